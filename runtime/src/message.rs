@@ -1,0 +1,66 @@
+//! What an actor is told: the properties a message may have.
+
+use std::any::Any;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How much a message matters when not everything can be served. Highest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Criticality {
+    /// Served whatever is refused beside it.
+    CriticalPlus,
+    /// Users see its absence.
+    Critical,
+    /// May be refused under load.
+    #[default]
+    Sheddable,
+    /// Batch work: the first to be refused.
+    SheddablePlus,
+}
+
+/// What an actor is told. `impl Message for M {}` is enough; `#[derive(Message)]` fills the properties per variant.
+///
+/// The properties belong to the *value*: an actor has one message enum, and its variants differ.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a message",
+    label = "not a `Message`",
+    note = "add `#[derive(Message)]` to it, or `impl Message for {Self} {{}}`"
+)]
+pub trait Message: Send + 'static {
+    /// A short name for logs, reports and per-kind figures: the variant's name where it is derived.
+    fn kind(&self) -> &'static str {
+        let name = std::any::type_name::<Self>();
+        name.rsplit("::").next().unwrap_or(name)
+    }
+
+    /// How much it matters under overload.
+    fn criticality(&self) -> Criticality {
+        Criticality::default()
+    }
+
+    /// Within which time it should be handled when its sender names no deadline.
+    fn sla(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Its work as a multiple of this actor's usual message.
+    fn cost(&self) -> f32 {
+        1.0
+    }
+
+    /// Whether handling it twice is as good as once, so that a retry is safe.
+    fn idempotent(&self) -> bool {
+        false
+    }
+
+    /// A copy for the dead-letter hook, taken before the message is handled: a crash destroys the original.
+    ///
+    /// The default keeps nothing and costs nothing.
+    fn salvage(&self) -> Option<Box<dyn Any + Send>> {
+        None
+    }
+}
+
+impl Message for () {}
