@@ -1,1 +1,15 @@
-//! The benches room.
+//! Crashworthy beside its peers.
+//!
+//! A *work* ([`works::Work`]) is something that actors do together: count messages, pass a token round a ring, crash and come back. Each work is
+//! written once, as [`Behaviour`](peer::Behaviour)s and a driver, over the small trait [`Peer`](peer::Peer). Each *peer* (a runtime, or an actor written by hand)
+//! hosts the same behaviours in its own way, in one file of [`peers`]. So all of them do the same observable work, and the
+//! compiler sees through the trait: it costs the peers nothing.
+//!
+//! [`versus`] lets the peers take turns and compares them; the binary of the same name is its command line. What each work counts is
+//! defined in `README.md` and printed by `versus --list`.
+#![forbid(unsafe_code)]
+
+pub mod peer;
+pub mod peers;
+pub mod versus;
+pub mod works;

@@ -1,0 +1,45 @@
+//! Who takes part.
+
+use crate::peer::{Peer, Workers};
+use crate::peers;
+use crate::works::idling::{self, Resident};
+use crate::works::{Work, Wrong};
+
+/// A peer, with its type forgotten.
+#[derive(Clone, Copy, Debug)]
+pub struct Contestant {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether its mailboxes are bounded.
+    pub bounded: bool,
+    /// Does a work once, with so much of what it counts, and says the figure.
+    pub measure: fn(Work, u64) -> Result<f64, Wrong>,
+    /// Measures the memory of so many idle actors, within so many bytes, in this process.
+    pub idle_memory: fn(usize, u64) -> Result<Resident, Wrong>,
+}
+
+impl Contestant {
+    fn of<P: Peer>() -> Self {
+        Contestant {
+            name: P::NAME,
+            bounded: P::BOUNDED,
+            measure: |work, count| work.measure::<P>(count),
+            idle_memory: |actors, limit| P::run(Workers::Two, move |peer| idling::measure(peer, actors, limit)),
+        }
+    }
+}
+
+/// Ours.
+pub const OURS: &str = "crashworthy";
+
+/// Everybody, ours first where it takes part.
+pub fn everybody() -> Vec<Contestant> {
+    vec![
+        Contestant::of::<peers::Ractor>(),
+        Contestant::of::<peers::Kameo>(),
+        Contestant::of::<peers::Actix>(),
+        Contestant::of::<peers::Xtra>(),
+        Contestant::of::<peers::TokioMpsc>(),
+        Contestant::of::<peers::Kanal>(),
+    ]
+}
