@@ -1,2 +1,86 @@
-//! Every chore of the project.
-fn main() {}
+//! Every chore of the project, as `cargo xtask <chore>`.
+//!
+//! `chores` says which steps a chore has, `step` runs them and tells the outcome, `workspace` knows how to call cargo.
+//! Two steps are more than a cargo command: `lessons` runs the examples against what they promise to print (`expected`),
+//! and `hazards` looks for an error that must be there. Nothing here depends on another member: a broken runtime must not
+//! break the tool that says so.
+#![forbid(unsafe_code)]
+
+mod chores;
+mod expected;
+mod hazards;
+mod lessons;
+mod paint;
+mod step;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::paint::Paint;
+use crate::workspace::Workspace;
+
+/// Every chore of the project. `cargo xtask check` is what CI runs.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_version_flag = true)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+/// What can be done. A step that fails ends the run.
+#[derive(Subcommand)]
+enum Chore {
+    /// Everything below, in order: what CI runs
+    Check,
+    /// Format every member
+    Fmt {
+        /// Only look whether something is unformatted
+        #[arg(long)]
+        check: bool,
+    },
+    /// Clippy on all targets, warnings denied
+    Lint,
+    /// Rustdoc, private items included, warnings denied
+    Docs,
+    /// Unit, integration and doc tests
+    Test {
+        /// Which tests, as for `cargo test`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filters: Vec<String>,
+    },
+    /// The interleaving models, as deep as LOOM_MAX_PREEMPTIONS says (2 unless set)
+    Loom {
+        /// Which models, as for `cargo test`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filters: Vec<String>,
+    },
+    /// Run the lessons and compare what they print with what they promise
+    Examples {
+        /// Which lessons; all if none is named
+        names: Vec<String>,
+    },
+    /// Show that `panic = "abort"` is refused
+    Hazards,
+}
+
+fn main() -> ExitCode {
+    let steps = chores::steps(&Workspace::locate(), Cli::parse().chore);
+    match step::run(steps, Paint::for_stderr()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(step::Failed) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

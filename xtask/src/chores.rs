@@ -1,0 +1,98 @@
+//! Which steps a chore has.
+
+use crate::step::Step;
+use crate::workspace::Workspace;
+use crate::{Chore, hazards, lessons};
+
+/// How deep the models go unless LOOM_MAX_PREEMPTIONS says otherwise.
+const PREEMPTIONS: &str = "2";
+
+/// The steps of `chore`, in order. Cheap ones come first: most mistakes end a check within a minute.
+pub(crate) fn steps(workspace: &Workspace, chore: Chore) -> Vec<Step> {
+    match chore {
+        Chore::Check => vec![
+            format(workspace, Mode::Look),
+            lint(workspace),
+            docs(workspace),
+            tests(workspace, &[]),
+            doc_tests(workspace, &[]),
+            examples(workspace, Vec::new()),
+            abort(workspace),
+            loom(workspace, &[]),
+        ],
+        Chore::Fmt { check: true } => vec![format(workspace, Mode::Look)],
+        Chore::Fmt { check: false } => vec![format(workspace, Mode::Write)],
+        Chore::Lint => vec![lint(workspace)],
+        Chore::Docs => vec![docs(workspace)],
+        Chore::Test { filters } => vec![tests(workspace, &filters), doc_tests(workspace, &filters)],
+        Chore::Loom { filters } => vec![loom(workspace, &filters)],
+        Chore::Examples { names } => vec![examples(workspace, names)],
+        Chore::Hazards => vec![abort(workspace)],
+    }
+}
+
+/// What the formatter does with what it finds.
+#[derive(Clone, Copy)]
+enum Mode {
+    Look,
+    Write,
+}
+
+fn format(workspace: &Workspace, mode: Mode) -> Step {
+    match mode {
+        Mode::Look => Step::cargo("format", "cargo xtask fmt", workspace.cargo(["fmt", "--all", "--check"])),
+        Mode::Write => Step::cargo("format", "cargo xtask fmt", workspace.cargo(["fmt", "--all"])),
+    }
+}
+
+fn lint(workspace: &Workspace) -> Step {
+    let clippy = workspace.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    Step::cargo("clippy", "cargo xtask lint", clippy)
+}
+
+fn docs(workspace: &Workspace) -> Step {
+    let mut doc = workspace.cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    Step::cargo("docs", "cargo xtask docs", doc)
+}
+
+fn tests(workspace: &Workspace, filters: &[String]) -> Step {
+    let mut test = workspace.cargo(["test", "--workspace", "--tests"]);
+    test.args(filters);
+    Step::cargo("tests", "cargo xtask test", test)
+}
+
+fn doc_tests(workspace: &Workspace, filters: &[String]) -> Step {
+    let mut test = workspace.cargo(["test", "--workspace", "--doc"]);
+    test.args(filters);
+    Step::cargo("doc tests", "cargo xtask test", test)
+}
+
+/// The models are built with optimisations and with assertions, in a target directory of their own: the flag changes every
+/// crate. Link-time optimisation would cost more time than the models take.
+fn loom(workspace: &Workspace, filters: &[String]) -> Step {
+    let mut test = workspace.cargo(["test", "--release", "--package", "crashworthy-loom-tests", "--tests"]);
+    test.arg("--target-dir").arg(workspace.target.join("loom")).args(filters);
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    test.env("RUSTFLAGS", format!("{flags} --cfg loom").trim_start());
+    test.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    test.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
+    if std::env::var_os("LOOM_MAX_PREEMPTIONS").is_none() {
+        test.env("LOOM_MAX_PREEMPTIONS", PREEMPTIONS);
+    }
+    Step::cargo("loom", "cargo xtask loom", test)
+}
+
+fn examples(workspace: &Workspace, names: Vec<String>) -> Step {
+    let workspace = workspace.clone();
+    Step::new("examples", "cargo xtask examples", "every lesson against its expected output", move || {
+        lessons::run(&workspace, &names)
+    })
+}
+
+fn abort(workspace: &Workspace) -> Step {
+    let workspace = workspace.clone();
+    Step::new("hazards", "cargo xtask hazards", "`panic = \"abort\"` does not compile", move || {
+        hazards::abort_is_refused(&workspace)
+    })
+}
