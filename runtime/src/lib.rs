@@ -5,6 +5,8 @@ mod error;
 mod exit;
 mod message;
 mod pid;
+pub mod port;
+pub mod time;
 
 pub use error::{AskError, Load, Reason, Refused, Rejected, StartError};
 pub use exit::{Callback, Crash, Exit, ExitReason};

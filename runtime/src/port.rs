@@ -1,0 +1,277 @@
+//! The one reader of clocks and the one source of randomness, of threads and of tasks.
+//!
+//! Everything in the runtime that would make two runs differ goes through a [`Port`]. In production it passes the
+//! call on; in a simulation time is the paused clock of a tokio runtime, numbers come from a seed, and blocking calls
+//! run in place. Which of the two it is, is a value: nothing is compiled differently.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant as StdInstant};
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Sleep};
+
+/// Blocking calls that run at once unless [`Port::with_blocking_limit`] says otherwise.
+const BLOCKING_CALLS: usize = 64;
+
+/// How far the coarse clock may fall behind while anything reads the precise one.
+///
+/// Larger than a short turn, so that pumps on several cores do not fight for the line it lives in.
+pub const COARSE_STEP_NS: u64 = 10_000;
+
+/// How a simulation differs from production.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Simulation {
+    /// What every random number follows from.
+    pub seed: u64,
+    /// What one turn is said to have cost: the gate measures it, since virtual time stands still in a turn.
+    pub turn_cost: Duration,
+    /// How long a blocking call takes in virtual time.
+    pub blocking_cost: Duration,
+}
+
+impl Simulation {
+    /// A simulation in which turns and blocking calls take no time.
+    pub const fn seeded(seed: u64) -> Self {
+        Self { seed, turn_cost: Duration::ZERO, blocking_cost: Duration::ZERO }
+    }
+}
+
+/// Clock, randomness, tasks and blocking calls of one system.
+pub struct Port {
+    world: World,
+    runtime: Handle,
+    coarse: Padded<AtomicU64>,
+    random: AtomicU64,
+    ids: AtomicU64,
+    blocking: Arc<Semaphore>,
+}
+
+/// Where time comes from. Both epochs are the moment the port was made.
+enum World {
+    Production {
+        epoch: StdInstant,
+    },
+    /// Tokio's clock, which a test or a simulation has paused.
+    Simulated {
+        epoch: Instant,
+        rules: Simulation,
+    },
+}
+
+/// Keeps what many threads read apart from what others write.
+#[repr(align(128))]
+struct Padded<T>(T);
+
+impl Port {
+    /// The real clock and real randomness; tasks and blocking calls run on `runtime`, whose timers must be enabled.
+    pub fn production(runtime: Handle) -> Arc<Self> {
+        Self::new(World::Production { epoch: StdInstant::now() }, RandomState::new().build_hasher().finish(), runtime)
+    }
+
+    /// Tokio's clock, paused or not, and numbers that follow from the seed.
+    pub fn simulated(runtime: Handle, rules: Simulation) -> Arc<Self> {
+        let epoch = {
+            let _clock = runtime.enter();
+            Instant::now()
+        };
+        Self::new(World::Simulated { epoch, rules }, rules.seed, runtime)
+    }
+
+    fn new(world: World, seed: u64, runtime: Handle) -> Arc<Self> {
+        Arc::new(Self {
+            world,
+            runtime,
+            coarse: Padded(AtomicU64::new(0)),
+            random: AtomicU64::new(seed),
+            ids: AtomicU64::new(0),
+            blocking: Arc::new(Semaphore::new(BLOCKING_CALLS)),
+        })
+    }
+
+    /// The same port with another bound for [`Port::run_blocking`]: at least 1, at most [`Semaphore::MAX_PERMITS`].
+    ///
+    /// # Panics
+    /// When the port is shared already.
+    #[must_use]
+    pub fn with_blocking_limit(mut self: Arc<Self>, calls: usize) -> Arc<Self> {
+        Arc::get_mut(&mut self).expect("the limit is set before the port is shared").blocking =
+            Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)));
+        self
+    }
+
+    /// Nanoseconds since the port was made: precise, monotonic.
+    #[inline]
+    pub fn now_ns(&self) -> u64 {
+        let elapsed = match &self.world {
+            World::Production { epoch } => epoch.elapsed(),
+            World::Simulated { epoch, .. } => {
+                let _clock = self.runtime.enter();
+                Instant::now().duration_since(*epoch)
+            }
+        };
+        let now = nanos(elapsed);
+        if now >= self.coarse.0.load(Relaxed).saturating_add(COARSE_STEP_NS) {
+            // Not a plain store: of two readers that race, the later reading stays.
+            self.coarse.0.fetch_max(now, Relaxed);
+        }
+        now
+    }
+
+    /// The time as it was when somebody last looked: never ahead of [`Port::now_ns`], and monotonic.
+    ///
+    /// Pumps look whenever they are polled and every few turns, so that it is fresh wherever actors run; while nothing
+    /// runs it stands still. In a simulation it is the precise time.
+    #[inline]
+    pub fn coarse_ns(&self) -> u64 {
+        match self.world {
+            World::Production { .. } => self.coarse.0.load(Relaxed),
+            World::Simulated { .. } => self.now_ns(),
+        }
+    }
+
+    /// Ends when [`Port::now_ns`] has reached `at`; up to a millisecond later, never earlier.
+    pub fn sleep_until(&self, at: u64) -> Sleep {
+        let _clock = self.runtime.enter();
+        tokio::time::sleep_until(self.instant(at))
+    }
+
+    /// A point of this clock on tokio's.
+    pub(crate) fn instant(&self, at: u64) -> Instant {
+        let epoch = match &self.world {
+            World::Production { epoch } => Instant::from_std(*epoch),
+            World::Simulated { epoch, .. } => *epoch,
+        };
+        let far = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+        epoch.checked_add(Duration::from_nanos(at)).unwrap_or_else(|| epoch + far)
+    }
+
+    /// Starts a task on the system's runtime.
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.runtime.spawn(task)
+    }
+
+    /// The runtime that tasks and blocking calls go to.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// A random number; in a simulation the next one of its seed.
+    pub fn rng_u64(&self) -> u64 {
+        // SplitMix64: a counter, mixed. Any thread may draw; one lock-free addition orders the draws.
+        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+        let mut z = self.random.fetch_add(STEP, Relaxed).wrapping_add(STEP);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number that this port gives once: 1, 2, 3, ….
+    pub fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Runs code that blocks on a thread made for it. At most so many run at once; others wait their turn.
+    ///
+    /// In a simulation the code runs in place, after the time such a call is said to take.
+    ///
+    /// # Errors
+    /// [`BlockingError`] when the code panicked, or when the runtime went away before the code had run.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop code that has begun; it keeps its place among the running until it returns.
+    pub fn run_blocking<T: Send + 'static>(
+        &self,
+        code: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, BlockingError>> + Send + 'static {
+        let (runtime, places) = (self.runtime.clone(), self.blocking.clone());
+        let simulated = match &self.world {
+            World::Production { .. } => None,
+            World::Simulated { rules, .. } => Some(rules.blocking_cost),
+        };
+        async move {
+            let place = places.acquire_owned().await.map_err(|_closed| BlockingError::RuntimeGone)?;
+            if let Some(cost) = simulated {
+                if !cost.is_zero() {
+                    tokio::time::sleep(cost).await;
+                }
+                return Ok(code());
+            }
+            let running = runtime.spawn_blocking(move || {
+                let _place = place;
+                code()
+            });
+            running.await.map_err(|error| match error.is_panic() {
+                true => BlockingError::Panicked,
+                false => BlockingError::RuntimeGone,
+            })
+        }
+    }
+
+    /// What a turn is said to cost on top of the time that is measured; nothing in production.
+    pub fn turn_cost(&self) -> Duration {
+        match &self.world {
+            World::Production { .. } => Duration::ZERO,
+            World::Simulated { rules, .. } => rules.turn_cost,
+        }
+    }
+
+    /// Whether an asker may run its callee's turn in place now. In a simulation the seed decides.
+    pub fn in_place(&self) -> bool {
+        match &self.world {
+            World::Production { .. } => true,
+            World::Simulated { .. } => self.rng_u64() & 1 == 0,
+        }
+    }
+
+    /// Whether a thread watches the pumps and rescues what is queued behind a blocked one: not in a simulation.
+    pub fn is_watched(&self) -> bool {
+        matches!(self.world, World::Production { .. })
+    }
+}
+
+impl fmt::Debug for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut port = f.debug_struct("Port");
+        match &self.world {
+            World::Production { .. } => port.field("world", &"production"),
+            World::Simulated { rules, .. } => port.field("world", rules),
+        };
+        port.field("now_ns", &self.now_ns()).finish_non_exhaustive()
+    }
+}
+
+/// Why a blocking call has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BlockingError {
+    /// The code panicked.
+    Panicked,
+    /// The runtime went away before the code had run.
+    RuntimeGone,
+}
+
+impl fmt::Display for BlockingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Panicked => "the blocking call panicked",
+            Self::RuntimeGone => "the runtime went away before the blocking call had run",
+        })
+    }
+}
+
+impl std::error::Error for BlockingError {}
+
+/// Saturating: five centuries are enough for everybody.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

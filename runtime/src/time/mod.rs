@@ -1,0 +1,28 @@
+//! The system's own timers: a hierarchical wheel with a tick of one millisecond, and the one task that turns it.
+//!
+//! Arming and cancelling cost a lock and a few stores, however many timers there are; asks do both millions of times
+//! a second and almost never wait for the end. The wheel keeps tokio out of that: the driver is one task holding one
+//! `Sleep` at the wheel's head, so a paused clock still sees what to advance to.
+//!
+//! ```text
+//!   arm, cancel ──▶ shard ─┐            slots[level][digit] ─▶ node ⇄ node ⇄ node
+//!   arm, cancel ──▶ shard ─┼─ head ──▶ driver: one tokio Sleep ──▶ Expire::expire, outside every lock
+//!   arm, cancel ──▶ shard ─┘
+//! ```
+//!
+//! # Guarantees
+//! - A timer never fires early, and fires at most once; a `cancel` that returns true means it will not.
+//! - It fires at most one tick late, plus what the driver is late: tokio's timer (another millisecond) and its wait for
+//!   a free worker.
+//! - While no timer is armed nothing wakes up. (A wake-up for a timer that was cancelled meanwhile happens once.)
+//! - Memory follows the timers that are armed: a cancelled one leaves nothing behind, and emptied segments are freed.
+
+mod driver;
+mod shard;
+mod slab;
+mod wheel;
+
+pub use wheel::{Expire, TimerKey, Wheel};
+
+/// Nanoseconds of one tick.
+pub(crate) const TICK_NS: u64 = 1_000_000;

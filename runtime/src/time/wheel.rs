@@ -1,0 +1,221 @@
+//! The wheel as others see it: shards, each behind a lock of its own, and a driver that knows the earliest timer.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::shard::{Advanced, NEVER, Shard};
+use super::slab::Entry;
+use super::{TICK_NS, driver};
+use crate::port::Port;
+
+/// Timers looked at under one lock: what an arming thread may have to wait for.
+const BATCH: usize = 128;
+
+/// Most shards of a wheel.
+const SHARDS: usize = 16;
+
+/// Told when a timer ends.
+pub trait Expire: Send + Sync {
+    /// Called once, outside of every lock, with the token the timer was armed with.
+    ///
+    /// It runs on the driver: every other timer waits for it. A panic is contained and counted.
+    fn expire(&self, token: u64);
+}
+
+/// An armed timer. Never reused: the key of a timer that has ended names nothing for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TimerKey {
+    serial: u64,
+    index: u32,
+    shard: u32,
+}
+
+/// The timers of one system.
+pub struct Wheel {
+    port: Arc<Port>,
+    shards: Box<[Padded<Mutex<Shard>>]>,
+    /// The tick the driver sleeps until; 0 while it is awake.
+    wakes: AtomicU64,
+    /// Rung when a timer is armed for an earlier tick than that.
+    bell: Arc<Notify>,
+    fired: AtomicU64,
+    panics: AtomicU64,
+}
+
+#[repr(align(128))]
+struct Padded<T>(T);
+
+/// What [`Wheel::fire_due`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fired {
+    /// Timers that ended.
+    pub timers: usize,
+    /// More are due.
+    pub more: bool,
+}
+
+impl Wheel {
+    /// Makes a wheel and starts its driver, which ends with the last handle to the wheel.
+    pub fn start(port: Arc<Port>) -> Arc<Self> {
+        let shards = port.runtime().metrics().num_workers().next_power_of_two().min(SHARDS);
+        let wheel = Arc::new(Self::with_shards(port, shards));
+        wheel.port.spawn(driver::drive(Arc::downgrade(&wheel), wheel.bell.clone(), wheel.port.clone()));
+        wheel
+    }
+
+    pub(super) fn with_shards(port: Arc<Port>, shards: usize) -> Self {
+        Self {
+            port,
+            shards: (0..shards).map(|_| Padded(Mutex::new(Shard::new()))).collect(),
+            wakes: AtomicU64::new(0),
+            bell: Arc::default(),
+            fired: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+        }
+    }
+
+    /// Calls `target.expire(token)` when the system's clock has reached `at`; at once, by the driver, if it has already.
+    pub fn arm(&self, at: u64, target: Arc<dyn Expire>, token: u64) -> TimerKey {
+        self.insert(at, Entry::Call(target, token))
+    }
+
+    /// Wakes a task when the system's clock has reached `at`.
+    pub fn arm_waker(&self, at: u64, waker: Waker) -> TimerKey {
+        self.insert(at, Entry::Wake(waker))
+    }
+
+    fn insert(&self, at: u64, entry: Entry) -> TimerKey {
+        let shard = self.own_shard();
+        let now = self.port.coarse_ns() / TICK_NS;
+        let (index, serial, begins) = self.shards[shard].0.lock().insert(now, at.div_ceil(TICK_NS), entry);
+        // Not lost: the driver announces when it wakes before it looks at this shard for the last time. Had it looked
+        // before this timer was in, its lock came first, so the announcement is seen here.
+        if begins < self.wakes.load(Ordering::Relaxed) {
+            self.wakes.fetch_min(begins, Ordering::Relaxed);
+            self.bell.notify_one();
+        }
+        TimerKey { serial, index, shard: shard as u32 }
+    }
+
+    /// Takes a timer out. False if it has ended, is just ending, or was cancelled before.
+    pub fn cancel(&self, key: TimerKey) -> bool {
+        let removed = self.shard(key).lock().remove(key.index, key.serial);
+        // The target is dropped here, after the lock: it may be the last handle to anything.
+        removed.is_some()
+    }
+
+    /// Whether a timer has neither ended nor been cancelled.
+    pub fn is_armed(&self, key: TimerKey) -> bool {
+        self.shard(key).lock().contains(key.index, key.serial)
+    }
+
+    /// How many timers are armed.
+    pub fn armed(&self) -> usize {
+        self.shards.iter().map(|shard| shard.0.lock().len()).sum()
+    }
+
+    /// How many timers have ended by themselves.
+    pub fn fired(&self) -> u64 {
+        self.fired.load(Ordering::Relaxed)
+    }
+
+    /// How many of those had a target that panicked.
+    pub fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    /// Cancels all timers.
+    pub fn clear(&self) {
+        for shard in &self.shards {
+            let drained = shard.0.lock().drain();
+            drained.for_each(|entry| self.contain(|| drop(entry)));
+        }
+    }
+
+    /// Ends what is due, a bounded number of timers. Any thread may turn the wheel beside its driver, so that timers
+    /// keep their promise even where tokio's workers are all blocked.
+    pub fn fire_due(&self) -> Fired {
+        self.fire_into(&mut Vec::new())
+    }
+
+    pub(super) fn fire_into(&self, due: &mut Vec<Entry>) -> Fired {
+        let now = self.port.now_ns() / TICK_NS;
+        let mut fired = Fired { timers: 0, more: false };
+        for shard in &self.shards {
+            fired.more |= shard.0.lock().advance(now, due, BATCH) == Advanced::More;
+            fired.timers += due.len();
+            due.drain(..).for_each(|entry| self.fire(entry));
+        }
+        fired
+    }
+
+    fn fire(&self, entry: Entry) {
+        self.fired.fetch_add(1, Ordering::Relaxed);
+        self.contain(|| match entry {
+            Entry::Call(target, token) => target.expire(token),
+            Entry::Wake(waker) => waker.wake(),
+            Entry::Vacant => {}
+        });
+    }
+
+    fn contain(&self, foreign: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+            // Dropping what was thrown may throw again; what that throws is let go.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(std::mem::forget);
+        }
+    }
+
+    /// The driver is up: nobody needs to ring.
+    pub(super) fn awake(&self) {
+        self.wakes.store(0, Ordering::Relaxed);
+    }
+
+    /// The driver goes to sleep: announces until when, in ticks.
+    pub(super) fn rest(&self) -> u64 {
+        let look = || self.shards.iter().map(|shard| shard.0.lock().earliest()).min().unwrap_or(NEVER);
+        let mut until = look();
+        loop {
+            self.wakes.store(until, Ordering::Relaxed);
+            // The locks order the announcement before everything armed after this look.
+            let first = look();
+            if first >= until {
+                return until;
+            }
+            until = first;
+        }
+    }
+
+    fn shard(&self, key: TimerKey) -> &Mutex<Shard> {
+        &self.shards[key.shard as usize % self.shards.len()].0
+    }
+
+    /// Threads spread over the shards by the address of something they own.
+    fn own_shard(&self) -> usize {
+        thread_local!(static OWN: u8 = const { 0 });
+        if self.shards.len() == 1 {
+            return 0;
+        }
+        let address = OWN.with(|own| std::ptr::from_ref(own).addr()) as u64;
+        (address.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % self.shards.len()
+    }
+}
+
+impl Drop for Wheel {
+    fn drop(&mut self) {
+        // The driver sees that the wheel is gone, and ends.
+        self.bell.notify_one();
+    }
+}
+
+impl fmt::Debug for Wheel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wheel").field("armed", &self.armed()).field("fired", &self.fired()).finish_non_exhaustive()
+    }
+}
