@@ -88,7 +88,11 @@ fn find(folder: &Path) -> Result<Vec<Lesson>, String> {
     Ok(lessons)
 }
 
+/// Those that are named, or all. No lesson at all is an error: a check that looks at nothing has not passed.
 fn chosen(lessons: Vec<Lesson>, names: &[String]) -> Result<Vec<Lesson>, String> {
+    if lessons.is_empty() {
+        return Err("there are no lessons".to_owned());
+    }
     if let Some(unknown) = names.iter().find(|name| !lessons.iter().any(|lesson| lesson.name == **name)) {
         let known: Vec<_> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
         return Err(format!("there is no lesson `{unknown}`; there are: {}", known.join(", ")));
@@ -174,6 +178,11 @@ mod tests {
         assert_eq!(chosen(lessons(&["ask", "hello"]), &["hello".to_owned()]), Ok(lessons(&["hello"])));
         let error = chosen(lessons(&["ask"]), &["helo".to_owned()]).unwrap_err();
         assert_eq!(error, "there is no lesson `helo`; there are: ask");
+    }
+
+    #[test]
+    fn no_lessons_at_all_is_an_error() {
+        assert_eq!(chosen(Vec::new(), &[]), Err("there are no lessons".to_owned()));
     }
 
     #[cfg(unix)]
