@@ -1,0 +1,177 @@
+//! The proof of being the runner, and the verbs that end a turn.
+
+use std::{cell::Cell, fmt};
+
+use super::{
+    ABANDONING, HELD, Header, RUNNING, Run, SCHEDULED, STRAGGLER, State, Task,
+};
+use crate::{
+    contain::contain,
+    facade::{Backoff, Ordering},
+};
+
+/// A turn's entry in its trampoline's frame: where it began, and how it ended.
+///
+/// The outcome is kept here and not in [`Ran`], so that a `Ran` of another task returned by mistake
+/// cannot make the trampoline give back a count that is not there.
+pub(super) struct Turn {
+    pub(super) epoch: u32,
+    pub(super) bank: usize,
+    pub(super) outcome: Cell<Outcome>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nobody has ended the turn.
+    Open,
+    Idle,
+    /// To be scheduled again: the trampoline hands out the runnable.
+    Again,
+    /// The trampoline gives the held count back.
+    Released,
+    /// The turn was abandoned: the trampoline gives the straggler's count back.
+    Retired,
+}
+
+/// A turn has been ended by its claim.
+#[derive(Debug)]
+#[must_use]
+pub struct Ran(());
+
+/// Proof of being the one runner of this task in this epoch.
+pub struct Claim<'a, T: Run> {
+    task: &'a Task<T>,
+    turn: &'a Turn,
+}
+
+impl<'a, T: Run> Claim<'a, T> {
+    pub(super) fn new(task: &'a Task<T>, turn: &'a Turn) -> Self {
+        Claim { task, turn }
+    }
+
+    /// The epoch this turn began in.
+    #[inline]
+    pub fn epoch(&self) -> u32 {
+        self.turn.epoch
+    }
+
+    /// Was the turn abandoned while it ran foreign code? Then [`Claim::retire`] is all that is left to do.
+    #[inline]
+    pub fn is_stale(&self) -> bool {
+        self.task.header.decided().epoch() != self.turn.epoch
+    }
+
+    /// Ends the turn: the task waits to be woken, or runs again if it was woken meanwhile.
+    #[inline]
+    pub fn idle(self) -> Ran {
+        let after = self.turn.end(&self.task.header, |state| state.0 & !RUNNING);
+        let again = after.has(SCHEDULED);
+        self.turn.outcome.set(if again { Outcome::Again } else { Outcome::Idle });
+        Ran(())
+    }
+
+    /// Ends the turn: the task is to run again.
+    #[inline]
+    pub fn again(self) -> Ran {
+        self.turn.end(&self.task.header, |state| state.0 & !RUNNING | SCHEDULED);
+        self.turn.outcome.set(Outcome::Again);
+        Ran(())
+    }
+
+    /// Ends the turn and the hold: the task is not scheduled until it is held anew. If it was woken meanwhile, it
+    /// runs again instead. The owner stays where it is.
+    pub fn release(self) -> Ran {
+        self.turn.release(&self.task.header);
+        Ran(())
+    }
+
+    /// Ends a turn that was abandoned, and takes what was left in the owner it began with.
+    ///
+    /// # Panics
+    ///
+    /// If it was not abandoned.
+    pub fn retire(self) -> (T::Owner, Ran) {
+        assert!(self.is_stale(), "only an abandoned turn retires");
+        let owner = self.turn.retire(self.task);
+        (owner.expect("the bank of a straggler has an owner"), Ran(()))
+    }
+}
+
+impl Turn {
+    pub(super) fn new(state: State) -> Turn {
+        Turn { epoch: state.epoch(), bank: state.bank(), outcome: Cell::new(Outcome::Open) }
+    }
+
+    /// Moves on from RUNNING. The caller is the runner, and is not in foreign code.
+    #[inline]
+    fn end(&self, header: &Header, next: impl Fn(State) -> u64) -> State {
+        loop {
+            // An abandoner that marked the word finds phase RUNTIME and takes its mark back.
+            let state = header.decided();
+            debug_assert!(state.has(RUNNING) && state.epoch() == self.epoch);
+            let after = State(next(state));
+            // Release: the next runner sees the owner as we leave it.
+            if header.swap_state(state, after).is_ok() {
+                return after;
+            }
+        }
+    }
+
+    fn release(&self, header: &Header) {
+        let after = self.end(header, |state| {
+            if state.has(SCHEDULED) { state.0 & !RUNNING } else { state.0 & !(RUNNING | HELD) }
+        });
+        self.outcome.set(if after.has(HELD) { Outcome::Again } else { Outcome::Released });
+    }
+
+    /// Empties the bank and gives it back.
+    fn retire<T: Run>(&self, task: &Task<T>) -> Option<T::Owner> {
+        // SAFETY: the turn was abandoned, so the task is in the other bank, and this one is ours until
+        // STRAGGLER is cleared below.
+        let owner = task.owners[self.bank].with_mut(|bank| unsafe { (*bank).take() });
+        // Release: the next abandoner may fill the bank.
+        task.header.state.fetch_and(!STRAGGLER, Ordering::Release);
+        self.outcome.set(Outcome::Retired);
+        owner
+    }
+
+    /// Ends a turn that nobody ended: a panic left `run`, or the claim was forgotten.
+    #[cold]
+    pub(super) fn end_for_lack_of_an_end<T: Run>(&self, task: &Task<T>) {
+        if task.header.decided().epoch() == self.epoch {
+            self.end(&task.header, |state| state.0 & !(RUNNING | SCHEDULED | HELD));
+            self.outcome.set(Outcome::Released);
+        } else {
+            let owner = self.retire(task);
+            contain(|| drop(owner));
+        }
+    }
+}
+
+impl Header {
+    /// The state, once nobody is deciding about it.
+    #[inline]
+    pub(super) fn decided(&self) -> State {
+        // Acquire: who sees a new epoch sees what was arranged before it.
+        let state = self.load(Ordering::Acquire);
+        if state.has(ABANDONING) { self.wait_for_decision() } else { state }
+    }
+
+    #[cold]
+    fn wait_for_decision(&self) -> State {
+        let mut backoff = Backoff::default();
+        loop {
+            backoff.wait();
+            let state = self.load(Ordering::Acquire);
+            if !state.has(ABANDONING) {
+                return state;
+            }
+        }
+    }
+}
+
+impl<T: Run> fmt::Debug for Claim<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim").field("epoch", &self.turn.epoch).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,215 @@
+//! The right to begin a turn, and the trampoline that runs it.
+
+use std::{fmt, mem, mem::ManuallyDrop, ptr::NonNull};
+
+use super::{
+    Header, RUNNING, Run, SCHEDULED, State, Task,
+    claim::{Claim, Outcome, Ran, Turn},
+    lender::Lender,
+};
+use crate::facade::{Arc, Ordering};
+
+pub(super) type RunFn = unsafe fn(NonNull<Header>) -> Option<Runnable>;
+
+/// A scheduled task: whoever holds it is to run it, exactly once.
+///
+/// One pointer wide. It has no count of its own: it rides on the task's hold. Dropping one that was
+/// not run makes the task idle again; the wake-up it stood for is lost.
+#[must_use = "a runnable that nobody runs is a lost wake-up"]
+pub struct Runnable {
+    header: NonNull<Header>,
+}
+
+// SAFETY: a runnable is the exclusive right to begin a turn of a `Task<T>`, which is `Send + Sync`.
+unsafe impl Send for Runnable {}
+// SAFETY: `&Runnable` offers nothing.
+unsafe impl Sync for Runnable {}
+
+impl Runnable {
+    /// # Safety
+    ///
+    /// The task is held and scheduled, and no other runnable of it exists.
+    pub(super) unsafe fn new<T: Run>(task: &Task<T>) -> Runnable {
+        // Relaxed: the state word that said HELD was read with acquire.
+        let header = NonNull::new(task.header.this.load(Ordering::Relaxed));
+        Runnable { header: header.expect("a held task knows where it is") }
+    }
+
+    /// Takes the turn. `Some`: the task is to be scheduled again.
+    ///
+    /// # Panics
+    ///
+    /// When [`Run::run`] does; the task is then retired.
+    #[inline]
+    #[must_use = "a runnable that nobody runs is a lost wake-up"]
+    pub fn run(self) -> Option<Runnable> {
+        let header = self.into_header();
+        // SAFETY: the pointer is that of a held, scheduled task, whose header we are; `self` was the
+        // only right to begin its turn and is spent.
+        unsafe { (header.as_ref().run)(header) }
+    }
+
+    /// The bare pointer, for a queue. To be turned back with [`Runnable::from_raw`].
+    #[inline]
+    pub fn into_raw(self) -> NonNull<()> {
+        self.into_header().cast()
+    }
+
+    /// Turns a pointer back into the runnable it was.
+    ///
+    /// # Safety
+    ///
+    /// It came from [`Runnable::into_raw`], and is turned back once.
+    #[inline]
+    pub unsafe fn from_raw(raw: NonNull<()>) -> Runnable {
+        Runnable { header: raw.cast() }
+    }
+
+    fn into_header(self) -> NonNull<Header> {
+        ManuallyDrop::new(self).header
+    }
+}
+
+impl Drop for Runnable {
+    fn drop(&mut self) {
+        // SAFETY: a scheduled task is held, and so alive; nobody releases it before its turn begins.
+        let header = unsafe { self.header.as_ref() };
+        // AcqRel: who wakes it next hands over everything that was ready for this turn.
+        header.state.fetch_and(!SCHEDULED, Ordering::AcqRel);
+    }
+}
+
+impl fmt::Debug for Runnable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Runnable").field(&self.header).finish()
+    }
+}
+
+/// What a runnable of a `Task<T>` calls.
+///
+/// # Safety
+///
+/// `header` is that of a held, scheduled `Task<T>`, and the caller has the right to begin its turn.
+pub(super) unsafe fn run_erased<T: Run>(header: NonNull<Header>) -> Option<Runnable> {
+    // SAFETY: the header is the first field of a `Task<T>` in an `Arc` (`repr(C)`), the pointer came
+    // from `Arc::as_ptr`. The count this `Arc` stands for is the held one: it is not dropped here but
+    // by `take_turn`, and only if the turn ended that way.
+    let task = ManuallyDrop::new(unsafe { Arc::from_raw(header.cast::<Task<T>>().as_ptr()) });
+    // SCHEDULED is set and RUNNING is not, and nobody but us changes either now (`wake` sets what is
+    // set): one exclusive-or moves both. Acquire pairs with the wakers and with the last runner.
+    let before = task.header.state.fetch_xor(SCHEDULED | RUNNING, Ordering::AcqRel);
+    // SAFETY: we have just begun the turn.
+    unsafe { take_turn(&task, Turn::new(State(before)), T::run) }
+}
+
+/// An idle task, claimed for a turn on this thread.
+///
+/// Dropping it makes the task idle again, unless it was woken meanwhile: then it takes a turn, here.
+pub struct Claimed<'a, T: Run> {
+    task: &'a Arc<Task<T>>,
+}
+
+impl<'a, T: Run> Claimed<'a, T> {
+    /// # Safety
+    ///
+    /// The caller has just moved the task from idle to RUNNING.
+    pub(super) unsafe fn new(task: &'a Arc<Task<T>>) -> Self {
+        Claimed { task }
+    }
+
+    /// Takes the turn with `run` in place of [`Run::run`]. `Some`: the task is to be scheduled.
+    #[inline]
+    #[must_use = "a runnable that nobody runs is a lost wake-up"]
+    pub fn run(
+        self,
+        run: impl FnOnce(&Arc<Task<T>>, Claim<'_, T>) -> Ran,
+    ) -> Option<Runnable> {
+        let task = ManuallyDrop::new(self).task;
+        let turn = Turn::new(task.header.load(Ordering::Relaxed));
+        // SAFETY: by the constructor's contract we are the runner.
+        unsafe { take_turn(task, turn, run) }
+    }
+}
+
+impl<T: Run> Drop for Claimed<'_, T> {
+    fn drop(&mut self) {
+        let claimed = Claimed { task: self.task };
+        let mut next = claimed.run(|_, claim| claim.idle());
+        while let Some(runnable) = next {
+            next = runnable.run();
+        }
+    }
+}
+
+impl<T: Run> fmt::Debug for Claimed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claimed")
+    }
+}
+
+/// Runs one turn to its end, whatever `run` does, and settles the counts.
+///
+/// # Safety
+///
+/// The caller has moved the task to RUNNING, and `turn` is the state it did that in.
+#[inline]
+unsafe fn take_turn<T: Run>(
+    task: &Arc<Task<T>>,
+    turn: Turn,
+    run: impl FnOnce(&Arc<Task<T>>, Claim<'_, T>) -> Ran,
+) -> Option<Runnable> {
+    let frame = Frame { task, turn };
+    let current = Lender::enter(Arc::as_ptr(task).addr(), frame.turn.epoch, frame.turn.bank);
+    let Ran { .. } = run(task, Claim::new(task, &frame.turn));
+    drop(current);
+    frame.finish()
+}
+
+/// Sees to it that a turn ends, also when a panic passes through.
+struct Frame<'a, T: Run> {
+    task: &'a Arc<Task<T>>,
+    turn: Turn,
+}
+
+impl<T: Run> Frame<'_, T> {
+    #[inline]
+    fn finish(self) -> Option<Runnable> {
+        match self.turn.outcome.get() {
+            Outcome::Idle => {
+                // The commonest end has nothing to settle. The task may be anybody's by now.
+                mem::forget(self);
+                None
+            }
+            Outcome::Again => {
+                let task = self.task;
+                mem::forget(self);
+                // SAFETY: the turn ended in SCHEDULED and nobody got a runnable for it; the task is held.
+                Some(unsafe { Runnable::new(task) })
+            }
+            Outcome::Open | Outcome::Released | Outcome::Retired => {
+                drop(self);
+                None
+            }
+        }
+    }
+}
+
+impl<T: Run> Drop for Frame<'_, T> {
+    fn drop(&mut self) {
+        if self.turn.outcome.get() == Outcome::Open {
+            self.turn.end_for_lack_of_an_end(self.task);
+        }
+        match self.turn.outcome.get() {
+            Outcome::Released | Outcome::Retired => {
+                // SAFETY: `release` cleared HELD, whose count is ours to drop; or `abandon` made a count
+                // for the straggler, which is this turn, and this is its end. `task` is not used again
+                // in this frame, nor by the trampoline.
+                unsafe { Arc::decrement_strong_count(Arc::as_ptr(self.task)) };
+            }
+            // A panic after the turn was ended properly. `Again` would lose its runnable: un-schedule.
+            // SAFETY: as in `finish`.
+            Outcome::Again => drop(unsafe { Runnable::new(self.task) }),
+            Outcome::Idle | Outcome::Open => {}
+        }
+    }
+}
