@@ -1,1 +1,19 @@
-//! The supervisor room.
+//! Supervisors: what they look after, how they decide, what they report.
+//!
+//! The decisions are a pure state machine ([`core`]); everything a supervisor is told and tells is plain data: child
+//! specifications ([`ChildSpec`]), flags ([`Flags`]), the tree ([`Tree`]) and reports ([`Report`]).
+#![forbid(unsafe_code)]
+
+mod child_spec;
+pub mod core;
+mod intensity;
+mod reason;
+mod report;
+mod strategy;
+mod tree;
+
+pub use child_spec::{ChildSpec, Kind, MAX_NAME, Restart, Rule, Shutdown};
+pub use intensity::Intensity;
+pub use report::{Cause, Context, Offender, Report};
+pub use strategy::{AutoShutdown, Flags, Strategy};
+pub use tree::{InvalidTree, MAX_DEPTH, Members, Node, Tree, Violation};

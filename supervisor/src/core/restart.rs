@@ -1,0 +1,97 @@
+//! A child ended by itself: whether it is restarted, who goes with it, and when to give up.
+
+use std::time::Duration;
+
+use super::Core;
+use super::action::{Action, Place};
+use super::decide::{Decision, Reported, decide};
+use super::event::{ChildKey, Identity, Reason};
+use super::inbox::{Letter, RetryOf};
+use super::plan::{Step, Then, Why};
+use crate::child_spec::Restart;
+use crate::intensity::Verdict;
+use crate::report::{Cause, Context};
+use crate::strategy::{AutoShutdown, Strategy};
+
+impl<P: Identity, R: Reason> Core<P, R> {
+    pub(super) fn child_exited(&mut self, child: ChildKey, reason: R, now: Duration) {
+        let spec = self.spec(child);
+        let (decision, reported) = decide(spec.restart, reason.is_normal_class());
+        if reported == Reported::Yes {
+            self.report(Context::ChildTerminated, Cause::Reason(reason), child);
+        }
+        match decision {
+            Decision::Restart => return self.restart(child, now),
+            Decision::Keep if self.template.is_none() => {
+                self.children.put(child, Place::Down);
+                self.act(Action::Close { child });
+            }
+            Decision::Keep | Decision::Remove => self.remove(child),
+        }
+        if spec.significant {
+            self.significant_ended();
+        }
+    }
+
+    fn restart(&mut self, child: ChildKey, now: Duration) {
+        if self.window.count(now, self.flags.intensity) == Verdict::Exceeded {
+            self.report(Context::Shutdown, Cause::ReachedMaxRestartIntensity(self.flags.intensity), child);
+            self.children.put(child, Place::Down);
+            return self.end(R::shutdown());
+        }
+        match self.flags.strategy {
+            Strategy::OneForOne => {
+                let before = self.life_before(child);
+                self.children.put(child, Place::Restarting(before));
+                self.plan.push_back(Step::Start { child, why: Why::Restart });
+            }
+            group @ (Strategy::OneForAll | Strategy::RestForOne) => {
+                self.children.put(child, Place::Down);
+                self.act(Action::Flush { child });
+                let members = self.children.range(group.fate(child));
+                self.plan.extend(members.rev().map(|(child, _)| Step::Stop { child, then: Then::Flush }));
+                let members = self.children.range(group.fate(child));
+                let staying = members.filter(|(_, member)| member.spec.restart != Restart::Temporary);
+                self.plan.extend(staying.map(|(child, _)| Step::Start { child, why: Why::Restart }));
+            }
+        }
+    }
+
+    /// The restart of this child failed: the rest of the round is off, and a letter to ourselves tries again after
+    /// everything that has arrived meanwhile.
+    pub(super) fn retry_later(&mut self, child: ChildKey) {
+        let before = self.life_before(child);
+        self.children.put(child, Place::Restarting(before));
+        self.plan.clear();
+        let of = match &self.template {
+            None => RetryOf::Name(self.spec(child).id.clone()),
+            Some(_) => RetryOf::Key(child),
+        };
+        self.inbox.push(Letter::Retry(of));
+    }
+
+    pub(super) fn retry(&mut self, of: &RetryOf, now: Duration) {
+        let child = match of {
+            RetryOf::Name(name) => self.children.named(name),
+            RetryOf::Key(key) => Some(*key),
+        };
+        let still = |child: &ChildKey| {
+            self.children.get(*child).is_some_and(|child| matches!(child.place(), Place::Restarting(_)))
+        };
+        if let Some(child) = child.filter(still) {
+            self.restart(child, now);
+        }
+    }
+
+    fn significant_ended(&mut self) {
+        let left = || self.children.iter().any(|(_, child)| child.spec.significant && child.place() != Place::Down);
+        let over = match self.flags.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::AnySignificant => true,
+            AutoShutdown::AllSignificant => !left(),
+        };
+        if over {
+            self.end(R::shutdown());
+        }
+    }
+}

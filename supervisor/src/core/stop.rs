@@ -1,0 +1,146 @@
+//! Stopping: one child, all children, the supervisor itself.
+//!
+//! The wait is on a monitor and not on the link, so that a child that has unlinked itself can neither hang the
+//! supervisor nor escape; the link goes last, after the child's death.
+
+use std::time::Duration;
+
+use super::action::{Action, ExitSignal, Place};
+use super::decide::{Reported, stopped};
+use super::event::{ChildKey, Identity, Reason};
+use super::plan::{Awaited, Step, Tally, Then};
+use super::{Core, Phase};
+use crate::child_spec::Shutdown;
+use crate::report::{Cause, Context, Offender, Report};
+
+impl<P: Identity, R: Reason> Core<P, R> {
+    /// Gives up whatever was planned: all children are stopped, then the supervisor ends with this reason.
+    pub(super) fn end(&mut self, reason: R) {
+        self.phase = Phase::Ending;
+        self.plan.clear();
+        if self.template.is_some() {
+            self.plan.push_back(Step::StopAll);
+        } else {
+            let all = self.children.iter().rev();
+            self.plan.extend(all.map(|(child, _)| Step::Stop { child, then: Then::Leave }));
+        }
+        self.plan.push_back(Step::Exit { reason });
+    }
+
+    pub(super) fn stop(&mut self, child: ChildKey, then: Then, now: Duration) {
+        let record = self.children.get(child).expect("a planned child is not removed before its turn");
+        match record.place() {
+            Place::Running(pid) => {
+                let deadline = self.ask_to_stop(pid, self.spec(child).shutdown, now);
+                self.awaited = Some(Awaited::Stop { child, pid, then, deadline });
+            }
+            Place::Down | Place::Restarting(_) => self.rest(child, then),
+        }
+    }
+
+    pub(super) fn stop_all(&mut self, now: Duration) {
+        let Some(template) = &self.template else { unreachable!("named children are stopped one by one") };
+        let shutdown = template.spec.shutdown;
+        let running: Vec<P> = self.children.iter().filter_map(|(_, child)| child.place().pid()).collect();
+        let mut deadline = None;
+        for pid in &running {
+            deadline = self.ask_to_stop(*pid, shutdown, now);
+        }
+        if !running.is_empty() {
+            self.awaited = Some(Awaited::StopAll { deadline, tally: Tally::new() });
+        }
+    }
+
+    /// Monitors and signals; returns when patience ends.
+    fn ask_to_stop(&mut self, pid: P, shutdown: Shutdown, now: Duration) -> Option<Duration> {
+        let (signal, deadline) = match shutdown {
+            Shutdown::BrutalKill => (ExitSignal::Kill, None),
+            Shutdown::Within(limit) => (ExitSignal::Shutdown, now.checked_add(limit)),
+            Shutdown::Unlimited => (ExitSignal::Shutdown, None),
+        };
+        self.act(Action::Monitor { pid });
+        self.act(Action::Signal { pid, signal });
+        deadline
+    }
+
+    pub(super) fn timeout(&mut self, now: Duration) {
+        let Some(Awaited::Stop { deadline, .. } | Awaited::StopAll { deadline, .. }) = &mut self.awaited else {
+            return;
+        };
+        if deadline.is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        *deadline = None;
+        let late: Vec<P> = match self.awaited {
+            Some(Awaited::Stop { pid, .. }) => vec![pid],
+            _ => self.children.iter().filter_map(|(_, child)| child.place().pid()).collect(),
+        };
+        for pid in late {
+            self.act(Action::Signal { pid, signal: ExitSignal::Kill });
+        }
+    }
+
+    pub(super) fn down(&mut self, pid: P, reason: R) {
+        match self.awaited.take() {
+            Some(Awaited::Stop { child, pid: expected, then, .. }) if pid == expected => {
+                let how = self.buried(pid, reason);
+                self.judge(child, how);
+                self.rest(child, then);
+            }
+            Some(Awaited::StopAll { deadline, mut tally }) => {
+                if let Some(child) = self.children.running_as(pid) {
+                    let how = self.buried(pid, reason);
+                    let spec = self.spec(child);
+                    if stopped(spec.restart, spec.shutdown, how.class()) == Reported::Yes {
+                        tally.count(how);
+                    }
+                    self.rest(child, Then::Leave);
+                }
+                if self.children.running() == 0 {
+                    self.report_tally(tally);
+                } else {
+                    self.awaited = Some(Awaited::StopAll { deadline, tally });
+                }
+            }
+            other => self.awaited = other,
+        }
+    }
+
+    /// The true reason of a stopped child's end: its pending exit is preferred to what the monitor said.
+    fn buried(&mut self, pid: P, reason: R) -> R {
+        self.act(Action::Unlink { pid });
+        self.inbox.take_exit(pid).unwrap_or(reason)
+    }
+
+    fn judge(&mut self, child: ChildKey, how: R) {
+        let spec = self.spec(child);
+        if stopped(spec.restart, spec.shutdown, how.class()) == Reported::Yes {
+            self.report(Context::ShutdownError, Cause::Reason(how), child);
+        }
+    }
+
+    /// A child that was to be stopped is down.
+    fn rest(&mut self, child: ChildKey, then: Then) {
+        let before = self.children.put(child, Place::Down);
+        if self.goes_when_down(child) {
+            self.remove(child);
+        } else if before != Place::Down {
+            match then {
+                Then::Flush => self.act(Action::Flush { child }),
+                Then::Close => self.act(Action::Close { child }),
+                Then::Leave => {}
+            }
+        }
+    }
+
+    fn report_tally(&mut self, tally: Tally<R>) {
+        let Some(template) = &self.template else { unreachable!("only nameless children are counted") };
+        let spec = template.spec.clone();
+        let ways = tally.ways.into_iter().map(|(reason, count)| (Cause::Reason(reason), count));
+        let various = (tally.various > 0).then_some((Cause::Various, tally.various));
+        for (cause, count) in ways.chain(various) {
+            let offender = Offender { count: Some(count), ..Offender::new(&spec, Place::Down) };
+            self.act(Action::Report(Report { context: Context::ShutdownError, cause, offender }));
+        }
+    }
+}

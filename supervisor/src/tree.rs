@@ -1,0 +1,269 @@
+//! A supervision tree as a value: built, checked, printed, compared and exported before anything starts.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::child_spec::{ChildSpec, Rule, name_rule};
+use crate::core::flags_rule;
+use crate::strategy::{AutoShutdown, Flags};
+
+/// How deep supervisors may nest.
+pub const MAX_DEPTH: usize = 64;
+
+/// One supervisor and everything below it.
+///
+/// ```
+/// use crashworthy_supervisor::{ChildSpec, Flags, Strategy, Tree};
+/// use std::time::Duration;
+///
+/// let tree = Tree::new("shop", Flags::default().intensity(3, Duration::from_secs(5)))
+///     .worker(ChildSpec::worker("till"))
+///     .supervisor(Tree::new("back office", Flags::new(Strategy::RestForOne)).worker(ChildSpec::worker("orders")));
+/// tree.check()?;
+/// assert_eq!(tree.to_string(), "\
+/// shop: supervisor, one_for_one, 3 restarts in 5s
+///   till: worker, permanent, shutdown within 5s
+///   back office: supervisor, rest_for_one, 1 restart in 5s, permanent, shutdown without limit
+///     orders: worker, permanent, shutdown within 5s
+/// ");
+///
+/// let wrong = Tree::new("shop", Flags::default()).supervisor(Tree::new("a/b", Flags::default()));
+/// assert_eq!(wrong.check().unwrap_err().to_string(),
+///     "shop/\"a/b\": a name must not contain '/', which separates the parts of a path");
+/// # Ok::<(), crashworthy_supervisor::InvalidTree>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tree {
+    /// How it looks to its own supervisor; at the root only the name counts.
+    pub spec: ChildSpec,
+    /// Its own settings.
+    pub flags: Flags,
+    /// Whom it looks after.
+    pub members: Members,
+}
+
+/// Whom a supervisor looks after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Members {
+    /// Named children, in start order.
+    Static(Vec<Node>),
+    /// Any number of children like this one, started on request.
+    Dynamic {
+        /// What they have in common.
+        template: ChildSpec,
+        /// How many there may be at a time.
+        max_children: Option<usize>,
+    },
+}
+
+/// One child in a tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Node {
+    /// A leaf.
+    Worker(ChildSpec),
+    /// A branch.
+    Supervisor(Tree),
+}
+
+impl Node {
+    /// How it looks to its supervisor.
+    pub fn spec(&self) -> &ChildSpec {
+        match self {
+            Self::Worker(spec) => spec,
+            Self::Supervisor(tree) => &tree.spec,
+        }
+    }
+}
+
+impl Tree {
+    /// A supervisor without children.
+    pub fn new(name: impl Into<Arc<str>>, flags: Flags) -> Self {
+        Self { spec: ChildSpec::supervisor(name), flags, members: Members::Static(Vec::new()) }
+    }
+
+    /// A supervisor whose children are started on request.
+    pub fn dynamic(name: impl Into<Arc<str>>, flags: Flags, template: ChildSpec, max_children: Option<usize>) -> Self {
+        Self { spec: ChildSpec::supervisor(name), flags, members: Members::Dynamic { template, max_children } }
+    }
+
+    /// The same with one more worker at the end of the start order.
+    ///
+    /// # Panics
+    /// If the supervisor is a dynamic one.
+    #[must_use]
+    pub fn worker(self, spec: ChildSpec) -> Self {
+        self.node(Node::Worker(spec))
+    }
+
+    /// The same with one more supervisor at the end of the start order.
+    ///
+    /// # Panics
+    /// If the supervisor is a dynamic one.
+    #[must_use]
+    pub fn supervisor(self, tree: Tree) -> Self {
+        self.node(Node::Supervisor(tree))
+    }
+
+    /// The same with one more child at the end of the start order.
+    ///
+    /// # Panics
+    /// If the supervisor is a dynamic one.
+    #[must_use]
+    pub fn node(mut self, node: Node) -> Self {
+        match &mut self.members {
+            Members::Static(children) => children.push(node),
+            Members::Dynamic { .. } => {
+                panic!("the children of a dynamic supervisor are not part of the tree")
+            }
+        }
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.spec.id
+    }
+
+    /// Checks every rule of every supervisor and child in the tree.
+    ///
+    /// # Errors
+    /// All violations, in the order of the tree, each with the path of the child and the rule.
+    pub fn check(&self) -> Result<(), InvalidTree> {
+        let mut violations = Vec::new();
+        if let Some(rule) = name_rule(self.name()) {
+            violations.push(Violation { path: shown(self.name()), rule });
+        }
+        self.check_below(&shown(self.name()), 1, &mut violations);
+        if violations.is_empty() { Ok(()) } else { Err(InvalidTree { violations }) }
+    }
+
+    fn check_below(&self, path: &str, depth: usize, found: &mut Vec<Violation>) {
+        if depth > MAX_DEPTH {
+            return found.push(Violation { path: path.to_owned(), rule: Rule::TooDeep { max: MAX_DEPTH } });
+        }
+        found.extend(flags_rule(&self.flags).map(|rule| Violation { path: path.to_owned(), rule }));
+        match &self.members {
+            Members::Static(children) => {
+                let mut seen = BTreeSet::new();
+                for node in children {
+                    let spec = node.spec();
+                    let path = format!("{path}/{}", shown(&spec.id));
+                    let duplicate = || (!seen.insert(&spec.id)).then_some(Rule::DuplicateId);
+                    let rule = spec.broken_rule(self.flags.auto_shutdown).or_else(duplicate);
+                    found.extend(rule.map(|rule| Violation { path: path.clone(), rule }));
+                    if let Node::Supervisor(tree) = node {
+                        tree.check_below(&path, depth + 1, found);
+                    }
+                }
+            }
+            Members::Dynamic { template, max_children } => {
+                let no_room = (*max_children == Some(0)).then_some(Rule::NoRoomForChildren);
+                found.extend(no_room.map(|rule| Violation { path: path.to_owned(), rule }));
+                let path = format!("{path}/{}", shown(&template.id));
+                found.extend(template.broken_rule(self.flags.auto_shutdown).map(|rule| Violation { path, rule }));
+            }
+        }
+    }
+}
+
+/// A tree that breaks rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvalidTree {
+    /// All broken rules, in the order of the tree; never empty.
+    pub violations: Vec<Violation>,
+}
+
+/// One broken rule and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The path of the child or supervisor, from the root, with `/` between names.
+    pub path: String,
+    /// The rule.
+    pub rule: Rule,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.rule)
+    }
+}
+
+impl fmt::Display for InvalidTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, violation) in self.violations.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{violation}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for InvalidTree {}
+
+/// A name as it appears in a path: quoted and escaped when it would be misread.
+fn shown(name: &str) -> String {
+    if name_rule(name).is_none() { name.to_owned() } else { format!("{name:?}") }
+}
+
+impl fmt::Display for Tree {
+    /// The tree as indented text, one line a child.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.print(f, 0)
+    }
+}
+
+impl Tree {
+    fn print(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        indent(f, depth)?;
+        write!(f, "{}: ", shown(self.name()))?;
+        match &self.members {
+            Members::Static(_) => write!(f, "supervisor, {}, {}", self.flags.strategy, self.flags.intensity)?,
+            Members::Dynamic { max_children: None, .. } => write!(f, "dynamic supervisor, {}", self.flags.intensity)?,
+            Members::Dynamic { max_children: Some(max), .. } => {
+                write!(f, "dynamic supervisor, {}, at most {max} children", self.flags.intensity)?;
+            }
+        }
+        if self.flags.auto_shutdown != AutoShutdown::Never {
+            write!(f, ", auto_shutdown {}", self.flags.auto_shutdown)?;
+        }
+        if depth > 0 {
+            print_fate(f, &self.spec)?;
+        }
+        writeln!(f)?;
+        match &self.members {
+            Members::Static(children) => children.iter().try_for_each(|node| match node {
+                Node::Worker(spec) => print_leaf(f, spec, &shown(&spec.id), depth + 1),
+                Node::Supervisor(tree) => tree.print(f, depth + 1),
+            }),
+            Members::Dynamic { template, .. } => {
+                print_leaf(f, template, &format!("{} (any number)", shown(&template.id)), depth + 1)
+            }
+        }
+    }
+}
+
+fn print_leaf(f: &mut fmt::Formatter<'_>, spec: &ChildSpec, name: &str, depth: usize) -> fmt::Result {
+    indent(f, depth)?;
+    write!(f, "{name}: {}", spec.kind)?;
+    print_fate(f, spec)?;
+    writeln!(f)
+}
+
+fn print_fate(f: &mut fmt::Formatter<'_>, spec: &ChildSpec) -> fmt::Result {
+    write!(f, ", {}, {}", spec.restart, spec.shutdown)?;
+    if spec.significant {
+        f.write_str(", significant")?;
+    }
+    Ok(())
+}
+
+fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+    write!(f, "{:1$}", "", depth * 2)
+}
