@@ -6,22 +6,22 @@
 
 #[cfg(not(loom))]
 pub(crate) use std::{
-    thread_local,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
     },
     thread::yield_now,
+    thread_local,
 };
 
 #[cfg(loom)]
 pub(crate) use loom::{
-    thread_local,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
     },
     thread::yield_now,
+    thread_local,
 };
 
 /// Shared mutable memory, accessed through closures as loom wants it.
@@ -54,10 +54,7 @@ pub(crate) use loom::cell::UnsafeCell;
 
 /// A lock without poisoning: what it guards is left consistent by whoever panics under it.
 #[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(
-    #[cfg(not(loom))] parking_lot::Mutex<T>,
-    #[cfg(loom)] loom::sync::Mutex<T>,
-);
+pub(crate) struct Mutex<T>(#[cfg(not(loom))] parking_lot::Mutex<T>, #[cfg(loom)] loom::sync::Mutex<T>);
 
 impl<T> Mutex<T> {
     #[cfg(not(loom))]

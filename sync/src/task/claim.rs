@@ -2,18 +2,17 @@
 
 use std::{cell::Cell, fmt};
 
-use super::{
-    ABANDONING, HELD, Header, RUNNING, Run, SCHEDULED, STRAGGLER, State, Task,
-};
+use super::{ABANDONING, HELD, Header, RUNNING, Run, SCHEDULED, STRAGGLER, State, Task};
 use crate::{
     contain::contain,
     facade::{Backoff, Ordering},
 };
 
-/// A turn's entry in its trampoline's frame: where it began, and how it ended.
+/// A turn's entry in its trampoline's frame: where it began, and how it is to end.
 ///
 /// The outcome is kept here and not in [`Ran`], so that a `Ran` of another task returned by mistake
-/// cannot make the trampoline give back a count that is not there.
+/// cannot make the trampoline give back a count that is not there. And the state word moves only when
+/// `run` has returned: until then the turn keeps alive what `run` was lent, and keeps others out.
 pub(super) struct Turn {
     pub(super) epoch: u32,
     pub(super) bank: usize,
@@ -22,18 +21,20 @@ pub(super) struct Turn {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Nobody has ended the turn.
+    /// Nobody has said yet.
     Open,
+    /// Wait to be woken.
     Idle,
-    /// To be scheduled again: the trampoline hands out the runnable.
+    /// Be scheduled again: the trampoline hands out the runnable.
     Again,
-    /// The trampoline gives the held count back.
-    Released,
-    /// The turn was abandoned: the trampoline gives the straggler's count back.
-    Retired,
+    /// End the hold, unless the task was woken meanwhile.
+    Release,
+    /// The state word has moved on without this turn, which still has a count to give back: the hold's, or the
+    /// straggler's.
+    Left,
 }
 
-/// A turn has been ended by its claim.
+/// A claim has said how its turn ends. It does so when `run` returns.
 #[derive(Debug)]
 #[must_use]
 pub struct Ran(());
@@ -64,16 +65,13 @@ impl<'a, T: Run> Claim<'a, T> {
     /// Ends the turn: the task waits to be woken, or runs again if it was woken meanwhile.
     #[inline]
     pub fn idle(self) -> Ran {
-        let after = self.turn.end(&self.task.header, |state| state.0 & !RUNNING);
-        let again = after.has(SCHEDULED);
-        self.turn.outcome.set(if again { Outcome::Again } else { Outcome::Idle });
+        self.turn.outcome.set(Outcome::Idle);
         Ran(())
     }
 
     /// Ends the turn: the task is to run again.
     #[inline]
     pub fn again(self) -> Ran {
-        self.turn.end(&self.task.header, |state| state.0 & !RUNNING | SCHEDULED);
         self.turn.outcome.set(Outcome::Again);
         Ran(())
     }
@@ -81,7 +79,7 @@ impl<'a, T: Run> Claim<'a, T> {
     /// Ends the turn and the hold: the task is not scheduled until it is held anew. If it was woken meanwhile, it
     /// runs again instead. The owner stays where it is.
     pub fn release(self) -> Ran {
-        self.turn.release(&self.task.header);
+        self.turn.outcome.set(Outcome::Release);
         Ran(())
     }
 
@@ -104,24 +102,17 @@ impl Turn {
 
     /// Moves on from RUNNING. The caller is the runner, and is not in foreign code.
     #[inline]
-    fn end(&self, header: &Header, next: impl Fn(State) -> u64) -> State {
+    pub(super) fn end(&self, header: &Header, next: impl Fn(State) -> u64) -> State {
         loop {
             // An abandoner that marked the word finds phase RUNTIME and takes its mark back.
             let state = header.decided();
-            debug_assert!(state.has(RUNNING) && state.epoch() == self.epoch);
+            debug_assert!(state.has(RUNNING) && state.epoch() == self.epoch, "{state:?}");
             let after = State(next(state));
             // Release: the next runner sees the owner as we leave it.
             if header.swap_state(state, after).is_ok() {
                 return after;
             }
         }
-    }
-
-    fn release(&self, header: &Header) {
-        let after = self.end(header, |state| {
-            if state.has(SCHEDULED) { state.0 & !RUNNING } else { state.0 & !(RUNNING | HELD) }
-        });
-        self.outcome.set(if after.has(HELD) { Outcome::Again } else { Outcome::Released });
     }
 
     /// Empties the bank and gives it back.
@@ -131,7 +122,7 @@ impl Turn {
         let owner = task.owners[self.bank].with_mut(|bank| unsafe { (*bank).take() });
         // Release: the next abandoner may fill the bank.
         task.header.state.fetch_and(!STRAGGLER, Ordering::Release);
-        self.outcome.set(Outcome::Retired);
+        self.outcome.set(Outcome::Left);
         owner
     }
 
@@ -140,7 +131,7 @@ impl Turn {
     pub(super) fn end_for_lack_of_an_end<T: Run>(&self, task: &Task<T>) {
         if task.header.decided().epoch() == self.epoch {
             self.end(&task.header, |state| state.0 & !(RUNNING | SCHEDULED | HELD));
-            self.outcome.set(Outcome::Released);
+            self.outcome.set(Outcome::Left);
         } else {
             let owner = self.retire(task);
             contain(|| drop(owner));

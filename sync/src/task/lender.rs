@@ -3,7 +3,10 @@
 use std::cell::Cell;
 
 use super::{RUNTIME, USER};
-use crate::facade::{AtomicU8, Ordering, thread_local};
+use crate::{
+    asymmetric,
+    facade::{AtomicU8, Ordering, thread_local},
+};
 
 /// The turn a thread is running.
 #[derive(Clone, Copy)]
@@ -80,5 +83,8 @@ impl Drop for UserPhase<'_> {
     fn drop(&mut self) {
         // Released to nobody: an abandoner that reads RUNTIME only goes away.
         self.phase.store(RUNTIME, Ordering::Relaxed);
+        // Pairs with `heavy` in `abandon`: it sees RUNTIME, or whoever looks at the state from here on, also after
+        // an unwinding, sees its ABANDONING or its new epoch.
+        asymmetric::light();
     }
 }

@@ -45,8 +45,10 @@ mod lender;
 mod run;
 mod state;
 
+#[cfg(all(test, not(loom)))]
+mod tests;
 
-use std::{fmt, ops::Deref};
+use std::{fmt, mem, ops::Deref};
 
 pub use self::{
     claim::{Claim, Ran},
@@ -236,15 +238,17 @@ impl<T: Run> Task<T> {
         let bank = state.bank();
         // Acquire: pairs with the runner's store of USER, so that what it did before is over.
         if header.phase[bank].load(Ordering::Acquire) != USER {
-            header.state.fetch_and(!ABANDONING, Ordering::Release);
+            drop(Undecided(header));
             return Abandon::Busy;
         }
+        let undecided = Undecided(header);
         let owner = this.owners[bank].with_mut(|bank| {
             // SAFETY: the turn that has this bank is in foreign code, where nothing of it is lent, and comes back no
             // further than `decided`, which waits for our decision.
             let old = unsafe { &mut *bank };
             heir(old.as_mut().expect("the bank of a running turn has an owner"))
         });
+        mem::forget(undecided);
         // SAFETY: the other bank is nobody's: its last runner was the current runner's predecessor or
         // a straggler that gave it back (STRAGGLER is clear, read with acquire), and the next runner
         // of it begins after the state word says so below.
@@ -287,8 +291,6 @@ impl<T: Run> Task<T> {
         let phase = UserPhase::enter(&self.header.phase[lender.bank], lender);
         let result = work();
         drop(phase);
-        // Pairs with `heavy` in `abandon`: it sees RUNTIME, or we see its ABANDONING or its new epoch.
-        asymmetric::light();
         if self.header.decided().epoch() == lender.epoch { Ok(result) } else { Err((result, Stale)) }
     }
 
@@ -331,6 +333,16 @@ impl<T: Run> Task<T> {
     }
 }
 
+/// Takes the mark of an abandoner back who did not go through with it, also when `heir` panics.
+struct Undecided<'a>(&'a Header);
+
+impl Drop for Undecided<'_> {
+    fn drop(&mut self) {
+        // Release: the runner that waits for the decision sees its owner as `heir` left it.
+        self.0.state.fetch_and(!ABANDONING, Ordering::Release);
+    }
+}
+
 impl Header {
     #[inline]
     fn load(&self, order: Ordering) -> State {
@@ -340,10 +352,7 @@ impl Header {
     /// Replaces one state by another. Acquires what the last holder of the bits left, releases ours.
     #[inline]
     fn swap_state(&self, from: State, to: State) -> Result<(), State> {
-        self.state
-            .compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Acquire)
-            .map(|_| ())
-            .map_err(State)
+        self.state.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Acquire).map(|_| ()).map_err(State)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, mem, mem::ManuallyDrop, ptr::NonNull};
 
 use super::{
-    Header, RUNNING, Run, SCHEDULED, State, Task,
+    HELD, Header, RUNNING, Run, SCHEDULED, State, Task,
     claim::{Claim, Outcome, Ran, Turn},
     lender::Lender,
 };
@@ -120,10 +120,7 @@ impl<'a, T: Run> Claimed<'a, T> {
     /// Takes the turn with `run` in place of [`Run::run`]. `Some`: the task is to be scheduled.
     #[inline]
     #[must_use = "a runnable that nobody runs is a lost wake-up"]
-    pub fn run(
-        self,
-        run: impl FnOnce(&Arc<Task<T>>, Claim<'_, T>) -> Ran,
-    ) -> Option<Runnable> {
+    pub fn run(self, run: impl FnOnce(&Arc<Task<T>>, Claim<'_, T>) -> Ran) -> Option<Runnable> {
         let task = ManuallyDrop::new(self).task;
         let turn = Turn::new(task.header.load(Ordering::Relaxed));
         // SAFETY: by the constructor's contract we are the runner.
@@ -174,42 +171,37 @@ struct Frame<'a, T: Run> {
 impl<T: Run> Frame<'_, T> {
     #[inline]
     fn finish(self) -> Option<Runnable> {
-        match self.turn.outcome.get() {
-            Outcome::Idle => {
-                // The commonest end has nothing to settle. The task may be anybody's by now.
-                mem::forget(self);
-                None
-            }
-            Outcome::Again => {
-                let task = self.task;
-                mem::forget(self);
-                // SAFETY: the turn ended in SCHEDULED and nobody got a runnable for it; the task is held.
-                Some(unsafe { Runnable::new(task) })
-            }
-            Outcome::Open | Outcome::Released | Outcome::Retired => {
-                drop(self);
-                None
-            }
+        let (turn, header) = (&self.turn, &self.task.header);
+        let after = match turn.outcome.get() {
+            Outcome::Idle => turn.end(header, |state| state.0 & !RUNNING),
+            Outcome::Again => turn.end(header, |state| state.0 & !RUNNING | SCHEDULED),
+            Outcome::Release => turn.end(header, |state| match state.has(SCHEDULED) {
+                true => state.0 & !RUNNING,
+                false => state.0 & !(RUNNING | HELD),
+            }),
+            Outcome::Open | Outcome::Left => return None,
+        };
+        if !after.has(HELD) {
+            turn.outcome.set(Outcome::Left);
+            return None;
         }
+        // If the task is idle now it may be anybody's, and gone: it is looked at only if it is scheduled.
+        let task = self.task;
+        mem::forget(self);
+        // SAFETY: the turn ended in SCHEDULED, and who woke the task meanwhile got no runnable: this is it.
+        after.has(SCHEDULED).then(|| unsafe { Runnable::new(task) })
     }
 }
 
 impl<T: Run> Drop for Frame<'_, T> {
+    /// The ends that give a count back, and the end of a turn that a panic has left.
+    #[cold]
     fn drop(&mut self) {
-        if self.turn.outcome.get() == Outcome::Open {
+        if self.turn.outcome.get() != Outcome::Left {
             self.turn.end_for_lack_of_an_end(self.task);
         }
-        match self.turn.outcome.get() {
-            Outcome::Released | Outcome::Retired => {
-                // SAFETY: `release` cleared HELD, whose count is ours to drop; or `abandon` made a count
-                // for the straggler, which is this turn, and this is its end. `task` is not used again
-                // in this frame, nor by the trampoline.
-                unsafe { Arc::decrement_strong_count(Arc::as_ptr(self.task)) };
-            }
-            // A panic after the turn was ended properly. `Again` would lose its runnable: un-schedule.
-            // SAFETY: as in `finish`.
-            Outcome::Again => drop(unsafe { Runnable::new(self.task) }),
-            Outcome::Idle | Outcome::Open => {}
-        }
+        // SAFETY: HELD was cleared, whose count is ours to drop; or `abandon` made a count for the straggler, which
+        // is this turn, and this is its end. Nobody uses `task` after this frame.
+        unsafe { Arc::decrement_strong_count(Arc::as_ptr(self.task)) };
     }
 }
