@@ -1,1 +1,76 @@
-//! The facade.
+//! An Erlang-style let-it-crash runtime: isolated actors behind bounded mailboxes, under supervisors that restart what
+//! crashes, within limits.
+//!
+//! ```
+//! use crashworthy::prelude::*;
+//!
+//! #[derive(Message)]
+//! enum Till { Sell { cents: u64 }, Total { reply: Reply<u64> } }
+//!
+//! struct Cashier { total: u64 }
+//!
+//! impl Actor for Cashier {
+//!     type Args = u64; // what every incarnation starts from
+//!     type Msg = Till;
+//!
+//!     async fn init(float: u64, _: &mut Context<Self>) -> Result<Self, Exit> {
+//!         Ok(Cashier { total: float })
+//!     }
+//!
+//!     async fn handle(&mut self, msg: Till, _: &mut Context<Self>) -> Result<(), Exit> {
+//!         match msg { // any error is an exit: `?` is how you let it crash
+//!             Till::Sell { cents } => self.total = self.total.checked_add(cents).ok_or("till overflow")?,
+//!             Till::Total { reply } => reply.send(self.total),
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[crashworthy::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let till = Slot::<Cashier>::named("till"); // an address first: wire actors before any of them runs
+//!     let shop = Supervisor::one_for_one("shop").intensity(3, secs(5)).child(till.child(100));
+//!     let system = System::start(shop).await?;
+//!     till.tell(Till::Sell { cents: 250 })?;
+//!     assert_eq!(till.ask(|reply| Till::Total { reply }).within(ms(50)).await?, 350);
+//!     system.stop().await;
+//!     Ok(())
+//! }
+//! ```
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+pub use crashworthy_macros::{Message, main, test};
+pub use crashworthy_runtime::*;
+pub use crashworthy_supervisor as supervisor;
+pub use crashworthy_supervisor::{
+    AutoShutdown, Child, Dynamic, Intensity, IntoChild, InvalidTree, Restart, Shutdown, SlotExt, Strategy, Supervisor,
+    Task, TaskContext,
+};
+
+/// So many seconds.
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// So many milliseconds.
+pub const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// What almost every program needs.
+pub mod prelude {
+    pub use crate::{
+        Actor, ActorRef, Answer, Ask, AskError, CallScope, Context, Criticality, Down, Exit, ExitReason, Message,
+        Offer, Part, Permit, Pid, Probe, Reason, Recipient, Refused, Rejected, Reply, Signal, Slot, Solo, StartError,
+        System, ms, secs,
+    };
+    pub use crate::{Child, Dynamic, IntoChild, Restart, Shutdown, SlotExt, Supervisor, Task, TaskContext};
+}
+
+/// What the macros expand to.
+#[doc(hidden)]
+pub mod __private {
+    pub use crashworthy_runtime::block_on_main;
+}

@@ -152,8 +152,8 @@ enum Inner {
 
 /// How the runtime reads an [`Exit`].
 pub(crate) enum Verdict {
-    /// Only the message in hand ends, for this cause.
-    Message(EndsMessage),
+    /// Only the message in hand ends: a refusal, an expiry or a cancellation was passed on.
+    Message,
     /// The incarnation ends.
     Incarnation(ExitReason),
 }
@@ -199,9 +199,9 @@ impl Exit {
 
     pub(crate) fn verdict(&self, callback: Callback, in_hand: Option<&'static str>) -> Verdict {
         if let Inner::Error { error, .. } = &self.0
-            && let Some(ends) = find(error.as_ref())
+            && ends_message(error.as_ref())
         {
-            return Verdict::Message(ends);
+            return Verdict::Message;
         }
         let mut reason = self.reason();
         if let ExitReason::Crashed(crash) = &mut reason {
@@ -233,8 +233,8 @@ fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dy
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source()).take(SOURCES)
 }
 
-fn find(error: &(dyn Error + 'static)) -> Option<EndsMessage> {
-    sources(error).find_map(|error| error.downcast_ref::<EndsMessage>().copied())
+fn ends_message(error: &(dyn Error + 'static)) -> bool {
+    sources(error).any(|error| error.is::<EndsMessage>())
 }
 
 fn chain(error: &(dyn Error + 'static)) -> String {
@@ -283,7 +283,7 @@ mod tests {
                 Some(&self.0)
             }
         }
-        assert!(matches!(verdict(&Exit::from(Wrapped(AskError::Expired))), Verdict::Message(EndsMessage::Expired)));
+        assert!(matches!(verdict(&Exit::from(Wrapped(AskError::Expired))), Verdict::Message));
         assert!(matches!(verdict(&Exit::from(Wrapped(AskError::Died))), Verdict::Incarnation(_)));
     }
 

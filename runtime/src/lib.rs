@@ -1,14 +1,76 @@
-//! The runtime: actors, mailboxes, signals, scheduling, time. It knows no supervisor.
+//! The runtime: actors, mailboxes, signals, scheduling, time. It knows no supervisor: a supervisor is built from what
+//! any actor can do.
 #![forbid(unsafe_code)]
 
+#[cfg(panic = "abort")]
+compile_error!(
+    "crashworthy needs `panic = \"unwind\"`: a supervisor restarts what panics, and with `panic = \"abort\"` the first \
+     panic would end the process. Remove `panic = \"abort\"` from this profile."
+);
+
+mod actor;
+mod actor_ref;
+mod ask;
+mod builder;
+mod cell;
+mod context;
+mod counters;
+mod crash;
+mod dead_letter;
+mod entry;
+mod envelope;
 mod error;
 mod exit;
+mod guard;
+mod inbox;
+mod inspect;
+mod kinds;
+mod lane;
 mod message;
+mod names;
+mod permit;
 mod pid;
+mod pipe;
 pub mod port;
+mod process;
+mod recipient;
+mod reply;
+pub mod scheduler;
+mod shared;
+mod shutdown;
+mod signal;
+mod slot;
+mod solo;
+mod start;
+mod system;
+mod ties;
 pub mod time;
+mod timers;
+mod turn;
 
+// The public interface is:
+pub use actor::Actor;
+pub use actor_ref::{ActorRef, Offer};
+pub use ask::Ask;
+pub use builder::{Builder, Part};
+pub use context::{Context, StopWatch};
+pub use counters::Law;
+pub use crash::CrashReport;
+pub use dead_letter::{DeadLetter, Fallen};
+pub use entry::block_on_main;
 pub use error::{AskError, Load, Reason, Refused, Rejected, StartError};
 pub use exit::{Callback, Crash, Exit, ExitReason};
+pub use inspect::{ActorSnapshot, State, SystemSnapshot};
 pub use message::{Criticality, Message};
+pub use permit::{Admission, Permit};
 pub use pid::{ActorId, Pid};
+pub use recipient::Recipient;
+pub use reply::{Answer, Reply};
+pub use shutdown::{Ended, ShutdownReport, Straggler, SystemFailed};
+pub use signal::{Down, MonitorRef, Signal};
+pub use slot::{LARGEST_MAILBOX, Slot};
+pub use solo::{Probe, Solo};
+pub use start::{Starting, Under};
+pub use system::{Abandoned, Root, System};
+pub use timers::TimerRef;
+pub use turn::{CallScope, Scoped};

@@ -4,16 +4,28 @@
 //! specifications ([`ChildSpec`]), flags ([`Flags`]), the tree ([`Tree`]) and reports ([`Report`]).
 #![forbid(unsafe_code)]
 
+mod child;
 mod child_spec;
 pub mod core;
+mod dynamic;
 mod intensity;
+mod launch;
+mod log;
+mod manager;
+mod reap;
 mod reason;
 mod report;
 mod strategy;
+mod supervisor;
+mod task;
 mod tree;
 
+pub use child::{AnyChild, Child, IntoChild, SlotExt};
 pub use child_spec::{ChildSpec, Kind, MAX_NAME, Restart, Rule, Shutdown};
+pub use dynamic::Dynamic;
 pub use intensity::Intensity;
 pub use report::{Cause, Context, Offender, Report};
 pub use strategy::{AutoShutdown, Flags, Strategy};
+pub use supervisor::Supervisor;
+pub use task::{Task, TaskContext};
 pub use tree::{InvalidTree, MAX_DEPTH, Members, Node, Tree, Violation};

@@ -7,4 +7,7 @@
 mod asymmetric;
 mod contain;
 mod facade;
+pub mod mailbox;
+pub mod reply;
+pub mod table;
 pub mod task;

@@ -1,0 +1,306 @@
+//! The typed address of an actor.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crashworthy_sync::mailbox::{PushError, Pushed, ReserveError};
+use crashworthy_sync::task::Task;
+use tokio::sync::oneshot;
+
+use crate::actor::Actor;
+use crate::ask::{Ask, Door};
+use crate::cell::{ActorCell, AnyCell as _, Cell, flag, wake};
+use crate::envelope::Envelope;
+use crate::error::{Load, Reason, Refused, Rejected};
+use crate::exit::ExitReason;
+use crate::lane::{Ordered, What};
+use crate::message::{Criticality, Message};
+use crate::permit::{Admission, Permit};
+use crate::pid::{ActorId, Pid};
+use crate::recipient::Recipient;
+use crate::reply::{Caller, Reply};
+use crate::shared::Shared;
+use crate::signal::{Down, MonitorRef};
+use crate::ties::Watcher;
+use crate::turn::{self, Call};
+
+/// The address of an actor's slot. Cheap to clone; it survives restarts: the next incarnation answers it.
+///
+/// # Guarantees
+/// * Messages of one sender to one actor are handled in the order sent.
+/// * A message that was accepted ends in exactly one way, and is counted there (see [`Law`](crate::Law)).
+pub struct ActorRef<A: Actor> {
+    pub(crate) cell: ActorCell<A>,
+}
+
+/// What a sender offers: how long it would wait, and how much the message matters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Offer {
+    /// Within which time the message should be handled.
+    pub within: Duration,
+    /// How much it matters.
+    pub criticality: Criticality,
+    /// Its work as a multiple of the actor's usual message.
+    pub cost: f32,
+}
+
+impl Offer {
+    /// An ordinary message that should be handled within this time.
+    pub fn within(within: Duration) -> Self {
+        Self { within, criticality: Criticality::default(), cost: 1.0 }
+    }
+}
+
+impl<A: Actor> ActorRef<A> {
+    pub(crate) fn new(cell: ActorCell<A>) -> Self {
+        Self { cell }
+    }
+
+    /// Sends a message. Never waits.
+    ///
+    /// The message carries no deadline and inherits nothing from the message being handled: a caller that hangs up
+    /// must not unmake half a transfer.
+    ///
+    /// # Errors
+    /// [`Rejected`] gives the message back: the mailbox is full, or the actor is not started, draining or ended.
+    ///
+    /// # Differs from OTP
+    /// `cast` never fails and tells nothing; a tell that was not accepted says so.
+    #[inline]
+    pub fn tell(&self, msg: impl Into<A::Msg>) -> Result<(), Rejected<A::Msg>> {
+        self.push(msg.into(), None, Call::NONE)
+    }
+
+    /// Like [`tell`](Self::tell), and the message inherits the deadline of the call being handled: it is dropped
+    /// unhandled when that has passed.
+    ///
+    /// # Errors
+    /// As [`tell`](Self::tell).
+    pub fn tell_scoped(&self, msg: impl Into<A::Msg>) -> Result<(), Rejected<A::Msg>> {
+        self.push(msg.into(), None, turn::current().call)
+    }
+
+    /// Asks a question: `make` puts the [`Reply`] into the message. The question is sent when the future is first
+    /// polled, and ends within 5 s unless [`within`](Ask::within) says otherwise; inside a handler it ends no later
+    /// than the call being handled. It always ends.
+    ///
+    /// # Errors
+    /// See [`AskError`](crate::AskError).
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the question: if it is still queued it is dropped unhandled.
+    #[inline]
+    pub fn ask<R, F>(&self, make: F) -> Ask<'_, A::Msg, R, F>
+    where
+        F: FnOnce(Reply<R>) -> A::Msg,
+    {
+        Ask::new(&*self.cell, make)
+    }
+
+    /// Reserves room for one message, without waiting.
+    ///
+    /// # Errors
+    /// [`Refused`] with the actor's load.
+    pub fn reserve(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
+        self.look()?;
+        match self.cell.mailbox.try_reserve() {
+            Ok(()) => Ok(Permit::new(self.clone(), offer)),
+            Err(ReserveError::Full) => Err(self.cell.full(Reason::Full)),
+            Err(ReserveError::Closed) => Err(self.cell.core.closed()),
+        }
+    }
+
+    /// Waits for room for one message: back pressure. Waiting senders are served in the order they came.
+    ///
+    /// # Errors
+    /// [`NoTime`](Reason::NoTime) when there is no room within `deadline` (inside a handler: or before the call being
+    /// handled ends); `Stopped`, `Gone` and the like when the actor ends.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives up the place in the queue; nothing is lost.
+    pub fn admitted(&self, deadline: Duration) -> Admission<A> {
+        Admission::new(self.clone(), deadline)
+    }
+
+    /// What the actor has to do.
+    pub fn load(&self) -> Load {
+        self.cell.load()
+    }
+
+    /// The incarnation that was started last.
+    pub fn pid(&self) -> Pid {
+        self.cell.core.pid()
+    }
+
+    /// The identity of the slot, once it is part of a system.
+    pub fn id(&self) -> ActorId {
+        self.cell.core.id()
+    }
+
+    /// The slot's name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.cell.core.name.as_deref()
+    }
+
+    /// Whether an incarnation lives.
+    pub fn is_alive(&self) -> bool {
+        self.cell.core.ties.lock().living() != 0
+    }
+
+    /// Resolves when the living incarnation ends; at once with [`ExitReason::NoProc`] if there is none.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the monitor.
+    pub fn down(&self) -> impl Future<Output = Down> + Send + use<A> {
+        let (sender, receiver) = oneshot::channel();
+        let core = &self.cell.core;
+        let pid = core.pid();
+        let monitor = MonitorRef(core.home().map_or(0, |home| home.shared.next_monitor()));
+        let mut ties = core.ties.lock();
+        if ties.living() != 0 {
+            let watchers = &mut ties.tied().watchers;
+            watchers.retain(|_, watcher| !matches!(watcher, Watcher::Outside(sender) if sender.is_closed()));
+            watchers.insert((Pid::OUTSIDE, monitor), Watcher::Outside(sender));
+        }
+        async move {
+            // A sender that vanished means that there was nobody to watch.
+            receiver.await.unwrap_or(Down { monitor, pid, reason: ExitReason::NoProc, abandoned: false })
+        }
+    }
+
+    /// Resolves when every message that was queued before this call has been handled (or has otherwise ended), or the
+    /// incarnation has. What tests wait for instead of a while.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub fn settled(&self) -> impl Future<Output = ()> + Send + use<A> {
+        let (sender, reached) = oneshot::channel();
+        let core = &self.cell.core;
+        {
+            let ties = core.ties.lock();
+            if ties.living() != 0 {
+                let mark = Ordered { ticket: self.cell.mailbox.tail(), what: What::Mark(sender) };
+                core.control.lock().lane().ordered.push_back(mark);
+                core.raise(flag::ORDERED);
+            }
+        }
+        wake(&self.cell);
+        async move {
+            // A mark that was dropped: the incarnation has ended.
+            let _ = reached.await;
+        }
+    }
+
+    /// An address that takes one kind of this actor's messages.
+    pub fn recipient<M: Message>(&self) -> Recipient<M>
+    where
+        A::Msg: From<M> + TryInto<M>,
+    {
+        Recipient::new(self.clone())
+    }
+
+    /// How the messages of this slot ended.
+    pub fn law(&self) -> crate::Law {
+        self.cell.law()
+    }
+
+    /// What the gate says before anything is written.
+    pub(crate) fn look(&self) -> Result<(), Refused> {
+        look(&self.cell)
+    }
+
+    #[inline]
+    pub(crate) fn push(&self, msg: A::Msg, caller: Option<Caller>, call: Call) -> Result<(), Rejected<A::Msg>> {
+        match look(&self.cell) {
+            Ok(()) => push(&self.cell, msg, caller, call),
+            Err(why) => Err(Rejected::new(why, msg)),
+        }
+    }
+}
+
+/// What the gate says before anything is written: whether the sender still exists, whether the actor takes new work.
+#[inline]
+fn look<A: Actor>(cell: &Task<Cell<A>>) -> Result<(), Refused> {
+    if turn::is_fenced() {
+        return Err(cell.core.refuse(Reason::Fenced));
+    }
+    if cell.core.flags() & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
+        return Err(cell.core.refuse(Reason::Draining));
+    }
+    Ok(())
+}
+
+fn seal<A: Actor>(cell: &Task<Cell<A>>, msg: A::Msg, caller: Option<Caller>, call: Call) -> Envelope<A::Msg> {
+    let sent_ms = cell.core.home().map_or(0, |home| home.shared.stamp());
+    Envelope { msg, caller, call, from: turn::current().pid.id, sent_ms }
+}
+
+#[inline]
+fn push<A: Actor>(
+    cell: &Task<Cell<A>>,
+    msg: A::Msg,
+    caller: Option<Caller>,
+    call: Call,
+) -> Result<(), Rejected<A::Msg>> {
+    match cell.mailbox.push(seal(cell, msg, caller, call)) {
+        Ok(Pushed { wake: true }) => wake(cell),
+        Ok(Pushed { wake: false }) => {}
+        Err(error) => return Err(refused(cell, error)),
+    }
+    Ok(())
+}
+
+#[cold]
+fn refused<A: Actor>(cell: &Task<Cell<A>>, error: PushError<Envelope<A::Msg>>) -> Rejected<A::Msg> {
+    let (why, envelope) = match error {
+        PushError::Full(envelope) => (cell.full(Reason::Full), envelope),
+        PushError::Closed(envelope) => (cell.core.closed(), envelope),
+    };
+    Rejected::new(why, envelope.msg)
+}
+
+/// Sends into a place that was reserved.
+pub(crate) fn push_reserved<A: Actor>(cell: &Task<Cell<A>>, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
+    match cell.mailbox.push_reserved(seal(cell, msg, None, call)) {
+        Ok(Pushed { wake: true }) => wake(cell),
+        Ok(Pushed { wake: false }) => {}
+        Err(error) => return Err(refused(cell, error)),
+    }
+    Ok(())
+}
+
+impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
+    fn put(&self, msg: A::Msg, caller: Caller, call: Call) -> Result<(), Refused> {
+        look(self)?;
+        push(self, msg, Some(caller), call).map_err(|rejected| rejected.why)
+    }
+
+    fn shared(&self) -> Option<&Arc<Shared>> {
+        self.core.home().map(|home| &home.shared)
+    }
+
+    fn refuse(&self) -> Refused {
+        self.core.closed()
+    }
+}
+
+impl<A: Actor> Clone for ActorRef<A> {
+    fn clone(&self) -> Self {
+        Self { cell: self.cell.clone() }
+    }
+}
+
+impl<A: Actor> PartialEq for ActorRef<A> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.cell, &other.cell)
+    }
+}
+
+impl<A: Actor> Eq for ActorRef<A> {}
+
+impl<A: Actor> fmt::Debug for ActorRef<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActorRef").field("pid", &self.pid()).field("name", &self.name()).finish()
+    }
+}

@@ -1,0 +1,149 @@
+//! A question on its way: sent at the first poll, ended by its answer, its deadline, or the end of who had it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Poller, Poll};
+use std::time::Duration;
+
+use crate::error::{AskError, Refused};
+use crate::reply::{Caller, Question, Reply, question};
+use crate::shared::Shared;
+use crate::time::TimerKey;
+use crate::turn::{self, Call};
+
+/// What takes questions of one message type.
+pub(crate) trait Door<M>: Send + Sync {
+    fn put(&self, msg: M, caller: Caller, call: Call) -> Result<(), Refused>;
+    fn shared(&self) -> Option<&Arc<Shared>>;
+    /// The refusal of an actor that is not there.
+    fn refuse(&self) -> Refused;
+}
+
+/// A question; resolves to its answer. Made by [`ActorRef::ask`](crate::ActorRef::ask).
+///
+/// It is a future itself, so that it can be spawned and joined. Its deadline begins at the first poll.
+///
+/// # Cancel safety
+/// Dropping it cancels the question.
+#[must_use = "a question is asked when it is awaited"]
+pub struct Ask<'a, M, R, F> {
+    door: &'a dyn Door<M>,
+    within: Option<Duration>,
+    state: State<R, F>,
+}
+
+enum State<R, F> {
+    Unasked(F),
+    Waiting(Waiting<R>),
+    Ended,
+}
+
+struct Waiting<R> {
+    question: Question<R>,
+    deadline: Deadline,
+}
+
+/// When a question ends, and the timer that says so: armed only when its asker has to wait.
+struct Deadline {
+    shared: Arc<Shared>,
+    at: u64,
+    timer: Option<TimerKey>,
+}
+
+impl Deadline {
+    fn has_passed(&self) -> bool {
+        self.shared.port.now_ns() >= self.at
+    }
+
+    fn arm(&mut self, cx: &Poller<'_>) {
+        if self.timer.is_none() {
+            self.timer = Some(self.shared.wheel.arm_waker(self.at, cx.waker().clone()));
+        }
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            self.shared.wheel.cancel(timer);
+        }
+    }
+}
+
+impl<'a, M, R, F> Ask<'a, M, R, F> {
+    pub(crate) fn new(door: &'a dyn Door<M>, make: F) -> Self {
+        Self { door, within: None, state: State::Unasked(make) }
+    }
+
+    /// Ends the question no later than this after it is sent. There is no "forever": the default is 5 s.
+    pub fn within(mut self, within: Duration) -> Self {
+        self.within = Some(within);
+        self
+    }
+}
+
+// Nothing in it is pinned: the maker is called by value, the question is an ordinary struct.
+impl<M, R, F> Unpin for Ask<'_, M, R, F> {}
+
+impl<M, R, F> Future for Ask<'_, M, R, F>
+where
+    R: Send + 'static,
+    F: FnOnce(Reply<R>) -> M,
+{
+    type Output = Result<R, AskError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let mut waiting = match std::mem::replace(&mut this.state, State::Ended) {
+            State::Unasked(make) => match send(this.door, this.within, make) {
+                Ok(waiting) => waiting,
+                Err(error) => return Poll::Ready(Err(error)),
+            },
+            State::Waiting(waiting) => waiting,
+            State::Ended => unreachable!("a question is not polled after its end"),
+        };
+        if let Poll::Ready(answer) = Pin::new(&mut waiting.question).poll(cx) {
+            return Poll::Ready(answer);
+        }
+        if turn::is_fenced() {
+            return Poll::Ready(Err(AskError::Fenced));
+        }
+        if waiting.deadline.timer.is_some() && waiting.deadline.has_passed() {
+            return Poll::Ready(Err(AskError::Expired));
+        }
+        waiting.deadline.arm(cx);
+        this.state = State::Waiting(waiting);
+        Poll::Pending
+    }
+}
+
+fn send<M, R, F>(door: &dyn Door<M>, within: Option<Duration>, make: F) -> Result<Waiting<R>, AskError>
+where
+    R: Send + 'static,
+    F: FnOnce(Reply<R>) -> M,
+{
+    let Some(shared) = door.shared() else { return Err(AskError::Refused(door.refuse())) };
+    let call = turn::current().call;
+    let own = turn::deadline_after(&shared.port, within.unwrap_or(shared.settings.ask_within));
+    let at = own.min(call.deadline);
+    let (question, reply, caller) = question();
+    let message = make(reply);
+    door.put(message, caller, Call { deadline: at, ..call }).map_err(|why| match why.reason {
+        crate::Reason::Fenced => AskError::Fenced,
+        _ => AskError::Refused(why),
+    })?;
+    Ok(Waiting { question, deadline: Deadline { shared: shared.clone(), at, timer: None } })
+}
+
+impl<M, R, F> fmt::Debug for Ask<'_, M, R, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Unasked(_) => "unasked",
+            State::Waiting(_) => "waiting",
+            State::Ended => "ended",
+        };
+        f.debug_struct("Ask").field("state", &state).field("within", &self.within).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,153 @@
+//! Building a system: settings, parts, then the tree.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::dead_letter::{DeadLetter, DeadLetters, Hook};
+use crate::error::StartError;
+use crate::port::Port;
+use crate::scheduler::Pool;
+use crate::shared::Shared;
+use crate::shutdown;
+use crate::system::{Root, Settings, System};
+use crate::time::Wheel;
+
+/// What plugs into a system: the console and others. Parts are told of the system before its tree starts.
+pub trait Part: Send + 'static {
+    /// The system is about to start its tree.
+    ///
+    /// # Errors
+    /// Ends the start.
+    fn attach(&mut self, system: &System) -> Result<(), StartError>;
+}
+
+/// Settings of a system that is to be started. Defaults: asks end after 5 s, a stop drains for at most 5 s, as many
+/// pumps as the runtime has workers.
+#[must_use = "a builder does nothing until it is started"]
+pub struct Builder {
+    settings: Settings,
+    hook: Option<Hook>,
+    parts: Vec<Box<dyn Part>>,
+}
+
+/// Most pumps a system may have.
+const PUMPS: usize = 1024;
+
+impl Default for Builder {
+    fn default() -> Self {
+        let settings = Settings {
+            name: "system".into(),
+            ask_within: Duration::from_secs(5),
+            drain: Duration::from_secs(5),
+            pumps: 0,
+        };
+        Self { settings, hook: None, parts: Vec::new() }
+    }
+}
+
+impl Builder {
+    /// The system's name, for logs and the console.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.settings.name = name.into();
+        self
+    }
+
+    /// The deadline of asks that name none.
+    pub fn ask_within(mut self, within: Duration) -> Self {
+        self.settings.ask_within = within;
+        self
+    }
+
+    /// How long a stop serves what is queued before it stops the tree.
+    pub fn drain(mut self, at_most: Duration) -> Self {
+        self.settings.drain = at_most;
+        self
+    }
+
+    /// How many pumps run actors: as many as the runtime has workers unless told otherwise.
+    pub fn pumps(mut self, pumps: usize) -> Self {
+        self.settings.pumps = pumps;
+        self
+    }
+
+    /// What is told of messages that nobody handled. It runs in a task of its own; at most 1,024 letters wait for it,
+    /// more are counted.
+    pub fn on_dead_letter(mut self, hook: impl Fn(DeadLetter) + Send + Sync + 'static) -> Self {
+        self.hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// Adds a part, such as the console.
+    pub fn with(mut self, part: impl Part) -> Self {
+        self.parts.push(Box::new(part));
+        self
+    }
+
+    /// Starts the system and its tree on the current tokio runtime, and waits until every child is ready.
+    ///
+    /// # Errors
+    /// As [`System::start`], and [`StartError::Setting`] for a setting out of range.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn start(self, root: impl Root) -> Result<System, StartError> {
+        let system = self.bare()?;
+        match root.start(&system).await {
+            Ok(top) => {
+                shutdown::watch(&system, top);
+                Ok(system)
+            }
+            Err(error) => {
+                system.shared.close();
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts the system without a tree.
+    ///
+    /// # Errors
+    /// [`StartError::Setting`], or what a part answered.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn bare(mut self) -> Result<System, StartError> {
+        self.check()?;
+        crate::crash::install_hook();
+        let handle = Handle::current();
+        if self.settings.pumps == 0 {
+            self.settings.pumps = handle.metrics().num_workers().max(1);
+        }
+        let port = Port::production(handle.clone());
+        let pool = Pool::start(self.settings.name.clone(), handle, self.settings.pumps, port.clone());
+        let wheel = Wheel::start(port.clone());
+        let dead_letters = DeadLetters::new(self.hook, &port);
+        let shared = Shared::new(self.settings, port, pool, wheel, dead_letters);
+        shutdown::watch_runtime(&shared);
+        let system = System { shared };
+        for part in &mut self.parts {
+            part.attach(&system)?;
+        }
+        Ok(system)
+    }
+
+    fn check(&self) -> Result<(), StartError> {
+        let Settings { pumps, ask_within, .. } = &self.settings;
+        if *pumps > PUMPS {
+            return Err(StartError::Setting(format!("{pumps} pumps, allowed are 1 to {PUMPS}")));
+        }
+        if ask_within.is_zero() {
+            return Err(StartError::Setting("asks that end within 0 s: they could never be answered".into()));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("settings", &self.settings).field("parts", &self.parts.len()).finish()
+    }
+}

@@ -1,0 +1,371 @@
+//! The cell: everything of an actor that must survive a crash or be seen from outside.
+//!
+//! One allocation holds the task header (the state word that says who may run it), the mailbox, identity, counters,
+//! links and monitors. The actor's own state lives in the incarnation's future ([`Life`]) and dies with it.
+//!
+//! ```text
+//! Task<Cell<A>> ─ header: idle · scheduled · running, epoch
+//!   ├ Core: identity, flags, control lane, ties, counters      (knows no types)
+//!   ├ mailbox: Envelope<A::Msg>                                (any sender pushes, the incarnation pops)
+//!   ├ own: A::Msg                                              (timers, futures: places of their own)
+//!   └ Owner: the life, its waker                               (whoever holds the running claim)
+//! ```
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::Waker;
+
+use crashworthy_sync::mailbox::{Mailbox, Receiver};
+use crashworthy_sync::task::Task;
+use parking_lot::Mutex;
+
+use crate::actor::Actor;
+use crate::counters::{Counters, Law};
+use crate::envelope::{Envelope, Own};
+use crate::error::{Load, Reason, Refused, StartError};
+use crate::kinds::KindNames;
+use crate::lane::{Control, Life};
+use crate::pid::{ActorId, Pid};
+use crate::reply::Caller;
+use crate::shared::Shared;
+use crate::ties::Ties;
+
+/// A typed cell, shared by addresses, the scheduler and the tree.
+pub(crate) type ActorCell<A> = Arc<Task<Cell<A>>>;
+
+/// Bits that say what an incarnation has to look at before its next message. Set by senders, cleared by the
+/// incarnation under the lock of what the bit speaks of.
+pub(crate) mod flag {
+    /// A kill, a stop, an exit signal that may kill, or a suspension.
+    pub(crate) const URGENT: u32 = 1;
+    /// A signal that waits for its place among the messages.
+    pub(crate) const ORDERED: u32 = 1 << 1;
+    /// A message with a place of its own.
+    pub(crate) const OWN: u32 = 1 << 2;
+    /// Any of the above.
+    pub(crate) const ATTEND: u32 = URGENT | ORDERED | OWN;
+    /// The incarnation traps exits. Set and cleared by the incarnation itself.
+    pub(crate) const TRAPS: u32 = 1 << 3;
+    /// New messages are refused: the system drains.
+    pub(crate) const DRAINS: u32 = 1 << 4;
+}
+
+/// In [`Core::doing`]: the message in hand did not come through the mailbox.
+pub(crate) const OWN_MESSAGE: u32 = 1 << 31;
+
+/// Where a slot is in its life. Written under the lock of [`Core::ties`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Status {
+    /// Never started.
+    Fresh,
+    /// `init` runs.
+    Starting,
+    /// Handles messages.
+    Running,
+    /// Between two incarnations: its supervisor decides; messages queue.
+    Down,
+    /// Ended; may be started again.
+    Stopped,
+    /// Ended for good.
+    Gone,
+}
+
+impl Status {
+    fn of(word: u32) -> Self {
+        [Self::Fresh, Self::Starting, Self::Running, Self::Down, Self::Stopped, Self::Gone][word as usize]
+    }
+}
+
+/// Which system a cell belongs to, and as whom. Set once, when it is first started.
+pub(crate) struct Home {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: ActorId,
+}
+
+/// The part of a cell that knows no types.
+pub(crate) struct Core {
+    pub(crate) name: Option<Arc<str>>,
+    home: OnceLock<Home>,
+    flags: AtomicU32,
+    status: AtomicU32,
+    incarnation: AtomicU32,
+    /// Kind of the message in hand, plus one, and [`OWN_MESSAGE`]; 0 when there is none. Written by the incarnation.
+    pub(crate) doing: AtomicU32,
+    /// When the message in hand was begun, in milliseconds of the system's coarse clock.
+    pub(crate) since_ms: AtomicU64,
+    pub(crate) control: Mutex<Control>,
+    pub(crate) ties: Mutex<Ties>,
+    pub(crate) counters: Counters,
+    pub(crate) kinds: KindNames,
+    /// The asker of the message in hand: whoever ends the turn, the incarnation or its abandoner, takes it.
+    pub(crate) in_hand: Mutex<Option<Caller>>,
+}
+
+impl Core {
+    fn new(name: Option<Arc<str>>) -> Self {
+        Self {
+            name,
+            home: OnceLock::new(),
+            flags: AtomicU32::new(0),
+            status: AtomicU32::new(Status::Fresh as u32),
+            incarnation: AtomicU32::new(0),
+            doing: AtomicU32::new(0),
+            since_ms: AtomicU64::new(0),
+            control: Mutex::default(),
+            ties: Mutex::default(),
+            counters: Counters::default(),
+            kinds: KindNames::default(),
+            in_hand: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn home(&self) -> Option<&Home> {
+        self.home.get()
+    }
+
+    /// The system this cell runs in.
+    ///
+    /// # Panics
+    /// If it was never started: only an incarnation, which implies a home, may ask.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.home.get().expect("an incarnation runs in a system").shared
+    }
+
+    pub(crate) fn id(&self) -> ActorId {
+        self.home.get().map_or(ActorId::OUTSIDE, |home| home.id)
+    }
+
+    /// The incarnation that was started last.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid { id: self.id(), incarnation: self.incarnation.load(Relaxed) }
+    }
+
+    pub(crate) fn next_incarnation(&self) -> u32 {
+        let next = self.incarnation.load(Relaxed) + 1;
+        self.incarnation.store(next, Relaxed);
+        next
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        Status::of(self.status.load(Acquire))
+    }
+
+    /// Whether this incarnation lives, by the status alone: for those who hold the ties of another cell.
+    pub(crate) fn is_living(&self, incarnation: u32) -> bool {
+        matches!(self.status(), Status::Starting | Status::Running) && self.incarnation.load(Relaxed) == incarnation
+    }
+
+    /// The caller holds the lock of `ties`.
+    pub(crate) fn set_status(&self, status: Status) {
+        self.status.store(status as u32, Release);
+    }
+
+    #[inline]
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags.load(Relaxed)
+    }
+
+    /// Sets bits; whoever sets them wakes the cell afterwards.
+    pub(crate) fn raise(&self, bits: u32) {
+        self.flags.fetch_or(bits, Release);
+    }
+
+    pub(crate) fn lower(&self, bits: u32) {
+        self.flags.fetch_and(!bits, Acquire);
+    }
+
+    pub(crate) fn traps(&self) -> bool {
+        self.flags() & flag::TRAPS != 0
+    }
+
+    /// What the actor is called in texts: its name, else its identity.
+    pub(crate) fn label(&self) -> String {
+        self.name.as_deref().map_or_else(|| self.id().to_string(), str::to_owned)
+    }
+
+    pub(crate) fn refuse(&self, reason: Reason) -> Refused {
+        Refused { by: self.id(), ..Refused::because(reason) }
+    }
+
+    /// The kind of the message in hand.
+    pub(crate) fn kind_in_hand(&self) -> Option<&'static str> {
+        let doing = self.doing.load(Relaxed) & !OWN_MESSAGE;
+        (doing != 0).then(|| self.kinds.name((doing - 1) as u8))
+    }
+
+    /// Whether a message that somebody sent is in hand.
+    pub(crate) fn serves(&self) -> bool {
+        let doing = self.doing.load(Relaxed);
+        doing != 0 && doing & OWN_MESSAGE == 0
+    }
+
+    /// Why a closed mailbox is closed.
+    pub(crate) fn closed(&self) -> Refused {
+        self.refuse(match self.status() {
+            Status::Fresh => Reason::NotStarted,
+            Status::Gone => Reason::Gone,
+            Status::Starting | Status::Running | Status::Down | Status::Stopped => Reason::Stopped,
+        })
+    }
+}
+
+/// A cell of actors of type `A`.
+pub(crate) struct Cell<A: Actor> {
+    pub(crate) core: Core,
+    pub(crate) mailbox: Mailbox<Envelope<A::Msg>>,
+    /// Messages with places of their own. Bounded by the timers and futures of the incarnation.
+    pub(crate) own: Mutex<Option<Box<VecDeque<Own<A::Msg>>>>>,
+}
+
+/// What belongs to whoever holds the running claim.
+pub(crate) struct Owner<A: Actor> {
+    pub(crate) life: Option<Life>,
+    /// The consuming end of the mailbox.
+    pub(crate) receiver: Option<Inlet<A>>,
+    /// Made once: cloning a waker for every turn would cost two locked instructions.
+    pub(crate) waker: Option<Waker>,
+}
+
+/// The consuming end of a mailbox of actors of type `A`.
+pub(crate) type Inlet<A> = Receiver<Task<Cell<A>>, Envelope<<A as Actor>::Msg>>;
+
+/// Messages a mailbox holds unless told otherwise.
+pub(crate) const CAPACITY: u32 = 1024;
+
+impl<A: Actor> Cell<A> {
+    /// A cell that refuses everything until it is started.
+    pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
+        let cell = Cell { core: Core::new(name), mailbox: Mailbox::closed(capacity), own: Mutex::new(None) };
+        Task::new(cell, Owner { life: None, receiver: None, waker: None })
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        Load { depth: self.mailbox.len() + self.mailbox.reserved(), limit: self.mailbox.capacity() }
+    }
+
+    pub(crate) fn full(&self, reason: Reason) -> Refused {
+        Refused { load: self.load(), ..self.core.refuse(reason) }
+    }
+}
+
+impl<A: Actor> Drop for Cell<A> {
+    fn drop(&mut self) {
+        if let Some(home) = self.core.home() {
+            home.shared.strike(home.id);
+        }
+    }
+}
+
+/// Gives the cell its place in a system, once; a second system is told that the slot is taken.
+pub(crate) fn attach<A: Actor>(cell: &ActorCell<A>, shared: &Arc<Shared>) -> Result<ActorId, StartError> {
+    let home = cell.core.home.get_or_init(|| {
+        let any: Arc<dyn AnyCell> = cell.clone();
+        Home { shared: shared.clone(), id: shared.enroll(Arc::downgrade(&any)) }
+    });
+    if Arc::ptr_eq(&home.shared, shared) { Ok(home.id) } else { Err(StartError::SlotTaken(cell.core.label())) }
+}
+
+/// Makes a cell runnable, on the scheduler of its system.
+#[inline]
+pub(crate) fn wake<A: Actor>(cell: &Task<Cell<A>>) {
+    if let Some(runnable) = cell.wake() {
+        cell.core.shared().pool.schedule(runnable);
+    }
+}
+
+/// A cell whose types nobody needs to know: what signals, the tree and inspectors hold.
+pub(crate) trait AnyCell: Send + Sync {
+    fn core(&self) -> &Core;
+    /// The position of the next message: the ticket of an ordered signal sent now.
+    fn tail(&self) -> u64;
+    fn wake(&self);
+    /// Name of the actor's type.
+    fn kind(&self) -> &'static str;
+    fn load(&self) -> Load;
+    fn law(&self) -> Law;
+    /// Refuses from now on, and lets the next turn throw away what is queued.
+    fn shut(&self, status: Status);
+    /// Lets the mailbox of a slot that has ended refuse.
+    fn close_mailbox(&self);
+    /// Throws away what is queued, between two incarnations.
+    fn flush(&self);
+    /// Takes the slot from an incarnation whose turn does not return.
+    fn abandon(self: Arc<Self>, incarnation: u32) -> crate::process::Abandoning;
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+impl fmt::Debug for dyn AnyCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind(), self.core().pid())
+    }
+}
+
+/// A tie to a cell that does not keep it alive.
+pub(crate) type WeakCell = Weak<dyn AnyCell>;
+
+impl<A: Actor> AnyCell for Task<Cell<A>> {
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn tail(&self) -> u64 {
+        self.mailbox.tail()
+    }
+
+    fn wake(&self) {
+        wake(self);
+    }
+
+    fn kind(&self) -> &'static str {
+        std::any::type_name::<A>()
+    }
+
+    fn load(&self) -> Load {
+        Cell::load(self)
+    }
+
+    fn law(&self) -> Law {
+        let own = self.own.lock().as_ref().map_or(0, |own| own.len() as u64);
+        let (tail, queued) = (self.mailbox.tail(), u64::from(self.mailbox.len()));
+        let in_hand = u64::from(self.core.doing.load(Relaxed) != 0);
+        // Own messages are counted when they are taken out: until then they are queued.
+        let mut law = self.core.counters.read(tail, in_hand, queued + own);
+        law.accepted += own;
+        law
+    }
+
+    fn shut(&self, status: Status) {
+        {
+            let ties = self.core.ties.lock();
+            if ties.living() != 0 || self.core.status() == Status::Gone {
+                return;
+            }
+            self.core.set_status(status);
+            self.core.control.lock().lane().close = true;
+        }
+        self.mailbox.close();
+        wake(self);
+    }
+
+    fn close_mailbox(&self) {
+        self.mailbox.close();
+    }
+
+    fn flush(&self) {
+        self.core.control.lock().lane().flush = true;
+        wake(self);
+    }
+
+    fn abandon(self: Arc<Self>, incarnation: u32) -> crate::process::Abandoning {
+        crate::process::abandon(&self, incarnation)
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}

@@ -1,0 +1,478 @@
+//! What an actor may do while it handles a message.
+
+use std::fmt;
+use std::future::{Future, pending, poll_fn};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_core::Stream;
+
+use crate::actor::Actor;
+use crate::actor_ref::ActorRef;
+use crate::cell::{ActorCell, AnyCell, flag};
+use crate::error::{AskError, Refused, StartError};
+use crate::exit::ExitReason;
+use crate::pid::Pid;
+use crate::pipe::Pipes;
+use crate::signal::{Down, MonitorRef, Signal, Via, send_exit, send_kill};
+use crate::start::{Start, Starting, Under};
+use crate::system::System;
+use crate::ties::Watcher;
+use crate::timers::{TimerRef, Timers};
+use crate::turn::{self, Call, NEVER};
+
+/// What an actor may do while a callback runs. It belongs to one incarnation and dies with it: timers, monitors,
+/// links and piped futures end when the incarnation ends.
+pub struct Context<A: Actor> {
+    cell: ActorCell<A>,
+    pid: Pid,
+    parent: Option<Pid>,
+    pub(crate) call: Call,
+    timers: Timers,
+    pipes: Pipes,
+}
+
+impl<A: Actor> Context<A> {
+    pub(crate) fn new(cell: ActorCell<A>, pid: Pid, parent: Option<Pid>) -> Self {
+        Self { cell, pid, parent, call: Call::NONE, timers: Timers::default(), pipes: Pipes::default() }
+    }
+
+    /// The address of this actor.
+    pub fn address(&self) -> ActorRef<A> {
+        ActorRef::new(self.cell.clone())
+    }
+
+    /// This incarnation.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Who started it and may stop it: its supervisor, if it has one.
+    pub fn parent(&self) -> Option<Pid> {
+        self.parent
+    }
+
+    /// Which life of its slot this is, from 1.
+    pub fn incarnation(&self) -> u32 {
+        self.pid.incarnation
+    }
+
+    /// The slot's name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.cell.core.name.as_deref()
+    }
+
+    /// The system it runs in.
+    pub fn system(&self) -> System {
+        System::of(self.cell.core.shared())
+    }
+
+    fn any(&self) -> Arc<dyn AnyCell> {
+        self.cell.clone()
+    }
+}
+
+/// Starting other actors.
+impl<A: Actor> Context<A> {
+    /// Starts an actor that nobody supervises, and waits for its `init`.
+    ///
+    /// # Errors
+    /// [`StartError::Failed`] with the reason, [`StartError::Ignored`] if it chose not to run.
+    pub async fn spawn<B: Actor>(&mut self, args: B::Args) -> Result<ActorRef<B>, StartError> {
+        self.system().spawn(args).await
+    }
+
+    /// Starts an actor that is linked to this one from before its `init`.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn). A start that fails sends no exit signal.
+    pub async fn spawn_link<B: Actor>(&mut self, args: B::Args) -> Result<ActorRef<B>, StartError> {
+        let slot = ActorRef::new(crate::cell::Cell::new(None, crate::cell::CAPACITY));
+        self.start(&slot, args, Under { parent: false, link: true }).await?;
+        Ok(slot)
+    }
+
+    /// Begins an incarnation in a slot, as this actor's child or merely linked to it, and waits for its `init`. What a
+    /// supervisor is made of.
+    ///
+    /// # Errors
+    /// [`StartError::SlotTaken`] if the slot is running or belongs to another parent or system; else as
+    /// [`spawn`](Self::spawn).
+    ///
+    pub async fn start<B: Actor>(&self, slot: &ActorRef<B>, args: B::Args, under: Under) -> Result<Pid, StartError> {
+        self.begin(slot, args, under)?.ready().await
+    }
+
+    /// Begins an incarnation in a slot without waiting for its `init`.
+    ///
+    /// # Errors
+    /// [`StartError::SlotTaken`] if the slot is running or belongs to another system.
+    pub fn begin<B: Actor>(&self, slot: &ActorRef<B>, args: B::Args, under: Under) -> Result<Starting, StartError> {
+        Start::under(self.any(), self.pid, under).begin(&slot.cell, self.cell.core.shared(), args)
+    }
+
+    /// Resolves when this actor's parent asks it to stop. For actors that trap exits and have long handlers: others
+    /// end at once. The future is owned.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub fn stopping(&self) -> impl Future<Output = ()> + Send + use<A> {
+        self.stop_watch().stopping()
+    }
+
+    /// What [`stopping`](Self::stopping) waits for, as a value to pass on.
+    pub fn stop_watch(&self) -> StopWatch {
+        StopWatch { cell: self.any() }
+    }
+
+    /// Ends a slot below this actor that is not running: what is queued falls, senders are refused. A slot that is
+    /// `gone` cannot be started again.
+    pub fn close<B: Actor>(&self, slot: &ActorRef<B>, gone: bool) {
+        if gone {
+            self.cell.core.ties.lock().tied().children.remove(&slot.id());
+        }
+        slot.cell.shut(if gone { crate::cell::Status::Gone } else { crate::cell::Status::Stopped });
+    }
+
+    /// Throws away what is queued for a slot below this actor, before its next incarnation begins.
+    pub fn flush<B: Actor>(&self, slot: &ActorRef<B>) {
+        slot.cell.flush();
+    }
+}
+
+/// Links, monitors, exit signals, names.
+impl<A: Actor> Context<A> {
+    /// From now on, exit signals (kills aside) are read by [`on_signal`](Actor::on_signal) instead of ending this
+    /// actor.
+    pub fn trap_exit(&mut self, trap: bool) {
+        if trap {
+            self.cell.core.raise(flag::TRAPS);
+        } else {
+            self.cell.core.lower(flag::TRAPS);
+            // What was trapped and not read yet counts again.
+            self.cell.core.raise(flag::URGENT);
+        }
+    }
+
+    /// Links this incarnation with another: when either ends, the other gets its exit signal. Linking to a dead
+    /// incarnation gives the exit signal [`NoProc`](ExitReason::NoProc) at once. At most one link a pair.
+    pub fn link(&mut self, other: Pid) {
+        if other == self.pid {
+            return;
+        }
+        let target = self.cell.core.shared().find(other.id);
+        if let Some(target) = &target {
+            self.cell.core.ties.lock().tied().links.insert(other, Arc::downgrade(target));
+            let mut ties = target.core().ties.lock();
+            if ties.lives(other.incarnation) {
+                ties.tied().links.insert(self.pid, Arc::downgrade(&self.any()));
+                return;
+            }
+        }
+        // `insert` above may have been answered by an exit signal already; then the link is gone and this is a no-op.
+        self.cell.core.ties.lock().tied().links.entry(other).or_insert_with(|| Arc::downgrade(&self.any()));
+        let _ = send_exit(&self.any(), self.pid.incarnation, other, ExitReason::NoProc, Via::Link);
+    }
+
+    /// Removes a link. Once this returns no further exit signal of that link arrives; one may be waiting already.
+    pub fn unlink(&mut self, other: Pid) {
+        if self.cell.core.ties.lock().unlink(other)
+            && let Some(target) = self.cell.core.shared().find(other.id)
+        {
+            let mut ties = target.core().ties.lock();
+            if ties.lives(other.incarnation) {
+                ties.unlink(self.pid);
+            }
+        }
+    }
+
+    /// Watches one incarnation: exactly one [`Down`] comes to [`on_signal`](Actor::on_signal), with
+    /// [`NoProc`](ExitReason::NoProc) if it has ended already.
+    pub fn monitor(&mut self, other: Pid) -> MonitorRef {
+        let core = &self.cell.core;
+        let monitor = MonitorRef(core.shared().next_monitor());
+        let target = core.shared().find(other.id);
+        let weak = target.as_ref().map_or_else(|| Arc::downgrade(&self.any()), Arc::downgrade);
+        core.ties.lock().tied().monitors.insert(monitor, (other, weak));
+        let watcher = Watcher::Actor { cell: Arc::downgrade(&self.any()), incarnation: self.pid.incarnation };
+        if let Some(target) = target {
+            let mut ties = target.core().ties.lock();
+            if ties.lives(other.incarnation) {
+                ties.tied().watchers.insert((self.pid, monitor), watcher);
+                return monitor;
+            }
+        }
+        let down = Down { monitor, pid: other, reason: ExitReason::NoProc, abandoned: false };
+        crate::signal::send_down(watcher, down);
+        monitor
+    }
+
+    /// Ends a monitor; its `Down` is taken back if it is waiting unread.
+    pub fn demonitor(&mut self, monitor: MonitorRef) {
+        let ended = self.cell.core.ties.lock().end_monitor(monitor);
+        match ended {
+            Some((pid, cell)) => {
+                if let Some(cell) = cell.upgrade() {
+                    let mut ties = cell.core().ties.lock();
+                    if ties.lives(pid.incarnation) {
+                        ties.tied().watchers.remove(&(self.pid, monitor));
+                    }
+                }
+            }
+            None => self
+                .cell
+                .core
+                .control
+                .lock()
+                .forget(|signal| matches!(signal, Signal::Down(down) if down.monitor == monitor)),
+        }
+    }
+
+    /// Sends an exit signal to an incarnation. `Normal` does nothing to an actor that does not trap exits; any other
+    /// reason ends it with that reason, or is read by it if it traps exits. A signal to a dead pid is a no-op.
+    ///
+    /// # Errors
+    /// [`Full`](crate::Reason::Full) if thousands of signals wait there unread.
+    pub fn exit(&self, other: Pid, reason: ExitReason) -> Result<(), Refused> {
+        self.system().exit_from(self.pid, other, reason)
+    }
+
+    /// Takes an exit signal of that incarnation that is waiting unread, if there is one: unlink first.
+    pub fn take_exit(&mut self, other: Pid) -> Option<ExitReason> {
+        self.cell.core.control.lock().take_exit(other)
+    }
+
+    /// Kills an incarnation: no callback of it runs any more, links and monitors see [`ExitReason::Killed`].
+    pub fn kill(&self, other: Pid) {
+        if let Some(cell) = self.cell.core.shared().find(other.id) {
+            send_kill(&cell, other.incarnation);
+        }
+    }
+
+    /// Takes the slot from an incarnation that was killed and whose turn does not return; see
+    /// [`Abandoned`](crate::Abandoned).
+    pub fn abandon(&self, other: Pid) -> crate::Abandoned {
+        self.system().abandon(other)
+    }
+
+    /// Registers this incarnation under a name of its system.
+    ///
+    /// # Errors
+    /// [`StartError::NameTaken`], or [`StartError::Setting`] if the name is empty or longer than 255 bytes.
+    pub fn register(&mut self, name: &str) -> Result<(), StartError> {
+        crate::start::register(&self.any(), self.pid, name)
+    }
+
+    /// Gives a name back.
+    pub fn unregister(&mut self, name: &str) -> bool {
+        let core = &self.cell.core;
+        core.ties.lock().tied().names.retain(|held| &**held != name);
+        core.shared().names.release(name, self.pid)
+    }
+
+    /// Joins a process group of its system; [`System::members`] finds it there.
+    pub fn join(&mut self, group: &str) {
+        let group: Arc<str> = group.into();
+        let core = &self.cell.core;
+        let mut ties = core.ties.lock();
+        let groups = &mut ties.tied().groups;
+        if !groups.contains(&group) {
+            groups.push(group.clone());
+        }
+        drop(ties);
+        core.shared().groups.join(&group, self.pid, Arc::downgrade(&self.any()));
+    }
+
+    /// Leaves a process group.
+    pub fn leave(&mut self, group: &str) -> bool {
+        let core = &self.cell.core;
+        core.ties.lock().tied().groups.retain(|joined| &**joined != group);
+        core.shared().groups.leave(group, self.pid)
+    }
+}
+
+/// The call being handled.
+impl<A: Actor> Context<A> {
+    /// What is left until the deadline of the message in hand; `None` if it has none.
+    pub fn remaining(&self) -> Option<Duration> {
+        let now = self.cell.core.shared().port.now_ns();
+        (self.call.deadline != NEVER).then(|| Duration::from_nanos(self.call.deadline.saturating_sub(now)))
+    }
+
+    /// Resolves when the message in hand need not be handled any more: its asker has gone, or its deadline has
+    /// passed. For a tell it never resolves. The future is owned: it can be raced with `self.work(cx)`.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<A> {
+        let caller = self.cell.core.in_hand.lock().clone();
+        let shared = self.cell.core.shared().clone();
+        let deadline = self.call.deadline;
+        async move {
+            let Some(caller) = caller else { return pending().await };
+            let expired = shared.port.sleep_until(deadline);
+            let mut expired = std::pin::pin!(expired);
+            poll_fn(|cx| {
+                if caller.poll_cancelled(cx).is_ready() {
+                    std::task::Poll::Ready(())
+                } else {
+                    expired.as_mut().poll(cx)
+                }
+            })
+            .await;
+        }
+    }
+
+    /// Whether the message in hand is still needed: for handlers that work long without awaiting.
+    ///
+    /// # Errors
+    /// [`AskError::Cancelled`] or [`AskError::Expired`]; by `?` they end the message, not the actor.
+    pub fn check(&self) -> Result<(), AskError> {
+        if turn::is_fenced() {
+            return Err(AskError::Fenced);
+        }
+        if self.cell.core.in_hand.lock().as_ref().is_some_and(|caller| caller.is_cancelled()) {
+            return Err(AskError::Cancelled);
+        }
+        match self.remaining() {
+            Some(Duration::ZERO) => Err(AskError::Expired),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Timers, futures and streams that end in the mailbox.
+impl<A: Actor> Context<A> {
+    /// Sends itself a message, into a place of its own: a full mailbox does not refuse it. It is handled before what is
+    /// queued.
+    ///
+    /// # Errors
+    /// [`Full`](crate::Reason::Full) if 1,024 messages to itself wait already.
+    pub fn send_self(&mut self, msg: impl Into<A::Msg>) -> Result<(), Refused> {
+        crate::timers::post_self(&self.cell, self.pid.incarnation, msg.into())
+    }
+
+    /// Sends itself a message later. It has a place of its own: a full mailbox does not swallow it.
+    pub fn send_after(&mut self, after: Duration, msg: impl Into<A::Msg>) -> TimerRef {
+        self.timers.once(&self.cell, self.pid, after, msg.into())
+    }
+
+    /// Sends itself a message every `period` from now. Ticks do not pile up: while one waits unread no other is
+    /// queued, and missed ones are skipped.
+    ///
+    /// # Errors
+    /// [`StartError::Setting`] if the period is shorter than the clock's tick of 1 ms.
+    pub fn interval(
+        &mut self,
+        period: Duration,
+        make: impl FnMut() -> A::Msg + Send + 'static,
+    ) -> Result<TimerRef, StartError> {
+        self.timers.every(&self.cell, self.pid, period, Box::new(make))
+    }
+
+    /// Stops a timer. False if it has fired or was stopped before; a message it had sent may be waiting.
+    pub fn cancel(&mut self, timer: TimerRef) -> bool {
+        self.timers.cancel(self.cell.core.shared(), timer)
+    }
+
+    /// Runs a future beside this actor and sends its result as a message, into a place of its own. It runs in the
+    /// call being handled (asks in it end when the call ends) and is dropped when the incarnation ends. If it panics,
+    /// this actor gets an exit signal from itself.
+    ///
+    /// # Errors
+    /// [`Full`](crate::Reason::Full) if 1,024 piped futures and streams run already.
+    pub fn pipe<T: Send + 'static>(
+        &mut self,
+        future: impl Future<Output = T> + Send + 'static,
+        to: impl FnOnce(T) -> A::Msg + Send + 'static,
+    ) -> Result<(), Refused> {
+        self.pipes.future(&self.cell, self.pid, future, to)
+    }
+
+    /// Sends every item of a stream as a message, then `end`. The stream is pulled only when the item before has been
+    /// taken: back pressure reaches its source. It is dropped when the incarnation ends.
+    ///
+    /// # Errors
+    /// As [`pipe`](Self::pipe).
+    pub fn pipe_stream<S>(
+        &mut self,
+        stream: S,
+        to: impl FnMut(S::Item) -> A::Msg + Send + 'static,
+        end: impl FnOnce() -> A::Msg + Send + 'static,
+    ) -> Result<(), Refused>
+    where
+        S: Stream + Send + 'static,
+        S::Item: Send,
+    {
+        self.pipes.stream(&self.cell, self.pid, stream, to, end)
+    }
+
+    /// Runs blocking code on a thread for such code, a bounded number at a time, and waits for it.
+    ///
+    /// # Errors
+    /// The panic of the code, as an exit.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop code that has begun.
+    pub fn run_blocking<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
+        &self,
+        code: F,
+    ) -> impl Future<Output = Result<T, crate::Exit>> + Send + use<A, T, F> {
+        let port = self.cell.core.shared().port.clone();
+        async move {
+            match port.run_blocking(move || crate::crash::contain(code)).await {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(panic)) => Err(crate::Exit::from(panic.message)),
+                Err(gone) => Err(crate::Exit::from(gone)),
+            }
+        }
+    }
+}
+
+/// Knows whether an incarnation has been asked to stop.
+#[derive(Clone)]
+pub struct StopWatch {
+    cell: Arc<dyn AnyCell>,
+}
+
+impl StopWatch {
+    /// Whether the parent has asked it to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.cell.core().control.lock().look().is_some_and(|lane| lane.stop.is_some() || lane.kill)
+    }
+
+    /// Resolves when the parent asks it to stop.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn stopping(self) {
+        loop {
+            let asked = self.cell.core().control.lock().lane().asked.clone();
+            let mut notified = std::pin::pin!(asked.notified());
+            // Waits from here on, so that a stop after the look below is not missed.
+            notified.as_mut().enable();
+            if self.is_stopping() {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+impl fmt::Debug for StopWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StopWatch").field("stopping", &self.is_stopping()).finish()
+    }
+}
+
+impl<A: Actor> Drop for Context<A> {
+    fn drop(&mut self) {
+        self.timers.cancel_all(self.cell.core.shared());
+    }
+}
+
+impl<A: Actor> fmt::Debug for Context<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("pid", &self.pid).field("name", &self.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,111 @@
+//! The terms of the conservation law, one set a cell.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde::{Deserialize, Serialize};
+
+/// A number that one writer raises and anybody reads.
+///
+/// The writer is whoever holds the cell's running claim, so a load and a store do where an addition would lock the
+/// line.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn bump(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed) + n, Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// How the messages of a cell ended. Written by the holder of the running claim alone.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Messages that came through places of their own (timers, futures, signals to self), not through the mailbox.
+    pub(crate) own: Count,
+    pub(crate) handled: Count,
+    pub(crate) expired: Count,
+    pub(crate) cancelled: Count,
+    pub(crate) displaced: Count,
+    pub(crate) undelivered: Count,
+    pub(crate) given_up: Count,
+}
+
+impl Counters {
+    /// The ends so far. Reading them while the actor runs gives figures of slightly different instants.
+    pub(crate) fn read(&self, through_mailbox: u64, in_hand: u64, queued: u64) -> Law {
+        Law {
+            accepted: through_mailbox + self.own.get(),
+            handled: self.handled.get(),
+            expired: self.expired.get(),
+            cancelled: self.cancelled.get(),
+            displaced: self.displaced.get(),
+            undelivered: self.undelivered.get(),
+            given_up: self.given_up.get(),
+            in_hand,
+            queued,
+        }
+    }
+}
+
+/// The conservation law of one cell: every accepted message ends in exactly one way.
+///
+/// `accepted = handled + expired + cancelled + displaced + undelivered + given_up + in_hand + queued`, exact when the
+/// actor is quiescent; while it runs the figures are of slightly different instants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Law {
+    /// Messages taken in, read off the mailbox's tail, and those with places of their own.
+    pub accepted: u64,
+    /// Handled, and the handler returned `Ok` or passed a refusal on.
+    pub handled: u64,
+    /// Dropped unhandled: their deadline had passed.
+    pub expired: u64,
+    /// Dropped unhandled: whoever asked had gone.
+    pub cancelled: u64,
+    /// Pushed out by newer ones under an overflow policy.
+    pub displaced: u64,
+    /// Flushed when the slot was closed or its supervisor gave up.
+    pub undelivered: u64,
+    /// In hand when the incarnation crashed, was killed or returned an error.
+    pub given_up: u64,
+    /// In hand now.
+    pub in_hand: u64,
+    /// Queued now.
+    pub queued: u64,
+}
+
+impl Law {
+    /// Whether the figures add up.
+    pub fn holds(&self) -> bool {
+        self.accepted
+            == self.handled
+                + self.expired
+                + self.cancelled
+                + self.displaced
+                + self.undelivered
+                + self.given_up
+                + self.in_hand
+                + self.queued
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_law_holds_only_when_every_message_has_an_end() {
+        let counters = Counters::default();
+        counters.handled.add(2);
+        counters.given_up.bump();
+        assert!(counters.read(4, 0, 1).holds());
+        assert!(!counters.read(5, 0, 1).holds());
+    }
+}

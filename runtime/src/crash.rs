@@ -1,0 +1,188 @@
+//! Catching panics of user code, and the report of a crash.
+//!
+//! The process's panic hook is chained once: a panic inside a contained call is recorded for the report instead of
+//! printed; every other panic goes to the hook that was there before. If another library replaces the hook later, only
+//! the panic's payload is known.
+
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::sync::{Arc, Once};
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Callback, Crash, ExitReason};
+use crate::pid::Pid;
+
+/// A panic of user code, as far as it is known.
+#[derive(Debug)]
+pub(crate) struct Panic {
+    pub(crate) message: String,
+    pub(crate) location: Option<String>,
+    /// Captured where `RUST_BACKTRACE` asks for it; resolved only when it is shown.
+    pub(crate) backtrace: Option<Backtrace>,
+}
+
+impl Panic {
+    /// The exit reason it becomes.
+    pub(crate) fn reason(&self, callback: Callback, in_hand: Option<&'static str>) -> ExitReason {
+        ExitReason::Crashed(Arc::new(Crash {
+            message: self.message.clone(),
+            panicked: true,
+            location: self.location.clone(),
+            callback,
+            in_hand: in_hand.map(str::to_owned),
+        }))
+    }
+}
+
+thread_local! {
+    /// How many contained calls this thread is in.
+    static CONTAINED: Cell<u32> = const { Cell::new(0) };
+    static CAUGHT: RefCell<Option<Panic>> = const { RefCell::new(None) };
+}
+
+struct Entered;
+
+impl Entered {
+    fn new() -> Self {
+        CONTAINED.set(CONTAINED.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CONTAINED.set(CONTAINED.get() - 1);
+    }
+}
+
+/// Runs user code; a panic becomes a value.
+///
+/// What cannot be contained: a second panic while unwinding, stack overflow, allocation failure, foreign exceptions.
+#[inline]
+pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, Panic> {
+    let entered = Entered::new();
+    let result = catch_unwind(AssertUnwindSafe(code));
+    drop(entered);
+    result.map_err(recorded)
+}
+
+/// Drops user data; a panic of its destructor is a value, too.
+pub(crate) fn contain_drop<T>(value: T) -> Result<(), Panic> {
+    if std::mem::needs_drop::<T>() { contain(|| drop(value)) } else { Ok(()) }
+}
+
+#[cold]
+fn recorded(payload: Box<dyn Any + Send>) -> Panic {
+    let recorded = CAUGHT.take();
+    let panic = recorded.unwrap_or_else(|| Panic { message: text(&*payload), location: None, backtrace: None });
+    // The payload is user data: its destructor may panic as well. What remains of it then is left alone.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+        CAUGHT.set(None);
+    }
+    panic
+}
+
+fn text(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic whose payload is not text".to_owned()
+    }
+}
+
+/// Chains the process's panic hook, once.
+pub(crate) fn install_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |info| {
+            if CONTAINED.try_with(Cell::get).unwrap_or(0) > 0 {
+                record(info);
+            } else {
+                before(info);
+            }
+        }));
+    });
+}
+
+fn record(info: &PanicHookInfo<'_>) {
+    let backtrace = Backtrace::capture();
+    let panic = Panic {
+        message: text(info.payload()),
+        location: info.location().map(ToString::to_string),
+        backtrace: (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace),
+    };
+    // The thread may be going down: then nobody will ask.
+    let _ = CAUGHT.try_with(|caught| caught.replace(Some(panic)));
+}
+
+/// What happened to an incarnation that crashed, as data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrashReport {
+    /// Which incarnation.
+    pub pid: Pid,
+    /// The slot's name, if it has one.
+    pub name: Option<String>,
+    /// The actor's type.
+    pub kind: String,
+    /// Message, location, callback, message in hand.
+    pub crash: Crash,
+    /// Where the panic came from, when `RUST_BACKTRACE` is set.
+    pub backtrace: Option<String>,
+    /// Kinds of the last messages, at most 16, oldest first.
+    pub recent: Vec<String>,
+    /// How often the slot had been restarted before.
+    pub restarts: u32,
+}
+
+impl CrashReport {
+    pub(crate) fn emit(&self) {
+        tracing::error!(
+            pid = %self.pid,
+            name = self.name.as_deref().unwrap_or_default(),
+            kind = self.kind,
+            message_in_hand = self.crash.in_hand.as_deref().unwrap_or_default(),
+            callback = %self.crash.callback,
+            location = self.crash.location.as_deref().unwrap_or_default(),
+            recent = %self.recent.join(" "),
+            incarnation = self.pid.incarnation,
+            restarts = self.restarts,
+            backtrace = self.backtrace.as_deref().unwrap_or_default(),
+            "actor crashed: {}",
+            self.crash.message,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contained_panic_is_a_value_with_message_and_place() {
+        install_hook();
+        let panic = contain(|| panic!("no {}", "stock")).unwrap_err();
+        assert_eq!(panic.message, "no stock");
+        assert!(panic.location.is_some_and(|at| at.contains("crash.rs")));
+    }
+
+    #[test]
+    fn g1_a_panicking_drop_of_the_payload_is_contained() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("in drop");
+            }
+        }
+        install_hook();
+        assert!(contain(|| std::panic::panic_any(Bomb)).is_err());
+        // The next panic is told apart from the payload's.
+        assert_eq!(contain(|| panic!("next")).unwrap_err().message, "next");
+    }
+}

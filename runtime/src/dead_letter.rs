@@ -1,0 +1,101 @@
+//! Where messages that nobody handled are told of: a bounded queue and a hook off the crash path.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::crash::contain;
+use crate::pid::{ActorId, Pid};
+use crate::port::Port;
+
+/// Letters that wait for the hook; more are counted and dropped.
+const WAITING: usize = 1024;
+
+/// Why a message was not handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallen {
+    /// In hand when the incarnation crashed, was killed or returned an error. It is never redelivered.
+    GivenUp,
+    /// Queued when the slot was flushed or closed.
+    Undelivered,
+}
+
+/// What is known of a message that nobody handled.
+pub struct DeadLetter {
+    /// The incarnation that had it, or would have.
+    pub to: Pid,
+    /// Its slot's name, if it has one.
+    pub to_name: Option<String>,
+    /// The message's kind.
+    pub kind: &'static str,
+    /// Who sent it.
+    pub from: ActorId,
+    /// How long it had been queued, in steps of a coarse clock (milliseconds).
+    pub age: Duration,
+    /// Its size in bytes, what it points to aside.
+    pub size: usize,
+    /// Why it fell.
+    pub fallen: Fallen,
+    /// A copy, if the message type keeps one ([`Message::salvage`](crate::Message::salvage)).
+    pub message: Option<Box<dyn Any + Send>>,
+}
+
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter")
+            .field("to", &self.to)
+            .field("kind", &self.kind)
+            .field("fallen", &self.fallen)
+            .field("age", &self.age)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a system does with dead letters. Runs as a task of its own; a panic in it is contained and reported.
+pub(crate) type Hook = Arc<dyn Fn(DeadLetter) + Send + Sync>;
+
+/// The queue in front of the hook.
+pub(crate) struct DeadLetters {
+    queue: Option<mpsc::Sender<DeadLetter>>,
+    posted: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl DeadLetters {
+    /// Starts the task that feeds the hook; without a hook, letters are only counted.
+    pub(crate) fn new(hook: Option<Hook>, port: &Port) -> Self {
+        let queue = hook.map(|hook| {
+            let (queue, mut letters) = mpsc::channel(WAITING);
+            port.spawn(async move {
+                while let Some(letter) = letters.recv().await {
+                    if let Err(panic) = contain(|| hook(letter)) {
+                        tracing::error!(location = panic.location, "the dead-letter hook panicked: {}", panic.message);
+                    }
+                }
+            });
+            queue
+        });
+        Self { queue, posted: AtomicU64::new(0), lost: AtomicU64::new(0) }
+    }
+
+    /// Tells of a letter; never waits.
+    pub(crate) fn post(&self, letter: DeadLetter) {
+        self.posted.fetch_add(1, Relaxed);
+        if let Some(queue) = &self.queue
+            && queue.try_send(letter).is_err()
+        {
+            self.lost.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Letters so far, and how many of them the hook never saw because it was too slow.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.posted.load(Relaxed), self.lost.load(Relaxed))
+    }
+}

@@ -1,0 +1,25 @@
+//! Where `#[crashworthy::main]` begins: a tokio runtime of the program's own.
+
+use std::future::Future;
+
+use tokio::runtime::Builder;
+
+/// Runs a program's main future on this thread, beside the workers of a multi-threaded runtime made for it.
+///
+/// It need not be `Send`, so that `main` may return any error. What asks actors often belongs into a task of the
+/// runtime instead: waking this thread from a worker costs tens of microseconds.
+///
+/// # Panics
+/// If the runtime cannot be made.
+#[doc(hidden)]
+pub fn block_on_main<F: Future>(workers: Option<usize>, main: F) -> F::Output {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all().thread_name("crashworthy");
+    if let Some(workers) = workers {
+        builder.worker_threads(workers);
+    }
+    match builder.build() {
+        Ok(runtime) => runtime.block_on(main),
+        Err(error) => panic!("the runtime of the program could not be made: {error}"),
+    }
+}

@@ -1,0 +1,47 @@
+//! A message on its way, with what the runtime needs to know of it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::pid::ActorId;
+use crate::reply::Caller;
+use crate::turn::Call;
+
+/// A message in a mailbox.
+pub(crate) struct Envelope<M> {
+    pub(crate) msg: M,
+    /// Whoever waits for an answer to it.
+    pub(crate) caller: Option<Caller>,
+    pub(crate) call: Call,
+    pub(crate) from: ActorId,
+    /// When it was sent, in milliseconds of the coarse clock, wrapping.
+    pub(crate) sent_ms: u32,
+}
+
+/// A message with a place of its own, so that a full mailbox cannot swallow it.
+pub(crate) struct Own<M> {
+    pub(crate) msg: M,
+    pub(crate) _token: Token,
+}
+
+/// What whoever sent it learns when the message is taken out.
+pub(crate) enum Token {
+    None,
+    /// An interval: no second tick is queued while one waits.
+    #[expect(dead_code, reason = "dropping it is its use")]
+    Tick(Ticket),
+    /// A piped stream: the next item is pulled when this one is taken.
+    #[expect(dead_code, reason = "dropping it is its use")]
+    Item(OwnedSemaphorePermit),
+}
+
+/// Says "taken" when dropped.
+pub(crate) struct Ticket(pub(crate) Arc<AtomicBool>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.store(false, std::sync::atomic::Ordering::Release);
+    }
+}

@@ -1,0 +1,142 @@
+//! What an incarnation does next: urgent things, signals whose place has come, its own messages, then the mailbox.
+
+use std::future::poll_fn;
+use std::task::{Context as Poller, Poll};
+
+use crashworthy_sync::mailbox::Pop;
+
+use crate::actor::Actor;
+use crate::cell::{ActorCell, Inlet, flag};
+use crate::envelope::{Envelope, Own};
+use crate::lane::{Fate, What};
+use crate::signal::Signal;
+
+/// Messages an incarnation handles before others get a turn.
+pub(crate) const BATCH: u32 = 64;
+
+/// The next thing to do.
+pub(crate) enum Item<M> {
+    Message(Envelope<M>),
+    Own(Own<M>),
+    Signal(Signal),
+    Fate(Fate),
+}
+
+/// The receiving end of one incarnation.
+pub(crate) struct Inbox<A: Actor> {
+    cell: ActorCell<A>,
+    /// Messages left in this turn.
+    batch: u32,
+}
+
+impl<A: Actor> Inbox<A> {
+    pub(crate) fn open(cell: ActorCell<A>) -> Self {
+        Self { cell, batch: BATCH }
+    }
+
+    /// The mailbox's consuming end belongs to the turn, not to the incarnation: a straggler must not have it.
+    #[inline]
+    fn receiver<R>(&self, work: impl FnOnce(&mut Inlet<A>) -> R) -> Option<R> {
+        self.cell.with_owner(|owner| owner.receiver.as_mut().map(work)).flatten()
+    }
+
+    /// Waits for the next thing to do.
+    #[inline]
+    pub(crate) async fn next(&mut self) -> Item<A::Msg> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    #[inline]
+    fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Item<A::Msg>> {
+        loop {
+            let flags = self.cell.core.flags();
+            if flags & flag::ATTEND != 0
+                && let Some(item) = self.attend(flags)
+            {
+                return item.map_or(Poll::Pending, Poll::Ready);
+            }
+            if self.batch == 0 {
+                // Others first: this cell goes to the back of the run queue.
+                self.batch = BATCH;
+                self.receiver(|receiver| receiver.flush());
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let Some(pop) = self.receiver(|receiver| receiver.pop()) else {
+                return Poll::Ready(Item::Fate(Fate::Fenced));
+            };
+            match pop {
+                Pop::Message(envelope) => {
+                    self.batch -= 1;
+                    return Poll::Ready(Item::Message(envelope));
+                }
+                Pop::Busy => {
+                    // A sender has taken a place and is about to fill it.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Pop::ClosedAndEmpty => return self.rest(),
+                Pop::Fenced => return Poll::Ready(Item::Fate(Fate::Fenced)),
+                Pop::Empty if self.receiver(|receiver| receiver.park()) == Some(true) => return self.rest(),
+                Pop::Empty => {}
+            }
+        }
+    }
+
+    /// Nothing to do until somebody wakes the cell.
+    fn rest(&mut self) -> Poll<Item<A::Msg>> {
+        self.batch = BATCH;
+        Poll::Pending
+    }
+
+    /// Looks at what comes before the mailbox. `Some(None)`: there is nothing to do until the next wake-up.
+    #[cold]
+    fn attend(&mut self, flags: u32) -> Option<Option<Item<A::Msg>>> {
+        if flags & (flag::URGENT | flag::ORDERED) != 0
+            && let Some(item) = self.attend_lane()
+        {
+            return Some(item);
+        }
+        if flags & flag::OWN != 0 {
+            return self.attend_own().map(|own| Some(Item::Own(own)));
+        }
+        None
+    }
+
+    fn attend_lane(&mut self) -> Option<Option<Item<A::Msg>>> {
+        let core = &self.cell.core;
+        let position = self.receiver(|receiver| receiver.position())?;
+        let mut control = core.control.lock();
+        if let Some(fate) = control.fate(core.traps(), false) {
+            return Some(Some(Item::Fate(fate)));
+        }
+        let due = control.due(position);
+        let (urgent, ordered) = control.left();
+        let suspended = control.look().is_some_and(|lane| lane.suspended);
+        core.lower(if urgent { 0 } else { flag::URGENT } | if ordered { 0 } else { flag::ORDERED });
+        match due {
+            Some(What::Signal(signal)) => Some(Some(Item::Signal(signal))),
+            Some(What::Mark(reached)) => {
+                drop(control);
+                // Whoever wanted to know may have gone.
+                let _ = reached.send(());
+                self.attend_lane()
+            }
+            None if suspended => Some(None),
+            None => None,
+        }
+    }
+
+    fn attend_own(&mut self) -> Option<Own<A::Msg>> {
+        let mut own = self.cell.own.lock();
+        let next = own.as_mut().and_then(|queue| queue.pop_front());
+        if own.as_ref().is_none_or(|queue| queue.is_empty()) {
+            *own = None;
+            self.cell.core.lower(flag::OWN);
+        }
+        if next.is_some() {
+            self.cell.core.counters.own.bump();
+        }
+        next
+    }
+}

@@ -1,0 +1,149 @@
+//! Snapshots as plain data, for the console and for tests. Reading them locks no actor.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{AnyCell, Status, flag};
+use crate::counters::Law;
+use crate::pid::{ActorId, Pid};
+use crate::shared::Shared;
+
+/// Where a slot is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum State {
+    /// Never started.
+    NotStarted,
+    /// `init` runs.
+    Starting,
+    /// Handles messages.
+    Running,
+    /// Handles no messages until it is resumed.
+    Suspended,
+    /// Between two incarnations: messages queue.
+    Restarting,
+    /// Ended; may be started again.
+    Stopped,
+    /// Ended for good.
+    Gone,
+}
+
+/// One actor as data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActorSnapshot {
+    /// The incarnation that was started last.
+    pub pid: Pid,
+    /// The slot's name, if it has one.
+    pub name: Option<String>,
+    /// The actor's type.
+    pub kind: String,
+    /// Where it is in its life.
+    pub state: State,
+    /// The kind of the message in hand, and since when (to a millisecond or so).
+    pub in_hand: Option<(String, Duration)>,
+    /// Messages queued and places promised.
+    pub depth: u32,
+    /// Messages it would hold.
+    pub limit: u32,
+    /// How often it was started anew.
+    pub restarts: u32,
+    /// How its messages ended.
+    pub law: Law,
+    /// Its parent.
+    pub parent: Option<Pid>,
+    /// Whom it is linked with.
+    pub links: Vec<Pid>,
+    /// Whom it monitors.
+    pub monitors: Vec<Pid>,
+    /// Actors that monitor it; watchers that are not actors count as [`Pid::OUTSIDE`].
+    pub watchers: Vec<Pid>,
+    /// Slots below it.
+    pub children: Vec<ActorId>,
+}
+
+/// A system as data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemSnapshot {
+    /// Its name.
+    pub name: String,
+    /// How long it has run.
+    pub uptime: Duration,
+    /// Its actors, by identity.
+    pub actors: Vec<ActorSnapshot>,
+    /// Crashes so far.
+    pub crashes: u64,
+    /// Dead letters so far.
+    pub dead_letters: u64,
+    /// Abandoned incarnations whose turns still block a thread.
+    pub stragglers: Vec<Pid>,
+}
+
+pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
+    let core = cell.core();
+    let suspended = core.control.lock().look().is_some_and(|lane| lane.suspended);
+    let state = match core.status() {
+        Status::Fresh => State::NotStarted,
+        Status::Starting => State::Starting,
+        Status::Running if suspended && core.flags() & flag::URGENT != 0 => State::Suspended,
+        Status::Running => State::Running,
+        Status::Down => State::Restarting,
+        Status::Stopped => State::Stopped,
+        Status::Gone => State::Gone,
+    };
+    let in_hand = core.kind_in_hand().map(|kind| {
+        let now_ms = core.shared().port.now_ns() / 1_000_000;
+        (kind.to_owned(), Duration::from_millis(now_ms.saturating_sub(core.since_ms.load(Relaxed))))
+    });
+    let load = cell.load();
+    let pid = core.pid();
+    let mut shot = ActorSnapshot {
+        pid,
+        name: core.name.as_deref().map(str::to_owned),
+        kind: cell.kind().to_owned(),
+        state,
+        in_hand,
+        depth: load.depth,
+        limit: load.limit,
+        restarts: pid.incarnation.saturating_sub(1),
+        law: cell.law(),
+        parent: None,
+        links: Vec::new(),
+        monitors: Vec::new(),
+        watchers: Vec::new(),
+        children: Vec::new(),
+    };
+    let ties = core.ties.lock();
+    if let Some(tied) = ties.look() {
+        shot.parent = tied.parent.as_ref().map(|(pid, _)| *pid);
+        shot.links = tied.links.keys().copied().collect();
+        shot.monitors = tied.monitors.values().map(|(pid, _)| *pid).collect();
+        shot.watchers = tied.watchers.keys().map(|(pid, _)| *pid).collect();
+        shot.children = tied.children.keys().copied().collect();
+    }
+    shot
+}
+
+impl SystemSnapshot {
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        let mut actors = Vec::with_capacity(shared.cells());
+        shared.each_cell(|cell| actors.push(snapshot(&cell)));
+        actors.sort_by_key(|actor| actor.pid.id);
+        Self {
+            name: shared.settings.name.to_string(),
+            uptime: Duration::from_nanos(shared.port.now_ns()),
+            actors,
+            crashes: shared.crashes().0,
+            dead_letters: shared.dead_letters.counts().0,
+            stragglers: shared.stragglers.list(),
+        }
+    }
+
+    /// Whether the conservation law holds for every actor: exact when the system is quiescent.
+    pub fn law_holds(&self) -> bool {
+        self.actors.iter().all(|actor| actor.law.holds())
+    }
+}

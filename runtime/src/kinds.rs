@@ -1,0 +1,88 @@
+//! Which kinds of message an actor has had in hand: a name for each, and the last sixteen.
+
+use parking_lot::Mutex;
+
+/// Most kinds told apart in one actor; what comes later counts as the last.
+const KINDS: usize = 255;
+/// How many kinds a crash report looks back.
+pub(crate) const LOOK_BACK: usize = 16;
+
+/// The names of the kinds an actor has met, in order of first meeting. Grows only; read by inspectors.
+#[derive(Debug, Default)]
+pub(crate) struct KindNames(Mutex<Vec<&'static str>>);
+
+impl KindNames {
+    pub(crate) fn name(&self, index: u8) -> &'static str {
+        self.0.lock().get(index as usize).copied().unwrap_or("?")
+    }
+
+    fn intern(&self, kind: &'static str) -> u8 {
+        let mut names = self.0.lock();
+        let index = names.iter().position(|name| *name == kind).unwrap_or_else(|| {
+            if names.len() < KINDS {
+                names.push(kind);
+            }
+            names.len() - 1
+        });
+        index as u8
+    }
+}
+
+/// The kinds of the last messages of one incarnation, newest last. Owned by the incarnation.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    ring: [u8; LOOK_BACK],
+    seen: u64,
+    /// Address of the name met last, and its index: most messages are of the kind of the one before.
+    last: (usize, u8),
+    known: Vec<(usize, u8)>,
+}
+
+impl Recent {
+    /// Records a kind and returns its index.
+    #[inline]
+    pub(crate) fn note(&mut self, kind: &'static str, names: &KindNames) -> u8 {
+        let address = kind.as_ptr() as usize;
+        if self.last.0 != address {
+            self.last = (address, self.find(address, kind, names));
+        }
+        self.ring[(self.seen % LOOK_BACK as u64) as usize] = self.last.1;
+        self.seen += 1;
+        self.last.1
+    }
+
+    fn find(&mut self, address: usize, kind: &'static str, names: &KindNames) -> u8 {
+        if let Some((_, index)) = self.known.iter().find(|(known, _)| *known == address) {
+            return *index;
+        }
+        let index = names.intern(kind);
+        if self.known.len() < KINDS {
+            self.known.push((address, index));
+        }
+        index
+    }
+
+    /// The kinds, oldest first.
+    pub(crate) fn kinds(&self, names: &KindNames) -> Vec<&'static str> {
+        let from = self.seen.saturating_sub(LOOK_BACK as u64);
+        (from..self.seen).map(|at| names.name(self.ring[(at % LOOK_BACK as u64) as usize])).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_sixteen_kinds_come_oldest_first() {
+        let (names, mut recent) = (KindNames::default(), Recent::default());
+        recent.note("first", &names);
+        for _ in 0..LOOK_BACK - 1 {
+            recent.note("sell", &names);
+        }
+        assert_eq!(recent.kinds(&names)[0], "first");
+        recent.note("total", &names);
+        let kinds = recent.kinds(&names);
+        assert_eq!((kinds.len(), kinds[0], kinds[LOOK_BACK - 1]), (LOOK_BACK, "sell", "total"));
+    }
+}

@@ -1,0 +1,202 @@
+//! The system lane: what reaches an actor beside its messages, and never waits behind them.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::exit::ExitReason;
+use crate::pid::Pid;
+use crate::signal::Signal;
+
+/// One incarnation's life: a future that the cell's turns poll. It ends with how the incarnation ended.
+pub(crate) type Life = Pin<Box<dyn Future<Output = crate::process::Ended> + Send>>;
+
+/// What a cell is to do next, under one lock. Bounded by structure: one pending entry a link, monitor or verb.
+#[derive(Default)]
+pub(crate) struct Control {
+    /// The life of the next incarnation.
+    pub(crate) start: Option<Life>,
+    lane: Option<Box<Lane>>,
+}
+
+/// The rarely used part: most actors never have one.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    pub(crate) kill: bool,
+    /// The exit signal of the parent: an orderly stop.
+    pub(crate) stop: Option<ExitReason>,
+    /// Tells whoever waits for a stop.
+    pub(crate) asked: Arc<Notify>,
+    /// Exit signals and `Down`s, in order of arrival, each with its place among the messages.
+    pub(crate) ordered: VecDeque<Ordered>,
+    /// Handles no message until resumed.
+    pub(crate) suspended: bool,
+    /// Between incarnations: throw away what is queued.
+    pub(crate) flush: bool,
+    /// Between incarnations: throw away what is queued and rest.
+    pub(crate) close: bool,
+}
+
+/// A signal, and the receiver's tail when it was sent: it is read once the head has passed that.
+#[derive(Debug)]
+pub(crate) struct Ordered {
+    pub(crate) ticket: u64,
+    pub(crate) what: What,
+}
+
+/// What is read at its place among the messages.
+#[derive(Debug)]
+pub(crate) enum What {
+    Signal(Signal),
+    /// Somebody wants to know when everything before it has been handled.
+    Mark(oneshot::Sender<()>),
+}
+
+impl What {
+    fn exit(&self) -> Option<(Pid, &ExitReason)> {
+        match self {
+            Self::Signal(Signal::Exit { from, reason }) => Some((*from, reason)),
+            Self::Signal(Signal::Down(_)) | Self::Mark(_) => None,
+        }
+    }
+}
+
+/// What the urgent part of the lane means for the living incarnation.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Ends at once, no callback runs.
+    Dies(ExitReason),
+    /// Ends in order: `terminate` runs first.
+    Stops(ExitReason),
+    /// Has been abandoned: nothing it does counts any more.
+    Fenced,
+}
+
+impl Control {
+    pub(crate) fn lane(&mut self) -> &mut Lane {
+        self.lane.get_or_insert_default()
+    }
+
+    pub(crate) fn look(&self) -> Option<&Lane> {
+        self.lane.as_deref()
+    }
+
+    /// Forgets the signals of an incarnation that has ended.
+    pub(crate) fn clear_signals(&mut self) {
+        if let Some(lane) = &mut self.lane {
+            let Lane { flush, close, .. } = **lane;
+            if flush || close {
+                **lane = Lane { flush, close, ..Lane::default() };
+            } else {
+                self.lane = None;
+            }
+        }
+    }
+
+    /// Decides what the urgent entries mean. A handler under way is interrupted by what kills, not by what stops.
+    pub(crate) fn fate(&mut self, trapping: bool, handling: bool) -> Option<Fate> {
+        let lane = self.lane.as_mut()?;
+        if lane.kill {
+            return Some(Fate::Dies(ExitReason::Killed));
+        }
+        if trapping {
+            return if handling { None } else { lane.stop.take().map(Fate::Stops) };
+        }
+        // OTP: an exit signal `normal` does nothing to whoever does not trap, not even from the parent.
+        if let Some(reason) = lane.stop.take().filter(|reason| *reason != ExitReason::Normal) {
+            return Some(Fate::Dies(reason));
+        }
+        lane.ordered.retain(|entry| !matches!(entry.what.exit(), Some((_, ExitReason::Normal))));
+        lane.ordered.iter().find_map(|entry| entry.what.exit().map(|(_, reason)| Fate::Dies(reason.clone())))
+    }
+
+    /// The next ordered signal whose place has come.
+    pub(crate) fn due(&mut self, position: u64) -> Option<What> {
+        let lane = self.lane.as_mut()?;
+        lane.ordered.front().filter(|entry| entry.ticket <= position)?;
+        lane.ordered.pop_front().map(|entry| entry.what)
+    }
+
+    /// Drops the lane if nothing is left in it.
+    pub(crate) fn tidy(&mut self) {
+        let needed = self.lane.as_ref().is_some_and(|lane| {
+            lane.kill || lane.stop.is_some() || !lane.ordered.is_empty() || lane.suspended || lane.flush || lane.close
+        });
+        if !needed {
+            self.lane = None;
+        }
+    }
+
+    /// Forgets waiting signals.
+    pub(crate) fn forget(&mut self, which: impl Fn(&Signal) -> bool) {
+        if let Some(lane) = &mut self.lane {
+            lane.ordered.retain(|entry| !matches!(&entry.what, What::Signal(signal) if which(signal)));
+        }
+    }
+
+    /// Takes the waiting exit signal of `from`.
+    pub(crate) fn take_exit(&mut self, from: Pid) -> Option<ExitReason> {
+        let ordered = &mut self.lane.as_mut()?.ordered;
+        let at = ordered.iter().position(|entry| entry.what.exit().is_some_and(|(sender, _)| sender == from))?;
+        ordered.remove(at)?.what.exit().map(|(_, reason)| reason.clone())
+    }
+
+    /// Whether anything ordered still waits, or a stop is still to be obeyed.
+    pub(crate) fn left(&self) -> (bool, bool) {
+        self.lane.as_ref().map_or((false, false), |lane| {
+            (lane.kill || lane.stop.is_some() || lane.suspended, !lane.ordered.is_empty())
+        })
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("starts", &self.start.is_some()).field("lane", &self.lane).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(reason: ExitReason) -> Ordered {
+        Ordered { ticket: 0, what: What::Signal(Signal::Exit { from: Pid::OUTSIDE, reason }) }
+    }
+
+    #[test]
+    fn a_normal_exit_signal_does_nothing_to_whoever_does_not_trap() {
+        let mut control = Control::default();
+        control.lane().ordered.push_back(exit(ExitReason::Normal));
+        assert_eq!(control.fate(false, false), None);
+        assert!(control.due(0).is_none());
+    }
+
+    #[test]
+    fn a_trapping_actor_reads_exits_in_order_and_others_die_of_them() {
+        let mut control = Control::default();
+        control.lane().ordered.push_back(exit(ExitReason::Shutdown));
+        assert_eq!(control.fate(true, false), None);
+        assert_eq!(control.fate(false, true), Some(Fate::Dies(ExitReason::Shutdown)));
+    }
+
+    #[test]
+    fn a_stop_waits_for_the_handler_of_a_trapping_actor_and_a_kill_does_not() {
+        let mut control = Control::default();
+        control.lane().stop = Some(ExitReason::Shutdown);
+        assert_eq!(control.fate(true, true), None);
+        control.lane().kill = true;
+        assert_eq!(control.fate(true, true), Some(Fate::Dies(ExitReason::Killed)));
+    }
+
+    #[test]
+    fn an_ordered_signal_waits_for_its_ticket() {
+        let mut control = Control::default();
+        control.lane().ordered.push_back(Ordered { ticket: 3, ..exit(ExitReason::Shutdown) });
+        assert!(control.due(2).is_none());
+        assert!(control.due(3).is_some());
+    }
+}

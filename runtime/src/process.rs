@@ -1,0 +1,695 @@
+//! One incarnation's life, from `init` to its last signal, and the turns that run it.
+//!
+//! ```text
+//! start ─▶ life set in the control lane ─▶ turn: init ─▶ loop { next ─▶ handle | on_signal } ─▶ terminate
+//!                                                                         └▶ state dropped ─▶ finish: names, links,
+//!                                                                            monitors, children; then Down or closed
+//! ```
+//! A life owns the incarnation's state; the cell owns everything else. What a turn may not do once its incarnation was
+//! abandoned is checked where it comes back from user code.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context as Poller, Poll, Waker};
+
+use crashworthy_sync::mailbox::{Pop, Receiver};
+use crashworthy_sync::reply::Replier;
+use crashworthy_sync::task::{Abandon, Claim, Ran, Run, Runnable, Schedule, Task};
+
+use crate::actor::Actor;
+use crate::cell::{ActorCell, AnyCell, Cell, Inlet, OWN_MESSAGE, Owner, Status, flag};
+use crate::context::Context;
+use crate::crash::{CrashReport, Panic, contain, contain_drop};
+use crate::dead_letter::{DeadLetter, Fallen};
+use crate::envelope::Envelope;
+use crate::error::{AskError, Reason};
+use crate::exit::{Callback, Crash, ExitReason, Verdict};
+use crate::guard::{Met, guard};
+use crate::inbox::{Inbox, Item};
+use crate::kinds::Recent;
+use crate::lane::{Fate, Life};
+use crate::pid::Pid;
+use crate::signal::{Down, Signal, Via, send_down, send_exit};
+use crate::ties::Tied;
+use crate::turn::{self, Call, Turn};
+use tokio::sync::mpsc;
+
+/// How a start ended, for whoever waits for it.
+pub(crate) type Started = Result<(), StartFailure>;
+pub(crate) type StartAck = Replier<Started, AskError>;
+
+/// Why an incarnation never became ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StartFailure {
+    Ignored,
+    Failed(ExitReason),
+}
+
+/// What a new incarnation is born with.
+pub(crate) struct Birth {
+    pub(crate) pid: Pid,
+    pub(crate) parent: Option<Pid>,
+    pub(crate) ack: StartAck,
+}
+
+/// How an incarnation ended.
+pub(crate) struct Ended {
+    pid: Pid,
+    reason: ExitReason,
+    /// The start that was never acknowledged, and what to tell whoever waits for it.
+    failed_start: Option<(StartAck, StartFailure)>,
+    report: Option<Box<CrashReport>>,
+}
+
+/// What an attempt to abandon an incarnation met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Abandoning {
+    /// The slot is free for the next incarnation; the stuck turn is fenced.
+    Done,
+    /// The incarnation has ended meanwhile.
+    Ended,
+    /// Its turn is in runtime code: it will notice by itself, or try again.
+    Busy,
+    /// Another turn of this slot is stuck already: at most one straggler a slot.
+    Straggling,
+}
+
+/// The life of one incarnation.
+pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Birth) -> Ended {
+    let mut inbox = Inbox::open(cell.clone());
+    let mut end = End::new(cell.clone(), birth.pid);
+    let mut cx = Context::new(cell.clone(), birth.pid, birth.parent);
+    let state = match guard(&cell, Call::NONE, A::init(args, &mut cx)).await {
+        Met::Returned(Ok(state)) => state,
+        Met::Returned(Err(exit)) if exit.is_ignore() => {
+            return end.before_start(birth.ack, StartFailure::Ignored, ExitReason::Normal);
+        }
+        Met::Returned(Err(exit)) => {
+            let reason = match exit.verdict(Callback::Init, None) {
+                Verdict::Incarnation(reason) => reason,
+                Verdict::Message => exit.reason(),
+            };
+            return end.before_start(birth.ack, StartFailure::Failed(reason.clone()), reason);
+        }
+        Met::Panicked(panic) => {
+            let reason = end.panicked(panic, Callback::Init, None);
+            return end.before_start(birth.ack, StartFailure::Failed(reason.clone()), reason);
+        }
+        Met::Interrupted(Fate::Dies(reason) | Fate::Stops(reason)) => {
+            return end.before_start(birth.ack, StartFailure::Failed(reason.clone()), reason);
+        }
+        Met::Interrupted(Fate::Fenced) => return end.ended(ExitReason::Killed),
+    };
+    set_running(&cell, birth.pid.incarnation);
+    // Whoever started it may have gone: the actor lives on, tied by its link if there is one.
+    let _ = birth.ack.send(Ok(()));
+    let mut state = state;
+    let mut ending = serve(&cell, &mut state, &mut cx, &mut inbox, &mut end).await;
+    if ending.terminates {
+        cx.call = Call::NONE;
+        match guard(&cell, Call::NONE, state.terminate(&ending.reason, &mut cx)).await {
+            Met::Returned(()) => {}
+            Met::Panicked(panic) => ending.reason = end.panicked(panic, Callback::Terminate, None),
+            Met::Interrupted(Fate::Dies(reason) | Fate::Stops(reason)) => ending.reason = reason,
+            Met::Interrupted(Fate::Fenced) => {}
+        }
+    }
+    if let Err(panic) = contain_drop(state) {
+        // Its first cause is worth more than what its remains did.
+        let reason = end.panicked(panic, Callback::Drop, None);
+        if ending.reason.is_normal_class() {
+            ending.reason = reason;
+        }
+    }
+    end.ended(ending.reason)
+}
+
+/// The life of a stand-in: what it is told goes to whoever reads the channel.
+pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Msg>, birth: Birth) -> Ended {
+    let mut inbox = Inbox::open(cell.clone());
+    set_running(&cell, birth.pid.incarnation);
+    // Nobody waits for this start.
+    let _ = birth.ack.send(Ok(()));
+    loop {
+        match inbox.next().await {
+            Item::Message(Envelope { msg, .. }) => {
+                cell.core.counters.handled.bump();
+                // The reader may have gone: then the message is nobody's.
+                let _ = to.send(msg).await;
+            }
+            Item::Own(_) | Item::Signal(_) => {}
+            Item::Fate(fate) => return Ended::of(birth.pid, Ending::by(fate).reason),
+        }
+    }
+}
+
+/// Why the loop ended, and whether `terminate` is due.
+struct Ending {
+    reason: ExitReason,
+    terminates: bool,
+}
+
+impl Ending {
+    fn by(fate: Fate) -> Self {
+        match fate {
+            Fate::Dies(reason) => Self { reason, terminates: false },
+            Fate::Stops(reason) => Self { reason, terminates: true },
+            // Its end has been told already; nobody reads this one.
+            Fate::Fenced => Self { reason: ExitReason::Killed, terminates: false },
+        }
+    }
+}
+
+/// Handles messages and signals until the incarnation is to end.
+async fn serve<A: Actor>(
+    cell: &ActorCell<A>,
+    state: &mut A,
+    cx: &mut Context<A>,
+    inbox: &mut Inbox<A>,
+    end: &mut End<A>,
+) -> Ending {
+    loop {
+        let ending = match inbox.next().await {
+            Item::Message(envelope) => message(cell, state, cx, envelope, end).await,
+            Item::Own(own) => {
+                let kind = begin::<A>(cell, &own.msg, OWN_MESSAGE, end);
+                let met = guard(&cell, Call::NONE, state.handle(own.msg, cx)).await;
+                settle(cell, met, Callback::Handle, kind, end)
+            }
+            Item::Signal(signal) => on_signal(cell, state, cx, signal, end).await,
+            Item::Fate(fate) => Some(Ending::by(fate)),
+        };
+        if let Some(ending) = ending {
+            return ending;
+        }
+    }
+}
+
+/// Notes that a message is in hand.
+#[inline]
+fn begin<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, end: &mut End<A>) -> &'static str {
+    use crate::message::Message;
+    let core = &cell.core;
+    let kind = msg.kind();
+    let index = end.recent.note(kind, &core.kinds);
+    core.doing.store((u32::from(index) + 1) | whence, Relaxed);
+    core.since_ms.store(core.shared().port.coarse_ns() / 1_000_000, Relaxed);
+    kind
+}
+
+/// Handles one message from the mailbox, unless nobody needs it any more.
+#[inline]
+async fn message<A: Actor>(
+    cell: &ActorCell<A>,
+    state: &mut A,
+    cx: &mut Context<A>,
+    envelope: Envelope<A::Msg>,
+    end: &mut End<A>,
+) -> Option<Ending> {
+    use crate::message::Message;
+    let Envelope { msg, caller, call, from, sent_ms } = envelope;
+    let core = &cell.core;
+    let asked = caller.is_some();
+    if asked || call.deadline != turn::NEVER {
+        if caller.as_ref().is_some_and(|caller| caller.is_cancelled()) {
+            core.counters.cancelled.bump();
+            return discard(msg, end);
+        }
+        if call.deadline != turn::NEVER && core.shared().port.now_ns() >= call.deadline {
+            core.counters.expired.bump();
+            if let Some(caller) = caller {
+                caller.force(AskError::Expired);
+            }
+            return discard(msg, end);
+        }
+        *core.in_hand.lock() = caller;
+        cx.call = call;
+    }
+    let kind = begin::<A>(cell, &msg, 0, end);
+    let salvage = msg.salvage();
+    let met = guard(cell, call, state.handle(msg, cx)).await;
+    if matches!(met, Met::Interrupted(Fate::Fenced)) {
+        return Some(Ending::by(Fate::Fenced));
+    }
+    let refused = matches!(&met, Met::Returned(Err(_)));
+    let ending = settle(cell, met, Callback::Handle, kind, end);
+    if asked || call.deadline != turn::NEVER {
+        cx.call = Call::NONE;
+        if let Some(caller) = core.in_hand.lock().take() {
+            caller.settle(match &ending {
+                Some(_) => AskError::Died,
+                None if refused => AskError::Refused(core.refuse(Reason::Downstream).passed_on()),
+                None => AskError::Unanswered,
+            });
+        }
+    }
+    if end.gave_up {
+        end.gave_up = false;
+        let shared = core.shared();
+        shared.dead_letters.post(DeadLetter {
+            to: end.pid,
+            to_name: core.name.as_deref().map(str::to_owned),
+            kind,
+            from,
+            age: shared.age(sent_ms),
+            size: size_of::<A::Msg>(),
+            fallen: Fallen::GivenUp,
+            message: salvage,
+        });
+    }
+    ending
+}
+
+/// Drops a message that is not handled; its destructor is user code.
+fn discard<A: Actor>(msg: A::Msg, end: &mut End<A>) -> Option<Ending> {
+    contain_drop(msg).err().map(|panic| Ending { reason: end.panicked(panic, Callback::Drop, None), terminates: true })
+}
+
+async fn on_signal<A: Actor>(
+    cell: &ActorCell<A>,
+    state: &mut A,
+    cx: &mut Context<A>,
+    signal: Signal,
+    end: &mut End<A>,
+) -> Option<Ending> {
+    let met = guard(&cell, Call::NONE, state.on_signal(signal, cx)).await;
+    ending(met, Callback::OnSignal, None, end)
+}
+
+/// Counts how a message ended and decides whether the incarnation goes on.
+#[inline]
+fn settle<A: Actor>(
+    cell: &ActorCell<A>,
+    met: Met<Result<(), crate::Exit>>,
+    callback: Callback,
+    kind: &'static str,
+    end: &mut End<A>,
+) -> Option<Ending> {
+    if matches!(met, Met::Interrupted(Fate::Fenced)) {
+        return Some(Ending::by(Fate::Fenced));
+    }
+    let core = &cell.core;
+    core.doing.store(0, Relaxed);
+    if let Met::Returned(Ok(())) = met {
+        core.counters.handled.bump();
+        return None;
+    }
+    let ending = ending(met, callback, Some(kind), end);
+    match &ending {
+        // An actor that says "I am done" has handled the message it said it in.
+        None | Some(Ending { reason: ExitReason::Normal, .. }) => core.counters.handled.bump(),
+        Some(_) => {
+            core.counters.given_up.bump();
+            end.gave_up = true;
+        }
+    }
+    ending
+}
+
+#[cold]
+fn ending<A: Actor>(
+    met: Met<Result<(), crate::Exit>>,
+    callback: Callback,
+    kind: Option<&'static str>,
+    end: &mut End<A>,
+) -> Option<Ending> {
+    match met {
+        Met::Returned(Ok(())) => None,
+        Met::Returned(Err(exit)) => match exit.verdict(callback, kind) {
+            Verdict::Message => None,
+            Verdict::Incarnation(reason) => {
+                end.crashed(&reason);
+                Some(Ending { reason, terminates: true })
+            }
+        },
+        Met::Panicked(panic) => Some(Ending { reason: end.panicked(panic, callback, kind), terminates: true }),
+        Met::Interrupted(fate) => Some(Ending::by(fate)),
+    }
+}
+
+/// What an incarnation gathers for its end.
+pub(crate) struct End<A: Actor> {
+    cell: ActorCell<A>,
+    pid: Pid,
+    recent: Recent,
+    /// Of the first crash: the others are its consequences.
+    report: Option<Box<CrashReport>>,
+    /// The message in hand was given up: the dead-letter hook is to hear of it.
+    gave_up: bool,
+}
+
+impl<A: Actor> End<A> {
+    fn new(cell: ActorCell<A>, pid: Pid) -> Self {
+        Self { cell, pid, recent: Recent::default(), report: None, gave_up: false }
+    }
+
+    #[cold]
+    fn panicked(&mut self, panic: Panic, callback: Callback, in_hand: Option<&'static str>) -> ExitReason {
+        let reason = panic.reason(callback, in_hand);
+        self.report(&reason, panic.backtrace.map(|trace| trace.to_string()));
+        reason
+    }
+
+    fn crashed(&mut self, reason: &ExitReason) {
+        self.report(reason, None);
+    }
+
+    fn report(&mut self, reason: &ExitReason, backtrace: Option<String>) {
+        let ExitReason::Crashed(crash) = reason else { return };
+        if self.report.is_some() {
+            return;
+        }
+        let core = &self.cell.core;
+        self.report = Some(Box::new(CrashReport {
+            pid: self.pid,
+            name: core.name.as_deref().map(str::to_owned),
+            kind: std::any::type_name::<A>().to_owned(),
+            crash: Crash::clone(crash),
+            backtrace,
+            recent: self.recent.kinds(&core.kinds).into_iter().map(str::to_owned).collect(),
+            restarts: self.pid.incarnation.saturating_sub(1),
+        }));
+    }
+
+    fn before_start(mut self, ack: StartAck, failure: StartFailure, reason: ExitReason) -> Ended {
+        self.crashed(&reason);
+        Ended { pid: self.pid, reason, failed_start: Some((ack, failure)), report: self.report }
+    }
+
+    fn ended(self, reason: ExitReason) -> Ended {
+        Ended { pid: self.pid, reason, failed_start: None, report: self.report }
+    }
+}
+
+fn set_running<A: Actor>(cell: &ActorCell<A>, incarnation: u32) {
+    let ties = cell.core.ties.lock();
+    if ties.lives(incarnation) {
+        cell.core.set_status(Status::Running);
+    }
+}
+
+impl<A: Actor> Schedule for Cell<A> {
+    fn schedule(task: &Arc<Task<Self>>, runnable: Runnable) {
+        task.core.shared().pool.schedule(runnable);
+    }
+}
+
+impl<A: Actor> Run for Cell<A> {
+    type Owner = Owner<A>;
+
+    fn run(task: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran {
+        let (life, waker) = task.with_owner(|owner| (owner.life.take(), owner.waker.take())).unwrap_or_default();
+        let life = match life {
+            Some(life) => life,
+            None => match between(task) {
+                Between::Live(life) => life,
+                Between::Again => return claim.again(),
+                Between::Rest => return claim.idle(),
+                Between::Close => {
+                    // The claim on the mailbox and the waker hold the task: they go with its hold.
+                    drop(task.with_owner(|owner| owner.receiver.take()));
+                    return claim.release();
+                }
+            },
+        };
+        let waker = waker.unwrap_or_else(|| Waker::from(task.clone()));
+        let core = &task.core;
+        let pid = core.pid();
+        let turned = {
+            let _turn = turn::enter_system(Turn { pid, call: Call::NONE }, &core.shared().stragglers);
+            poll(life, &waker, pid)
+        };
+        if claim.is_stale() {
+            return retire(task, claim, turned, pid);
+        }
+        match turned {
+            Turned::Pending(life) => {
+                task.with_owner(|owner| {
+                    owner.life = Some(life);
+                    owner.waker = Some(waker);
+                    if core.doing.load(Relaxed) != 0
+                        && let Some(receiver) = &mut owner.receiver
+                    {
+                        // The message in hand leaves room while its handler awaits.
+                        receiver.flush();
+                    }
+                });
+                claim.idle()
+            }
+            Turned::Ended(ended) => {
+                finish(task, ended);
+                claim.again()
+            }
+        }
+    }
+}
+
+/// Polls a life once. The callbacks are contained one by one; this catches a mistake of ours.
+fn poll(mut life: Life, waker: &Waker, pid: Pid) -> Turned {
+    match contain(|| life.as_mut().poll(&mut Poller::from_waker(waker))) {
+        Ok(Poll::Pending) => Turned::Pending(life),
+        Ok(Poll::Ready(ended)) => {
+            let _ = contain_drop(life);
+            Turned::Ended(ended)
+        }
+        Err(panic) => {
+            let _ = contain_drop(life);
+            Turned::Ended(Ended::of(pid, panic.reason(Callback::Handle, None)))
+        }
+    }
+}
+
+/// Ends a turn whose incarnation was abandoned meanwhile: whatever it came back with belongs to the dead.
+fn retire<A: Actor>(task: &ActorCell<A>, claim: Claim<'_, Cell<A>>, turned: Turned, pid: Pid) -> Ran {
+    if let Turned::Pending(life) = turned {
+        let _ = contain_drop(life);
+    }
+    task.core.shared().stragglers.remove(pid);
+    tracing::warn!(%pid, name = task.core.label(), "a stuck turn of an abandoned incarnation has returned");
+    let (_, ran) = claim.retire();
+    ran
+}
+
+/// What a turn came back with.
+enum Turned {
+    Pending(Life),
+    Ended(Ended),
+}
+
+/// What a cell without a life is to do.
+enum Between {
+    Live(Life),
+    Again,
+    Rest,
+    Close,
+}
+
+/// A turn between two incarnations: throws away what is to be thrown away, then begins the next life, rests or closes.
+fn between<A: Actor>(task: &ActorCell<A>) -> Between {
+    let core = &task.core;
+    drain_own(task);
+    let (flush, close) = core.control.lock().look().map_or((false, false), |lane| (lane.flush, lane.close));
+    if (flush || close) && !drain(task) {
+        return Between::Again;
+    }
+    let mut control = core.control.lock();
+    if flush || close {
+        let lane = control.lane();
+        lane.flush = false;
+        lane.close = false;
+        control.tidy();
+    }
+    match control.start.take() {
+        Some(life) => {
+            drop(control);
+            match task.with_owner(|owner| open_receiver(task, owner).is_some()) {
+                Some(true) => Between::Live(life),
+                _ => {
+                    core.control.lock().start = Some(life);
+                    Between::Again
+                }
+            }
+        }
+        None if close => Between::Close,
+        None => Between::Rest,
+    }
+}
+
+/// Timers and futures die with their incarnation, and so does what they had sent.
+fn drain_own<A: Actor>(task: &ActorCell<A>) {
+    let core = &task.core;
+    let own = task.own.lock().take();
+    for entry in own.into_iter().flat_map(|queue| *queue) {
+        core.counters.own.bump();
+        core.counters.undelivered.bump();
+        let _ = contain_drop(entry);
+    }
+    core.lower(flag::OWN);
+}
+
+/// Throws away what is queued; its askers are told. False: a sender is about to fill its place, come again.
+fn drain<A: Actor>(task: &ActorCell<A>) -> bool {
+    use crate::message::Message;
+    let core = &task.core;
+    loop {
+        let pop = task.with_owner(|owner| open_receiver(task, owner).map(|receiver| receiver.pop())).flatten();
+        let Some(pop) = pop else { return false };
+        match pop {
+            Pop::Message(Envelope { msg, caller, from, sent_ms, .. }) => {
+                core.counters.undelivered.bump();
+                let letter = DeadLetter {
+                    to: core.pid(),
+                    to_name: core.name.as_deref().map(str::to_owned),
+                    kind: msg.kind(),
+                    from,
+                    age: core.shared().age(sent_ms),
+                    size: size_of::<A::Msg>(),
+                    fallen: Fallen::Undelivered,
+                    message: msg.salvage(),
+                };
+                if let Some(caller) = caller {
+                    caller.force(AskError::Refused(core.closed()));
+                }
+                let _ = contain_drop(msg);
+                core.shared().dead_letters.post(letter);
+            }
+            Pop::Busy | Pop::Fenced => return false,
+            Pop::Empty | Pop::ClosedAndEmpty => {
+                task.with_owner(|owner| owner.receiver.as_mut().map(|receiver| receiver.flush()));
+                return true;
+            }
+        }
+    }
+}
+
+/// The consuming end of the mailbox, claimed when it is first needed.
+fn open_receiver<'o, A: Actor>(task: &ActorCell<A>, owner: &'o mut Owner<A>) -> Option<&'o mut Inlet<A>> {
+    if owner.receiver.is_none() {
+        owner.receiver = Receiver::claim(task.clone(), |task: &Task<Cell<A>>| &task.mailbox);
+    }
+    owner.receiver.as_mut()
+}
+
+impl Ended {
+    fn of(pid: Pid, reason: ExitReason) -> Self {
+        Self { pid, reason, failed_start: None, report: None }
+    }
+}
+
+/// The last act of an incarnation: gives back its names, tells whoever is tied to it, and leaves the slot `Down` for a
+/// parent that may restart it, else closed.
+fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
+    let Ended { pid, reason, failed_start, report } = ended;
+    let core = &task.core;
+    let shared = core.shared();
+    if let Some(report) = report {
+        report.emit();
+        shared.record_crash(*report);
+    }
+    let any: Arc<dyn AnyCell> = task.clone();
+    bury(&any, pid, &reason, failed_start.is_some(), false);
+    if let Some((ack, failure)) = failed_start {
+        // Whoever started it may have gone.
+        let _ = ack.send(Err(failure));
+    }
+}
+
+/// Unties a dead incarnation from everybody.
+fn bury(cell: &Arc<dyn AnyCell>, pid: Pid, reason: &ExitReason, never_started: bool, abandoned: bool) {
+    let core = cell.core();
+    let shared = core.shared();
+    let tied = {
+        let mut ties = core.ties.lock();
+        if !ties.lives(pid.incarnation) {
+            return;
+        }
+        core.lower(flag::TRAPS | flag::URGENT | flag::ORDERED);
+        let mut control = core.control.lock();
+        control.clear_signals();
+        let tied = ties.end();
+        let parented = tied.as_ref().is_some_and(|tied| tied.has_living_parent());
+        let kept = parented && !shared.is_closed();
+        // The slot of a child whose parent has ended may be started again by the parent's next incarnation.
+        let over = if shared.is_closed() || tied.as_ref().is_none_or(|tied| tied.parent.is_none()) {
+            Status::Gone
+        } else {
+            Status::Stopped
+        };
+        core.set_status(if kept { Status::Down } else { over });
+        if !kept {
+            control.lane().close = true;
+        }
+        tied
+    };
+    if core.status() != Status::Down {
+        cell.clone().close_mailbox();
+    }
+    let Some(tied) = tied else { return };
+    let Tied { parent, links, watchers, monitors, children, names, groups } = *tied;
+    for name in names {
+        shared.names.release(&name, pid);
+    }
+    for group in groups {
+        shared.groups.leave(&group, pid);
+    }
+    for (monitor, (target, target_cell)) in monitors {
+        if let Some(target_cell) = target_cell.upgrade() {
+            let mut ties = target_cell.core().ties.lock();
+            if ties.lives(target.incarnation) {
+                ties.tied().watchers.remove(&(pid, monitor));
+            }
+        }
+    }
+    let quiet = parent.filter(|_| never_started).map(|(pid, _)| pid);
+    for (other, other_cell) in links {
+        if let Some(other_cell) = other_cell.upgrade() {
+            if Some(other) == quiet {
+                // A failed start is answered, not signalled.
+                other_cell.core().ties.lock().unlink(pid);
+            } else {
+                let _ = send_exit(&other_cell, other.incarnation, pid, reason.clone(), Via::Link);
+            }
+        }
+    }
+    for ((_, monitor), watcher) in watchers {
+        send_down(watcher, Down { monitor, pid, reason: reason.clone(), abandoned });
+    }
+    // Slots whose parent died: the living are told by their links and close when they end; the others close now.
+    for child in children.into_values().filter_map(|child| child.upgrade()) {
+        child.shut(Status::Stopped);
+    }
+}
+
+/// Takes the slot from an incarnation whose turn blocks its thread.
+pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abandoning {
+    let core = &task.core;
+    let pid = Pid { id: core.id(), incarnation };
+    if !core.ties.lock().lives(incarnation) {
+        return Abandoning::Ended;
+    }
+    let shared = core.shared();
+    shared.stragglers.add(pid);
+    let heir = |old: &mut Owner<A>| Owner { life: None, receiver: old.receiver.take(), waker: None };
+    let runnable = match Task::abandon(task, heir) {
+        Abandon::Done(runnable) => runnable,
+        Abandon::NotRunning | Abandon::Busy => {
+            shared.stragglers.remove(pid);
+            return Abandoning::Busy;
+        }
+        Abandon::Straggler => {
+            shared.stragglers.remove(pid);
+            return Abandoning::Straggling;
+        }
+    };
+    tracing::error!(%pid, name = core.label(), message_in_hand = core.kind_in_hand(), "incarnation abandoned: a turn of it does not return");
+    if core.doing.swap(0, Relaxed) != 0 {
+        core.counters.given_up.bump();
+    }
+    if let Some(caller) = core.in_hand.lock().take() {
+        caller.force(AskError::Died);
+    }
+    let any: Arc<dyn AnyCell> = task.clone();
+    bury(&any, pid, &ExitReason::Killed, false, true);
+    shared.pool.schedule(runnable);
+    Abandoning::Done
+}

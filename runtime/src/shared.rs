@@ -1,0 +1,140 @@
+//! What the cells of one system share. Not a singleton: two systems in one process do not see each other.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use crashworthy_sync::table::Table;
+use parking_lot::Mutex;
+
+use crate::cell::{AnyCell, Status, WeakCell};
+use crate::crash::CrashReport;
+use crate::dead_letter::DeadLetters;
+use crate::names::{Groups, Names};
+use crate::pid::{ActorId, Pid};
+use crate::port::Port;
+use crate::scheduler::Pool;
+use crate::shutdown::Stop;
+use crate::system::Settings;
+use crate::time::Wheel;
+use crate::turn::Stragglers;
+
+/// Crash reports a system keeps: the newest.
+const CRASHES: usize = 256;
+
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) port: Arc<Port>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) wheel: Arc<Wheel>,
+    pub(crate) names: Names,
+    pub(crate) groups: Groups,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) stragglers: Arc<Stragglers>,
+    pub(crate) stop: Stop,
+    cells: Table<WeakCell>,
+    crashes: Mutex<VecDeque<CrashReport>>,
+    crashed: AtomicU64,
+    monitors: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        settings: Settings,
+        port: Arc<Port>,
+        pool: Arc<Pool>,
+        wheel: Arc<Wheel>,
+        dead_letters: DeadLetters,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            port,
+            pool,
+            wheel,
+            names: Names::default(),
+            groups: Groups::default(),
+            dead_letters,
+            stragglers: Arc::default(),
+            stop: Stop::default(),
+            cells: Table::new(),
+            crashes: Mutex::default(),
+            crashed: AtomicU64::new(0),
+            monitors: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Gives a cell its identity.
+    pub(crate) fn enroll(&self, cell: WeakCell) -> ActorId {
+        // 0 is nobody's: the table's keys begin at 0.
+        ActorId(self.cells.insert(cell).as_u64() + 1)
+    }
+
+    /// Forgets a cell that nobody holds any more.
+    pub(crate) fn strike(&self, id: ActorId) {
+        self.cells.remove((id.0 - 1).into());
+    }
+
+    pub(crate) fn find(&self, id: ActorId) -> Option<Arc<dyn AnyCell>> {
+        self.cells.get(id.0.checked_sub(1)?.into())?.upgrade()
+    }
+
+    /// The living incarnation behind a pid.
+    pub(crate) fn alive(&self, pid: Pid) -> Option<Arc<dyn AnyCell>> {
+        self.find(pid.id).filter(|cell| cell.core().ties.lock().lives(pid.incarnation))
+    }
+
+    pub(crate) fn each_cell(&self, mut visit: impl FnMut(Arc<dyn AnyCell>)) {
+        let mut cells = Vec::with_capacity(self.cells.len());
+        self.cells.for_each(|_, cell| cells.extend(cell.upgrade()));
+        cells.into_iter().for_each(&mut visit);
+    }
+
+    pub(crate) fn cells(&self) -> usize {
+        self.cells.len()
+    }
+
+    pub(crate) fn next_monitor(&self) -> u64 {
+        self.monitors.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The coarse clock in wrapping milliseconds: the stamp of a message.
+    pub(crate) fn stamp(&self) -> u32 {
+        (self.port.coarse_ns() / 1_000_000) as u32
+    }
+
+    pub(crate) fn age(&self, stamp: u32) -> Duration {
+        Duration::from_millis(self.stamp().wrapping_sub(stamp).into())
+    }
+
+    pub(crate) fn record_crash(&self, report: CrashReport) {
+        self.crashed.fetch_add(1, Ordering::Relaxed);
+        let mut crashes = self.crashes.lock();
+        if crashes.len() == CRASHES {
+            crashes.pop_front();
+        }
+        crashes.push_back(report);
+    }
+
+    pub(crate) fn crashes(&self) -> (u64, Vec<CrashReport>) {
+        (self.crashed.load(Ordering::Relaxed), self.crashes.lock().iter().cloned().collect())
+    }
+
+    /// Whether the system has ended, or its runtime has gone: nothing starts any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Ends the system: nothing starts any more, and slots at rest are closed for good.
+    pub(crate) fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.each_cell(|cell| cell.shut(Status::Gone));
+        }
+    }
+
+    pub(crate) fn weak(self: &Arc<Self>) -> Weak<Self> {
+        Arc::downgrade(self)
+    }
+}

@@ -1,0 +1,273 @@
+//! How a system ends: on request, on a signal, by the end of its root, or because its runtime has gone.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::cell::flag;
+use crate::exit::ExitReason;
+use crate::pid::Pid;
+use crate::shared::Shared;
+use crate::signal::{Via, send_exit};
+use crate::system::System;
+use crate::ties::Watcher;
+
+/// A child that did not stop when it was asked to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Straggler {
+    /// Its path in the tree.
+    pub path: String,
+    /// Which incarnation.
+    pub pid: Pid,
+    /// Whether it was abandoned: its turn still blocks a thread. Else it was killed.
+    pub abandoned: bool,
+    /// How long it had been given.
+    pub after: Duration,
+    /// The kind of message it hung in, if it had one in hand.
+    pub in_hand: Option<String>,
+}
+
+impl fmt::Display for Straggler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = if self.abandoned { "abandoned" } else { "killed" };
+        write!(f, "{} {} was {end} after {:?}", self.path, self.pid, self.after)?;
+        match &self.in_hand {
+            Some(kind) => write!(f, ", in hand: {kind}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a shutdown met.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShutdownReport {
+    /// Messages still queued when the drain time was over.
+    pub undrained: u64,
+    /// Children that had to be killed or abandoned, in the order they were stopped.
+    pub stragglers: Vec<Straggler>,
+    /// How long the whole stop took.
+    pub took: Duration,
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stopped in {:?}", self.took)?;
+        if self.undrained > 0 {
+            write!(f, ", {} messages were not served", self.undrained)?;
+        }
+        for straggler in &self.stragglers {
+            write!(f, "\n  {straggler}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How a system ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Why its root ended; `None` if the runtime went away under it.
+    pub reason: Option<ExitReason>,
+    /// Whether it was asked to stop.
+    pub asked: bool,
+    /// What the stop met.
+    pub report: ShutdownReport,
+}
+
+impl Ended {
+    pub(crate) fn runtime_gone() -> Self {
+        Self { reason: None, asked: false, report: ShutdownReport::default() }
+    }
+
+    /// `Ok` with the report if it was asked to stop or its root ended well.
+    ///
+    /// # Errors
+    /// [`SystemFailed`] if the root crashed or gave up, or the runtime went away.
+    pub fn into_result(self) -> Result<ShutdownReport, SystemFailed> {
+        match &self.reason {
+            Some(_) if self.asked => Ok(self.report),
+            Some(ExitReason::Normal) => Ok(self.report),
+            _ => Err(SystemFailed { ended: self }),
+        }
+    }
+}
+
+/// A system ended that nobody had asked to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemFailed {
+    /// How.
+    pub ended: Ended,
+}
+
+impl fmt::Display for SystemFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.ended.reason {
+            Some(ExitReason::Shutdown) => f.write_str("the root supervisor gave up: too many restarts"),
+            Some(reason) => write!(f, "the root ended: {reason}"),
+            None => f.write_str("the runtime went away under the system"),
+        }
+    }
+}
+
+impl std::error::Error for SystemFailed {}
+
+/// How far a system's stop has come.
+pub(crate) struct Stop {
+    pub(crate) ended: watch::Sender<Option<Ended>>,
+    /// The actor at the top of the tree.
+    top: Mutex<Option<Pid>>,
+    begun: AtomicBool,
+    /// A second signal came: no more draining.
+    hurry: AtomicBool,
+    began_ns: AtomicU64,
+    undrained: AtomicU64,
+    late: Mutex<Vec<Straggler>>,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self {
+            ended: watch::Sender::new(None),
+            top: Mutex::default(),
+            begun: AtomicBool::default(),
+            hurry: AtomicBool::default(),
+            began_ns: AtomicU64::default(),
+            undrained: AtomicU64::default(),
+            late: Mutex::default(),
+        }
+    }
+}
+
+impl Stop {
+    /// Notes a child that did not stop in time.
+    pub(crate) fn note(&self, straggler: Straggler) {
+        if self.begun.load(Ordering::Acquire) {
+            self.late.lock().push(straggler);
+        }
+    }
+}
+
+/// A stop under way.
+pub(crate) struct Ending;
+
+impl Ending {
+    /// Drains and stops, once, in a task of its own.
+    pub(crate) fn begin(shared: &Arc<Shared>, reason: ExitReason) {
+        if !shared.stop.begun.swap(true, Ordering::AcqRel) {
+            let worker = shared.clone();
+            shared.port.spawn(async move { stop(&worker, reason).await });
+        }
+    }
+}
+
+/// How often a drain looks whether everything is served.
+const LOOK: Duration = Duration::from_millis(5);
+
+async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
+    let began = shared.port.now_ns();
+    shared.stop.began_ns.store(began, Ordering::Release);
+    shared.each_cell(|cell| cell.core().raise(flag::DRAINS));
+    let until = began.saturating_add(shared.settings.drain.as_nanos() as u64);
+    loop {
+        let mut left = 0;
+        shared.each_cell(|cell| left += cell.law().queued + u64::from(cell.core().serves()));
+        shared.stop.undrained.store(left, Ordering::Release);
+        let now = shared.port.now_ns();
+        if left == 0 || now >= until || shared.stop.hurry.load(Ordering::Acquire) {
+            break;
+        }
+        shared.port.sleep_until(until.min(now + LOOK.as_nanos() as u64)).await;
+    }
+    let top = *shared.stop.top.lock();
+    match top.and_then(|top| Some((top, shared.find(top.id)?))) {
+        Some((top, cell)) => {
+            // The watcher of the top hears of its end and ends the system.
+            let _ = send_exit(&cell, top.incarnation, Pid::OUTSIDE, reason, Via::Call);
+        }
+        None => end(shared, Some(reason)),
+    }
+}
+
+/// Ends the system: whatever still lives is told, slots at rest are closed.
+pub(crate) fn end(shared: &Arc<Shared>, reason: Option<ExitReason>) {
+    shared.close();
+    shared.each_cell(|cell| {
+        let living = cell.core().ties.lock().living();
+        crate::signal::send_kill(&cell, living);
+    });
+    let began = shared.stop.began_ns.load(Ordering::Acquire);
+    let asked = shared.stop.begun.load(Ordering::Acquire);
+    let report = ShutdownReport {
+        undrained: shared.stop.undrained.load(Ordering::Acquire),
+        stragglers: std::mem::take(&mut *shared.stop.late.lock()),
+        took: Duration::from_nanos(if asked { shared.port.now_ns().saturating_sub(began) } else { 0 }),
+    };
+    let ended = Ended { reason, asked, report };
+    shared.stop.ended.send_if_modified(|ending| {
+        let first = ending.is_none();
+        if first {
+            *ending = Some(ended);
+        }
+        first
+    });
+}
+
+/// Ends the system when its top ends.
+pub(crate) fn watch(system: &System, top: Pid) {
+    let shared = system.shared.clone();
+    *shared.stop.top.lock() = Some(top);
+    let (sender, down) = tokio::sync::oneshot::channel();
+    if let Some(cell) = shared.find(top.id) {
+        let monitor = crate::signal::MonitorRef(shared.next_monitor());
+        let mut ties = cell.core().ties.lock();
+        if ties.lives(top.incarnation) {
+            ties.tied().watchers.insert((Pid::OUTSIDE, monitor), Watcher::Outside(sender));
+        }
+    }
+    let port = shared.port.clone();
+    port.spawn(async move {
+        let reason = down.await.map_or(ExitReason::NoProc, |down| down.reason);
+        end(&shared, Some(reason));
+    });
+}
+
+/// Ends the system when its runtime goes away: slots are closed, askers and monitors told.
+pub(crate) fn watch_runtime(shared: &Arc<Shared>) {
+    let weak = shared.weak();
+    shared.pool.on_closed(Box::new(move || {
+        if let Some(shared) = weak.upgrade() {
+            end(&shared, None);
+        }
+    }));
+}
+
+pub(crate) async fn run_until_signal(system: &System) -> Ended {
+    let (mut interrupt, mut terminate) = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals cannot be read: the system runs until its root ends");
+            return system.ended().await;
+        }
+    };
+    let shared = &system.shared;
+    let mut ended = std::pin::pin!(system.ended());
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut ended => return ended,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if shared.stop.begun.load(Ordering::Acquire) {
+            shared.stop.hurry.store(true, Ordering::Release);
+        } else {
+            tracing::info!(system = system.name(), "stopping");
+            Ending::begin(shared, ExitReason::Shutdown);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Links, monitors and exit signals: the public words, and how a signal finds its receiver.
+//!
+//! # Order
+//! * Signals and messages from one actor to another arrive in the order sent. [`Signal`]s carry a *ticket*, the
+//!   receiver's mailbox tail when they were sent, and are read when the receiver has passed it: what an actor sent
+//!   before it died is read before its `Down`.
+//! * Kills, stops by the parent and exit signals that are not trapped overtake the mailbox.
+//! * Nothing is promised between different senders or different receivers.
+//!
+//! # Locks
+//! A cell's ties, then its control lane; never the ties of two cells at once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{AnyCell, flag};
+use crate::error::{Reason, Refused};
+use crate::exit::ExitReason;
+use crate::lane::{Ordered, What};
+use crate::pid::Pid;
+use crate::ties::Watcher;
+
+/// What an actor may read besides messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// An exit signal that was trapped: a linked actor ended, or somebody called `exit`.
+    Exit {
+        /// Who sent it.
+        from: Pid,
+        /// Why.
+        reason: ExitReason,
+    },
+    /// A monitored incarnation ended.
+    Down(Down),
+}
+
+/// The end of a monitored incarnation. There is exactly one for each monitor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Down {
+    /// Which monitor.
+    pub monitor: MonitorRef,
+    /// Which incarnation.
+    pub pid: Pid,
+    /// Why it ended; [`NoProc`](ExitReason::NoProc) if it had ended before it was monitored.
+    pub reason: ExitReason,
+    /// Whether it was given up while one of its turns still blocks a thread.
+    pub abandoned: bool,
+}
+
+/// A monitor, to tell its `Down` from others and to end it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MonitorRef(pub(crate) u64);
+
+impl fmt::Debug for MonitorRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "monitor {}", self.0)
+    }
+}
+
+/// Exit signals and `Down`s that may wait in one actor before strangers' signals are refused.
+const PENDING_SIGNALS: usize = 4096;
+
+/// Where an exit signal comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// Through a link: dropped if the link is gone.
+    Link,
+    /// By a call to `exit`.
+    Call,
+}
+
+/// Sends an exit signal to one incarnation. A signal to a dead pid is a no-op.
+pub(crate) fn send_exit(
+    to: &Arc<dyn AnyCell>,
+    incarnation: u32,
+    from: Pid,
+    reason: ExitReason,
+    via: Via,
+) -> Result<(), Refused> {
+    let core = to.core();
+    {
+        let mut ties = core.ties.lock();
+        if !ties.lives(incarnation) || (via == Via::Link && !ties.unlink(from)) {
+            return Ok(());
+        }
+        let parent = ties.parent() == Some(from);
+        let mut control = core.control.lock();
+        let lane = control.lane();
+        if parent {
+            lane.stop.get_or_insert(reason);
+            lane.asked.notify_waiters();
+        } else if via == Via::Call && lane.ordered.len() >= PENDING_SIGNALS {
+            return Err(core.refuse(Reason::Full));
+        } else {
+            lane.ordered.push_back(Ordered { ticket: to.tail(), what: What::Signal(Signal::Exit { from, reason }) });
+        }
+        core.raise(flag::URGENT | flag::ORDERED);
+    }
+    to.wake();
+    Ok(())
+}
+
+/// Kills one incarnation: no callback runs, links and monitors see [`ExitReason::Killed`].
+pub(crate) fn send_kill(to: &Arc<dyn AnyCell>, incarnation: u32) {
+    let core = to.core();
+    {
+        let ties = core.ties.lock();
+        if !ties.lives(incarnation) {
+            return;
+        }
+        core.control.lock().lane().kill = true;
+        core.raise(flag::URGENT);
+    }
+    to.wake();
+}
+
+/// Tells a watcher that an incarnation ended.
+pub(crate) fn send_down(to: Watcher, down: Down) {
+    match to {
+        Watcher::Outside(sender) => {
+            // Whoever waited may have gone: then nobody needs to know.
+            let _ = sender.send(down);
+        }
+        Watcher::Channel(sender) => {
+            let _ = sender.send(down);
+        }
+        Watcher::Actor { cell, incarnation } => {
+            let Some(cell) = cell.upgrade() else { return };
+            let core = cell.core();
+            {
+                let mut ties = core.ties.lock();
+                if !ties.lives(incarnation) || ties.end_monitor(down.monitor).is_none() {
+                    return;
+                }
+                let ordered = Ordered { ticket: cell.tail(), what: What::Signal(Signal::Down(down)) };
+                core.control.lock().lane().ordered.push_back(ordered);
+                core.raise(flag::ORDERED);
+            }
+            cell.wake();
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Beginning an incarnation in a slot.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crashworthy_sync::reply::channel;
+use crashworthy_sync::task::Task;
+
+use crate::actor::Actor;
+use crate::cell::{ActorCell, AnyCell, Status, WeakCell, attach};
+use crate::error::{AskError, StartError};
+use crate::names::LONGEST;
+use crate::pid::Pid;
+use crate::process::{Birth, Ended, StartFailure, Started, live};
+use crate::shared::Shared;
+
+/// How a new incarnation is tied to the actor that starts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Under {
+    /// The starter is its parent: it may stop it, the slot is kept between incarnations, and closed when the parent
+    /// ends.
+    pub parent: bool,
+    /// It is linked to the starter from before its `init`.
+    pub link: bool,
+}
+
+/// A start about to be made.
+pub(crate) struct Start {
+    by: Option<(Pid, Option<WeakCell>, Under)>,
+}
+
+impl Start {
+    /// By nobody in particular.
+    pub(crate) fn alone() -> Self {
+        Self { by: None }
+    }
+
+    pub(crate) fn under(by: Arc<dyn AnyCell>, pid: Pid, under: Under) -> Self {
+        Self { by: Some((pid, Some(Arc::downgrade(&by)), under)) }
+    }
+
+    /// By the system itself, as the top of its tree.
+    pub(crate) fn top() -> Self {
+        Self { by: Some((Pid::OUTSIDE, None, Under { parent: true, link: false })) }
+    }
+
+    /// Puts the life of a new incarnation into the cell and makes it run.
+    pub(crate) fn begin<A: Actor>(
+        self,
+        cell: &ActorCell<A>,
+        shared: &Arc<Shared>,
+        args: A::Args,
+    ) -> Result<Starting, StartError> {
+        self.begin_with(cell, shared, |cell, birth| live(cell, args, birth))
+    }
+
+    /// The same with a life of another kind.
+    pub(crate) fn begin_with<A: Actor, L>(
+        self,
+        cell: &ActorCell<A>,
+        shared: &Arc<Shared>,
+        life: impl FnOnce(ActorCell<A>, Birth) -> L,
+    ) -> Result<Starting, StartError>
+    where
+        L: Future<Output = Ended> + Send + 'static,
+    {
+        if shared.is_closed() {
+            return Err(StartError::SystemStopped);
+        }
+        attach(cell, shared)?;
+        let core = &cell.core;
+        let pid = self.take_slot(cell)?;
+        let any: Arc<dyn AnyCell> = cell.clone();
+        if let Some((parent, parent_cell, under)) = &self.by {
+            tie(&any, pid, *parent, parent_cell, *under);
+        }
+        let (question, ack, observer) = channel::<Started, AskError>(AskError::Died);
+        // No turn settles this one: a life that is dropped unsaid is an answer.
+        observer.settle(AskError::Died);
+        let parent = self.by.as_ref().filter(|(.., under)| under.parent).map(|(parent, ..)| *parent);
+        let birth = Birth { pid, parent, ack };
+        core.control.lock().start = Some(Box::pin(life(cell.clone(), birth)));
+        cell.mailbox.reopen();
+        if let Some(runnable) = Task::hold_and_wake(cell) {
+            shared.pool.schedule(runnable);
+        }
+        Ok(Starting { pid, question })
+    }
+
+    /// The slot begins its next incarnation, if it may.
+    fn take_slot<A: Actor>(&self, cell: &ActorCell<A>) -> Result<Pid, StartError> {
+        let core = &cell.core;
+        let mut ties = core.ties.lock();
+        let free = ties.living() == 0
+            && match core.status() {
+                Status::Fresh | Status::Down | Status::Stopped => true,
+                Status::Starting | Status::Running | Status::Gone => false,
+            };
+        if !free {
+            return Err(StartError::SlotTaken(core.label()));
+        }
+        let incarnation = core.next_incarnation();
+        core.set_status(Status::Starting);
+        ties.begin(incarnation);
+        Ok(core.pid())
+    }
+}
+
+/// Ties a new incarnation to its starter before it runs.
+fn tie(cell: &Arc<dyn AnyCell>, pid: Pid, starter: Pid, starter_cell: &Option<WeakCell>, under: Under) {
+    {
+        let mut ties = cell.core().ties.lock();
+        let tied = ties.tied();
+        if under.parent {
+            tied.parent = Some((starter, starter_cell.clone()));
+        }
+        if let Some(starter_cell) = starter_cell.clone().filter(|_| under.link) {
+            tied.links.insert(starter, starter_cell);
+        }
+    }
+    let Some(starter_cell) = starter_cell.as_ref().and_then(WeakCell::upgrade) else { return };
+    let mut ties = starter_cell.core().ties.lock();
+    if !ties.lives(starter.incarnation) {
+        return;
+    }
+    let tied = ties.tied();
+    if under.parent {
+        tied.children.insert(pid.id, Arc::downgrade(cell));
+    }
+    if under.link {
+        tied.links.insert(pid, Arc::downgrade(cell));
+    }
+}
+
+/// A start under way: the incarnation exists, its `init` may still run.
+#[must_use = "a start is waited for, or its failure goes unnoticed"]
+pub struct Starting {
+    pid: Pid,
+    question: crate::reply::Question<Started>,
+}
+
+impl std::fmt::Debug for Starting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Starting").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+impl Starting {
+    /// The new incarnation.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Waits for `init`. A start that fails is over when this says so: the incarnation is gone.
+    ///
+    /// # Errors
+    /// [`StartError::Failed`] with the reason, [`StartError::Ignored`] if it chose not to run.
+    ///
+    /// # Cancel safety
+    /// Waiting again goes on where it was left.
+    pub async fn ready(&mut self) -> Result<Pid, StartError> {
+        match Pin::new(&mut self.question).await {
+            Ok(Ok(())) => Ok(self.pid),
+            Ok(Err(StartFailure::Ignored)) => Err(StartError::Ignored),
+            Ok(Err(StartFailure::Failed(reason))) => Err(StartError::Failed(reason)),
+            // The life was dropped before it could say anything: killed before its first turn, or the runtime went.
+            Err(_) => Err(StartError::Failed(crate::ExitReason::Killed)),
+        }
+    }
+}
+
+/// Gives an incarnation a name.
+pub(crate) fn register(cell: &Arc<dyn AnyCell>, pid: Pid, name: &str) -> Result<(), StartError> {
+    if name.is_empty() || name.len() > LONGEST {
+        return Err(StartError::Setting(format!("a name of {} bytes, allowed are 1 to {LONGEST}", name.len())));
+    }
+    let name: Arc<str> = name.into();
+    let core = cell.core();
+    if !core.shared().names.register(&name, pid, Arc::downgrade(cell)) {
+        return Err(StartError::NameTaken(name.to_string()));
+    }
+    let mut ties = core.ties.lock();
+    let names = &mut ties.tied().names;
+    if !names.contains(&name) {
+        names.push(name);
+    }
+    Ok(())
+}

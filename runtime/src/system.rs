@@ -1,0 +1,311 @@
+//! One running system: actors, a scheduler, a clock, names. Not a singleton: each test has its own.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use crate::actor::Actor;
+use crate::actor_ref::ActorRef;
+use crate::builder::Builder;
+use crate::cell::{CAPACITY, Cell};
+use crate::crash::CrashReport;
+use crate::error::{Refused, StartError};
+use crate::exit::ExitReason;
+use crate::inspect::{ActorSnapshot, SystemSnapshot, snapshot};
+use crate::pid::Pid;
+use crate::port::Port;
+use crate::process::Abandoning;
+use crate::shared::Shared;
+use crate::shutdown::{Ended, Ending, ShutdownReport, Straggler};
+use crate::signal::{Down, MonitorRef, Via, send_down, send_exit, send_kill};
+use crate::start::Start;
+use crate::ties::Watcher;
+
+/// What a system is told once, when it is built.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: Arc<str>,
+    /// The deadline of an ask that names none.
+    pub(crate) ask_within: Duration,
+    /// How long a stop waits for what is queued.
+    pub(crate) drain: Duration,
+    pub(crate) pumps: usize,
+}
+
+/// One running system. Cheap to clone; it runs until its root ends or it is stopped, whether or not a handle is held.
+///
+/// It runs on the tokio runtime it was started in. The documented default for services is a runtime of its own
+/// (`#[crashworthy::main]`): in a shared one the actors get only their share of the polls.
+#[derive(Clone)]
+pub struct System {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the root of a system's tree must be able to do. The supervisor crate implements it for trees.
+pub trait Root: Send + 'static {
+    /// Starts the tree and returns its top, an actor whose parent is the system.
+    fn start(self, system: &System) -> impl Future<Output = Result<Pid, StartError>> + Send;
+}
+
+/// How an attempt to abandon an incarnation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Abandoned {
+    /// The slot is free; the stuck turn is fenced and counted until it returns.
+    Done,
+    /// There was nothing to abandon: the incarnation has ended.
+    Ended,
+    /// It is in the runtime's own code just now: it will notice, or try again.
+    Busy,
+    /// Another turn of this slot is stuck already: at most one straggler a slot.
+    Straggling,
+}
+
+impl System {
+    /// Starts a system with default settings and this tree, on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError::InvalidTree`] before anything starts; else the first start that failed, after what had started
+    /// was stopped in reverse order.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn start(root: impl Root) -> Result<Self, StartError> {
+        Self::builder().start(root).await
+    }
+
+    /// A builder, for settings and parts.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts a system without a tree: for tests, tools and benchmarks that spawn actors nobody supervises.
+    ///
+    /// # Errors
+    /// [`StartError::Setting`] never, with the defaults.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn bare() -> Result<Self, StartError> {
+        Self::builder().bare()
+    }
+
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        Self { shared: shared.clone() }
+    }
+
+    pub(crate) fn port(&self) -> &Port {
+        &self.shared.port
+    }
+
+    /// The system's name.
+    pub fn name(&self) -> &str {
+        &self.shared.settings.name
+    }
+
+    /// The system's clock: the time since it was built. It never goes back; under a paused tokio clock it is paused.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.shared.port.now_ns())
+    }
+
+    /// Waits until its clock says so.
+    pub fn sleep_until(&self, instant: Duration) -> impl Future<Output = ()> + Send + use<> {
+        self.shared.port.sleep_until(u64::try_from(instant.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// The runtime it runs on.
+    pub fn handle(&self) -> &Handle {
+        self.shared.port.runtime()
+    }
+
+    /// Starts an actor that nobody supervises, and waits for its `init`. It lives until it ends or the system stops.
+    ///
+    /// # Errors
+    /// [`StartError::Failed`] with the reason, [`StartError::Ignored`], [`StartError::SystemStopped`].
+    pub async fn spawn<A: Actor>(&self, args: A::Args) -> Result<ActorRef<A>, StartError> {
+        let cell = Cell::new(None, CAPACITY);
+        Start::alone().begin(&cell, &self.shared, args)?.ready().await?;
+        Ok(ActorRef::new(cell))
+    }
+
+    /// Starts an actor that nobody supervises without waiting for its `init`: what is sent meanwhile waits.
+    ///
+    /// # Errors
+    /// [`StartError::SystemStopped`]. A failing `init` shows in the log and to monitors.
+    pub fn launch<A: Actor>(&self, args: A::Args) -> Result<ActorRef<A>, StartError> {
+        let cell = Cell::new(None, CAPACITY);
+        let _unawaited = Start::alone().begin(&cell, &self.shared, args)?;
+        Ok(ActorRef::new(cell))
+    }
+
+    /// Begins an incarnation in a slot, as a child of the system itself: the top of a tree.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn), and [`StartError::SlotTaken`].
+    pub async fn start_top<A: Actor>(&self, slot: &ActorRef<A>, args: A::Args) -> Result<Pid, StartError> {
+        let pid = Start::top().begin(&slot.cell, &self.shared, args)?.ready().await?;
+        Ok(pid)
+    }
+
+    /// The actor of this type registered under a name.
+    pub fn whereis<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        let (_, cell) = self.shared.names.find(name)?;
+        Some(ActorRef::new(cell.into_any().downcast().ok()?))
+    }
+
+    /// The registered names and who has them, by name.
+    pub fn registered(&self) -> Vec<(Arc<str>, Pid)> {
+        self.shared.names.list()
+    }
+
+    /// The members of a process group that are actors of this type, by identity.
+    pub fn members<A: Actor>(&self, group: &str) -> Vec<ActorRef<A>> {
+        let members = self.shared.groups.members(group).into_iter();
+        members.filter_map(|cell| Some(ActorRef::new(cell.into_any().downcast().ok()?))).collect()
+    }
+
+    /// Sends an exit signal from outside. A signal to a dead pid is a no-op.
+    ///
+    /// # Errors
+    /// [`Full`](crate::Reason::Full) if thousands of signals wait there unread.
+    pub fn exit(&self, pid: Pid, reason: ExitReason) -> Result<(), Refused> {
+        self.exit_from(Pid::OUTSIDE, pid, reason)
+    }
+
+    pub(crate) fn exit_from(&self, from: Pid, pid: Pid, reason: ExitReason) -> Result<(), Refused> {
+        match self.shared.find(pid.id) {
+            Some(cell) => send_exit(&cell, pid.incarnation, from, reason, Via::Call),
+            None => Ok(()),
+        }
+    }
+
+    /// Kills an incarnation: no callback of it runs any more. It ends at its next await; a turn that blocks its thread
+    /// goes on until it returns, unless it is [abandoned](Self::abandon).
+    pub fn kill(&self, pid: Pid) {
+        if let Some(cell) = self.shared.find(pid.id) {
+            send_kill(&cell, pid.incarnation);
+        }
+    }
+
+    /// Sends the [`Down`] of an incarnation into a channel: at once with [`NoProc`](ExitReason::NoProc) if it has
+    /// ended. For whoever waits for many ends at a time.
+    pub fn watch(&self, pid: Pid, to: &mpsc::UnboundedSender<Down>) -> MonitorRef {
+        let monitor = MonitorRef(self.shared.next_monitor());
+        let watcher = Watcher::Channel(to.clone());
+        if let Some(cell) = self.shared.find(pid.id) {
+            let mut ties = cell.core().ties.lock();
+            if ties.lives(pid.incarnation) {
+                ties.tied().watchers.insert((Pid::OUTSIDE, monitor), watcher);
+                return monitor;
+            }
+        }
+        send_down(watcher, Down { monitor, pid, reason: ExitReason::NoProc, abandoned: false });
+        monitor
+    }
+
+    /// Takes the slot from an incarnation whose turn does not return: links and monitors are told
+    /// ([`ExitReason::Killed`], `abandoned`), its asker gets `Died`, nothing it sends later is accepted.
+    pub fn abandon(&self, pid: Pid) -> Abandoned {
+        match self.shared.find(pid.id).map(|cell| cell.abandon(pid.incarnation)) {
+            None | Some(Abandoning::Ended) => Abandoned::Ended,
+            Some(Abandoning::Done) => Abandoned::Done,
+            Some(Abandoning::Busy) => Abandoned::Busy,
+            Some(Abandoning::Straggling) => Abandoned::Straggling,
+        }
+    }
+
+    /// Abandoned incarnations whose turns still block a thread.
+    pub fn stragglers(&self) -> Vec<Pid> {
+        self.shared.stragglers.list()
+    }
+
+    /// Notes a child that did not stop when it was asked to, for the shutdown report. For whoever stops children; a note
+    /// outside of a stop of the whole system is dropped.
+    pub fn note_straggler(&self, straggler: Straggler) {
+        self.shared.stop.note(straggler);
+    }
+
+    /// Handles no more messages of this actor until [`resume`](Self::resume); the system lane is still served.
+    pub fn suspend(&self, pid: Pid) {
+        self.set_suspended(pid, true);
+    }
+
+    /// Ends a suspension.
+    pub fn resume(&self, pid: Pid) {
+        self.set_suspended(pid, false);
+    }
+
+    fn set_suspended(&self, pid: Pid, suspended: bool) {
+        if let Some(cell) = self.shared.alive(pid) {
+            cell.core().control.lock().lane().suspended = suspended;
+            cell.core().raise(crate::cell::flag::URGENT);
+            cell.wake();
+        }
+    }
+
+    /// The last 256 crash reports, oldest first, and how many there were in all.
+    pub fn crashes(&self) -> (u64, Vec<CrashReport>) {
+        self.shared.crashes()
+    }
+
+    /// Dead letters so far, and how many of them the hook never saw because it was too slow.
+    pub fn dead_letters(&self) -> (u64, u64) {
+        self.shared.dead_letters.counts()
+    }
+
+    /// One actor as data.
+    pub fn inspect(&self, pid: Pid) -> Option<ActorSnapshot> {
+        self.shared.find(pid.id).map(|cell| snapshot(&cell))
+    }
+
+    /// The whole system as data. The figures of different actors are of slightly different instants.
+    pub fn snapshot(&self) -> SystemSnapshot {
+        SystemSnapshot::of(&self.shared)
+    }
+
+    /// Whether it has ended.
+    pub fn is_stopped(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    /// Resolves when the system has ended, however that came about.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn ended(&self) -> Ended {
+        let mut ending: watch::Receiver<Option<Ended>> = self.shared.stop.ended.subscribe();
+        match ending.wait_for(Option::is_some).await {
+            Ok(ended) => ended.clone().unwrap_or_else(|| Ended::runtime_gone()),
+            Err(_) => Ended::runtime_gone(),
+        }
+    }
+
+    /// Stops the system: new work from outside is refused, what is queued is served for at most the drain time, then
+    /// the tree stops in reverse order within the limits of its child specs. Calling it again waits for the same end.
+    ///
+    /// # Cancel safety
+    /// Once begun, the stop goes on.
+    pub async fn stop(&self) -> ShutdownReport {
+        Ending::begin(&self.shared, ExitReason::Shutdown);
+        self.ended().await.report
+    }
+
+    /// Runs until SIGINT, SIGTERM or the end of the root; a signal stops the system as [`stop`](Self::stop) does. A
+    /// second signal skips the drain.
+    ///
+    /// # Errors
+    /// None; [`Ended::into_result`] turns a root that crashed or gave up into an error.
+    pub async fn run_until_signal(&self) -> Ended {
+        crate::shutdown::run_until_signal(self).await
+    }
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System").field("name", &self.name()).field("stopped", &self.is_stopped()).finish()
+    }
+}

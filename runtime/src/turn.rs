@@ -1,0 +1,194 @@
+//! Whose turn this thread is running, and for which call: ambient, set by the runtime, read by sends.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Release};
+use std::task::{Context as Poller, Poll};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::message::Criticality;
+use crate::pid::Pid;
+use crate::port::Port;
+
+/// No deadline.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// What a call carries along: until when, and how much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Nanoseconds of the system's clock; [`NEVER`] for none.
+    pub(crate) deadline: u64,
+    pub(crate) criticality: Criticality,
+}
+
+impl Call {
+    pub(crate) const NONE: Self = Self { deadline: NEVER, criticality: Criticality::Sheddable };
+}
+
+/// The turn that this thread is running.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    pub(crate) pid: Pid,
+    pub(crate) call: Call,
+}
+
+impl Turn {
+    const OUTSIDE: Self = Self { pid: Pid::OUTSIDE, call: Call::NONE };
+}
+
+/// The incarnations of one system that were abandoned while a turn of theirs blocks a thread.
+#[derive(Debug, Default)]
+pub(crate) struct Stragglers {
+    /// How many there are: what every send reads.
+    count: AtomicUsize,
+    pids: Mutex<BTreeSet<Pid>>,
+}
+
+impl Stragglers {
+    pub(crate) fn add(&self, pid: Pid) {
+        let mut pids = self.pids.lock();
+        pids.insert(pid);
+        self.count.store(pids.len(), Release);
+    }
+
+    pub(crate) fn remove(&self, pid: Pid) {
+        let mut pids = self.pids.lock();
+        pids.remove(&pid);
+        self.count.store(pids.len(), Release);
+    }
+
+    pub(crate) fn list(&self) -> Vec<Pid> {
+        self.pids.lock().iter().copied().collect()
+    }
+
+    fn contains(&self, pid: Pid) -> bool {
+        self.count.load(Acquire) != 0 && self.pids.lock().contains(&pid)
+    }
+}
+
+thread_local! {
+    static TURN: Cell<Turn> = const { Cell::new(Turn::OUTSIDE) };
+    /// The stragglers of the system whose turn this thread ran last.
+    static STRAGGLERS: RefCell<Option<Arc<Stragglers>>> = const { RefCell::new(None) };
+}
+
+/// Whether the current turn was abandoned: its incarnation is no more, nothing it sends is accepted.
+#[inline]
+pub(crate) fn is_fenced() -> bool {
+    let pid = TURN.get().pid;
+    pid != Pid::OUTSIDE && STRAGGLERS.with_borrow(|known| known.as_ref().is_some_and(|known| known.contains(pid)))
+}
+
+/// The current turn, or one of nobody.
+#[inline]
+pub(crate) fn current() -> Turn {
+    TURN.get()
+}
+
+/// Makes `turn` the current one until the guard goes.
+#[must_use]
+pub(crate) fn enter(turn: Turn) -> Guard {
+    Guard { before: TURN.replace(turn), stragglers: None }
+}
+
+/// Makes `turn`, of the system with these `stragglers`, the current one until the guard goes.
+#[must_use]
+pub(crate) fn enter_system(turn: Turn, stragglers: &Arc<Stragglers>) -> Guard {
+    let other = STRAGGLERS.with_borrow_mut(|known| match known {
+        Some(known) if Arc::ptr_eq(known, stragglers) => None,
+        known => Some(known.replace(stragglers.clone())),
+    });
+    Guard { before: TURN.replace(turn), stragglers: other.flatten() }
+}
+
+/// Sets the call of the current turn.
+#[inline]
+pub(crate) fn set_call(call: Call) {
+    TURN.set(Turn { call, ..TURN.get() });
+}
+
+/// Restores the turn that was current before, also on unwinding: turns run in place nest.
+pub(crate) struct Guard {
+    before: Turn,
+    /// Of the system whose turn was interrupted, where it is another.
+    stragglers: Option<Arc<Stragglers>>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        TURN.set(self.before);
+        if let Some(before) = self.stragglers.take() {
+            STRAGGLERS.set(Some(before));
+        }
+    }
+}
+
+/// The current call (deadline, criticality, span) as a value, to carry it into another task.
+///
+/// Asks made in a scope inherit its deadline; tells inherit nothing.
+///
+/// # Examples
+/// ```
+/// # async fn demo() {
+/// use crashworthy_runtime::CallScope;
+///
+/// let scope = CallScope::current();
+/// tokio::spawn(scope.scope(async { /* asks made here end when the call ends */ }));
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CallScope {
+    call: Call,
+    span: tracing::Span,
+}
+
+impl CallScope {
+    /// The call this code runs for; outside of any it has no deadline.
+    pub fn current() -> Self {
+        Self { call: current().call, span: tracing::Span::current() }
+    }
+
+    /// The same scope, ending no later than `within` from now by this system's clock.
+    #[must_use]
+    pub fn within(mut self, system: &crate::System, within: Duration) -> Self {
+        self.call.deadline = self.call.deadline.min(deadline_after(system.port(), within));
+        self
+    }
+
+    /// Runs a future inside this scope, wherever it is polled.
+    ///
+    /// # Cancel safety
+    /// As cancel safe as the future.
+    pub fn scope<F: Future>(self, future: F) -> Scoped<F> {
+        Scoped { scope: self, future: Box::pin(future) }
+    }
+}
+
+/// `within` from now as a point on the system's clock; a duration too long to express is [`NEVER`].
+pub(crate) fn deadline_after(port: &Port, within: Duration) -> u64 {
+    u64::try_from(within.as_nanos()).ok().and_then(|ns| port.now_ns().checked_add(ns)).unwrap_or(NEVER)
+}
+
+/// A future that runs inside a [`CallScope`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Scoped<F> {
+    scope: CallScope,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let _turn = enter(Turn { call: this.scope.call, ..current() });
+        let _span = this.scope.span.enter();
+        this.future.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,143 @@
+//! A child of a supervisor: a specification, and how to start it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crashworthy_runtime::{Actor, ActorRef, Slot};
+
+use crate::child_spec::{ChildSpec, Restart, Shutdown};
+use crate::launch::{Launch, START_WITHIN, Static};
+use crate::tree::Node;
+
+/// An actor as a child of a supervisor. Made by [`SlotExt::child`]; OTP's defaults: permanent, shutdown within 5 s.
+///
+/// # Examples
+/// ```
+/// # use crashworthy_runtime::{Actor, Context, Exit, Slot};
+/// # use crashworthy_supervisor::{SlotExt, Supervisor};
+/// # use std::time::Duration;
+/// # struct Cashier;
+/// # impl Actor for Cashier {
+/// #     type Args = (); type Msg = ();
+/// #     async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> { Ok(Cashier) }
+/// #     async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> { Ok(()) }
+/// # }
+/// let till = Slot::<Cashier>::named("till");
+/// let shop = Supervisor::one_for_one("shop").child(till.child(()).transient().within(Duration::from_secs(1)));
+/// assert!(shop.to_string().contains("till: worker, transient, shutdown within 1s"));
+/// ```
+#[must_use = "a child does nothing until a supervisor has it"]
+pub struct Child<A: Actor> {
+    spec: ChildSpec,
+    slot: ActorRef<A>,
+    args: A::Args,
+    start_within: Duration,
+}
+
+/// Makes children of slots.
+pub trait SlotExt<A: Actor> {
+    /// This slot as a child: every incarnation starts from a clone of `args`.
+    fn child(&self, args: A::Args) -> Child<A>
+    where
+        A::Args: Clone;
+}
+
+impl<A: Actor> SlotExt<A> for Slot<A> {
+    fn child(&self, args: A::Args) -> Child<A>
+    where
+        A::Args: Clone,
+    {
+        let name = self.name().unwrap_or_default().to_owned();
+        Child { spec: ChildSpec::worker(name), slot: self.address(), args, start_within: START_WITHIN }
+    }
+}
+
+impl<A: Actor> Child<A> {
+    /// When it is restarted.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.spec.restart = restart;
+        self
+    }
+
+    /// Restarted after a crash, not after a normal end.
+    pub fn transient(self) -> Self {
+        self.restart(Restart::Transient)
+    }
+
+    /// Never restarted.
+    pub fn temporary(self) -> Self {
+        self.restart(Restart::Temporary)
+    }
+
+    /// How it is stopped.
+    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.spec.shutdown = shutdown;
+        self
+    }
+
+    /// Asked to stop, and killed after this time.
+    pub fn within(self, limit: Duration) -> Self {
+        self.shutdown(Shutdown::Within(limit))
+    }
+
+    /// Its end can end the supervisor (`auto_shutdown`).
+    pub fn significant(mut self) -> Self {
+        self.spec.significant = true;
+        self
+    }
+
+    /// How long its `init` may take; a start that takes longer is killed and has failed. The default is 60 s.
+    pub fn start_within(mut self, limit: Duration) -> Self {
+        self.start_within = limit;
+        self
+    }
+}
+
+impl<A: Actor> fmt::Debug for Child<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+/// A child whose actor type is forgotten: what supervisors hold.
+#[must_use = "a child does nothing until a supervisor has it"]
+pub struct AnyChild {
+    pub(crate) node: Node,
+    pub(crate) launch: Box<dyn Launch>,
+}
+
+impl fmt::Debug for AnyChild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AnyChild").field(&self.node).finish()
+    }
+}
+
+/// What a supervisor takes as a child: actors, supervised futures, supervisors.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a child of a supervisor",
+    label = "not a child",
+    note = "a slot becomes a child with its arguments: `slot.child(args)`"
+)]
+pub trait IntoChild {
+    /// The child, its type forgotten.
+    fn into_child(self) -> AnyChild;
+}
+
+impl IntoChild for AnyChild {
+    fn into_child(self) -> AnyChild {
+        self
+    }
+}
+
+impl<A: Actor> IntoChild for Child<A>
+where
+    A::Args: Clone,
+{
+    fn into_child(self) -> AnyChild {
+        let Self { spec, slot, args, start_within } = self;
+        AnyChild {
+            node: Node::Worker(spec),
+            launch: Box::new(Static { slot, args, start_within, settle: |_, _| {}, reusable: true }),
+        }
+    }
+}

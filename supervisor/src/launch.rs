@@ -1,0 +1,134 @@
+//! How a child is started, whatever actor it is: the part of a child that the pure core does not know.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crashworthy_runtime::{Actor, ActorRef, Context, StartError, Starting, Under};
+
+use crate::manager::Manager;
+
+/// Starts one child, again and again.
+pub(crate) trait Launch: Send {
+    /// Begins its next incarnation as a child of the supervisor whose context this is.
+    fn launch(&mut self, cx: &Context<Manager>) -> Result<Starting, StartError>;
+    /// The slot rests: senders are refused. `gone`: it will not be started again.
+    fn close(&self, cx: &Context<Manager>, gone: bool);
+    /// Throws away what is queued.
+    fn flush(&self, cx: &Context<Manager>);
+    /// An incarnation that is left of an earlier life of this supervisor and still runs in the slot.
+    fn leftover(&self) -> Option<crashworthy_runtime::Pid>;
+    /// Tells it where in the tree it is.
+    fn settle(&mut self, path: &str);
+    /// The same child, for the next life of its supervisor.
+    fn again(&self) -> Box<dyn Launch>;
+    /// How long its `init` may take.
+    fn start_within(&self) -> Duration;
+}
+
+/// How long a start may take unless the child says otherwise.
+pub(crate) const START_WITHIN: Duration = Duration::from_secs(60);
+
+/// A child with a slot of its own and arguments that can be had again.
+pub(crate) struct Static<A: Actor> {
+    pub(crate) slot: ActorRef<A>,
+    pub(crate) args: A::Args,
+    pub(crate) start_within: Duration,
+    /// What a supervisor among the children does with its path.
+    pub(crate) settle: fn(&mut A::Args, &str),
+    /// The slot was declared with the tree: a later life of the supervisor starts it again.
+    pub(crate) reusable: bool,
+}
+
+const BELOW: Under = Under { parent: true, link: true };
+
+impl<A: Actor> Launch for Static<A>
+where
+    A::Args: Clone,
+{
+    fn launch(&mut self, cx: &Context<Manager>) -> Result<Starting, StartError> {
+        cx.begin(&self.slot, self.args.clone(), BELOW)
+    }
+
+    fn close(&self, cx: &Context<Manager>, gone: bool) {
+        cx.close(&self.slot, gone && !self.reusable);
+    }
+
+    fn flush(&self, cx: &Context<Manager>) {
+        cx.flush(&self.slot);
+    }
+
+    fn leftover(&self) -> Option<crashworthy_runtime::Pid> {
+        self.slot.is_alive().then(|| self.slot.pid())
+    }
+
+    fn settle(&mut self, path: &str) {
+        (self.settle)(&mut self.args, path);
+    }
+
+    fn again(&self) -> Box<dyn Launch> {
+        Box::new(Self {
+            slot: self.slot.clone(),
+            args: self.args.clone(),
+            start_within: self.start_within,
+            settle: self.settle,
+            reusable: self.reusable,
+        })
+    }
+
+    fn start_within(&self) -> Duration {
+        self.start_within
+    }
+}
+
+/// A child whose arguments can be used once: it is never restarted.
+pub(crate) struct Once<A: Actor> {
+    pub(crate) slot: ActorRef<A>,
+    pub(crate) args: Option<A::Args>,
+    pub(crate) start_within: Duration,
+}
+
+impl<A: Actor> Launch for Once<A> {
+    fn launch(&mut self, cx: &Context<Manager>) -> Result<Starting, StartError> {
+        match self.args.take() {
+            Some(args) => cx.begin(&self.slot, args, BELOW),
+            // Used up: it declines, and its supervisor drops it.
+            None => Err(StartError::Ignored),
+        }
+    }
+
+    fn close(&self, cx: &Context<Manager>, gone: bool) {
+        cx.close(&self.slot, gone);
+    }
+
+    fn flush(&self, cx: &Context<Manager>) {
+        cx.flush(&self.slot);
+    }
+
+    fn leftover(&self) -> Option<crashworthy_runtime::Pid> {
+        None
+    }
+
+    fn settle(&mut self, _path: &str) {}
+
+    fn again(&self) -> Box<dyn Launch> {
+        Box::new(Self { slot: self.slot.clone(), args: None, start_within: self.start_within })
+    }
+
+    fn start_within(&self) -> Duration {
+        self.start_within
+    }
+}
+
+/// Children of one supervisor, shared by its incarnations.
+pub(crate) struct Launchers(pub(crate) Vec<Box<dyn Launch>>);
+
+impl Clone for Launchers {
+    fn clone(&self) -> Self {
+        Self(self.0.iter().map(|launcher| launcher.again()).collect())
+    }
+}
+
+/// The path of a child below `path`.
+pub(crate) fn below(path: &str, id: &str) -> Arc<str> {
+    format!("{path}/{id}").into()
+}

@@ -1,0 +1,257 @@
+//! The shell: an ordinary actor that feeds the core with events and carries its actions out.
+//!
+//! Like OTP's supervisor it is one process that does one thing at a time: while a child is being started or stopped
+//! its handler awaits that, and calls and exit signals wait in its mailbox and lane.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crashworthy_runtime::{Actor, Context, Exit, ExitReason, Message, Pid, Reply, Signal, StartError};
+
+use crate::child_spec::ChildSpec;
+use crate::core::{Action, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
+use crate::launch::{Launch, Launchers};
+use crate::reap::{Reaper, reap, within};
+use crate::tree::{Members, Node, Tree};
+
+/// What every incarnation of a supervisor starts from.
+#[derive(Clone)]
+pub(crate) struct Blueprint {
+    /// Where in the tree it is: names from the root, with `/` between.
+    pub(crate) path: Arc<str>,
+    pub(crate) tree: Tree,
+    /// How to start the static children, in start order.
+    pub(crate) launchers: Launchers,
+}
+
+/// The answer to a call.
+pub(crate) type Answer = Response<Pid, ExitReason>;
+
+/// What a supervisor is asked.
+pub(crate) enum Order {
+    /// A request of the management API that brings no child.
+    Manage { request: Request<Pid>, reply: Reply<Answer> },
+    /// Adds a named child.
+    StartChild { spec: ChildSpec, launch: Box<dyn Launch>, reply: Reply<Answer> },
+    /// Adds a child to a dynamic supervisor.
+    StartDynamic { launch: Box<dyn Launch>, reply: Reply<Answer> },
+}
+
+impl Message for Order {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Manage { .. } => "Manage",
+            Self::StartChild { .. } => "StartChild",
+            Self::StartDynamic { .. } => "StartDynamic",
+        }
+    }
+}
+
+/// One incarnation of one supervisor.
+pub(crate) struct Manager {
+    path: Arc<str>,
+    core: Core<Pid, ExitReason>,
+    launchers: BTreeMap<ChildKey, Box<dyn Launch>>,
+    /// Names of the children, for paths in texts.
+    names: BTreeMap<Pid, Arc<str>>,
+    calls: BTreeMap<CallId, Reply<Answer>>,
+    next_call: u64,
+    reaper: Reaper,
+}
+
+impl Actor for Manager {
+    type Args = Blueprint;
+    type Msg = Order;
+
+    async fn init(blueprint: Blueprint, cx: &mut Context<Self>) -> Result<Self, Exit> {
+        cx.trap_exit(true);
+        let mut manager = Self::new(blueprint)?;
+        manager.core.handle(cx.system().now(), Event::Begin);
+        match manager.carry_out(cx).await {
+            Some(reason) => Err(Exit::because(reason)),
+            None => Ok(manager),
+        }
+    }
+
+    async fn handle(&mut self, order: Order, cx: &mut Context<Self>) -> Result<(), Exit> {
+        let (request, reply) = match order {
+            Order::Manage { request, reply } => (request, reply),
+            Order::StartChild { spec, mut launch, reply } => {
+                launch.settle(&crate::launch::below(&self.path, &spec.id));
+                let child = self.core.next_key();
+                self.launchers.insert(child, launch);
+                (Request::StartChild { child, spec }, reply)
+            }
+            Order::StartDynamic { launch, reply } => {
+                let child = self.core.next_key();
+                self.launchers.insert(child, launch);
+                (Request::StartDynamic { child }, reply)
+            }
+        };
+        let call = CallId(self.next_call);
+        self.next_call += 1;
+        self.calls.insert(call, reply);
+        self.feed(Event::Call(call, request), cx).await
+    }
+
+    async fn on_signal(&mut self, signal: Signal, cx: &mut Context<Self>) -> Result<(), Exit> {
+        match signal {
+            Signal::Exit { from, reason } => self.feed(Event::Exited { pid: from, reason }, cx).await,
+            Signal::Down(_) => Ok(()),
+        }
+    }
+
+    /// The parent asked it to stop (its exit never reaches `on_signal`), or it has given up and ended its children.
+    async fn terminate(&mut self, reason: &ExitReason, cx: &mut Context<Self>) {
+        self.core.handle(cx.system().now(), Event::ParentExit { reason: reason.clone() });
+        // The reason is the one it was stopped with: nothing is left to decide.
+        let _ = self.carry_out(cx).await;
+    }
+}
+
+impl Manager {
+    fn new(blueprint: Blueprint) -> Result<Self, Exit> {
+        let Blueprint { path, tree, launchers } = blueprint;
+        let spec = match tree.members {
+            Members::Static(nodes) => Spec::new(tree.flags, nodes.iter().map(Node::spec).cloned().collect::<Vec<_>>()),
+            Members::Dynamic { template, max_children } => Spec::dynamic(tree.flags, template, max_children),
+        };
+        Ok(Self {
+            path,
+            core: Core::new(spec?),
+            launchers: (0..).map(ChildKey).zip(launchers.0).collect(),
+            names: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            next_call: 0,
+            reaper: Reaper::new(),
+        })
+    }
+
+    async fn feed(&mut self, event: Event<Pid, ExitReason>, cx: &mut Context<Self>) -> Result<(), Exit> {
+        self.core.handle(cx.system().now(), event);
+        match self.carry_out(cx).await {
+            Some(reason) => Err(Exit::because(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Carries actions out until the core waits for nothing, or ends.
+    async fn carry_out(&mut self, cx: &mut Context<Self>) -> Option<ExitReason> {
+        loop {
+            while let Some(action) = self.core.poll_action() {
+                match action {
+                    Action::Start { child, .. } => {
+                        let event = self.start(child, cx).await;
+                        self.core.handle(cx.system().now(), event);
+                    }
+                    Action::Exit { reason } => return Some(reason),
+                    other => self.act(other, cx),
+                }
+            }
+            if self.reaper.is_empty() {
+                return None;
+            }
+            let event = match self.reaper.next(cx, self.core.poll_timeout()).await {
+                Ok(Some(down)) => {
+                    self.note(&down.straggler, cx);
+                    Event::Down { pid: down.pid, reason: cx.take_exit(down.pid).unwrap_or(down.reason) }
+                }
+                Ok(None) => Event::Timeout,
+                Err(stuck) => return Some(stuck),
+            };
+            self.core.handle(cx.system().now(), event);
+        }
+    }
+
+    fn act(&mut self, action: Action<Pid, ExitReason>, cx: &mut Context<Self>) {
+        match action {
+            Action::Start { .. } | Action::Exit { .. } => unreachable!("carried out by the loop"),
+            Action::Monitor { pid } => self.reaper.watch(pid, cx),
+            Action::Signal { pid, signal } => {
+                let path = self.path_of(pid);
+                match signal {
+                    ExitSignal::Shutdown => self.reaper.ask(pid, cx),
+                    ExitSignal::Kill => self.reaper.kill(pid, path, cx),
+                }
+            }
+            Action::Unlink { pid } => {
+                cx.unlink(pid);
+                // Its exit signal, if it came, was preferred to the monitor's word already.
+                cx.take_exit(pid);
+                self.names.remove(&pid);
+            }
+            Action::Flush { child } => self.launcher(child).flush(cx),
+            Action::Close { child } => self.launcher(child).close(cx, false),
+            Action::Forget { child } => {
+                if let Some(launcher) = self.launchers.remove(&child) {
+                    launcher.close(cx, true);
+                }
+            }
+            Action::Report(report) => crate::log::emit(&self.path, &report),
+            Action::Reply(call, response) => {
+                if let Some(reply) = self.calls.remove(&call) {
+                    reply.send(response);
+                }
+            }
+            Action::Ready => {}
+        }
+    }
+
+    fn launcher(&self, child: ChildKey) -> &dyn Launch {
+        &**self.launchers.get(&child).expect("the core names children that were brought")
+    }
+
+    /// Starts a child and waits for its `init`, for at most as long as it may take.
+    async fn start(&mut self, child: ChildKey, cx: &mut Context<Self>) -> Event<Pid, ExitReason> {
+        let launcher = self.launchers.get_mut(&child).expect("the core names children that were brought");
+        let started = match launcher.launch(cx) {
+            Err(StartError::SlotTaken(slot)) => match launcher.leftover() {
+                // A child of this supervisor's life before, which was killed: it has been told to end.
+                Some(pid) => {
+                    reap(pid, cx).await;
+                    launcher.launch(cx)
+                }
+                None => Err(StartError::SlotTaken(slot)),
+            },
+            started => started,
+        };
+        let mut starting = match started {
+            Ok(starting) => starting,
+            Err(StartError::Ignored) => return Event::Ignored { child },
+            Err(error) => return Event::StartFailed { child, reason: ExitReason::crashed(error.to_string()) },
+        };
+        let limit = launcher.start_within();
+        let pid = starting.pid();
+        match within(&cx.system(), limit, starting.ready()).await {
+            Some(Ok(pid)) => {
+                if let Some(info) = self.core.children().find(|info| info.child == child)
+                    && let Some(name) = info.id
+                {
+                    self.names.insert(pid, name);
+                }
+                Event::Started { child, pid }
+            }
+            Some(Err(StartError::Ignored)) => Event::Ignored { child },
+            Some(Err(StartError::Failed(reason))) => Event::StartFailed { child, reason },
+            Some(Err(error)) => Event::StartFailed { child, reason: ExitReason::crashed(error.to_string()) },
+            None => {
+                reap(pid, cx).await;
+                Event::StartFailed { child, reason: ExitReason::crashed(format!("not ready within {limit:?}")) }
+            }
+        }
+    }
+
+    fn path_of(&self, pid: Pid) -> String {
+        match self.names.get(&pid) {
+            Some(name) => format!("{}/{name}", self.path),
+            None => format!("{}/{pid}", self.path),
+        }
+    }
+
+    fn note(&self, straggler: &Option<crashworthy_runtime::Straggler>, cx: &Context<Self>) {
+        if let Some(straggler) = straggler {
+            tracing::warn!(supervisor = &*self.path, "{straggler}");
+            cx.system().note_straggler(straggler.clone());
+        }
+    }
+}

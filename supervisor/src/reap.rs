@@ -1,0 +1,179 @@
+//! Ending children: asked, then killed, then abandoned. No wait here is without an end.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use crashworthy_runtime::{Abandoned, Context, Down, ExitReason, Pid, Straggler, System};
+use tokio::sync::mpsc;
+
+use crate::manager::Manager;
+
+/// How long a killed child may take to come to its next await before its slot is taken from it.
+const GRACE: Duration = Duration::from_millis(100);
+/// How often that is tried again while its turn is in the runtime's own code.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// The children that are being stopped.
+pub(crate) struct Reaper {
+    to: mpsc::UnboundedSender<Down>,
+    downs: mpsc::UnboundedReceiver<Down>,
+    stopping: BTreeMap<Pid, Stopping>,
+}
+
+/// How far the stop of one child has come. Instants are those of the system's clock.
+#[derive(Default)]
+struct Stopping {
+    asked: Option<Duration>,
+    killed: Option<Killed>,
+}
+
+struct Killed {
+    path: String,
+    at: Duration,
+    abandon_at: Duration,
+    in_hand: Option<String>,
+}
+
+/// A child that has ended.
+pub(crate) struct Reaped {
+    pub(crate) pid: Pid,
+    pub(crate) reason: ExitReason,
+    /// It did not end as it was asked to.
+    pub(crate) straggler: Option<Straggler>,
+}
+
+impl Reaper {
+    pub(crate) fn new() -> Self {
+        let (to, downs) = mpsc::unbounded_channel();
+        Self { to, downs, stopping: BTreeMap::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stopping.is_empty()
+    }
+
+    /// The end of this child will be heard of.
+    pub(crate) fn watch(&mut self, pid: Pid, cx: &Context<Manager>) {
+        self.stopping.insert(pid, Stopping::default());
+        cx.system().watch(pid, &self.to);
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn ask(&mut self, pid: Pid, cx: &Context<Manager>) {
+        if let Some(stopping) = self.stopping.get_mut(&pid) {
+            stopping.asked = Some(cx.system().now());
+        }
+        if let Err(refused) = cx.exit(pid, ExitReason::Shutdown) {
+            tracing::warn!(%pid, %refused, "a child cannot be asked to stop");
+        }
+    }
+
+    /// Ends it without asking; if its turn does not return, its slot is taken from it.
+    pub(crate) fn kill(&mut self, pid: Pid, path: String, cx: &Context<Manager>) {
+        let now = cx.system().now();
+        if let Some(stopping) = self.stopping.get_mut(&pid) {
+            let in_hand = cx.system().inspect(pid).and_then(|actor| actor.in_hand).map(|(kind, _)| kind);
+            stopping.killed = Some(Killed { path, at: now, abandon_at: now + GRACE, in_hand });
+        }
+        cx.kill(pid);
+    }
+
+    /// Waits for the next end, at most until `timeout` (then `None`).
+    ///
+    /// # Errors
+    /// A killed child is stuck beside an earlier life of its that is stuck too: the supervisor can only escalate.
+    pub(crate) async fn next(
+        &mut self,
+        cx: &Context<Manager>,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Reaped>, ExitReason> {
+        let system = cx.system();
+        loop {
+            let abandon_at = self.stopping.values().filter_map(|stop| Some(stop.killed.as_ref()?.abandon_at)).min();
+            let until = timeout.into_iter().chain(abandon_at).min();
+            let down = match until {
+                Some(until) => before(&system, until, self.downs.recv()).await,
+                None => Some(self.downs.recv().await),
+            };
+            if let Some(Some(down)) = down {
+                if let Some(stopping) = self.stopping.remove(&down.pid) {
+                    return Ok(Some(stopping.end(down)));
+                }
+                continue;
+            }
+            let now = system.now();
+            self.abandon(&system, now)?;
+            if timeout.is_some_and(|timeout| timeout <= now) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Takes the slots of those who were killed and do not come back. Their ends are then heard of like others.
+    fn abandon(&mut self, system: &System, now: Duration) -> Result<(), ExitReason> {
+        for (pid, stopping) in &mut self.stopping {
+            let Some(killed) = stopping.killed.as_mut().filter(|killed| killed.abandon_at <= now) else { continue };
+            killed.abandon_at = now + AGAIN;
+            if system.abandon(*pid) == Abandoned::Straggling {
+                let path = &killed.path;
+                return Err(ExitReason::crashed(format!(
+                    "{path} is stuck beside an earlier life of its that is stuck"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stopping {
+    fn end(self, down: Down) -> Reaped {
+        let Down { pid, reason, abandoned, .. } = down;
+        let straggler = match (self.asked, self.killed) {
+            (None, Some(_)) if !abandoned => None,
+            (asked, Some(killed)) => Some(Straggler {
+                path: killed.path,
+                pid,
+                abandoned,
+                after: killed.at.saturating_sub(asked.unwrap_or(killed.at)),
+                in_hand: killed.in_hand,
+            }),
+            (_, None) => None,
+        };
+        Reaped { pid, reason, straggler }
+    }
+}
+
+/// Kills one incarnation and waits for its end, which comes at the latest when its slot is taken.
+pub(crate) async fn reap(pid: Pid, cx: &Context<Manager>) {
+    let system = cx.system();
+    let (to, mut downs) = mpsc::unbounded_channel();
+    system.watch(pid, &to);
+    cx.kill(pid);
+    let mut patience = GRACE;
+    while within(&system, patience, downs.recv()).await.is_none() {
+        if system.abandon(pid) == Abandoned::Straggling {
+            // Nothing more can be done: the start that follows is refused, and says so.
+            return;
+        }
+        patience = AGAIN;
+    }
+}
+
+/// Waits for `future`, at most this long.
+pub(crate) async fn within<F: Future>(system: &System, limit: Duration, future: F) -> Option<F::Output> {
+    before(system, system.now().saturating_add(limit), future).await
+}
+
+/// Waits for `future`, at most until this instant of the system's clock.
+async fn before<F: Future>(system: &System, until: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut over = pin!(system.sleep_until(until));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => over.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}

@@ -1,0 +1,306 @@
+//! The bounded queue of one actor: many senders, one receiver, memory as messages arrive.
+//!
+//! ```text
+//!  senders' half (one cache line)              receiver's half (one cache line)
+//!  ┌───────────────────────────────────┐       ┌───────────────────────────────┐
+//!  │ tail: flags | reserved | position │       │ head: messages ever taken     │
+//!  │ block: current block + parity     │       │ block: where the head lies    │
+//!  │ seen_head: a past value of head   │       │ claim, busy[2]: who receives  │
+//!  │ capacity, spare, waiters          │       │ first: the very first block   │
+//!  └───────────────────────────────────┘       └───────────────────────────────┘
+//!                     │                                  │
+//!        ┌────────┐   ▼    ┌────────┐        ┌────────┐◀─┘
+//!        │ block 9│◀───────│ block 8│◀───────│ block 7│          (`next`, from old to new)
+//!        └────────┘        └────────┘        └────────┘
+//! ```
+//!
+//! **Sending** is: look at the tail word; if it is open and there is room, advance its position by one
+//! compare-and-swap; write the message into the place thus taken; set the place's ready byte. A refusal
+//! writes nothing. The same compare-and-swap clears PARKED, and so tells exactly one sender to wake the
+//! receiver, *after* it has published.
+//!
+//! **Receiving** is: look at the ready byte of the head's place; take the message; advance the head by a
+//! plain store. No locked operation. An empty place is *busy* when the tail is ahead of the head (a sender
+//! has taken the place and not yet published). `park` is a compare-and-swap on the tail word that expects
+//! its position to be the head: so it fails when a sender has been there, published or not.
+//!
+//! **Room** is `capacity - reserved - (position - head)`. Senders compute it from `seen_head`, which is
+//! never ahead of the head, and look at the head itself (the receiver's cache line) only when the queue
+//! would be full.
+//!
+//! **Blocks.** The sender that takes the first place of a block sets INSTALLING in its compare-and-swap,
+//! having brought a block along; it links the block, stores the block pointer, and clears the flag. Others
+//! wait meanwhile: a few instructions. A sender reads the block pointer *between* loading the tail word and
+//! its compare-and-swap, and the pointer changes only under INSTALLING, which moves the word; so a
+//! successful compare-and-swap proves the pointer current, and from then on the block cannot go away,
+//! because the receiver cannot get past a place that is not ready. (The word would have to come back to the
+//! same value in between: 2^40 messages while one sender is asleep between two instructions.)
+//! The receiver owns a block when it has taken its last message *and* moved to the next one: the installer
+//! of the next block touches the old one once more, to link.
+//!
+//! **Waiting for room** is first come, first served, by hand-over: a waiter is given a *reserved* place. As
+//! long as somebody waits, `push` and `try_reserve` are refused as full, so nobody overtakes.
+//!
+//! **Closing** sets one bit. Senders that took their place before it still publish; the receiver drains
+//! what is there and is told *busy* while one of them is on its way. Nobody takes a place afterwards.
+
+mod block;
+mod receiver;
+mod room;
+mod send;
+mod word;
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use std::{fmt, ptr, ptr::NonNull};
+
+use self::{
+    block::Block,
+    room::Waiters,
+    word::{CLOSED, WAITERS, Word},
+};
+pub use self::{
+    receiver::{Pop, Receiver},
+    room::{Closed, RoomTicket, RoomWait},
+    send::{PushError, Pushed, ReserveError},
+};
+use crate::{
+    asymmetric,
+    contain::contain,
+    facade::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, UnsafeCell},
+};
+
+/// A bounded queue: the module's documentation has the picture.
+#[repr(C)]
+pub struct Mailbox<T> {
+    senders: Senders<T>,
+    receiver: ReceiverHalf<T>,
+}
+
+#[repr(align(64))]
+struct Senders<T> {
+    tail: AtomicU64,
+    /// The block of the latest place. Written under INSTALLING only.
+    block: AtomicPtr<Block<T>>,
+    /// Some past value of the head: full refusals are checked against the head itself.
+    seen_head: AtomicU64,
+    /// A block for the next installer, so that a steady stream allocates nothing.
+    spare: AtomicPtr<Block<T>>,
+    capacity: AtomicU32,
+    waiters: Mutex<Option<Box<Waiters>>>,
+}
+
+#[repr(align(64))]
+struct ReceiverHalf<T> {
+    /// Messages ever taken. Written by the receiver.
+    head: AtomicU64,
+    /// The link to the first block of all. Written by an installer, under INSTALLING.
+    first: AtomicPtr<Block<T>>,
+    /// generation | STALE | BANK | HELD: see `receiver.rs`.
+    claim: AtomicU64,
+    /// Set while the receiver of that bank works on the queue.
+    busy: [AtomicBool; 2],
+    cursor: UnsafeCell<Cursor<T>>,
+}
+
+/// Where the receiver stands. Only it touches this, while its bank is busy.
+struct Cursor<T> {
+    /// The block that the head lies in, or the one before it.
+    block: Option<NonNull<Block<T>>>,
+    /// The last message of `block` was taken: the head lies in the next one.
+    spent: bool,
+    /// Messages taken since waiters were last looked for.
+    since_flush: u32,
+}
+
+// SAFETY: messages move from senders' threads to the receiver's (`T: Send`); nobody shares one. All other
+// fields are atomics, locks, or the cursor, which only the receiver touches (`receiver.rs`).
+unsafe impl<T: Send> Send for Mailbox<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Mailbox<T> {}
+
+impl<T: Send> Mailbox<T> {
+    /// The largest capacity.
+    pub const MAX_CAPACITY: u32 = 1 << 19;
+
+    /// An open, empty mailbox. Allocates nothing.
+    ///
+    /// # Panics
+    ///
+    /// Unless the capacity is within `1..=MAX_CAPACITY`.
+    pub fn new(capacity: u32) -> Self {
+        Self::with_word(capacity, Word(0))
+    }
+
+    /// A mailbox that starts closed, to be opened by [`Mailbox::reopen`].
+    ///
+    /// # Panics
+    ///
+    /// Unless the capacity is within `1..=MAX_CAPACITY`.
+    pub fn closed(capacity: u32) -> Self {
+        Self::with_word(capacity, Word(CLOSED))
+    }
+
+    fn with_word(capacity: u32, word: Word) -> Self {
+        Self::check_capacity(capacity);
+        asymmetric::prepare();
+        Mailbox {
+            senders: Senders {
+                tail: AtomicU64::new(word.0),
+                block: AtomicPtr::new(ptr::null_mut()),
+                seen_head: AtomicU64::new(0),
+                spare: AtomicPtr::new(ptr::null_mut()),
+                capacity: AtomicU32::new(capacity),
+                waiters: Mutex::new(None),
+            },
+            receiver: ReceiverHalf {
+                head: AtomicU64::new(0),
+                first: AtomicPtr::new(ptr::null_mut()),
+                claim: AtomicU64::new(0),
+                busy: [AtomicBool::new(false), AtomicBool::new(false)],
+                cursor: UnsafeCell::new(Cursor { block: None, spent: false, since_flush: 0 }),
+            },
+        }
+    }
+
+    fn check_capacity(capacity: u32) {
+        assert!(
+            (1..=Self::MAX_CAPACITY).contains(&capacity),
+            "a mailbox's capacity is within 1..={}, not {capacity}",
+            Self::MAX_CAPACITY,
+        );
+    }
+
+    /// Ends the taking of places. True if this call did.
+    ///
+    /// Everybody who waits for room is told. What is queued stays for the receiver to drain.
+    pub fn close(&self) -> bool {
+        // AcqRel: the closer's thread sees what was taken before, and the other way round.
+        let before = Word(self.senders.tail.fetch_or(CLOSED, Ordering::AcqRel));
+        if before.any(WAITERS) {
+            self.tell_waiters_closed();
+        }
+        !before.any(CLOSED)
+    }
+
+    /// Opens a closed mailbox again. To be called when it was drained: what is left is received later.
+    pub fn reopen(&self) {
+        self.senders.tail.fetch_and(!CLOSED, Ordering::AcqRel);
+    }
+
+    /// Does it give no more places?
+    pub fn is_closed(&self) -> bool {
+        self.word().any(CLOSED)
+    }
+
+    /// Messages queued, in-flight ones included. A snapshot.
+    pub fn len(&self) -> u32 {
+        let word = self.word();
+        // The head is read after the tail and may have passed it: then nothing is left of what we saw.
+        word.taken_since_or_none(self.head()).try_into().unwrap_or(u32::MAX)
+    }
+
+    /// Is nothing queued? A snapshot.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Places promised and not yet used. A snapshot.
+    pub fn reserved(&self) -> u32 {
+        self.word().reserved() as u32
+    }
+
+    /// How many messages and reserved places fit.
+    pub fn capacity(&self) -> u32 {
+        self.senders.capacity.load(Ordering::Relaxed)
+    }
+
+    /// Changes the capacity. What is beyond a smaller one stays queued.
+    ///
+    /// # Panics
+    ///
+    /// Unless the capacity is within `1..=MAX_CAPACITY`.
+    pub fn set_capacity(&self, capacity: u32) {
+        Self::check_capacity(capacity);
+        // Relaxed: `grant` fences before it looks for waiters, and waiters fence before they look at room.
+        self.senders.capacity.store(capacity, Ordering::Relaxed);
+        self.grant_if_awaited();
+    }
+
+    /// Places ever taken: the messages that were accepted.
+    pub fn tail(&self) -> u64 {
+        // The head first: the tail is then not behind it, and the distance is less than 2^40.
+        let head = self.head();
+        head + self.word().taken_since(head)
+    }
+
+    /// Messages ever received.
+    pub fn head(&self) -> u64 {
+        // Acquire: who sees a message gone sees what the receiver did before.
+        self.receiver.head.load(Ordering::Acquire)
+    }
+
+    #[inline(always)]
+    fn word(&self) -> Word {
+        // Acquire: pairs with the release of who cleared INSTALLING, so that the block pointer which is
+        // read next is at least as new as this word.
+        Word(self.senders.tail.load(Ordering::Acquire))
+    }
+
+    /// Replaces the word. Acquires what others did before theirs, releases what we did before ours.
+    #[inline(always)]
+    fn swap_word(&self, from: Word, to: Word) -> Result<(), Word> {
+        match self.senders.tail.compare_exchange_weak(from.0, to.0, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(()),
+            Err(seen) => Err(Word(seen)),
+        }
+    }
+
+    /// Is there room, as far as the receiver's own cache line tells? Leaves the answer for other senders.
+    fn has_room(&self, word: Word) -> bool {
+        let head = self.head();
+        let room = word.taken_since_or_none(head) + word.reserved() < u64::from(self.capacity());
+        if room {
+            // Relaxed, and possibly older than what another sender stored: a hint that errs on the safe side.
+            self.senders.seen_head.store(head, Ordering::Relaxed);
+        }
+        room
+    }
+}
+
+impl<T> Drop for Mailbox<T> {
+    fn drop(&mut self) {
+        // Every sender is gone, so every place taken is published; every receiver is gone, too.
+        let head = self.receiver.head.load(Ordering::Relaxed);
+        let queued = Word(self.senders.tail.load(Ordering::Relaxed)).taken_since(head);
+        // SAFETY: `&mut self`: nobody else is here.
+        let cursor = self.receiver.cursor.with_mut(|cursor| unsafe { &mut *cursor });
+        for position in head..head + queued {
+            // SAFETY: `&mut self` makes us the receiver, and the places up to the tail were filled.
+            let message = unsafe {
+                let block = cursor.advance(&self.receiver.first, |spent| Block::free(spent));
+                block.and_then(|block| Block::take(block, Block::<T>::slot(position)))
+            };
+            cursor.spent = Block::<T>::slot(position + 1) == 0;
+            // A message whose destructor panics takes no other with it.
+            contain(|| drop(message));
+        }
+        // The block of the last message is left (a block without a message is never installed), and the spare.
+        let spare = NonNull::new(self.senders.spare.load(Ordering::Relaxed));
+        for block in [cursor.block, spare].into_iter().flatten() {
+            // SAFETY: ours alone, and empty.
+            unsafe { Block::free(block) };
+        }
+    }
+}
+
+impl<T> fmt::Debug for Mailbox<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox")
+            .field("tail", &Word(self.senders.tail.load(Ordering::Relaxed)))
+            .field("head", &self.receiver.head.load(Ordering::Relaxed))
+            .field("capacity", &self.senders.capacity.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
