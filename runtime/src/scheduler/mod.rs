@@ -1,56 +1,40 @@
-#![allow(missing_docs, unused)]
-use crate::port::Port;
-use crashworthy_sync::task::Runnable;
-use parking_lot::Mutex;
-use std::collections::VecDeque;
-use std::sync::Arc;
-pub struct Pool {
-    q: Mutex<VecDeque<Runnable>>,
-    n: tokio::sync::Notify,
-    on: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
-}
-struct G(Arc<Pool>);
-impl Drop for G {
-    fn drop(&mut self) {
-        for f in std::mem::take(&mut *self.0.on.lock()) {
-            f()
-        }
-    }
-}
-impl Pool {
-    pub fn start(n: Arc<str>, h: tokio::runtime::Handle, p: usize, port: Arc<Port>) -> Arc<Self> {
-        let me = Arc::new(Pool { q: Mutex::default(), n: tokio::sync::Notify::new(), on: Mutex::default() });
-        for _ in 0..p {
-            let me = me.clone();
-            let port = port.clone();
-            h.spawn(async move {
-                let g = G(me.clone());
-                loop {
-                    me.n.notified().await;
-                    let mut i = 0;
-                    while let Some(r) = {
-                        let x = me.q.lock().pop_front();
-                        x
-                    } {
-                        port.now_ns();
-                        if let Some(r) = r.run() {
-                            me.q.lock().push_back(r);
-                        }
-                        i += 1;
-                        if i % 8 == 0 {
-                            tokio::task::yield_now().await
-                        }
-                    }
-                }
-            });
-        }
-        me
-    }
-    pub fn schedule(&self, r: Runnable) {
-        self.q.lock().push_back(r);
-        self.n.notify_one();
-    }
-    pub fn on_closed(&self, f: Box<dyn FnOnce() + Send>) {
-        self.on.lock().push(f)
-    }
-}
+//! Who runs next, where, and for how long.
+//!
+//! The queues are ours, the threads are tokio's. A [`Pool`] is a tokio runtime with as many *pumps* as it has cores:
+//! long-lived tasks that drain the queues. An actor made runnable by an actor is a push to the pump that runs right
+//! now; made runnable by anybody else, it goes to the injector and an idle pump is woken, by tokio, on that very worker.
+//!
+//! ```text
+//!   worker 1: tokio task · pump 0 [next|waiting…] · tokio task · driver        injector
+//!                              ▲ steal                                            │
+//!   worker 2: pump 1 [next|waiting…] · tokio task · driver  ◀─────────────────────┘
+//! ```
+//!
+//! # Guarantees
+//! - **A pump is a good neighbour.** Its poll ends after about [`POLL_NS`] by the clock, or [`POLL_TURNS`] turns, and
+//!   the next is left to tokio; every so often tokio looks at its drivers first.
+//! - **Every turn has a budget of its own** for tokio's resources (see [`pump`]): a turn cannot use up another's.
+//! - **Nothing is out of reach.** All that is queued, on any pump, can be taken by another, also while that pump's
+//!   turn blocks.
+//! - **A notified pump that does not come holds nobody back**: see [`crashworthy_sync::wakeup`].
+//! - **An idle pool uses no CPU.** No ticker, no polling.
+//! - **The end is told, once.** When the runtime drops its tasks, or [`Pool::close`] is called, the pool takes no more
+//!   work, drops what is queued, and calls what was given to [`Pool::on_closed`].
+
+mod current;
+mod pool;
+mod pump;
+mod record;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod waking;
+
+pub use pool::Pool;
+pub use stats::{PoolStats, PumpState, PumpStats};
+
+/// A poll of a pump ends when it has taken this long.
+pub const POLL_NS: u64 = 100_000;
+
+/// A poll of a pump ends after this many turns, however short: virtual time does not pass by itself.
+pub const POLL_TURNS: u32 = 2_048;

@@ -1,0 +1,265 @@
+//! A pool: the pumps of one tokio runtime, and the way in.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crashworthy_sync::run_queue::{Injector, Local, run_queue};
+use crashworthy_sync::task::Runnable;
+use crashworthy_sync::wakeup::Wakeup;
+use parking_lot::Mutex;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::current::{self, Seat};
+use super::pump::Pump;
+use super::record::Record;
+use super::stats::{PoolStats, PumpState, PumpStats};
+use super::waking::Last;
+use crate::port::Port;
+
+/// Told that a pool takes no more work.
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// The pumps of one tokio runtime. It lives until it is closed, or its runtime goes away.
+pub struct Pool {
+    name: String,
+    pub(super) port: Arc<Port>,
+    pub(super) runtime: Handle,
+    pub(super) injector: Injector<Runnable>,
+    pub(super) wakeup: Wakeup,
+    pub(super) records: Box<[Record]>,
+    pub(super) last: Last,
+    hooks: Mutex<Vec<Hook>>,
+}
+
+impl Pool {
+    /// Starts `pumps` pumps on a runtime.
+    ///
+    /// # Panics
+    /// Unless there are 1 to [`PUMPS`](crashworthy_sync::wakeup::PUMPS) of them.
+    pub fn start(name: impl Into<String>, runtime: Handle, pumps: usize, port: Arc<Port>) -> Arc<Self> {
+        let wakeup = Wakeup::new(pumps);
+        let (locals, records): (Vec<Local<_>>, Vec<Record>) =
+            (0..pumps).map(|_| run_queue()).map(|(local, remote)| (local, Record::new(remote))).unzip();
+        let pool = Arc::new(Self {
+            name: name.into(),
+            port,
+            runtime,
+            injector: Injector::new(),
+            wakeup,
+            records: records.into(),
+            last: Last::default(),
+            hooks: Mutex::default(),
+        });
+        let slots = pool.runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
+        for (pump, queue) in locals.into_iter().enumerate() {
+            let seat = Seat { pool: pool.address(), pump, queue, turn_ns: 0 };
+            pool.runtime.spawn(Pump::new(pool.clone(), Box::new(seat)));
+            if slots && pumps > 1 {
+                pool.start_decoy(pump);
+            }
+        }
+        pool
+    }
+
+    /// The pool's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Has a pump run this: the current one next, if this is a turn of one; otherwise whichever is idle, or gets to it.
+    ///
+    /// On a closed pool the runnable is dropped: its task is idle again.
+    #[inline]
+    pub fn schedule(&self, runnable: Runnable) {
+        drop(self.try_schedule(runnable));
+    }
+
+    /// [`Pool::schedule`], which gives the runnable back if the pool is closed.
+    ///
+    /// # Errors
+    /// The runnable, if the pool was closed before. One that was taken while the pool closes is dropped.
+    #[inline]
+    pub fn try_schedule(&self, runnable: Runnable) -> Result<(), Runnable> {
+        match current::push(self, runnable) {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                if self.wakeup.could_notify() {
+                    current::seat(self, |seat| self.share(seat));
+                }
+                Ok(())
+            }
+            Err(runnable) => self.inject(runnable),
+        }
+    }
+
+    fn inject(&self, runnable: Runnable) -> Result<(), Runnable> {
+        if self.is_closed() {
+            return Err(runnable);
+        }
+        self.injector.push(runnable);
+        self.notify();
+        // Closed meanwhile: whoever closes may have looked before the push. `notify` and `close` put their fences between.
+        if self.is_closed() {
+            self.drop_queued();
+        }
+        Ok(())
+    }
+
+    /// Whether this thread is polling a pump of this pool: whether this is a turn.
+    pub fn is_current(&self) -> bool {
+        current::seat(self, |_| ()).is_some()
+    }
+
+    /// Whether this thread runs a turn of this pool or a task of its runtime: a turn run in place here finds the
+    /// runtime it expects.
+    pub fn on_worker(&self) -> bool {
+        self.is_current()
+            || (tokio::task::try_id().is_some()
+                && Handle::try_current().is_ok_and(|current| current.id() == self.runtime.id()))
+    }
+
+    /// Says what the current pump runs, for [`PumpStats::running`]. Without effect outside of a turn.
+    #[inline]
+    pub fn now_running(&self, what: u64) {
+        current::seat(self, |seat| self.records[seat.pump].runs.store(what, Relaxed));
+    }
+
+    /// The runtime whose workers poll the pumps.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// How many pumps it has.
+    pub fn pumps(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether the pool takes no more work.
+    pub fn is_closed(&self) -> bool {
+        self.wakeup.is_closed()
+    }
+
+    /// Calls `hook` when the pool takes no more work; at once if that is so already.
+    ///
+    /// It is called once, by whoever closes the pool: on a worker that drops its tasks, as a rule. Turns may still be
+    /// under way on other pumps; each pump stops after its own. A panic of the hook is contained.
+    pub fn on_closed(&self, hook: impl FnOnce() + Send + 'static) {
+        self.hooks.lock().push(Box::new(hook));
+        if self.is_closed() {
+            self.call_hooks();
+        }
+    }
+
+    /// Takes no more work, drops what is queued, tells, and ends the pumps after their turns.
+    pub fn close(&self) {
+        if self.wakeup.close() {
+            self.drop_queued();
+            self.call_hooks();
+            let wakers = self.records.iter().flat_map(|record| [record.waker.get(), record.decoy.get()]);
+            wakers.flatten().for_each(|waker| waker.wake_by_ref());
+        }
+    }
+
+    fn call_hooks(&self) {
+        // Taken out before they are called: each is called by one thread, outside of the lock.
+        for hook in std::mem::take(&mut *self.hooks.lock()) {
+            contain(hook);
+        }
+    }
+
+    /// Drops what is queued, on every pump.
+    pub(super) fn drop_queued(&self) {
+        let (mut local, _remote) = run_queue();
+        while let Some(runnable) = self.injector.pop() {
+            drop(runnable);
+        }
+        for record in &self.records {
+            while let Some(runnable) = record.remote.take_next().or_else(|| local.steal(&record.remote)) {
+                drop(runnable);
+                while let Some(runnable) = local.pop() {
+                    drop(runnable);
+                }
+            }
+        }
+    }
+
+    /// Whether something waits that another pump than its owner could take.
+    pub(super) fn has_work(&self) -> bool {
+        !self.injector.is_empty() || self.records.iter().any(|record| record.remote.waiting() > 0)
+    }
+
+    /// When a pump was polled last, if work is queued: how long that work may have been without anybody to look at it.
+    /// For whoever watches the pool.
+    pub fn unattended_since(&self) -> Option<u64> {
+        let queued = self.has_work() || self.records.iter().any(|record| record.remote.has_next());
+        queued.then(|| self.records.iter().map(|record| record.polled_at.load(Relaxed)).max().unwrap_or(0))
+    }
+
+    /// Wakes an idle pump beside those that were notified and have not come. False if there is none to wake.
+    /// For whoever watches the pool.
+    pub fn rouse(&self) -> bool {
+        match self.wakeup.notify(|| true) {
+            Some(pump) => {
+                self.wake(pump);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The pool at this moment.
+    pub fn stats(&self) -> PoolStats {
+        PoolStats {
+            name: self.name.clone(),
+            at_ns: self.port.now_ns(),
+            closed: self.is_closed(),
+            injected: self.injector.len(),
+            pumps: (0..self.pumps()).map(|pump| self.pump_stats(pump)).collect(),
+        }
+    }
+
+    fn pump_stats(&self, pump: usize) -> PumpStats {
+        let record = &self.records[pump];
+        let since = record.turn_since.load(Relaxed);
+        PumpStats {
+            state: match since {
+                _ if self.wakeup.is_notified(pump) => PumpState::Notified,
+                _ if self.wakeup.is_idle(pump) => PumpState::Idle,
+                0 => PumpState::Ready,
+                _ => PumpState::InTurn,
+            },
+            polls: record.polls.get(),
+            turns: record.turns.get(),
+            stolen: record.stolen.get(),
+            panics: record.panics.get(),
+            queued: record.remote.waiting() + usize::from(record.remote.has_next()),
+            polled_at_ns: record.polled_at.load(Relaxed),
+            notified_at_ns: record.notified_at.load(Relaxed),
+            running: (since != 0).then(|| (record.runs.load(Relaxed), since)),
+        }
+    }
+
+    pub(super) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+/// Keeps a panic from going further. False if there was one.
+pub(super) fn contain(code: impl FnOnce()) -> bool {
+    match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(()) => true,
+        Err(payload) => {
+            // Dropping what was thrown may throw again; what that throws is let go.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(std::mem::forget);
+            false
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("name", &self.name).field("pumps", &self.wakeup).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,277 @@
+//! A pump: the tokio task that takes turns.
+//!
+//! # The budget of a turn
+//!
+//! Tokio gives each poll of a task 128 operations on its resources; then they answer `Pending` until the task's next
+//! poll. A pump's poll is many turns: with one budget for all, the first actors use it up and the rest only spin.
+//! `unconstrained` lifts the limit, but then a handler that reads from an always-ready socket never yields. What is
+//! wanted is the full budget for every turn, and stable tokio has it: [`poll_proceed`](tokio::task::coop::poll_proceed)
+//! returns a guard which on drop, unless told that progress was made, restores the budget as it was before the call.
+//! Taken before the turn and dropped after it, also on unwinding, it undoes whatever the turn has used.
+//!
+//! # The end of a poll
+//!
+//! A pump that has used its time wakes itself and waits for its next poll behind the tasks of its worker. Every
+//! [`DEFER_EVERY`]th time it yields as `tokio::task::yield_now` does: behind a look at the drivers, which tokio
+//! otherwise takes once in 61 polls.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context as Poller, Poll};
+
+use crashworthy_sync::task::Runnable;
+use crashworthy_sync::wakeup::Polled;
+use tokio::task::coop::poll_proceed;
+
+use super::current::{self, Seat, Seated};
+use super::pool::{Pool, contain};
+use super::record::Record;
+use super::{POLL_NS, POLL_TURNS};
+
+/// The injector comes before the pump's own queue once in so many turns.
+const INJECTOR_EVERY: u32 = 61;
+
+/// Turns between two looks at the clock: at most, and before the first look.
+const UNCHECKED: u32 = 32;
+const UNCHECKED_FIRST: u32 = 4;
+
+/// Taken from the injector at once rather than left for another pump.
+const FEW: usize = 4;
+
+/// A pump whose turn has lasted this long is stuck: what it would run next is taken, too.
+const STUCK_NS: u64 = 200_000;
+
+/// One yield in so many lets tokio look at its drivers first.
+const DEFER_EVERY: u64 = 4;
+
+pub(super) struct Pump {
+    pool: Arc<Pool>,
+    number: usize,
+    seat: Option<Box<Seat>>,
+}
+
+/// Why a poll ends.
+enum End {
+    /// There is nothing to do. Whoever makes work wakes the pump.
+    Idle,
+    /// Others first. The pump has yet to be woken.
+    Yield,
+    /// The same, and tokio wakes it.
+    Woken,
+    Closed,
+}
+
+impl Pump {
+    pub(super) fn new(pool: Arc<Pool>, seat: Box<Seat>) -> Self {
+        Self { pool, number: seat.pump, seat: Some(seat) }
+    }
+}
+
+impl Future for Pump {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<()> {
+        let Self { pool, number, seat } = &mut *self;
+        let record = &pool.records[*number];
+        record.waker.get_or_init(|| cx.waker().clone());
+        let searching = match pool.wakeup.polled(*number) {
+            _ if pool.is_closed() => return Poll::Ready(()),
+            Polled::Idle => return Poll::Pending,
+            Polled::Searching => true,
+            Polled::Running => false,
+        };
+        let end = {
+            let _seated = Seated::enter(seat);
+            let end = Shift::begin(pool, record, searching).work(cx);
+            record.turn_since.store(0, Relaxed);
+            end
+        };
+        match end {
+            End::Closed => return Poll::Ready(()),
+            End::Yield if record.polls.get().is_multiple_of(DEFER_EVERY) => {
+                // Polled once: registers this task with the worker, to be woken after a look at the drivers.
+                let _ = pin!(tokio::task::yield_now()).poll(cx);
+            }
+            End::Yield => cx.waker().wake_by_ref(),
+            End::Idle | End::Woken => {}
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        // The runtime drops its tasks, or the pool is closed already. Turns that were under way may have queued more.
+        self.pool.close();
+        self.pool.drop_queued();
+    }
+}
+
+/// One poll.
+struct Shift<'p> {
+    pool: &'p Pool,
+    record: &'p Record,
+    searching: bool,
+    turns: u32,
+    /// When the poll ends.
+    until: u64,
+    /// The last look at the clock: when, and after which turn.
+    looked: (u64, u32),
+    /// The turn after which to look again.
+    look_at: u32,
+}
+
+impl<'p> Shift<'p> {
+    fn begin(pool: &'p Pool, record: &'p Record, searching: bool) -> Self {
+        let now = pool.port.now_ns();
+        record.polls.add_one();
+        record.polled_at.store(now, Relaxed);
+        let turn_ns = current::seat(pool, |seat| seat.turn_ns).unwrap_or(0);
+        let look_at = UNCHECKED_FIRST.min(unchecked(POLL_NS, turn_ns));
+        Self { pool, record, searching, turns: 0, until: now + POLL_NS, looked: (now, 0), look_at }
+    }
+
+    fn work(mut self, cx: &mut Poller<'_>) -> End {
+        loop {
+            if self.pool.is_closed() {
+                return End::Closed;
+            }
+            let Some(runnable) = self.next() else {
+                self.retire();
+                return End::Idle;
+            };
+            if std::mem::take(&mut self.searching) {
+                self.found();
+            }
+            let Poll::Ready(budget) = poll_proceed(cx) else {
+                // Something in this task has used up the budget outside of a turn; tokio wakes the task.
+                self.put_back(runnable);
+                return End::Woken;
+            };
+            self.turn(runnable);
+            drop(budget);
+            if self.is_over() {
+                return End::Yield;
+            }
+        }
+    }
+
+    fn turn(&mut self, runnable: Runnable) {
+        self.turns += 1;
+        self.record.turns.add_one();
+        self.record.turn_since.store(self.pool.port.coarse_ns().max(1), Relaxed);
+        let mut again = None;
+        if !contain(|| again = runnable.run()) {
+            self.record.panics.add_one();
+        }
+        if let Some(again) = again {
+            self.put_back(again);
+        }
+    }
+
+    /// Queues behind all others.
+    fn put_back(&self, runnable: Runnable) {
+        current::seat(self.pool, |seat| seat.queue.push(runnable)).expect("a pump polled has its seat");
+    }
+
+    /// Whether the poll has lasted long enough.
+    fn is_over(&mut self) -> bool {
+        // Turns that read the clock move the coarse one: a look that costs nothing.
+        if self.turns >= POLL_TURNS || self.pool.port.coarse_ns() >= self.until {
+            self.look();
+            return true;
+        }
+        self.turns >= self.look_at && self.look() >= self.until
+    }
+
+    /// Looks at the clock: how long turns take, when to look again, and whether another pump may help.
+    fn look(&mut self) -> u64 {
+        let now = self.pool.port.now_ns();
+        let (before, turn) = self.looked;
+        let turn_ns = now.saturating_sub(before) / u64::from(self.turns - turn).max(1);
+        current::seat(self.pool, |seat| {
+            seat.turn_ns = (seat.turn_ns + turn_ns) / 2;
+            if seat.queue.waiting() > 0 {
+                self.pool.share(seat);
+            }
+        });
+        self.looked = (now, self.turns);
+        let gap = unchecked(self.until.saturating_sub(now), turn_ns).min(self.turns.max(1));
+        self.look_at = self.turns + gap;
+        now
+    }
+
+    fn next(&mut self) -> Option<Runnable> {
+        let pool = self.pool;
+        if self.turns % INJECTOR_EVERY == INJECTOR_EVERY - 1
+            && let Some(runnable) = pool.injector.pop()
+        {
+            return Some(runnable);
+        }
+        let searching = &mut self.searching;
+        current::seat(pool, |seat| {
+            seat.queue.pop().or_else(|| refill(pool, seat)).or_else(|| {
+                let may = *searching || (pool.pumps() > 1 && pool.wakeup.try_search());
+                *searching = may;
+                let found = may.then(|| steal(pool, seat)).flatten();
+                found.inspect(|_| self.record.stolen.add_one())
+            })
+        })
+        .flatten()
+    }
+
+    /// It searches no more; others may have relied on it.
+    fn found(&self) {
+        if self.pool.wakeup.found() {
+            current::seat(self.pool, |seat| {
+                if self.pool.injector.is_empty() {
+                    self.pool.share(seat);
+                } else {
+                    self.pool.hand_over(seat.pump);
+                }
+            });
+        }
+    }
+
+    /// Becomes idle, unless there is work after all: then whoever is idle is woken, perhaps this pump.
+    fn retire(&self) {
+        let number = current::seat(self.pool, |seat| seat.pump).expect("a pump polled has its seat");
+        self.pool.wakeup.idle(number, self.searching);
+        if self.pool.has_work() {
+            self.pool.notify();
+        }
+    }
+}
+
+/// Turns that may go by before the clock is looked at, with this much time left.
+fn unchecked(left_ns: u64, turn_ns: u64) -> u32 {
+    (left_ns / 2 / turn_ns.max(1)).clamp(1, u64::from(UNCHECKED)) as u32
+}
+
+/// Takes from the injector. A few are taken all: for them no other pump need be woken.
+fn refill(pool: &Pool, seat: &mut Seat) -> Option<Runnable> {
+    if pool.injector.is_empty() {
+        return None;
+    }
+    let first = seat.queue.refill(&pool.injector)?;
+    while seat.queue.waiting() < FEW
+        && let Some(runnable) = pool.injector.pop()
+    {
+        seat.queue.push(runnable);
+    }
+    Some(first)
+}
+
+/// Takes from another pump: what waits there, and what a stuck one would run next.
+fn steal(pool: &Pool, seat: &mut Seat) -> Option<Runnable> {
+    let pumps = pool.pumps();
+    let others = || (1..pumps).map(|distance| &pool.records[(seat.pump + distance) % pumps]);
+    if let Some(runnable) = others().find_map(|other| seat.queue.steal(&other.remote)) {
+        return Some(runnable);
+    }
+    let now = pool.port.coarse_ns();
+    let stuck = |other: &&Record| other.remote.has_next() && other.in_turn(now).is_some_and(|ns| ns >= STUCK_NS);
+    others().filter(stuck).find_map(|other| other.remote.take_next())
+}

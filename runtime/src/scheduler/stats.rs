@@ -1,0 +1,68 @@
+//! A pool at one moment, as plain data.
+
+use serde::{Deserialize, Serialize};
+
+/// A pool at one moment. Numbers are read one by one while pumps run: each is right, all together are nearly so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolStats {
+    /// The pool's name.
+    pub name: String,
+    /// The system's clock when this was read.
+    pub at_ns: u64,
+    /// The pool takes no more work.
+    pub closed: bool,
+    /// Runnables that wait where any pump looks.
+    pub injected: usize,
+    /// Each pump.
+    pub pumps: Vec<PumpStats>,
+}
+
+impl PoolStats {
+    /// Runnables that wait, anywhere.
+    pub fn queued(&self) -> usize {
+        self.injected + self.pumps.iter().map(|pump| pump.queued).sum::<usize>()
+    }
+
+    /// Turns taken, by all pumps.
+    pub fn turns(&self) -> u64 {
+        self.pumps.iter().map(|pump| pump.turns).sum()
+    }
+}
+
+/// A pump at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PumpStats {
+    /// What it is about.
+    pub state: PumpState,
+    /// Polls begun.
+    pub polls: u64,
+    /// Turns begun.
+    pub turns: u64,
+    /// Times it took work that was another pump's.
+    pub stolen: u64,
+    /// Panics that left a turn: a defect of the runtime, since user code is contained below.
+    pub panics: u64,
+    /// Runnables that wait here.
+    pub queued: usize,
+    /// When its last poll began, by the system's clock.
+    pub polled_at_ns: u64,
+    /// When it was notified last.
+    pub notified_at_ns: u64,
+    /// What it runs, as told to `Pool::now_running`, and since when (coarsely).
+    pub running: Option<(u64, u64)>,
+}
+
+/// What a pump is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PumpState {
+    /// It waits for work.
+    Idle,
+    /// It was woken, and no worker has got round to polling it.
+    Notified,
+    /// A turn is under way.
+    InTurn,
+    /// It is between turns, or has let others go first.
+    Ready,
+}
