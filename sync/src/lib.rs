@@ -10,4 +10,6 @@ mod facade;
 pub mod mailbox;
 pub mod reply;
 pub mod table;
+pub mod run_queue;
 pub mod task;
+pub mod wakeup;

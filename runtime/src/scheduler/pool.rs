@@ -23,7 +23,7 @@ type Hook = Box<dyn FnOnce() + Send>;
 
 /// The pumps of one tokio runtime. It lives until it is closed, or its runtime goes away.
 pub struct Pool {
-    name: String,
+    name: Arc<str>,
     pub(super) port: Arc<Port>,
     pub(super) runtime: Handle,
     pub(super) injector: Injector<Runnable>,
@@ -38,7 +38,7 @@ impl Pool {
     ///
     /// # Panics
     /// Unless there are 1 to [`PUMPS`](crashworthy_sync::wakeup::PUMPS) of them.
-    pub fn start(name: impl Into<String>, runtime: Handle, pumps: usize, port: Arc<Port>) -> Arc<Self> {
+    pub fn start(name: impl Into<Arc<str>>, runtime: Handle, pumps: usize, port: Arc<Port>) -> Arc<Self> {
         let wakeup = Wakeup::new(pumps);
         let (locals, records): (Vec<Local<_>>, Vec<Record>) =
             (0..pumps).map(|_| run_queue()).map(|(local, remote)| (local, Record::new(remote))).unzip();
@@ -212,7 +212,7 @@ impl Pool {
     /// The pool at this moment.
     pub fn stats(&self) -> PoolStats {
         PoolStats {
-            name: self.name.clone(),
+            name: self.name.to_string(),
             at_ns: self.port.now_ns(),
             closed: self.is_closed(),
             injected: self.injector.len(),
