@@ -1,7 +1,6 @@
 //! Events that wait until the step under way is done, in arrival order.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::event::{CallId, ChildKey, Identity, Request};
 
@@ -17,15 +16,7 @@ pub(super) enum Letter<P, R> {
     },
     Call(CallId, Request<P>),
     /// The supervisor's message to itself: the restart of this child failed and is to be tried again.
-    Retry(RetryOf),
-}
-
-/// Whom a retry means. By name where there are names, as in OTP: what was deleted and added again meanwhile under
-/// the same name is meant too.
-#[derive(Clone, Debug)]
-pub(super) enum RetryOf {
-    Name(Arc<str>),
-    Key(ChildKey),
+    Retry(ChildKey),
 }
 
 /// A queue out of which the exit of one incarnation can be taken early.

@@ -53,6 +53,8 @@ mod restart;
 mod spec;
 mod start;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -100,10 +102,8 @@ enum Phase {
     Fresh,
     /// The children are being started for the first time.
     Starting,
-    /// The inbox is read whenever no step is under way.
+    /// The inbox is read whenever no step is under way or planned.
     Running,
-    /// The plan ends in `Exit`; the inbox is no longer read.
-    Ending,
     /// `Exit` is out.
     Ended,
 }
@@ -190,6 +190,11 @@ impl<P: Identity, R: Reason> Core<P, R> {
         self.children.iter().map(|(child, record)| self.info(child, record))
     }
 
+    /// One child as it stands, if it is specified.
+    pub fn child(&self, child: ChildKey) -> Option<ChildInfo<P>> {
+        self.children.get(child).map(|record| self.info(child, record))
+    }
+
     /// How many restarts count at `now`; [`Intensity::restarts`](crate::Intensity::restarts) are allowed.
     pub fn restarts_counted(&self, now: Duration) -> usize {
         self.window.counted(now, self.flags.intensity.period)
@@ -254,7 +259,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
             }
             Letter::ParentExit { reason } => self.end(reason),
             Letter::Call(call, request) => self.call(call, request),
-            Letter::Retry(of) => self.retry(&of, now),
+            Letter::Retry(child) => self.retry(child, now),
         }
     }
 

@@ -6,7 +6,7 @@ use super::Core;
 use super::action::{Action, Place};
 use super::decide::{Decision, Reported, decide};
 use super::event::{ChildKey, Identity, Reason};
-use super::inbox::{Letter, RetryOf};
+use super::inbox::Letter;
 use super::plan::{Step, Then, Why};
 use crate::child_spec::Restart;
 use crate::intensity::Verdict;
@@ -63,22 +63,12 @@ impl<P: Identity, R: Reason> Core<P, R> {
         let before = self.life_before(child);
         self.children.put(child, Place::Restarting(before));
         self.plan.clear();
-        let of = match &self.template {
-            None => RetryOf::Name(self.spec(child).id.clone()),
-            Some(_) => RetryOf::Key(child),
-        };
-        self.inbox.push(Letter::Retry(of));
+        self.inbox.push(Letter::Retry(child));
     }
 
-    pub(super) fn retry(&mut self, of: &RetryOf, now: Duration) {
-        let child = match of {
-            RetryOf::Name(name) => self.children.named(name),
-            RetryOf::Key(key) => Some(*key),
-        };
-        let still = |child: &ChildKey| {
-            self.children.get(*child).is_some_and(|child| matches!(child.place(), Place::Restarting(_)))
-        };
-        if let Some(child) = child.filter(still) {
+    pub(super) fn retry(&mut self, child: ChildKey, now: Duration) {
+        let place = self.children.get(child).map(|record| record.place());
+        if matches!(place, Some(Place::Restarting(_))) {
             self.restart(child, now);
         }
     }

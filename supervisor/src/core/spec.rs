@@ -34,8 +34,8 @@ impl Spec {
         let mut broken: Vec<_> = flags_rule(&flags).map(|rule| Broken { child: None, rule }).into_iter().collect();
         let mut seen = BTreeSet::new();
         for child in &children {
-            let duplicate = || (!seen.insert(&child.id)).then_some(Rule::DuplicateId);
-            let rule = child.broken_rule(flags.auto_shutdown).or_else(duplicate);
+            let duplicate = (!seen.insert(&child.id)).then_some(Rule::DuplicateId);
+            let rule = child.broken_rule(flags.auto_shutdown).or(duplicate);
             broken.extend(rule.map(|rule| Broken { child: Some(child.id.clone()), rule }));
         }
         valid(broken, Self { flags, members: Members::Static(children) })
@@ -69,8 +69,8 @@ pub(crate) fn flags_rule(flags: &Flags) -> Option<Rule> {
 pub fn check(children: &[ChildSpec]) -> Option<Broken> {
     let mut seen = BTreeSet::new();
     children.iter().find_map(|child| {
-        let duplicate = || (!seen.insert(&child.id)).then_some(Rule::DuplicateId);
-        let rule = child.broken_rule_anywhere().or_else(duplicate)?;
+        let duplicate = (!seen.insert(&child.id)).then_some(Rule::DuplicateId);
+        let rule = child.broken_rule_anywhere().or(duplicate)?;
         Some(Broken { child: Some(child.id.clone()), rule })
     })
 }

@@ -5,18 +5,17 @@
 
 use std::time::Duration;
 
+use super::Core;
 use super::action::{Action, ExitSignal, Place};
 use super::decide::{Reported, stopped};
 use super::event::{ChildKey, Identity, Reason};
 use super::plan::{Awaited, Step, Tally, Then};
-use super::{Core, Phase};
 use crate::child_spec::Shutdown;
 use crate::report::{Cause, Context, Offender, Report};
 
 impl<P: Identity, R: Reason> Core<P, R> {
     /// Gives up whatever was planned: all children are stopped, then the supervisor ends with this reason.
     pub(super) fn end(&mut self, reason: R) {
-        self.phase = Phase::Ending;
         self.plan.clear();
         if self.template.is_some() {
             self.plan.push_back(Step::StopAll);

@@ -1,0 +1,140 @@
+//! Every short history, tried: all choices of a world, one after the other, against the reference.
+
+use std::time::Duration;
+
+use super::history::{Choose, Limits};
+use super::reference::Reference;
+use super::replay::replay;
+use crate::child_spec::{ChildSpec, Restart, Shutdown};
+use crate::strategy::{AutoShutdown, Flags, Strategy};
+
+const STRATEGIES: [Strategy; 3] = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne];
+const RESTARTS: [Restart; 3] = [Restart::Permanent, Restart::Transient, Restart::Temporary];
+
+/// All sequences of choices in turn, like the wheels of an odometer.
+#[derive(Default)]
+struct Odometer {
+    /// Each choice with its bound.
+    wheels: Vec<(usize, usize)>,
+    at: usize,
+}
+
+impl Choose for Odometer {
+    fn choose(&mut self, bound: usize) -> usize {
+        assert!(bound > 0, "there is always something to choose");
+        if self.at == self.wheels.len() {
+            self.wheels.push((0, bound));
+        }
+        let (choice, same) = self.wheels[self.at];
+        assert_eq!(bound, same, "the same choices lead to the same world");
+        self.at += 1;
+        choice
+    }
+}
+
+impl Odometer {
+    /// Goes on to the next sequence; false after the last one.
+    fn next(&mut self) -> bool {
+        self.at = 0;
+        while let Some((choice, bound)) = self.wheels.pop() {
+            if choice + 1 < bound {
+                self.wheels.push((choice + 1, bound));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn every(flags: Flags, children: &[ChildSpec], limits: Limits) -> u64 {
+    let mut odometer = Odometer::default();
+    let mut histories = 0;
+    loop {
+        let trace = Reference::play(flags, children, limits, &mut odometer);
+        replay(flags, children, &trace);
+        histories += 1;
+        if !odometer.next() {
+            return histories;
+        }
+    }
+}
+
+/// Small in debug builds, millions of histories in release builds.
+fn limits(letters: usize, interruptions: usize, mishaps: usize) -> Limits {
+    let more = usize::from(!cfg!(debug_assertions));
+    Limits { letters: letters + more, interruptions, mishaps, time: false }
+}
+
+fn child(name: &str, restart: Restart) -> ChildSpec {
+    ChildSpec::worker(name.to_owned()).restart(restart)
+}
+
+fn flags(strategy: Strategy, restarts: u32) -> Flags {
+    Flags::new(strategy).intensity(restarts, Duration::from_secs(5))
+}
+
+#[test]
+fn two_children_of_all_kinds_under_all_strategies() {
+    let mut histories = 0;
+    for strategy in STRATEGIES {
+        for first in RESTARTS {
+            for second in RESTARTS {
+                let children = [child("a", first), child("b", second)];
+                histories += every(flags(strategy, 2), &children, limits(2, 0, 1));
+                histories += every(flags(strategy, 1), &children, limits(1, 1, 1));
+            }
+        }
+    }
+    assert!(histories > 50_000, "only {histories} histories");
+}
+
+#[test]
+fn three_children_in_a_group() {
+    for strategy in STRATEGIES {
+        for middle in RESTARTS {
+            let children = [child("a", Restart::Permanent), child("b", middle), child("c", Restart::Transient)];
+            every(flags(strategy, 2), &children, limits(1, 1, 0));
+            every(flags(strategy, 2), &children, limits(1, 0, 2));
+        }
+    }
+}
+
+#[test]
+fn failing_restarts_and_what_happens_between_retries() {
+    for strategy in STRATEGIES {
+        let children = [child("a", Restart::Permanent), child("b", Restart::Transient)];
+        every(flags(strategy, 3), &children, limits(1, 1, 2));
+    }
+}
+
+#[test]
+fn significant_children() {
+    for strategy in STRATEGIES {
+        for auto in [AutoShutdown::AnySignificant, AutoShutdown::AllSignificant] {
+            for (first, second) in [(1, 1), (1, 2), (2, 2), (2, 1)] {
+                let children = [child("a", RESTARTS[first]).significant(), child("b", RESTARTS[second]).significant()];
+                every(flags(strategy, 2).auto_shutdown(auto), &children, limits(2, 0, 1));
+            }
+            let children = [child("a", Restart::Permanent), child("b", Restart::Transient).significant()];
+            every(flags(strategy, 2).auto_shutdown(auto), &children, limits(1, 1, 1));
+        }
+    }
+}
+
+#[test]
+fn restarts_at_all_edges_of_the_window() {
+    for restarts in 0..3 {
+        let timed = Limits { time: true, ..limits(3, 0, 0) };
+        every(flags(Strategy::OneForOne, restarts), &[child("a", Restart::Permanent)], timed);
+    }
+}
+
+#[test]
+fn all_ways_to_be_stopped() {
+    for shutdown in [Shutdown::BrutalKill, Shutdown::Within(Duration::from_secs(1)), Shutdown::Unlimited] {
+        for restart in RESTARTS {
+            let children = [child("a", restart).shutdown(shutdown), child("b", Restart::Permanent)];
+            every(flags(Strategy::OneForAll, 1), &children, limits(1, 1, 1));
+        }
+    }
+}
