@@ -153,8 +153,8 @@ impl Tree {
                 for node in children {
                     let spec = node.spec();
                     let path = format!("{path}/{}", shown(&spec.id));
-                    let duplicate = || (!seen.insert(&spec.id)).then_some(Rule::DuplicateId);
-                    let rule = spec.broken_rule(self.flags.auto_shutdown).or_else(duplicate);
+                    let duplicate = (!seen.insert(&spec.id)).then_some(Rule::DuplicateId);
+                    let rule = spec.broken_rule(self.flags.auto_shutdown).or(duplicate);
                     found.extend(rule.map(|rule| Violation { path: path.clone(), rule }));
                     if let Node::Supervisor(tree) = node {
                         tree.check_below(&path, depth + 1, found);
@@ -266,4 +266,72 @@ fn print_fate(f: &mut fmt::Formatter<'_>, spec: &ChildSpec) -> fmt::Result {
 
 fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
     write!(f, "{:1$}", "", depth * 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::child_spec::{Restart, Shutdown};
+    use crate::strategy::Strategy;
+
+    fn shop() -> Tree {
+        let orders = Tree::new("orders", Flags::new(Strategy::OneForAll).auto_shutdown(AutoShutdown::AnySignificant))
+            .worker(ChildSpec::worker("intake").restart(Restart::Transient).significant())
+            .worker(ChildSpec::worker("ledger").shutdown(Shutdown::BrutalKill));
+        Tree::new("shop", Flags::default().intensity(3, Duration::from_secs(5)))
+            .supervisor(orders)
+            .supervisor(Tree::dynamic("visitors", Flags::default(), ChildSpec::worker("visitor"), Some(100)))
+    }
+
+    #[test]
+    fn a_tree_is_printed_before_it_starts() {
+        assert_eq!(
+            shop().to_string(),
+            "shop: supervisor, one_for_one, 3 restarts in 5s\n  \
+             orders: supervisor, one_for_all, 1 restart in 5s, auto_shutdown any_significant, permanent, shutdown without limit\n    \
+             intake: worker, transient, shutdown within 5s, significant\n    \
+             ledger: worker, permanent, brutal kill\n  \
+             visitors: dynamic supervisor, 1 restart in 5s, at most 100 children, permanent, shutdown without limit\n    \
+             visitor (any number): worker, permanent, shutdown within 5s\n"
+        );
+    }
+
+    #[test]
+    fn a_tree_is_exported_and_read_back_equal() {
+        let text = serde_json::to_string(&shop()).expect("a tree is plain data");
+        assert_eq!(serde_json::from_str::<Tree>(&text).expect("it was written by us"), shop());
+    }
+
+    #[test]
+    fn every_violation_is_told_with_the_path_of_the_child_and_the_rule() {
+        let below = Tree::new("orders", Flags::default().intensity(1, Duration::ZERO))
+            .worker(ChildSpec::worker("a").significant())
+            .worker(ChildSpec::worker(""))
+            .worker(ChildSpec::worker("a"))
+            .supervisor(Tree::dynamic("many", Flags::default(), ChildSpec::worker("x\n"), Some(0)));
+        let wrong = Tree::new("shop", Flags::default()).supervisor(below).worker(ChildSpec::worker("n".repeat(300)));
+        let found: Vec<String> = wrong.check().unwrap_err().violations.iter().map(Violation::to_string).collect();
+        assert_eq!(
+            found[..6],
+            [
+                "shop/orders: the period of the restart intensity must be longer than zero",
+                "shop/orders/a: a child can be significant only under a supervisor with automatic shutdown",
+                "shop/orders/\"\": a name must not be empty",
+                "shop/orders/a: an earlier child of the same supervisor has this name",
+                "shop/orders/many: max_children must be at least 1",
+                "shop/orders/many/\"x\\n\": a name must not contain control characters",
+            ]
+        );
+        assert!(found[6].ends_with("a name has at most 255 bytes, this one has 300"), "{}", found[6]);
+    }
+
+    #[test]
+    fn a_tree_too_deep_is_refused() {
+        let deep = (0..MAX_DEPTH).fold(Tree::new("leaf", Flags::default()), |below, level| {
+            Tree::new(format!("level {level}"), Flags::default()).supervisor(below)
+        });
+        assert_eq!(deep.check().unwrap_err().violations[0].rule, Rule::TooDeep { max: MAX_DEPTH });
+    }
 }
