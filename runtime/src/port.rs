@@ -275,3 +275,87 @@ impl std::error::Error for BlockingError {}
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paused() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime")
+    }
+
+    #[test]
+    fn simulated_time_is_tokios_paused_time() {
+        let runtime = paused();
+        let port = Port::simulated(runtime.handle().clone(), Simulation::seeded(1));
+        assert_eq!(port.now_ns(), 0);
+        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(250)).await });
+        assert_eq!(port.now_ns(), 250_000_000, "read from outside of the runtime");
+        assert_eq!(port.coarse_ns(), 250_000_000);
+        runtime.block_on(port.sleep_until(400_000_000));
+        assert_eq!(port.now_ns(), 400_000_000);
+    }
+
+    #[test]
+    fn a_seed_repeats_its_numbers_and_choices() {
+        let runtime = paused();
+        let draw = |seed| {
+            let port = Port::simulated(runtime.handle().clone(), Simulation::seeded(seed));
+            (0..64).map(|_| (port.rng_u64(), port.in_place())).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+    }
+
+    #[test]
+    fn a_simulated_blocking_call_costs_virtual_time() {
+        let runtime = paused();
+        let rules = Simulation { blocking_cost: Duration::from_millis(30), ..Simulation::seeded(1) };
+        let port = Port::simulated(runtime.handle().clone(), rules);
+        assert_eq!(runtime.block_on(port.run_blocking(|| 42)), Ok(42));
+        assert_eq!(port.now_ns(), 30_000_000);
+    }
+
+    #[test]
+    fn blocking_calls_are_bounded() {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime");
+        let port = Port::production(runtime.handle().clone()).with_blocking_limit(2);
+        let running = Arc::new(AtomicU64::new(0));
+        let calls: Vec<_> = (0..16)
+            .map(|_| {
+                let running = running.clone();
+                port.spawn(port.run_blocking(move || {
+                    let at_once = running.fetch_add(1, Relaxed) + 1;
+                    std::thread::yield_now();
+                    running.fetch_sub(1, Relaxed);
+                    at_once
+                }))
+            })
+            .collect();
+        for call in calls {
+            let at_once = runtime.block_on(call).expect("the task ends").expect("the call returns");
+            assert!(at_once <= 2, "{at_once} blocking calls ran at once");
+        }
+    }
+
+    #[test]
+    fn a_panicking_blocking_call_is_an_error() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let port = Port::production(runtime.handle().clone());
+        let ended = runtime.block_on(port.run_blocking(|| std::panic::resume_unwind(Box::new("boom"))));
+        assert_eq!(ended, Err::<(), _>(BlockingError::Panicked));
+    }
+
+    #[test]
+    fn the_coarse_clock_follows_the_precise_one_and_never_leads() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let port = Port::production(runtime.handle().clone());
+        let mut before = 0;
+        for _ in 0..10_000 {
+            let (now, coarse) = (port.now_ns(), port.coarse_ns());
+            assert!(coarse >= before && coarse <= port.now_ns() && now - coarse.min(now) <= COARSE_STEP_NS);
+            before = coarse;
+        }
+    }
+}

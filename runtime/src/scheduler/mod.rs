@@ -26,8 +26,6 @@ mod pool;
 mod pump;
 mod record;
 mod stats;
-#[cfg(test)]
-mod tests;
 mod waking;
 
 pub use pool::Pool;

@@ -20,6 +20,8 @@
 mod driver;
 mod shard;
 mod slab;
+#[cfg(test)]
+mod tests;
 mod wheel;
 
 pub use wheel::{Expire, TimerKey, Wheel};
