@@ -11,7 +11,6 @@ pub(crate) use std::{
         atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
     },
     thread::yield_now,
-    thread_local,
 };
 
 #[cfg(loom)]
@@ -21,7 +20,6 @@ pub(crate) use loom::{
         atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
     },
     thread::yield_now,
-    thread_local,
 };
 
 /// Shared mutable memory, accessed through closures as loom wants it.

@@ -14,6 +14,10 @@ use crate::{
 /// cannot make the trampoline give back a count that is not there. And the state word moves only when
 /// `run` has returned: until then the turn keeps alive what `run` was lent, and keeps others out.
 pub(super) struct Turn {
+    /// Address of the task.
+    pub(super) task: usize,
+    /// The turn is in its RUNTIME phase and nothing of its owner is lent.
+    pub(super) lends: Cell<bool>,
     pub(super) epoch: u32,
     pub(super) bank: usize,
     pub(super) outcome: Cell<Outcome>,
@@ -96,8 +100,8 @@ impl<'a, T: Run> Claim<'a, T> {
 }
 
 impl Turn {
-    pub(super) fn new(state: State) -> Turn {
-        Turn { epoch: state.epoch(), bank: state.bank(), outcome: Cell::new(Outcome::Open) }
+    pub(super) fn new(task: usize, state: State) -> Turn {
+        Turn { task, lends: Cell::new(true), epoch: state.epoch(), bank: state.bank(), outcome: Cell::new(Outcome::Open) }
     }
 
     /// Moves on from RUNNING. The caller is the runner, and is not in foreign code.

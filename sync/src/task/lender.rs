@@ -1,85 +1,92 @@
 //! Which turn a thread is running, and whether what its runner owns may be lent.
+//!
+//! The thread remembers the innermost turn by a pointer into its trampoline's frame: looking is one load, and lending
+//! is a store to that frame. Turns run in place nest; each restores the one before when it ends.
 
-use std::cell::Cell;
+use std::{cell::Cell, ptr};
 
-use super::{RUNTIME, USER};
+use super::{RUNTIME, USER, claim::Turn};
 use crate::{
     asymmetric,
-    facade::{AtomicU8, Ordering, thread_local},
+    facade::{AtomicU8, Ordering},
 };
 
-/// The turn a thread is running.
-#[derive(Clone, Copy)]
-pub(super) struct Lender {
-    task: usize,
-    pub(super) epoch: u32,
-    pub(super) bank: usize,
-    /// The turn is in its RUNTIME phase and nothing of its owner is lent.
-    lends: bool,
+#[cfg(not(loom))]
+std::thread_local! {
+    static CURRENT: Cell<*const Turn> = const { Cell::new(ptr::null()) };
 }
 
-const NOBODY: Lender = Lender { task: 0, epoch: 0, bank: 0, lends: false };
-
-thread_local! {
-    static LENDER: Cell<Lender> = Cell::new(NOBODY);
+#[cfg(loom)]
+loom::thread_local! {
+    static CURRENT: Cell<*const Turn> = Cell::new(ptr::null());
 }
 
-impl Lender {
-    /// Makes a turn the thread's current one until the guard goes.
-    #[inline]
-    pub(super) fn enter(task: usize, epoch: u32, bank: usize) -> Nested {
-        Nested::set(Lender { task, epoch, bank, lends: true })
-    }
+/// Makes a turn the thread's current one for as long as it lives.
+pub(super) struct Nested<'t> {
+    before: *const Turn,
+    _turn: &'t Turn,
+}
 
-    /// The current turn, if it is of this task and may lend.
+impl<'t> Nested<'t> {
     #[inline]
-    pub(super) fn of(task: usize) -> Option<Lender> {
-        let lender = LENDER.with(Cell::get);
-        (lender.task == task && lender.lends).then_some(lender)
-    }
-
-    /// Lends nothing until the guard goes.
-    #[inline]
-    pub(super) fn lends_nothing(self) -> Nested {
-        Nested::set(Lender { lends: false, ..self })
+    pub(super) fn enter(turn: &'t Turn) -> Self {
+        Nested { before: CURRENT.with(|current| current.replace(turn)), _turn: turn }
     }
 }
 
-/// Restores the turn that was current before, also on unwinding: turns run in place nest.
-pub(super) struct Nested(Lender);
-
-impl Nested {
-    #[inline]
-    fn set(lender: Lender) -> Self {
-        Nested(LENDER.with(|current| current.replace(lender)))
-    }
-}
-
-impl Drop for Nested {
+impl Drop for Nested<'_> {
     #[inline]
     fn drop(&mut self) {
-        LENDER.with(|current| current.set(self.0));
+        CURRENT.with(|current| current.set(self.before));
+    }
+}
+
+/// Calls `with` with the current turn, if it is of the task at this address and may lend.
+#[inline(always)]
+pub(super) fn with_lender<R>(task: usize, with: impl FnOnce(Option<&Turn>) -> R) -> R {
+    let turn = CURRENT.with(Cell::get);
+    // SAFETY: not null, it points into the frame of a trampoline that is further up this thread's stack: the frame's
+    // `Nested` takes it back before the frame goes, also on unwinding.
+    let turn = unsafe { turn.as_ref() };
+    with(turn.filter(|turn| turn.task == task && turn.lends.get()))
+}
+
+/// Nothing is lent until this goes.
+pub(super) struct Lent<'t>(&'t Cell<bool>);
+
+impl<'t> Lent<'t> {
+    #[inline(always)]
+    pub(super) fn enter(turn: &'t Turn) -> Self {
+        turn.lends.set(false);
+        Lent(&turn.lends)
+    }
+}
+
+impl Drop for Lent<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.set(true);
     }
 }
 
 /// A turn in foreign code; back in the runtime's when dropped, also on unwinding.
-pub(super) struct UserPhase<'a> {
-    phase: &'a AtomicU8,
-    _lends_nothing: Nested,
+pub(super) struct UserPhase<'t> {
+    phase: &'t AtomicU8,
+    _lent: Lent<'t>,
 }
 
-impl<'a> UserPhase<'a> {
-    #[inline]
-    pub(super) fn enter(phase: &'a AtomicU8, lender: Lender) -> Self {
-        let nothing = lender.lends_nothing();
+impl<'t> UserPhase<'t> {
+    #[inline(always)]
+    pub(super) fn enter(phase: &'t AtomicU8, turn: &'t Turn) -> Self {
+        let lent = Lent::enter(turn);
         // Release: an abandoner that reads USER sees everything this turn did before.
         phase.store(USER, Ordering::Release);
-        UserPhase { phase, _lends_nothing: nothing }
+        UserPhase { phase, _lent: lent }
     }
 }
 
 impl Drop for UserPhase<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         // Released to nobody: an abandoner that reads RUNTIME only goes away.
         self.phase.store(RUNTIME, Ordering::Relaxed);

@@ -55,7 +55,7 @@ pub use self::{
     run::{Claimed, Runnable},
 };
 use self::{
-    lender::{Lender, UserPhase},
+    lender::{Lent, UserPhase, with_lender},
     run::{RunFn, run_erased},
     state::{ABANDONING, HELD, RUNNING, SCHEDULED, STRAGGLER, State},
 };
@@ -285,31 +285,35 @@ impl<T: Run> Task<T> {
     /// # Errors
     ///
     /// [`Stale`], with what the code returned, when the turn was abandoned meanwhile: it owns nothing any more.
-    #[inline]
+    #[inline(always)]
     pub fn user<R>(&self, work: impl FnOnce() -> R) -> Result<R, (R, Stale)> {
-        let Some(lender) = Lender::of(self.address()) else { return Ok(work()) };
-        let phase = UserPhase::enter(&self.header.phase[lender.bank], lender);
-        let result = work();
-        drop(phase);
-        if self.header.decided().epoch() == lender.epoch { Ok(result) } else { Err((result, Stale)) }
+        with_lender(self.address(), |turn| {
+            let Some(turn) = turn else { return Ok(work()) };
+            let phase = UserPhase::enter(&self.header.phase[turn.bank], turn);
+            let result = work();
+            drop(phase);
+            if self.header.decided().epoch() == turn.epoch { Ok(result) } else { Err((result, Stale)) }
+        })
     }
 
     /// Lends the runner's private data to code of the turn that runs on this thread.
     ///
     /// `None` outside of a turn of this task, in foreign code, after the turn was abandoned, or while it is lent
     /// already.
-    #[inline]
+    #[inline(always)]
     pub fn with_owner<R>(&self, work: impl FnOnce(&mut T::Owner) -> R) -> Option<R> {
-        let lender = Lender::of(self.address())?;
-        if self.header.decided().epoch() != lender.epoch {
-            return None;
-        }
-        let _lent = lender.lends_nothing();
-        self.owners[lender.bank].with_mut(|bank| {
-            // SAFETY: this thread runs the turn of this epoch, in its RUNTIME phase, in which `abandon` goes away; the
-            // lender says that no other reference to the bank exists, and lends nothing while this one does.
-            let owner = unsafe { &mut *bank };
-            owner.as_mut().map(work)
+        with_lender(self.address(), |turn| {
+            let turn = turn?;
+            if self.header.decided().epoch() != turn.epoch {
+                return None;
+            }
+            let _lent = Lent::enter(turn);
+            self.owners[turn.bank].with_mut(|bank| {
+                // SAFETY: this thread runs the turn of this epoch, in its RUNTIME phase, in which `abandon` goes away;
+                // the turn says that no other reference to the bank exists, and lends nothing while this one does.
+                let owner = unsafe { &mut *bank };
+                owner.as_mut().map(work)
+            })
         })
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, mem, mem::ManuallyDrop, ptr::NonNull};
 use super::{
     HELD, Header, RUNNING, Run, SCHEDULED, State, Task,
     claim::{Claim, Outcome, Ran, Turn},
-    lender::Lender,
+    lender::Nested,
 };
 use crate::facade::{Arc, Ordering};
 
@@ -99,7 +99,7 @@ pub(super) unsafe fn run_erased<T: Run>(header: NonNull<Header>) -> Option<Runna
     // set): one exclusive-or moves both. Acquire pairs with the wakers and with the last runner.
     let before = task.header.state.fetch_xor(SCHEDULED | RUNNING, Ordering::AcqRel);
     // SAFETY: we have just begun the turn.
-    unsafe { take_turn(&task, Turn::new(State(before)), T::run) }
+    unsafe { take_turn(&task, Turn::new(header.as_ptr().addr(), State(before)), T::run) }
 }
 
 /// An idle task, claimed for a turn on this thread.
@@ -122,7 +122,7 @@ impl<'a, T: Run> Claimed<'a, T> {
     #[must_use = "a runnable that nobody runs is a lost wake-up"]
     pub fn run(self, run: impl FnOnce(&Arc<Task<T>>, Claim<'_, T>) -> Ran) -> Option<Runnable> {
         let task = ManuallyDrop::new(self).task;
-        let turn = Turn::new(task.header.load(Ordering::Relaxed));
+        let turn = Turn::new(Arc::as_ptr(task).addr(), task.header.load(Ordering::Relaxed));
         // SAFETY: by the constructor's contract we are the runner.
         unsafe { take_turn(task, turn, run) }
     }
@@ -156,7 +156,7 @@ unsafe fn take_turn<T: Run>(
     run: impl FnOnce(&Arc<Task<T>>, Claim<'_, T>) -> Ran,
 ) -> Option<Runnable> {
     let frame = Frame { task, turn };
-    let current = Lender::enter(Arc::as_ptr(task).addr(), frame.turn.epoch, frame.turn.bank);
+    let current = Nested::enter(&frame.turn);
     let Ran { .. } = run(task, Claim::new(task, &frame.turn));
     drop(current);
     frame.finish()
