@@ -50,6 +50,12 @@ impl<T> UnsafeCell<T> {
 #[cfg(loom)]
 pub(crate) use loom::cell::UnsafeCell;
 
+#[cfg(not(loom))]
+pub(crate) use parking_lot::MutexGuard;
+
+#[cfg(loom)]
+pub(crate) use loom::sync::MutexGuard;
+
 /// A lock without poisoning: what it guards is left consistent by whoever panics under it.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(#[cfg(not(loom))] parking_lot::Mutex<T>, #[cfg(loom)] loom::sync::Mutex<T>);
@@ -67,12 +73,12 @@ impl<T> Mutex<T> {
 
     #[cfg(not(loom))]
     #[inline]
-    pub(crate) fn lock(&self) -> parking_lot::MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock()
     }
 
     #[cfg(loom)]
-    pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

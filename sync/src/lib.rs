@@ -7,9 +7,12 @@
 mod asymmetric;
 mod contain;
 mod facade;
+
+pub mod lifecycle;
 pub mod mailbox;
 pub mod reply;
-pub mod table;
 pub mod run_queue;
+pub mod table;
 pub mod task;
+pub mod waker;
 pub mod wakeup;

@@ -5,7 +5,7 @@
 //!  ┌───────────────────────────────────┐       ┌───────────────────────────────┐
 //!  │ tail: flags | reserved | position │       │ head: messages ever taken     │
 //!  │ block: current block + parity     │       │ block: where the head lies    │
-//!  │ seen_head: a past value of head   │       │ claim, busy[2]: who receives  │
+//!  │ seen_head: a past value of head   │       │ claimed: somebody receives    │
 //!  │ capacity, spare, waiters          │       │ first: the very first block   │
 //!  └───────────────────────────────────┘       └───────────────────────────────┘
 //!                     │                                  │
@@ -66,7 +66,6 @@ pub use self::{
     send::{PushError, Pushed, ReserveError},
 };
 use crate::{
-    asymmetric,
     contain::contain,
     facade::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, UnsafeCell},
 };
@@ -97,14 +96,12 @@ struct ReceiverHalf<T> {
     head: AtomicU64,
     /// The link to the first block of all. Written by an installer, under INSTALLING.
     first: AtomicPtr<Block<T>>,
-    /// generation | STALE | BANK | HELD: see `receiver.rs`.
-    claim: AtomicU64,
-    /// Set while the receiver of that bank works on the queue.
-    busy: [AtomicBool; 2],
+    /// A `Receiver` exists.
+    claimed: AtomicBool,
     cursor: UnsafeCell<Cursor<T>>,
 }
 
-/// Where the receiver stands. Only it touches this, while its bank is busy.
+/// Where the receiver stands. Only it touches this.
 struct Cursor<T> {
     /// The block that the head lies in, or the one before it.
     block: Option<NonNull<Block<T>>>,
@@ -144,7 +141,6 @@ impl<T: Send> Mailbox<T> {
 
     fn with_word(capacity: u32, word: Word) -> Self {
         Self::check_capacity(capacity);
-        asymmetric::prepare();
         Mailbox {
             senders: Senders {
                 tail: AtomicU64::new(word.0),
@@ -157,8 +153,7 @@ impl<T: Send> Mailbox<T> {
             receiver: ReceiverHalf {
                 head: AtomicU64::new(0),
                 first: AtomicPtr::new(ptr::null_mut()),
-                claim: AtomicU64::new(0),
-                busy: [AtomicBool::new(false), AtomicBool::new(false)],
+                claimed: AtomicBool::new(false),
                 cursor: UnsafeCell::new(Cursor { block: None, spent: false, since_flush: 0 }),
             },
         }

@@ -184,7 +184,7 @@ fn a_forgotten_claim_with_a_foreign_end_retires_the_task() {
     let (other, _) = script(|_, claim| claim.idle());
     drop(Task::hold_and_wake(&other));
     let (task, dropped) = script(move |_, claim| {
-        std::mem::forget(claim);
+        let _never_ended = claim;
         let stolen = Arc::new(Mutex::new(None));
         let keep = Arc::clone(&stolen);
         let _ = Task::claim_now(&other).unwrap().run(move |_, claim| {

@@ -1,0 +1,291 @@
+//! The one-shot reply: one question, three parties, exactly one outcome, one allocation.
+//!
+//! ```text
+//!        Asker                     Replier                    Observer (any number)
+//!    waits for the             answers, once;              the turn that has the question in hand:
+//!      outcome                 may be kept, moved,         says what a dropped replier means,
+//!         │                    dropped                     or ends the question by force
+//!         └──────────────┬──────────┴──────────┬───────────────────┘
+//!              ┌─────────▼─────────────────────▼────────┐
+//!              │ core   state    (one word)             │
+//!              │        error    E: what a drop means   │
+//!              │        waker    of the asker           │
+//!              │        watchers wakers of who waits    │
+//!              │                 for the asker to go    │
+//!              │ value  R                               │
+//!              └────────────────────────────────────────┘
+//! ```
+//!
+//! **One outcome.** A value is written into its cell first (only the replier writes there) and becomes the
+//! outcome by one compare-and-swap on the state; when that fails, the value goes back to the replier. An
+//! error has several possible authors, so it is first CLAIMED by a compare-and-swap, then written, then
+//! published. Both swaps require that there is no outcome, no claim, and that the asker is there.
+//!
+//! **A replier that is dropped unsent** sets DROPPED; the end of the turn ([`Observer::settle`], or the last
+//! observer's end) sets OVER. Whoever comes second sees the first, and brings the error: the one given to
+//! `settle`, or, if the turn was over already, the one given to [`channel`].
+//!
+//! **The asker's waker** is in its cell while WAKER is set. The one who publishes the outcome reads it if it
+//! saw WAKER in that very read-modify-write; the asker changes it only after it has cleared WAKER in a
+//! compare-and-swap that found no outcome.
+
+mod core;
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use std::{
+    fmt,
+    future::Future,
+    mem::ManuallyDrop,
+    pin::Pin,
+    ptr::NonNull,
+    task::{Context, Poll},
+};
+
+use self::core::{Core, Counts, DROPPED, ENDED, ERROR, GONE, OVER, VALUE};
+use crate::facade::{Arc, Ordering, UnsafeCell};
+
+/// Makes the three ends of a question. `on_drop` is the outcome of a replier that is dropped unsent when no
+/// turn is there to say otherwise.
+pub fn channel<R: Send + 'static, E: Send + 'static>(on_drop: E) -> (Asker<R, E>, Replier<R, E>, Observer<E>) {
+    let inner = Arc::new(Inner { core: Core::new(on_drop, &Inner::<R, E>::COUNTS), value: UnsafeCell::new(None) });
+    let observed = Arc::into_raw(Arc::clone(&inner)).cast_mut().cast();
+    // SAFETY: a pointer out of an `Arc` is not null.
+    let observer = Observer { core: unsafe { NonNull::new_unchecked(observed) } };
+    let replier = Replier { inner: Arc::clone(&inner) };
+    (Asker { inner, done: false }, replier, observer)
+}
+
+#[repr(C)]
+struct Inner<R, E> {
+    /// First, so that a pointer to the whole is a pointer to the core.
+    core: Core<E>,
+    /// The replier's until VALUE is published, the asker's from then on.
+    value: UnsafeCell<Option<R>>,
+}
+
+// SAFETY: the cells are handed from thread to thread by the state word, as the module's documentation says;
+// their contents are `Send`. Nobody shares a reference to either.
+unsafe impl<R: Send, E: Send> Send for Inner<R, E> {}
+// SAFETY: as above.
+unsafe impl<R: Send, E: Send> Sync for Inner<R, E> {}
+
+impl<R, E> Inner<R, E> {
+    /// How an observer, which does not know `R`, counts its references.
+    const COUNTS: Counts = Counts {
+        // SAFETY: by the contract of `Counts`, `this` came out of a live `Arc<Inner<R, E>>`.
+        add: |this| unsafe { Arc::increment_strong_count(this.cast::<Self>().as_ptr()) },
+        // SAFETY: as above, and the count is the caller's to give back.
+        remove: |this| unsafe { Arc::decrement_strong_count(this.cast::<Self>().as_ptr()) },
+    };
+}
+
+/// Who waits for the outcome. Dropping it cancels the question.
+#[must_use = "who drops the asker does not want to know"]
+pub struct Asker<R, E> {
+    inner: Arc<Inner<R, E>>,
+    /// The outcome was taken.
+    done: bool,
+}
+
+/// The right to answer, once.
+#[must_use = "a replier that is dropped leaves its asker without an answer"]
+pub struct Replier<R, E> {
+    inner: Arc<Inner<R, E>>,
+}
+
+/// The view of the turn that has the question in hand.
+pub struct Observer<E> {
+    /// Of an `Inner<_, E>`, with a count of its own.
+    core: NonNull<Core<E>>,
+}
+
+// SAFETY: an observer is a counted reference to an `Inner<R, E>` with `R` and `E: Send`.
+unsafe impl<E: Send> Send for Observer<E> {}
+// SAFETY: as above.
+unsafe impl<E: Send> Sync for Observer<E> {}
+
+impl<R, E> Asker<R, E> {
+    /// Takes the outcome, if there is one.
+    ///
+    /// # Panics
+    ///
+    /// When it was taken before.
+    pub fn try_take(&mut self) -> Option<Result<R, E>> {
+        assert!(!self.done, "an outcome is taken once");
+        // Acquire: pairs with the release of who published the outcome.
+        let state = self.inner.core.state.load(Ordering::Acquire);
+        if state & VALUE != 0 {
+            self.done = true;
+            // SAFETY: a published value is the asker's, which we are.
+            let value = self.inner.value.with_mut(|value| unsafe { (*value).take() });
+            Some(Ok(value.expect("the replier wrote a value before it published it")))
+        } else if state & ERROR != 0 {
+            self.done = true;
+            // SAFETY: a published error is the asker's, which we are.
+            Some(Err(unsafe { self.inner.core.take_error() }))
+        } else {
+            None
+        }
+    }
+}
+
+impl<R, E> Future for Asker<R, E> {
+    type Output = Result<R, E>;
+
+    /// # Panics
+    ///
+    /// When the outcome was taken before.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            if let Some(outcome) = this.try_take() {
+                return Poll::Ready(outcome);
+            }
+            // SAFETY: we are the asker.
+            if unsafe { this.inner.core.wait(cx) } {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<R, E> Drop for Asker<R, E> {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        // SAFETY: we are the asker, and this is its end.
+        let state = unsafe { self.inner.core.leave() };
+        if state & VALUE != 0 {
+            // SAFETY: a published value is the asker's.
+            drop(self.inner.value.with_mut(|value| unsafe { (*value).take() }));
+        }
+    }
+}
+
+impl<R, E> Replier<R, E> {
+    /// Answers.
+    ///
+    /// # Errors
+    ///
+    /// The value, when the asker has gone, or has another outcome already.
+    pub fn send(self, value: R) -> Result<(), R> {
+        let inner = self.into_inner();
+        // SAFETY: nobody but the replier, which we are, touches the cell before VALUE is published.
+        inner.value.with_mut(|cell| unsafe { *cell = Some(value) });
+        if inner.core.publish_value() {
+            return Ok(());
+        }
+        // SAFETY: it was not published, so it is still ours.
+        let value = inner.value.with_mut(|cell| unsafe { (*cell).take() });
+        Err(value.expect("we have just put it there"))
+    }
+
+    /// Answers that there is no answer. In vain, when the asker has gone, or has another outcome already.
+    pub fn fail(self, error: E) {
+        self.into_inner().core.publish_error(Some(error));
+    }
+
+    /// Does nobody wait for the answer any more?
+    pub fn is_cancelled(&self) -> bool {
+        self.inner.core.has(GONE | ENDED)
+    }
+
+    /// Resolves when nobody waits for the answer any more.
+    pub fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.core.watch(GONE | ENDED, cx)
+    }
+
+    /// Leaves the right to answer with the caller.
+    fn into_inner(self) -> Arc<Inner<R, E>> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is neither used again nor dropped.
+        unsafe { std::ptr::read(&this.inner) }
+    }
+}
+
+impl<R, E> Drop for Replier<R, E> {
+    fn drop(&mut self) {
+        // AcqRel: who brings the error, we or the turn, follows the other.
+        let before = self.inner.core.state.fetch_or(DROPPED, Ordering::AcqRel);
+        if before & OVER != 0 {
+            self.inner.core.publish_error(None);
+        }
+    }
+}
+
+impl<E> Observer<E> {
+    /// Has the asker gone without an outcome?
+    pub fn is_cancelled(&self) -> bool {
+        self.core().has(GONE)
+    }
+
+    /// Resolves when the asker goes without an outcome. If it gets one, never.
+    pub fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.core().watch(GONE, cx)
+    }
+
+    /// Is there an outcome, taken or not?
+    pub fn is_answered(&self) -> bool {
+        self.core().has(ENDED)
+    }
+
+    /// The turn is over. If the replier was dropped unsent, the outcome is `if_dropped`. If it lives on, its
+    /// drop will mean what [`channel`] was told.
+    pub fn settle(&self, if_dropped: E) {
+        self.core().end_turn(Some(if_dropped));
+    }
+
+    /// Ends the question with `error`, whoever holds the replier. True if that became the outcome.
+    pub fn force(&self, error: E) -> bool {
+        self.core().publish_error(Some(error))
+    }
+
+    fn core(&self) -> &Core<E> {
+        // SAFETY: our count keeps it alive.
+        unsafe { self.core.as_ref() }
+    }
+}
+
+impl<E> Clone for Observer<E> {
+    fn clone(&self) -> Self {
+        // Relaxed: as in `Arc`, a new reference is made from one that exists.
+        self.core().observers.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the pointer is that of a live `Inner<_, E>` in an `Arc`, as `counts` wants it.
+        unsafe { (self.core().counts.add)(self.core.cast()) };
+        Observer { core: self.core }
+    }
+}
+
+impl<E> Drop for Observer<E> {
+    /// The end of the last observer is the end of the turn.
+    fn drop(&mut self) {
+        let core = self.core();
+        if !core.has(OVER) && core.is_last_observer() {
+            core.end_turn(None);
+        }
+        let counts = core.counts;
+        // SAFETY: as in `clone`; the count is ours, and we do not look again.
+        unsafe { (counts.remove)(self.core.cast()) };
+    }
+}
+
+impl<R, E> fmt::Debug for Asker<R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asker").field("state", &self.inner.core).finish()
+    }
+}
+
+impl<R, E> fmt::Debug for Replier<R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replier").field("state", &self.inner.core).finish()
+    }
+}
+
+impl<E> fmt::Debug for Observer<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").field("state", self.core()).finish()
+    }
+}

@@ -1,0 +1,193 @@
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Wake, Waker},
+    thread,
+};
+
+use super::*;
+
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum Why {
+    Default,
+    Settled,
+    Failed,
+    Forced,
+}
+
+fn question() -> (Asker<String, Why>, Replier<String, Why>, Observer<Why>) {
+    channel(Why::Default)
+}
+
+#[derive(Default)]
+struct Bell(AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn bell() -> (Arc<Bell>, Waker) {
+    let bell = Arc::new(Bell::default());
+    (Arc::clone(&bell), bell.into())
+}
+
+#[test]
+fn an_answer_arrives() {
+    let (mut asker, replier, observer) = question();
+    assert_eq!(asker.try_take(), None);
+    assert!(!observer.is_answered());
+    assert_eq!(replier.send("yes".into()), Ok(()));
+    assert!(observer.is_answered());
+    observer.settle(Why::Settled);
+    assert!(!observer.force(Why::Forced), "it has an outcome");
+    assert_eq!(asker.try_take(), Some(Ok("yes".into())));
+}
+
+#[test]
+fn an_answer_wakes_the_latest_waker_once() {
+    let (mut asker, replier, _observer) = question();
+    let ((old, old_waker), (new, new_waker)) = (bell(), bell());
+    let mut asker = pin!(&mut asker);
+    assert!(asker.as_mut().poll(&mut Context::from_waker(&old_waker)).is_pending());
+    assert!(asker.as_mut().poll(&mut Context::from_waker(&new_waker)).is_pending());
+    assert!(asker.as_mut().poll(&mut Context::from_waker(&new_waker)).is_pending());
+    replier.send("yes".into()).unwrap();
+    assert_eq!((old.0.load(Ordering::SeqCst), new.0.load(Ordering::SeqCst)), (0, 1));
+    assert_eq!(asker.as_mut().poll(&mut Context::from_waker(&new_waker)), Poll::Ready(Ok("yes".into())));
+}
+
+#[test]
+fn d1_a_reply_dropped_in_the_turn_is_settled_by_the_turn() {
+    let (mut asker, replier, observer) = question();
+    drop(replier);
+    assert_eq!(asker.try_take(), None, "the turn may still fail");
+    observer.settle(Why::Settled);
+    assert_eq!(asker.try_take(), Some(Err(Why::Settled)));
+}
+
+#[test]
+fn d1_a_delegated_reply_outlives_the_turn() {
+    let (mut asker, replier, observer) = question();
+    observer.settle(Why::Settled);
+    drop(observer);
+    assert_eq!(asker.try_take(), None);
+    replier.send("late".into()).unwrap();
+    assert_eq!(asker.try_take(), Some(Ok("late".into())));
+
+    let (mut asker, replier, observer) = question();
+    observer.settle(Why::Settled);
+    drop(replier);
+    assert_eq!(asker.try_take(), Some(Err(Why::Default)), "the turn has nothing to say about it any more");
+}
+
+#[test]
+fn a_question_that_no_turn_ever_sees_still_ends() {
+    for observer_first in [true, false] {
+        let (mut asker, replier, observer) = question();
+        let second = observer.clone();
+        drop(second);
+        if observer_first {
+            drop(observer);
+            drop(replier);
+        } else {
+            drop(replier);
+            drop(observer);
+        }
+        assert_eq!(asker.try_take(), Some(Err(Why::Default)));
+    }
+}
+
+#[test]
+fn a_replier_can_say_that_there_is_no_answer() {
+    let (mut asker, replier, _observer) = question();
+    replier.fail(Why::Failed);
+    assert_eq!(asker.try_take(), Some(Err(Why::Failed)));
+}
+
+#[test]
+fn c5_a_forced_end_beats_the_replier_that_is_still_out_there() {
+    let (mut asker, replier, observer) = question();
+    assert!(!replier.is_cancelled());
+    assert!(observer.force(Why::Forced));
+    assert!(replier.is_cancelled());
+    assert_eq!(asker.try_take(), Some(Err(Why::Forced)));
+    assert_eq!(replier.send("too late".into()), Err("too late".into()));
+}
+
+#[test]
+fn an_asker_that_leaves_cancels_and_gets_the_value_dropped() {
+    let (asker, replier, observer) = question();
+    let (bell, waker) = bell();
+    let mut cx = Context::from_waker(&waker);
+    assert!(replier.poll_cancelled(&mut cx).is_pending());
+    assert!(observer.poll_cancelled(&mut cx).is_pending());
+    drop(asker);
+    assert_eq!(bell.0.load(Ordering::SeqCst), 1, "one task waits");
+    assert!(replier.poll_cancelled(&mut cx).is_ready() && observer.poll_cancelled(&mut cx).is_ready());
+    assert_eq!(replier.send("nobody".into()), Err("nobody".into()));
+    assert!(!observer.is_answered());
+
+    let value = Arc::new(());
+    let (asker, replier, _observer) = channel::<_, Why>(Why::Default);
+    replier.send(Arc::clone(&value)).unwrap();
+    drop(asker);
+    assert_eq!(Arc::strong_count(&value), 1, "though the observer is still there");
+}
+
+#[test]
+fn an_asker_with_its_outcome_cancels_nothing() {
+    let (mut asker, replier, observer) = question();
+    replier.send("yes".into()).unwrap();
+    let _ = asker.try_take();
+    drop(asker);
+    assert!(!observer.is_cancelled());
+}
+
+#[test]
+fn a_crowd_of_watchers_is_bounded_and_nobody_is_forgotten() {
+    let (asker, replier, _observer) = question();
+    let bells: Vec<_> = (0..20).map(|_| bell()).collect();
+    for (_, waker) in &bells {
+        assert!(replier.poll_cancelled(&mut Context::from_waker(waker)).is_pending());
+    }
+    drop(asker);
+    assert!(bells.iter().all(|(bell, _)| bell.0.load(Ordering::SeqCst) == 1));
+}
+
+#[test]
+#[should_panic(expected = "an outcome is taken once")]
+fn an_outcome_is_taken_once() {
+    let (mut asker, replier, _observer) = question();
+    replier.send("yes".into()).unwrap();
+    let _ = asker.try_take();
+    let _ = asker.try_take();
+}
+
+#[test]
+fn everybody_at_once_still_gives_one_outcome() {
+    for round in 0..if cfg!(miri) { 5 } else { 2_000 } {
+        let (asker, replier, observer) = question();
+        let forced = observer.clone();
+        let sent = thread::scope(|scope| {
+            let sent = scope.spawn(|| replier.send("yes".into()).is_ok());
+            let won = scope.spawn(move || forced.force(Why::Forced));
+            if round % 2 == 0 {
+                drop(asker);
+                assert!(!(sent.join().unwrap() && won.join().unwrap()));
+                return None;
+            }
+            let (sent, won) = (sent.join().unwrap(), won.join().unwrap());
+            assert!(sent != won, "exactly one");
+            Some((sent, asker))
+        });
+        if let Some((sent, mut asker)) = sent {
+            let expected = if sent { Ok("yes".to_owned()) } else { Err(Why::Forced) };
+            assert_eq!(asker.try_take(), Some(expected));
+        }
+    }
+}
