@@ -9,7 +9,7 @@ use crashworthy_sync::run_queue::{Injector, Local, run_queue};
 use crashworthy_sync::task::Runnable;
 use crashworthy_sync::wakeup::Wakeup;
 use parking_lot::Mutex;
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::runtime::Handle;
 
 use super::current::{self, Seat};
 use super::pump::Pump;
@@ -52,13 +52,9 @@ impl Pool {
             last: Last::default(),
             hooks: Mutex::default(),
         });
-        let slots = pool.runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
         for (pump, queue) in locals.into_iter().enumerate() {
             let seat = Seat { pool: pool.address(), pump, queue, turn_ns: 0 };
             pool.runtime.spawn(Pump::new(pool.clone(), Box::new(seat)));
-            if slots && pumps > 1 {
-                pool.start_decoy(pump);
-            }
         }
         pool
     }
@@ -157,8 +153,7 @@ impl Pool {
         if self.wakeup.close() {
             self.drop_queued();
             self.call_hooks();
-            let wakers = self.records.iter().flat_map(|record| [record.waker.get(), record.decoy.get()]);
-            wakers.flatten().for_each(|waker| waker.wake_by_ref());
+            self.records.iter().filter_map(|record| record.waker.get()).for_each(|waker| waker.wake_by_ref());
         }
     }
 

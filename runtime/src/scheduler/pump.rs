@@ -11,9 +11,10 @@
 //!
 //! # The end of a poll
 //!
-//! A pump that has used its time wakes itself and waits for its next poll behind the tasks of its worker. Every
-//! [`DEFER_EVERY`]th time it yields as `tokio::task::yield_now` does: behind a look at the drivers, which tokio
-//! otherwise takes once in 61 polls.
+//! A pump that has used its time wakes itself and waits for its next poll behind the tasks of its worker. Now and
+//! then it yields as `tokio::task::yield_now` does: behind a look at the drivers, which tokio otherwise takes once in
+//! 61 polls. That is cheap on a worker that has only the pump to poll. On a busy one it may mean 60 polls of others,
+//! and the pump would lose its share; so it [backs off](Yields) as long as it comes back late.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -43,13 +44,26 @@ const FEW: usize = 4;
 /// A pump whose turn has lasted this long is stuck: what it would run next is taken, too.
 const STUCK_NS: u64 = 200_000;
 
-/// One yield in so many lets tokio look at its drivers first.
-const DEFER_EVERY: u64 = 4;
+/// One yield in so many lets tokio look at its drivers first: where that is cheap, and where it is not.
+const DEFER_EVERY: (u32, u32) = (2, 64);
+
+/// Coming back later than this is not cheap.
+const LATE_NS: u64 = 50_000;
 
 pub(super) struct Pump {
     pool: Arc<Pool>,
     number: usize,
     seat: Option<Box<Seat>>,
+    yields: Yields,
+}
+
+/// Which yields let tokio look at its drivers first.
+struct Yields {
+    /// Of so many, one.
+    every: u32,
+    since: u32,
+    /// When the pump yielded that way, if that is how its last poll ended.
+    deferred_at: Option<u64>,
 }
 
 /// Why a poll ends.
@@ -65,7 +79,12 @@ enum End {
 
 impl Pump {
     pub(super) fn new(pool: Arc<Pool>, seat: Box<Seat>) -> Self {
-        Self { pool, number: seat.pump, seat: Some(seat) }
+        Self {
+            pool,
+            number: seat.pump,
+            seat: Some(seat),
+            yields: Yields { every: DEFER_EVERY.0, since: 0, deferred_at: None },
+        }
     }
 }
 
@@ -73,7 +92,7 @@ impl Future for Pump {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<()> {
-        let Self { pool, number, seat } = &mut *self;
+        let Self { pool, number, seat, yields } = &mut *self;
         let record = &pool.records[*number];
         record.waker.get_or_init(|| cx.waker().clone());
         let searching = match pool.wakeup.polled(*number) {
@@ -82,15 +101,18 @@ impl Future for Pump {
             Polled::Searching => true,
             Polled::Running => false,
         };
+        let now = pool.port.now_ns();
+        yields.back(now);
         let end = {
             let _seated = Seated::enter(seat);
-            let end = Shift::begin(pool, record, searching).work(cx);
+            let end = Shift::begin(pool, record, now, searching).work(cx);
             record.turn_since.store(0, Relaxed);
             end
         };
         match end {
             End::Closed => return Poll::Ready(()),
-            End::Yield if record.polls.get().is_multiple_of(DEFER_EVERY) => {
+            End::Yield if yields.defers() => {
+                yields.deferred_at = Some(pool.port.now_ns());
                 // Polled once: registers this task with the worker, to be woken after a look at the drivers.
                 let _ = pin!(tokio::task::yield_now()).poll(cx);
             }
@@ -109,6 +131,22 @@ impl Drop for Pump {
     }
 }
 
+impl Yields {
+    /// Whether this yield is one of those.
+    fn defers(&mut self) -> bool {
+        self.since += 1;
+        self.since >= self.every && std::mem::take(&mut self.since) > 0
+    }
+
+    /// The pump is polled again.
+    fn back(&mut self, now: u64) {
+        if let Some(at) = self.deferred_at.take() {
+            let (often, rarely) = DEFER_EVERY;
+            self.every = if now.saturating_sub(at) > LATE_NS { (self.every * 2).min(rarely) } else { often };
+        }
+    }
+}
+
 /// One poll.
 struct Shift<'p> {
     pool: &'p Pool,
@@ -124,8 +162,7 @@ struct Shift<'p> {
 }
 
 impl<'p> Shift<'p> {
-    fn begin(pool: &'p Pool, record: &'p Record, searching: bool) -> Self {
-        let now = pool.port.now_ns();
+    fn begin(pool: &'p Pool, record: &'p Record, now: u64, searching: bool) -> Self {
         record.polls.add_one();
         record.polled_at.store(now, Relaxed);
         let turn_ns = current::seat(pool, |seat| seat.turn_ns).unwrap_or(0);
@@ -229,7 +266,7 @@ impl<'p> Shift<'p> {
                 if self.pool.injector.is_empty() {
                     self.pool.share(seat);
                 } else {
-                    self.pool.hand_over(seat.pump);
+                    self.pool.hand_over();
                 }
             });
         }

@@ -13,8 +13,6 @@ pub(super) struct Record {
     pub(super) remote: Remote<Runnable>,
     /// The pump's tokio task: always the same one.
     pub(super) waker: OnceLock<Waker>,
-    /// The task that is woken after a pump in order to push it out of a slot: see `waking`.
-    pub(super) decoy: OnceLock<Waker>,
     pub(super) polls: Count,
     pub(super) turns: Count,
     pub(super) stolen: Count,
@@ -33,7 +31,6 @@ impl Record {
         Self {
             remote,
             waker: OnceLock::new(),
-            decoy: OnceLock::new(),
             polls: Count::default(),
             turns: Count::default(),
             stolen: Count::default(),

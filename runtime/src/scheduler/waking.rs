@@ -6,14 +6,14 @@
 //!
 //! - **The worker goes on computing.** The notified pump is not polled, and everybody who schedules meanwhile would
 //!   rely on it. So it counts as *overdue* as soon as another thread schedules, or after [`OVERDUE_NS`].
-//! - **A pump shares its work.** It is itself what occupies the worker. So it wakes the other pump and then a *decoy*,
-//!   a task that does nothing: that pushes the pump out of the slot into the worker's queue, and makes tokio wake an
-//!   idle worker, which steals it.
+//! - **A pump shares its work.** It is itself what occupies the worker. So it wakes the other pump and then spawns a
+//!   *decoy*, a task that does nothing: that pushes the pump out of the slot into the worker's queue, and makes tokio
+//!   wake an idle worker, which steals it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::task::Poll;
+
+use tokio::runtime::RuntimeFlavor;
 
 use super::current::Seat;
 use super::pool::Pool;
@@ -64,17 +64,17 @@ impl Pool {
         let pays = backlog >= BACKLOG_NS || now.saturating_sub(self.last.shared_at.load(Relaxed)) >= SHARE_EVERY_NS;
         if seat.queue.waiting() > 0 && pays {
             self.last.shared_at.store(now, Relaxed);
-            self.hand_over(seat.pump);
+            self.hand_over();
         }
     }
 
-    /// Wakes an idle pump from within a poll of pump `from`, for a worker other than this one.
-    pub(super) fn hand_over(&self, from: usize) {
+    /// Wakes an idle pump from within a poll of another, for a worker other than this one.
+    pub(super) fn hand_over(&self) {
         let overdue = || self.port.coarse_ns().saturating_sub(self.last.notified_at.load(Relaxed)) >= OVERDUE_NS;
         if let Some(pump) = self.wakeup.notify(overdue) {
             self.wake(pump);
-            if let Some(decoy) = self.records[from].decoy.get() {
-                decoy.wake_by_ref();
+            if self.runtime.runtime_flavor() == RuntimeFlavor::MultiThread {
+                drop(self.runtime.spawn(async {}));
             }
         }
     }
@@ -97,15 +97,6 @@ impl Pool {
         let times = self.last.times.fetch_add(1, Relaxed) + 1;
         times.is_multiple_of(LOOK_EVERY)
             && self.port.now_ns().saturating_sub(self.last.notified_at.load(Relaxed)) >= OVERDUE_NS
-    }
-
-    /// Starts the task that pump `pump` wakes after another pump.
-    pub(super) fn start_decoy(self: &Arc<Self>, pump: usize) {
-        let pool = self.clone();
-        self.runtime.spawn(std::future::poll_fn(move |cx| {
-            pool.records[pump].decoy.get_or_init(|| cx.waker().clone());
-            if pool.is_closed() { Poll::Ready(()) } else { Poll::Pending }
-        }));
     }
 }
 
