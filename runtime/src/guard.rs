@@ -90,3 +90,37 @@ impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
         }
     }
 }
+
+pin_project! {
+    /// Polls a future whose panics become values; the future is dropped, contained, when it has panicked.
+    pub(crate) struct Catch<F> {
+        #[pin]
+        future: Option<F>,
+    }
+}
+
+/// Catches what leaves `future`. Also resets the call of the turn, which a panic may have left set.
+pub(crate) fn catch<F: Future>(future: F) -> Catch<F> {
+    Catch { future: Some(future) }
+}
+
+impl<F: Future> Future for Catch<F> {
+    type Output = Result<F::Output, Panic>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let polled = contain(|| match this.future.as_mut().as_pin_mut() {
+            Some(future) => future.poll(cx),
+            None => unreachable!("a loop that has ended is not polled again"),
+        });
+        match polled {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => {
+                turn::set_call(Call::NONE);
+                let _ = contain(|| this.future.set(None));
+                Poll::Ready(Err(panic))
+            }
+        }
+    }
+}

@@ -35,18 +35,18 @@ impl<A: Actor> Inbox<A> {
     }
 
     /// The mailbox's consuming end belongs to the turn, not to the incarnation: a straggler must not have it.
-    #[inline]
+    #[inline(always)]
     fn receiver<R>(&self, work: impl FnOnce(&mut Inlet<A>) -> R) -> Option<R> {
         self.cell.with_owner(|owner| owner.receiver.as_mut().map(work)).flatten()
     }
 
     /// Waits for the next thing to do.
-    #[inline]
-    pub(crate) async fn next(&mut self) -> Item<A::Msg> {
-        poll_fn(|cx| self.poll_next(cx)).await
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> impl Future<Output = Item<A::Msg>> + Send {
+        poll_fn(|cx| self.poll_next(cx))
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Item<A::Msg>> {
         loop {
             let flags = self.cell.core.flags();

@@ -7,6 +7,11 @@ const KINDS: usize = 255;
 /// How many kinds a crash report looks back.
 pub(crate) const LOOK_BACK: usize = 16;
 
+/// The last part of a path: what people call a type.
+pub(crate) fn short(kind: &'static str) -> &'static str {
+    kind.rsplit("::").next().unwrap_or(kind)
+}
+
 /// The names of the kinds an actor has met, in order of first meeting. Grows only; read by inspectors.
 #[derive(Debug, Default)]
 pub(crate) struct KindNames(Mutex<Vec<&'static str>>);
@@ -17,6 +22,7 @@ impl KindNames {
     }
 
     fn intern(&self, kind: &'static str) -> u8 {
+        let kind = short(kind);
         let mut names = self.0.lock();
         let index = names.iter().position(|name| *name == kind).unwrap_or_else(|| {
             if names.len() < KINDS {

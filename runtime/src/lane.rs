@@ -13,7 +13,7 @@ use crate::pid::Pid;
 use crate::signal::Signal;
 
 /// One incarnation's life: a future that the cell's turns poll. It ends with how the incarnation ended.
-pub(crate) type Life = Pin<Box<dyn Future<Output = crate::process::Ended> + Send>>;
+pub(crate) type Life = Pin<Box<dyn Future<Output = crate::end::Ended> + Send>>;
 
 /// What a cell is to do next, under one lock. Bounded by structure: one pending entry a link, monitor or verb.
 #[derive(Default)]

@@ -29,10 +29,10 @@ pub enum Criticality {
     note = "add `#[derive(Message)]` to it, or `impl Message for {Self} {{}}`"
 )]
 pub trait Message: Send + 'static {
-    /// A short name for logs, reports and per-kind figures: the variant's name where it is derived.
+    /// A short name for logs, reports and per-kind figures: the variant's name where it is derived, else the path of
+    /// the type, which reports shorten. Called for every message: it should cost nothing.
     fn kind(&self) -> &'static str {
-        let name = std::any::type_name::<Self>();
-        name.rsplit("::").next().unwrap_or(name)
+        std::any::type_name::<Self>()
     }
 
     /// How much it matters under overload.

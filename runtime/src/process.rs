@@ -17,19 +17,21 @@ use crashworthy_sync::reply::Replier;
 use crashworthy_sync::task::{Abandon, Claim, Ran, Run, Runnable, Schedule, Task};
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, AnyCell, Cell, Inlet, OWN_MESSAGE, Owner, Status, flag};
+use crate::cell::{ActorCell, AnyCell, Cell, Inlet, Owner, Status, flag};
 use crate::context::Context;
-use crate::crash::{CrashReport, Panic, contain, contain_drop};
+use crate::crash::{contain, contain_drop};
 use crate::dead_letter::{DeadLetter, Fallen};
+use crate::end::{End, Ended};
 use crate::envelope::Envelope;
-use crate::error::{AskError, Reason};
-use crate::exit::{Callback, Crash, ExitReason, Verdict};
-use crate::guard::{Met, guard};
+use crate::error::AskError;
+use crate::exit::{Callback, ExitReason, Verdict};
+use crate::guard::{Met, catch, guard};
 use crate::inbox::{Inbox, Item};
-use crate::kinds::Recent;
+use crate::kinds::short;
 use crate::lane::{Fate, Life};
 use crate::pid::Pid;
-use crate::signal::{Down, Signal, Via, send_down, send_exit};
+use crate::serve::{Ending, panicked, serve};
+use crate::signal::{Down, Via, send_down, send_exit};
 use crate::ties::Tied;
 use crate::turn::{self, Call, Turn};
 use tokio::sync::mpsc;
@@ -50,15 +52,6 @@ pub(crate) struct Birth {
     pub(crate) pid: Pid,
     pub(crate) parent: Option<Pid>,
     pub(crate) ack: StartAck,
-}
-
-/// How an incarnation ended.
-pub(crate) struct Ended {
-    pid: Pid,
-    reason: ExitReason,
-    /// The start that was never acknowledged, and what to tell whoever waits for it.
-    failed_start: Option<(StartAck, StartFailure)>,
-    report: Option<Box<CrashReport>>,
 }
 
 /// What an attempt to abandon an incarnation met.
@@ -104,9 +97,10 @@ pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Bir
     // Whoever started it may have gone: the actor lives on, tied by its link if there is one.
     let _ = birth.ack.send(Ok(()));
     let mut state = state;
-    let mut ending = serve(&cell, &mut state, &mut cx, &mut inbox, &mut end).await;
+    let served = catch(serve(&cell, &mut state, &mut cx, &mut inbox, &mut end)).await;
+    cx.call = Call::NONE;
+    let mut ending = served.unwrap_or_else(|panic| panicked(&cell, panic, &mut end));
     if ending.terminates {
-        cx.call = Call::NONE;
         match guard(&cell, Call::NONE, state.terminate(&ending.reason, &mut cx)).await {
             Met::Returned(()) => {}
             Met::Panicked(panic) => ending.reason = end.panicked(panic, Callback::Terminate, None),
@@ -140,244 +134,6 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
             Item::Own(_) | Item::Signal(_) => {}
             Item::Fate(fate) => return Ended::of(birth.pid, Ending::by(fate).reason),
         }
-    }
-}
-
-/// Why the loop ended, and whether `terminate` is due.
-struct Ending {
-    reason: ExitReason,
-    terminates: bool,
-}
-
-impl Ending {
-    fn by(fate: Fate) -> Self {
-        match fate {
-            Fate::Dies(reason) => Self { reason, terminates: false },
-            Fate::Stops(reason) => Self { reason, terminates: true },
-            // Its end has been told already; nobody reads this one.
-            Fate::Fenced => Self { reason: ExitReason::Killed, terminates: false },
-        }
-    }
-}
-
-/// Handles messages and signals until the incarnation is to end.
-async fn serve<A: Actor>(
-    cell: &ActorCell<A>,
-    state: &mut A,
-    cx: &mut Context<A>,
-    inbox: &mut Inbox<A>,
-    end: &mut End<A>,
-) -> Ending {
-    loop {
-        let ending = match inbox.next().await {
-            Item::Message(envelope) => message(cell, state, cx, envelope, end).await,
-            Item::Own(own) => {
-                let kind = begin::<A>(cell, &own.msg, OWN_MESSAGE, end);
-                let met = guard(&cell, Call::NONE, state.handle(own.msg, cx)).await;
-                settle(cell, met, Callback::Handle, kind, end)
-            }
-            Item::Signal(signal) => on_signal(cell, state, cx, signal, end).await,
-            Item::Fate(fate) => Some(Ending::by(fate)),
-        };
-        if let Some(ending) = ending {
-            return ending;
-        }
-    }
-}
-
-/// Notes that a message is in hand.
-#[inline]
-fn begin<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, end: &mut End<A>) -> &'static str {
-    use crate::message::Message;
-    let core = &cell.core;
-    let kind = msg.kind();
-    let index = end.recent.note(kind, &core.kinds);
-    core.doing.store((u32::from(index) + 1) | whence, Relaxed);
-    core.since_ms.store(core.shared().port.coarse_ns() / 1_000_000, Relaxed);
-    kind
-}
-
-/// Handles one message from the mailbox, unless nobody needs it any more.
-#[inline]
-async fn message<A: Actor>(
-    cell: &ActorCell<A>,
-    state: &mut A,
-    cx: &mut Context<A>,
-    envelope: Envelope<A::Msg>,
-    end: &mut End<A>,
-) -> Option<Ending> {
-    use crate::message::Message;
-    let Envelope { msg, caller, call, from, sent_ms } = envelope;
-    let core = &cell.core;
-    let asked = caller.is_some();
-    if asked || call.deadline != turn::NEVER {
-        if caller.as_ref().is_some_and(|caller| caller.is_cancelled()) {
-            core.counters.cancelled.bump();
-            return discard(msg, end);
-        }
-        if call.deadline != turn::NEVER && core.shared().port.now_ns() >= call.deadline {
-            core.counters.expired.bump();
-            if let Some(caller) = caller {
-                caller.force(AskError::Expired);
-            }
-            return discard(msg, end);
-        }
-        *core.in_hand.lock() = caller;
-        cx.call = call;
-    }
-    let kind = begin::<A>(cell, &msg, 0, end);
-    let salvage = msg.salvage();
-    let met = guard(cell, call, state.handle(msg, cx)).await;
-    if matches!(met, Met::Interrupted(Fate::Fenced)) {
-        return Some(Ending::by(Fate::Fenced));
-    }
-    let refused = matches!(&met, Met::Returned(Err(_)));
-    let ending = settle(cell, met, Callback::Handle, kind, end);
-    if asked || call.deadline != turn::NEVER {
-        cx.call = Call::NONE;
-        if let Some(caller) = core.in_hand.lock().take() {
-            caller.settle(match &ending {
-                Some(_) => AskError::Died,
-                None if refused => AskError::Refused(core.refuse(Reason::Downstream).passed_on()),
-                None => AskError::Unanswered,
-            });
-        }
-    }
-    if end.gave_up {
-        end.gave_up = false;
-        let shared = core.shared();
-        shared.dead_letters.post(DeadLetter {
-            to: end.pid,
-            to_name: core.name.as_deref().map(str::to_owned),
-            kind,
-            from,
-            age: shared.age(sent_ms),
-            size: size_of::<A::Msg>(),
-            fallen: Fallen::GivenUp,
-            message: salvage,
-        });
-    }
-    ending
-}
-
-/// Drops a message that is not handled; its destructor is user code.
-fn discard<A: Actor>(msg: A::Msg, end: &mut End<A>) -> Option<Ending> {
-    contain_drop(msg).err().map(|panic| Ending { reason: end.panicked(panic, Callback::Drop, None), terminates: true })
-}
-
-async fn on_signal<A: Actor>(
-    cell: &ActorCell<A>,
-    state: &mut A,
-    cx: &mut Context<A>,
-    signal: Signal,
-    end: &mut End<A>,
-) -> Option<Ending> {
-    let met = guard(&cell, Call::NONE, state.on_signal(signal, cx)).await;
-    ending(met, Callback::OnSignal, None, end)
-}
-
-/// Counts how a message ended and decides whether the incarnation goes on.
-#[inline]
-fn settle<A: Actor>(
-    cell: &ActorCell<A>,
-    met: Met<Result<(), crate::Exit>>,
-    callback: Callback,
-    kind: &'static str,
-    end: &mut End<A>,
-) -> Option<Ending> {
-    if matches!(met, Met::Interrupted(Fate::Fenced)) {
-        return Some(Ending::by(Fate::Fenced));
-    }
-    let core = &cell.core;
-    core.doing.store(0, Relaxed);
-    if let Met::Returned(Ok(())) = met {
-        core.counters.handled.bump();
-        return None;
-    }
-    let ending = ending(met, callback, Some(kind), end);
-    match &ending {
-        // An actor that says "I am done" has handled the message it said it in.
-        None | Some(Ending { reason: ExitReason::Normal, .. }) => core.counters.handled.bump(),
-        Some(_) => {
-            core.counters.given_up.bump();
-            end.gave_up = true;
-        }
-    }
-    ending
-}
-
-#[cold]
-fn ending<A: Actor>(
-    met: Met<Result<(), crate::Exit>>,
-    callback: Callback,
-    kind: Option<&'static str>,
-    end: &mut End<A>,
-) -> Option<Ending> {
-    match met {
-        Met::Returned(Ok(())) => None,
-        Met::Returned(Err(exit)) => match exit.verdict(callback, kind) {
-            Verdict::Message => None,
-            Verdict::Incarnation(reason) => {
-                end.crashed(&reason);
-                Some(Ending { reason, terminates: true })
-            }
-        },
-        Met::Panicked(panic) => Some(Ending { reason: end.panicked(panic, callback, kind), terminates: true }),
-        Met::Interrupted(fate) => Some(Ending::by(fate)),
-    }
-}
-
-/// What an incarnation gathers for its end.
-pub(crate) struct End<A: Actor> {
-    cell: ActorCell<A>,
-    pid: Pid,
-    recent: Recent,
-    /// Of the first crash: the others are its consequences.
-    report: Option<Box<CrashReport>>,
-    /// The message in hand was given up: the dead-letter hook is to hear of it.
-    gave_up: bool,
-}
-
-impl<A: Actor> End<A> {
-    fn new(cell: ActorCell<A>, pid: Pid) -> Self {
-        Self { cell, pid, recent: Recent::default(), report: None, gave_up: false }
-    }
-
-    #[cold]
-    fn panicked(&mut self, panic: Panic, callback: Callback, in_hand: Option<&'static str>) -> ExitReason {
-        let reason = panic.reason(callback, in_hand);
-        self.report(&reason, panic.backtrace.map(|trace| trace.to_string()));
-        reason
-    }
-
-    fn crashed(&mut self, reason: &ExitReason) {
-        self.report(reason, None);
-    }
-
-    fn report(&mut self, reason: &ExitReason, backtrace: Option<String>) {
-        let ExitReason::Crashed(crash) = reason else { return };
-        if self.report.is_some() {
-            return;
-        }
-        let core = &self.cell.core;
-        self.report = Some(Box::new(CrashReport {
-            pid: self.pid,
-            name: core.name.as_deref().map(str::to_owned),
-            kind: std::any::type_name::<A>().to_owned(),
-            crash: Crash::clone(crash),
-            backtrace,
-            recent: self.recent.kinds(&core.kinds).into_iter().map(str::to_owned).collect(),
-            restarts: self.pid.incarnation.saturating_sub(1),
-        }));
-    }
-
-    fn before_start(mut self, ack: StartAck, failure: StartFailure, reason: ExitReason) -> Ended {
-        self.crashed(&reason);
-        Ended { pid: self.pid, reason, failed_start: Some((ack, failure)), report: self.report }
-    }
-
-    fn ended(self, reason: ExitReason) -> Ended {
-        Ended { pid: self.pid, reason, failed_start: None, report: self.report }
     }
 }
 
@@ -540,7 +296,7 @@ fn drain<A: Actor>(task: &ActorCell<A>) -> bool {
                 let letter = DeadLetter {
                     to: core.pid(),
                     to_name: core.name.as_deref().map(str::to_owned),
-                    kind: msg.kind(),
+                    kind: short(msg.kind()),
                     from,
                     age: core.shared().age(sent_ms),
                     size: size_of::<A::Msg>(),
@@ -568,12 +324,6 @@ fn open_receiver<'o, A: Actor>(task: &ActorCell<A>, owner: &'o mut Owner<A>) -> 
         owner.receiver = Receiver::claim(task.clone(), |task: &Task<Cell<A>>| &task.mailbox);
     }
     owner.receiver.as_mut()
-}
-
-impl Ended {
-    fn of(pid: Pid, reason: ExitReason) -> Self {
-        Self { pid, reason, failed_start: None, report: None }
-    }
 }
 
 /// The last act of an incarnation: gives back its names, tells whoever is tied to it, and leaves the slot `Down` for a

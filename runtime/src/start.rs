@@ -8,10 +8,11 @@ use crashworthy_sync::task::Task;
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, AnyCell, Status, WeakCell, attach};
+use crate::end::Ended;
 use crate::error::{AskError, StartError};
 use crate::names::LONGEST;
 use crate::pid::Pid;
-use crate::process::{Birth, Ended, StartFailure, Started, live};
+use crate::process::{Birth, StartFailure, Started, live};
 use crate::shared::Shared;
 
 /// How a new incarnation is tied to the actor that starts it.
