@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crashworthy_benches::peer::Peer;
-use crashworthy_benches::peers::{Kanal, TokioMpsc};
+use crashworthy_benches::peers::{Crashworthy, Kanal, TokioMpsc};
 use crashworthy_benches::works::{Unit, Work};
 use criterion::{BenchmarkId, Criterion};
 
@@ -14,6 +14,7 @@ const FEWEST: u64 = 256;
 pub(crate) fn watch(criterion: &mut Criterion, work: Work) {
     let mut group = criterion.benchmark_group(work.name());
     group.sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
+    one::<Crashworthy>(&mut group, work);
     one::<TokioMpsc>(&mut group, work);
     one::<Kanal>(&mut group, work);
     group.finish();

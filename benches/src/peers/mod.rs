@@ -1,6 +1,7 @@
 //! The peers, one file each, in one shape: the instance, the hosting of a [`Behaviour`](crate::peer::Behaviour), the trait.
 
 mod actix;
+mod crashworthy;
 mod kameo;
 mod kanal;
 mod on_tokio;
@@ -9,6 +10,7 @@ mod tokio_mpsc;
 mod xtra;
 
 pub use self::actix::Actix;
+pub use self::crashworthy::Crashworthy;
 pub use self::kameo::Kameo;
 pub use self::kanal::Kanal;
 pub use self::ractor::Ractor;

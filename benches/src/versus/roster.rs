@@ -32,9 +32,10 @@ impl Contestant {
 /// Ours.
 pub const OURS: &str = "crashworthy";
 
-/// Everybody, ours first where it takes part.
+/// Everybody, ours first.
 pub fn everybody() -> Vec<Contestant> {
     vec![
+        Contestant::of::<peers::Crashworthy>(),
         Contestant::of::<peers::Ractor>(),
         Contestant::of::<peers::Kameo>(),
         Contestant::of::<peers::Actix>(),

@@ -1,0 +1,164 @@
+//! Ours: bounded mailboxes; a supervised actor keeps its address and its mailbox.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crashworthy::prelude::*;
+
+use super::on_tokio;
+use crate::peer::{Behaviour, Lane, Lost, Next, Peer, Workers};
+use crate::versus::roster::OURS;
+
+/// The crashworthy runtime: a system on a tokio runtime that nobody else uses.
+#[derive(Clone, Debug)]
+pub struct Crashworthy {
+    system: System,
+}
+
+/// How long a sender waits for room before the work has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What an actor of crashworthy receives.
+pub enum Envelope<B: Behaviour> {
+    /// A message.
+    Tell(B::Tell),
+    /// A question, and where its answer goes.
+    Ask(B::Ask, Reply<B::Answer>),
+}
+
+impl<B: Behaviour> Message for Envelope<B> {}
+
+/// Handles an envelope as every actor of this file does.
+fn handle<B: Behaviour>(behaviour: &mut B, envelope: Envelope<B>) -> Result<(), Exit> {
+    match envelope {
+        Envelope::Tell(message) => match behaviour.on_tell(message) {
+            Next::Continue => Ok(()),
+            Next::Stop => Err(Exit::normal()),
+        },
+        Envelope::Ask(question, reply) => {
+            reply.send(behaviour.on_ask(question));
+            Ok(())
+        }
+    }
+}
+
+/// An actor that nobody supervises.
+pub struct Host<B>(B);
+
+impl<B: Behaviour> Actor for Host<B> {
+    type Args = B;
+    type Msg = Envelope<B>;
+
+    async fn init(mut behaviour: B, _: &mut Context<Self>) -> Result<Self, Exit> {
+        behaviour.started();
+        Ok(Host(behaviour))
+    }
+
+    async fn handle(&mut self, envelope: Envelope<B>, _: &mut Context<Self>) -> Result<(), Exit> {
+        handle(&mut self.0, envelope)
+    }
+}
+
+/// What every incarnation of a supervised actor is made by.
+type Make<B> = Arc<dyn Fn() -> B + Send + Sync>;
+
+/// An actor whose every incarnation is made anew.
+struct Restarted<B>(B);
+
+impl<B: Behaviour> Actor for Restarted<B> {
+    type Args = Make<B>;
+    type Msg = Envelope<B>;
+
+    async fn init(make: Make<B>, _: &mut Context<Self>) -> Result<Self, Exit> {
+        let mut behaviour = make();
+        behaviour.started();
+        Ok(Restarted(behaviour))
+    }
+
+    async fn handle(&mut self, envelope: Envelope<B>, _: &mut Context<Self>) -> Result<(), Exit> {
+        handle(&mut self.0, envelope)
+    }
+}
+
+/// A supervised actor, and the system that has it as its only child.
+pub struct Supervised<B: Behaviour> {
+    actor: ActorRef<Restarted<B>>,
+    _system: System,
+}
+
+impl Peer for Crashworthy {
+    const NAME: &'static str = OURS;
+    const BOUNDED: bool = true;
+
+    type Addr<B: Behaviour> = ActorRef<Host<B>>;
+
+    fn run<T, F, Fut>(workers: Workers, main: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce(Self) -> Fut + Send + 'static,
+        Fut: Future<Output = T> + Send + 'static,
+    {
+        on_tokio::run(workers, async move {
+            let system = System::builder().drain(Duration::ZERO).bare().expect("the settings are in range");
+            let output = main(Crashworthy { system: system.clone() }).await;
+            system.stop().await;
+            output
+        })
+    }
+
+    fn launch(&self, _: Lane, task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(task);
+    }
+
+    async fn spawn<B: Behaviour>(&self, _: Lane, behaviour: B) -> Self::Addr<B> {
+        self.system.launch::<Host<B>>(behaviour).expect("the system runs as long as its driver")
+    }
+
+    async fn send<B: Behaviour>(to: &Self::Addr<B>, message: B::Tell) -> Result<(), Lost> {
+        match to.tell(Envelope::Tell(message)) {
+            Ok(()) => Ok(()),
+            Err(rejected) => when_admitted(to, rejected).await,
+        }
+    }
+
+    fn post<B: Behaviour>(to: &Self::Addr<B>, message: B::Tell) -> Result<(), Lost> {
+        to.tell(Envelope::Tell(message)).map_err(|_| Lost)
+    }
+
+    async fn ask<B: Behaviour>(to: &Self::Addr<B>, question: B::Ask) -> Result<B::Answer, Lost> {
+        to.ask(|reply| Envelope::Ask(question, reply)).await.map_err(|_| Lost)
+    }
+
+    type Supervised<B: Behaviour> = Supervised<B>;
+
+    async fn supervise<B, F>(&self, make: F) -> Self::Supervised<B>
+    where
+        B: Behaviour,
+        F: Fn() -> B + Clone + Send + Sync + 'static,
+    {
+        let slot = Slot::<Restarted<B>>::named("fragile");
+        let make: Make<B> = Arc::new(make);
+        let tree = Supervisor::one_for_one("top").intensity(u32::MAX, secs(1)).child(slot.child(make));
+        let system = System::start(tree).await.expect("a tree of one child starts");
+        Supervised { actor: slot.address(), _system: system }
+    }
+
+    async fn crash<B>(supervised: &mut Self::Supervised<B>, fatal: B::Tell, question: B::Ask) -> Result<B::Answer, Lost>
+    where
+        B: Behaviour,
+        B::Ask: Clone,
+    {
+        supervised.actor.tell(Envelope::Tell(fatal)).map_err(|_| Lost)?;
+        supervised.actor.ask(|reply| Envelope::Ask(question, reply)).await.map_err(|_| Lost)
+    }
+}
+
+/// Sends what a full mailbox gave back, once there is room.
+#[cold]
+async fn when_admitted<B: Behaviour>(to: &ActorRef<Host<B>>, rejected: Rejected<Envelope<B>>) -> Result<(), Lost> {
+    if rejected.why.reason != Reason::Full {
+        return Err(Lost);
+    }
+    let permit = to.admitted(PATIENCE).await.map_err(|_| Lost)?;
+    permit.send(rejected.into_message()).map_err(|_| Lost)
+}
