@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, ActorRef, Context, StartError, Starting, Under};
+use crashworthy_runtime::{Actor, ActorRef, Context, Pid, StartError, Starting, Under};
 
 use crate::manager::Manager;
 
@@ -16,7 +16,7 @@ pub(crate) trait Launch: Send {
     /// Throws away what is queued.
     fn flush(&self, cx: &Context<Manager>);
     /// An incarnation that is left of an earlier life of this supervisor and still runs in the slot.
-    fn leftover(&self) -> Option<crashworthy_runtime::Pid>;
+    fn leftover(&self, cx: &Context<Manager>) -> Option<Pid>;
     /// Tells it where in the tree it is.
     fn settle(&mut self, path: &str);
     /// The same child, for the next life of its supervisor.
@@ -57,8 +57,10 @@ where
         cx.flush(&self.slot);
     }
 
-    fn leftover(&self) -> Option<crashworthy_runtime::Pid> {
-        self.slot.is_alive().then(|| self.slot.pid())
+    fn leftover(&self, cx: &Context<Manager>) -> Option<Pid> {
+        let pid = self.slot.pid();
+        let parent = cx.system().inspect(pid).filter(|actor| actor.pid == pid)?.parent?;
+        (parent.id == cx.pid().id && parent.incarnation < cx.pid().incarnation).then_some(pid)
     }
 
     fn settle(&mut self, path: &str) {
@@ -104,7 +106,7 @@ impl<A: Actor> Launch for Once<A> {
         cx.flush(&self.slot);
     }
 
-    fn leftover(&self) -> Option<crashworthy_runtime::Pid> {
+    fn leftover(&self, _cx: &Context<Manager>) -> Option<Pid> {
         None
     }
 

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crashworthy_runtime::{Actor, Context, Exit, ExitReason, Message, Pid, Reply, Signal, StartError};
+use crashworthy_runtime::{Actor, Context, Exit, ExitReason, Message, Pid, Reply, Signal, StartError, State};
 
-use crate::child_spec::ChildSpec;
+use crate::child_spec::{ChildSpec, Shutdown};
 use crate::core::{Action, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
 use crate::launch::{Launch, Launchers};
-use crate::reap::{Reaper, reap, within};
+use crate::reap::{Reaper, outwait, reap, within};
 use crate::tree::{Members, Node, Tree};
 
 /// What every incarnation of a supervisor starts from.
@@ -188,7 +189,11 @@ impl Manager {
                 }
             }
             Action::Report(report) => crate::log::emit(&self.path, &report),
-            Action::Reply(call, response) => {
+            Action::Reply(call, mut response) => {
+                if let Response::Counts(counts) = &mut response {
+                    let dead = counts.check.drain(..).filter(|pid| !lives(*pid, cx));
+                    counts.active -= dead.count();
+                }
                 if let Some(reply) = self.calls.remove(&call) {
                     reply.send(response);
                 }
@@ -205,10 +210,15 @@ impl Manager {
     async fn start(&mut self, child: ChildKey, cx: &mut Context<Self>) -> Event<Pid, ExitReason> {
         let launcher = self.launchers.get_mut(&child).expect("the core names children that were brought");
         let started = match launcher.launch(cx) {
-            Err(StartError::SlotTaken(slot)) => match launcher.leftover() {
-                // A child of this supervisor's life before, which was killed: it has been told to end.
+            Err(StartError::SlotTaken(slot)) => match launcher.leftover(cx) {
+                // A child of this supervisor's life before, which was killed: its link has told it to end.
                 Some(pid) => {
-                    reap(pid, cx).await;
+                    let patience = match self.core.specification(child).map(|spec| spec.shutdown) {
+                        Some(Shutdown::Within(limit)) => limit,
+                        Some(Shutdown::Unlimited) => launcher.start_within(),
+                        Some(Shutdown::BrutalKill) | None => Duration::ZERO,
+                    };
+                    outwait(pid, patience, cx).await;
                     launcher.launch(cx)
                 }
                 None => Err(StartError::SlotTaken(slot)),
@@ -224,9 +234,7 @@ impl Manager {
         let pid = starting.pid();
         match within(&cx.system(), limit, starting.ready()).await {
             Some(Ok(pid)) => {
-                if let Some(info) = self.core.children().find(|info| info.child == child)
-                    && let Some(name) = info.id
-                {
+                if let Some(name) = self.core.child(child).and_then(|info| info.id) {
                     self.names.insert(pid, name);
                 }
                 Event::Started { child, pid }
@@ -254,4 +262,10 @@ impl Manager {
             cx.system().note_straggler(straggler.clone());
         }
     }
+}
+
+/// Whether this incarnation has not ended.
+fn lives(pid: Pid, cx: &Context<Manager>) -> bool {
+    let over = |state| matches!(state, State::NotStarted | State::Restarting | State::Stopped | State::Gone);
+    cx.system().inspect(pid).is_some_and(|actor| actor.pid == pid && !over(actor.state))
 }

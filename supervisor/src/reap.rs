@@ -1,6 +1,6 @@
 //! Ending children: asked, then killed, then abandoned. No wait here is without an end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -21,6 +21,8 @@ pub(crate) struct Reaper {
     to: mpsc::UnboundedSender<Down>,
     downs: mpsc::UnboundedReceiver<Down>,
     stopping: BTreeMap<Pid, Stopping>,
+    /// When the slot of whom is to be taken, if it was killed and has not ended.
+    due: BTreeSet<(Duration, Pid)>,
 }
 
 /// How far the stop of one child has come. Instants are those of the system's clock.
@@ -48,7 +50,7 @@ pub(crate) struct Reaped {
 impl Reaper {
     pub(crate) fn new() -> Self {
         let (to, downs) = mpsc::unbounded_channel();
-        Self { to, downs, stopping: BTreeMap::new() }
+        Self { to, downs, stopping: BTreeMap::new(), due: BTreeSet::new() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -77,6 +79,7 @@ impl Reaper {
         if let Some(stopping) = self.stopping.get_mut(&pid) {
             let in_hand = cx.system().inspect(pid).and_then(|actor| actor.in_hand).map(|(kind, _)| kind);
             stopping.killed = Some(Killed { path, at: now, abandon_at: now + GRACE, in_hand });
+            self.due.insert((now + GRACE, pid));
         }
         cx.kill(pid);
     }
@@ -92,7 +95,7 @@ impl Reaper {
     ) -> Result<Option<Reaped>, ExitReason> {
         let system = cx.system();
         loop {
-            let abandon_at = self.stopping.values().filter_map(|stop| Some(stop.killed.as_ref()?.abandon_at)).min();
+            let abandon_at = self.due.first().map(|(at, _)| *at);
             let until = timeout.into_iter().chain(abandon_at).min();
             let down = match until {
                 Some(until) => before(&system, until, self.downs.recv()).await,
@@ -100,6 +103,9 @@ impl Reaper {
             };
             if let Some(Some(down)) = down {
                 if let Some(stopping) = self.stopping.remove(&down.pid) {
+                    if let Some(killed) = &stopping.killed {
+                        self.due.remove(&(killed.abandon_at, down.pid));
+                    }
                     return Ok(Some(stopping.end(down)));
                 }
                 continue;
@@ -114,10 +120,14 @@ impl Reaper {
 
     /// Takes the slots of those who were killed and do not come back. Their ends are then heard of like others.
     fn abandon(&mut self, system: &System, now: Duration) -> Result<(), ExitReason> {
-        for (pid, stopping) in &mut self.stopping {
-            let Some(killed) = stopping.killed.as_mut().filter(|killed| killed.abandon_at <= now) else { continue };
+        while let Some((at, pid)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, pid));
+            let Some(killed) = self.stopping.get_mut(&pid).and_then(|stopping| stopping.killed.as_mut()) else {
+                continue;
+            };
             killed.abandon_at = now + AGAIN;
-            if system.abandon(*pid) == Abandoned::Straggling {
+            self.due.insert((killed.abandon_at, pid));
+            if system.abandon(pid) == Abandoned::Straggling {
                 let path = &killed.path;
                 return Err(ExitReason::crashed(format!(
                     "{path} is stuck beside an earlier life of its that is stuck"
@@ -143,6 +153,16 @@ impl Stopping {
             (_, None) => None,
         };
         Reaped { pid, reason, straggler }
+    }
+}
+
+/// Waits for the end of an incarnation that has been told to end, and kills it when patience is over.
+pub(crate) async fn outwait(pid: Pid, patience: Duration, cx: &Context<Manager>) {
+    let system = cx.system();
+    let (to, mut downs) = mpsc::unbounded_channel();
+    system.watch(pid, &to);
+    if within(&system, patience, downs.recv()).await.is_none() {
+        reap(pid, cx).await;
     }
 }
 

@@ -10,6 +10,7 @@ use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{Restart, Shutdown};
 use crate::intensity::Intensity;
 use crate::launch::{Launchers, START_WITHIN, Static, below};
+use crate::management::Management;
 use crate::manager::{Blueprint, Manager};
 use crate::strategy::{AutoShutdown, Flags, Strategy};
 use crate::tree::{InvalidTree, Members, Node, Tree};
@@ -34,6 +35,7 @@ use crate::tree::{InvalidTree, Members, Node, Tree};
 /// ```
 #[must_use = "a supervisor does nothing until it is started"]
 pub struct Supervisor {
+    slot: Slot<Manager>,
     tree: Tree,
     launchers: Launchers,
     start_within: Duration,
@@ -43,7 +45,12 @@ impl Supervisor {
     /// A supervisor with this strategy.
     pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
         let tree = Tree::new(name, Flags::new(strategy));
-        Self { tree, launchers: Launchers(Vec::new()), start_within: START_WITHIN }
+        Self {
+            slot: Slot::named(tree.name().clone()),
+            tree,
+            launchers: Launchers(Vec::new()),
+            start_within: START_WITHIN,
+        }
     }
 
     /// A child that crashes is restarted alone.
@@ -119,10 +126,9 @@ impl Supervisor {
         self.tree.check()
     }
 
-    fn blueprint(self) -> (Tree, Blueprint, Duration) {
-        let blueprint =
-            Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers: self.launchers };
-        (self.tree, blueprint, self.start_within)
+    /// A handle to add, stop, restart and remove children while it runs. Until then it refuses.
+    pub fn management(&self) -> Management {
+        Management::new(self.slot.address())
     }
 }
 
@@ -138,8 +144,8 @@ pub(crate) fn settle(blueprint: &mut Blueprint, path: &str) {
 
 impl IntoChild for Supervisor {
     fn into_child(self) -> AnyChild {
-        let (tree, args, start_within) = self.blueprint();
-        let slot = Slot::<Manager>::named(tree.name().clone()).address();
+        let Self { slot, tree, launchers, start_within } = self;
+        let (slot, args) = (slot.address(), Blueprint { path: tree.name().clone(), tree: tree.clone(), launchers });
         AnyChild {
             node: Node::Supervisor(tree),
             launch: Box::new(Static { slot, args, start_within, settle, reusable: true }),
@@ -150,9 +156,10 @@ impl IntoChild for Supervisor {
 impl Root for Supervisor {
     async fn start(self, system: &System) -> Result<Pid, StartError> {
         self.check().map_err(|invalid| StartError::InvalidTree(invalid.to_string()))?;
-        let (tree, mut blueprint, _) = self.blueprint();
-        settle(&mut blueprint, tree.name());
-        let slot = Slot::<Manager>::named(tree.name().clone());
+        let Self { slot, tree, launchers, .. } = self;
+        let path = tree.name().clone();
+        let mut blueprint = Blueprint { path: path.clone(), tree, launchers };
+        settle(&mut blueprint, &path);
         system.start_top(&slot, blueprint).await
     }
 }

@@ -195,6 +195,11 @@ impl<P: Identity, R: Reason> Core<P, R> {
         self.children.get(child).map(|record| self.info(child, record))
     }
 
+    /// The specification of one child, if it has one.
+    pub fn specification(&self, child: ChildKey) -> Option<&ChildSpec> {
+        self.children.get(child).map(|record| &*record.spec)
+    }
+
     /// How many restarts count at `now`; [`Intensity::restarts`](crate::Intensity::restarts) are allowed.
     pub fn restarts_counted(&self, now: Duration) -> usize {
         self.window.counted(now, self.flags.intensity.period)
