@@ -1,0 +1,32 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// A shop that stays open: a supervised HTTP service with a database on disk.
+///
+/// Starts without arguments. Stop it with Ctrl-C, or try `kill -9`: no accepted order is lost.
+#[derive(Debug, Parser)]
+#[command(name = "storefront", version)]
+pub(crate) struct Cli {
+    /// Where the service listens.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    pub(crate) addr: SocketAddr,
+    /// Where the database is kept. [default: the directory `crashworthy-storefront` among the system's temporary files]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Another product file: sku,name,category,price_cents,stock.
+    #[arg(long, value_name = "CSV")]
+    pub(crate) products: Option<PathBuf>,
+    /// Logs as JSON, a line an event. What is logged is chosen by RUST_LOG, for example `RUST_LOG=debug`.
+    #[arg(long)]
+    pub(crate) json_logs: bool,
+}
+
+impl Cli {
+    pub(crate) fn data(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| std::env::temp_dir().join("crashworthy-storefront"))
+    }
+}

@@ -1,0 +1,305 @@
+//! The database: what survives a crash of any actor, and of the process.
+//!
+//! ```text
+//! orders  id → order as JSON        keys   idempotency key → id
+//! stock   sku → units left          owed   (errand, id) → ()      orders still to pay or to deliver
+//! ```
+//!
+//! Stock goes down in the transaction that accepts the order, and never below zero: whatever the actors above believe
+//! to be left, nothing is sold twice.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError};
+
+use crate::order::{Draft, Errand, Order, Progress};
+
+const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
+const KEYS: TableDefinition<'_, &str, u64> = TableDefinition::new("keys");
+const STOCK: TableDefinition<'_, &str, u32> = TableDefinition::new("stock");
+const OWED: TableDefinition<'_, (u8, u64), ()> = TableDefinition::new("owed");
+
+/// The database file, inside the data directory.
+const FILE: &str = "storefront.redb";
+
+/// What became of an order that was handed in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Placed {
+    /// It is on disk.
+    Accepted(Order),
+    /// The order of that idempotency key was on disk before.
+    Before(Order),
+    /// That idempotency key belongs to an order that asks for something else.
+    KeyTaken,
+    /// There are not enough units of this product.
+    SoldOut { sku: String, left: u32 },
+}
+
+/// A handle to the database, cheap to clone.
+///
+/// Its methods block: reads for microseconds, as everything read lately is in memory; writes for as long as the disk
+/// takes to say that the order is safe.
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    path: Arc<PathBuf>,
+    /// Empty after a disk error, until [`reopen`](Ledger::reopen).
+    db: Arc<RwLock<Option<Database>>>,
+}
+
+impl Ledger {
+    /// Opens the database in this directory, or makes both.
+    pub(crate) fn open(dir: &Path) -> Result<Self, LedgerError> {
+        std::fs::create_dir_all(dir)?;
+        let path = dir.join(FILE);
+        let db = open_file(&path)?;
+        Ok(Self { path: Arc::new(path), db: Arc::new(RwLock::new(Some(db))) })
+    }
+
+    /// Opens the database again if it was given up after a disk error.
+    pub(crate) fn reopen(&self) -> Result<(), LedgerError> {
+        let mut db = self.db.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if db.is_none() {
+            *db = Some(open_file(&self.path)?);
+        }
+        Ok(())
+    }
+
+    /// Puts products on the shelf that were never there before. Those that were keep their count.
+    pub(crate) fn stock_up<'a>(&self, products: impl Iterator<Item = (&'a str, u32)>) -> Result<(), LedgerError> {
+        self.with(|db| {
+            let write = db.begin_write()?;
+            {
+                let mut stock = write.open_table(STOCK)?;
+                for (sku, units) in products {
+                    if stock.get(sku)?.is_none() {
+                        stock.insert(sku, units)?;
+                    }
+                }
+            }
+            Ok(write.commit()?)
+        })
+    }
+
+    /// Accepts an order, or says why not. When this returns `Accepted`, the order is on disk.
+    pub(crate) fn place(&self, draft: Draft) -> Result<Placed, LedgerError> {
+        self.with(|db| {
+            let write = db.begin_write()?;
+            let placed = {
+                let mut orders = write.open_table(ORDERS)?;
+                let mut keys = write.open_table(KEYS)?;
+                let mut stock = write.open_table(STOCK)?;
+                let mut owed = write.open_table(OWED)?;
+                if let Some(id) = look_up(&keys, &draft)? {
+                    return before(&orders, id, &draft);
+                }
+                for line in &draft.lines {
+                    let left = stock.get(line.sku.as_str())?.map_or(0, |units| units.value());
+                    let Some(rest) = left.checked_sub(line.quantity) else {
+                        return Ok(Placed::SoldOut { sku: line.sku.clone(), left });
+                    };
+                    stock.insert(line.sku.as_str(), rest)?;
+                }
+                let id = orders.last()?.map_or(1, |(id, _)| id.value() + 1);
+                if let Some(key) = &draft.key {
+                    keys.insert(key.as_str(), id)?;
+                }
+                for errand in [Errand::Payment, Errand::Delivery] {
+                    owed.insert((errand as u8, id), ())?;
+                }
+                let order = draft.accepted(id, now_ms());
+                orders.insert(id, serde_json::to_vec(&order)?.as_slice())?;
+                Placed::Accepted(order)
+            };
+            write.commit()?;
+            Ok(placed)
+        })
+    }
+
+    /// Writes down what happened to an order. Nothing happens to one that is not there.
+    ///
+    /// It reaches the disk with the next order that is accepted: if the process is killed before, the errand is run
+    /// again, and the back ends know the order by its number.
+    pub(crate) fn record(&self, id: u64, progress: Progress) -> Result<(), LedgerError> {
+        self.with(|db| {
+            let mut write = db.begin_write()?;
+            write.set_durability(Durability::None)?;
+            {
+                let mut orders = write.open_table(ORDERS)?;
+                let Some(mut order) = read_order(&orders, id)? else {
+                    return Ok(());
+                };
+                write.open_table(OWED)?.remove((progress.settles() as u8, id))?;
+                order.apply(progress);
+                orders.insert(id, serde_json::to_vec(&order)?.as_slice())?;
+            }
+            Ok(write.commit()?)
+        })
+    }
+
+    /// Brings everything recorded to the disk.
+    pub(crate) fn flush(&self) -> Result<(), LedgerError> {
+        self.with(|db| Ok(db.begin_write()?.commit()?))
+    }
+
+    pub(crate) fn order(&self, id: u64) -> Result<Option<Order>, LedgerError> {
+        self.with(|db| read_order(&db.begin_read()?.open_table(ORDERS)?, id))
+    }
+
+    /// The order of this idempotency key.
+    pub(crate) fn order_of_key(&self, key: &str) -> Result<Option<Order>, LedgerError> {
+        self.with(|db| {
+            let read = db.begin_read()?;
+            let Some(id) = read.open_table(KEYS)?.get(key)? else {
+                return Ok(None);
+            };
+            read_order(&read.open_table(ORDERS)?, id.value())
+        })
+    }
+
+    /// How many orders were accepted.
+    pub(crate) fn orders(&self) -> Result<u64, LedgerError> {
+        self.with(|db| Ok(db.begin_read()?.open_table(ORDERS)?.len()?))
+    }
+
+    /// The oldest orders that are still owed this, and were placed before the given time.
+    pub(crate) fn owed(&self, errand: Errand, before_ms: u64, most: usize) -> Result<Vec<Order>, LedgerError> {
+        self.with(|db| {
+            let read = db.begin_read()?;
+            let orders = read.open_table(ORDERS)?;
+            let owed = read.open_table(OWED)?;
+            let mut found = Vec::new();
+            for entry in owed.range((errand as u8, 0)..=(errand as u8, u64::MAX))?.take(most) {
+                let (_, id) = entry?.0.value();
+                match read_order(&orders, id)? {
+                    Some(order) if order.placed_ms < before_ms => found.push(order),
+                    _ => break,
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Units left of each of these products; none of a product that was never stocked.
+    pub(crate) fn left<'a>(&self, skus: impl Iterator<Item = &'a str>) -> Result<Vec<u32>, LedgerError> {
+        self.with(|db| {
+            let stock = db.begin_read()?.open_table(STOCK)?;
+            skus.map(|sku| Ok(stock.get(sku)?.map_or(0, |units| units.value()))).collect()
+        })
+    }
+
+    /// Runs `f` on the open database, and gives the database up if the disk failed.
+    fn with<R>(&self, f: impl FnOnce(&Database) -> Result<R, LedgerError>) -> Result<R, LedgerError> {
+        let result = match &*self.db.read().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+            Some(db) => f(db),
+            None => {
+                return Err(LedgerError("the database is closed after a disk error".to_owned(), Trouble::Other));
+            }
+        };
+        if let Err(LedgerError(_, Trouble::Disk)) = &result {
+            *self.db.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+        }
+        result
+    }
+}
+
+fn open_file(path: &Path) -> Result<Database, LedgerError> {
+    let db = redb::Builder::new().set_cache_size(CACHE_BYTES).create(path)?;
+    let write = db.begin_write()?;
+    // Opening a table makes it, so that readers find it.
+    write.open_table(ORDERS)?;
+    write.open_table(KEYS)?;
+    write.open_table(STOCK)?;
+    write.open_table(OWED)?;
+    write.commit()?;
+    Ok(db)
+}
+
+/// Memory for pages read or about to be written.
+const CACHE_BYTES: usize = 64 << 20;
+
+fn read_order(orders: &impl ReadableTable<u64, &'static [u8]>, id: u64) -> Result<Option<Order>, LedgerError> {
+    Ok(orders.get(id)?.map(|bytes| serde_json::from_slice(bytes.value())).transpose()?)
+}
+
+fn look_up(keys: &impl ReadableTable<&'static str, u64>, draft: &Draft) -> Result<Option<u64>, LedgerError> {
+    let Some(key) = &draft.key else {
+        return Ok(None);
+    };
+    Ok(keys.get(key.as_str())?.map(|id| id.value()))
+}
+
+fn before(orders: &impl ReadableTable<u64, &'static [u8]>, id: u64, draft: &Draft) -> Result<Placed, LedgerError> {
+    let order = read_order(orders, id)?
+        .ok_or_else(|| LedgerError(format!("order {id} has a key but no row"), Trouble::Other))?;
+    Ok(if order.draft == *draft { Placed::Before(order) } else { Placed::KeyTaken })
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// What the database said. A disk error closes it until [`Ledger::reopen`].
+#[derive(Debug)]
+pub(crate) struct LedgerError(String, Trouble);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// The file must be opened again.
+    Disk,
+    Other,
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "database: {}", self.0)
+    }
+}
+
+impl std::error::Error for LedgerError {}
+
+impl From<redb::Error> for LedgerError {
+    fn from(error: redb::Error) -> Self {
+        let trouble = match error {
+            redb::Error::Io(_) | redb::Error::PreviousIo => Trouble::Disk,
+            _ => Trouble::Other,
+        };
+        Self(error.to_string(), trouble)
+    }
+}
+
+/// redb has an error for each operation; all of them are cases of [`redb::Error`].
+macro_rules! from_redb {
+    ($($error:ty),+) => { $(impl From<$error> for LedgerError {
+        fn from(error: $error) -> Self {
+            redb::Error::from(error).into()
+        }
+    })+ };
+}
+from_redb!(
+    redb::DatabaseError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::StorageError,
+    redb::SetDurabilityError,
+    TableError
+);
+
+impl From<std::io::Error> for LedgerError {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string(), Trouble::Other)
+    }
+}
+
+impl From<serde_json::Error> for LedgerError {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string(), Trouble::Other)
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,0 +1,151 @@
+//! # storefront: a shop on Black Friday
+//!
+//! A whole service: HTTP, a database on disk, two companies it depends on. *Release It!* tells of a shop whose pages all
+//! hung because one call, to the delivery scheduler, was slow. Here trouble stays where it is: delivery scheduling can be
+//! slow, failing, hanging or dead, and people still order.
+//!
+//! ```text
+//! cargo run --release --example storefront
+//! ```
+//!
+//! It prints what to try. Where to read: `shop.rs` is the tree, `orders.rs` an actor, `gateway.rs` an actor that guards
+//! a dependency, `http/ordering.rs` the path of an order, `http/problem.rs` how a refusal becomes a 429, `limits.rs`
+//! every limit there is.
+
+#![forbid(unsafe_code)]
+
+mod backend;
+mod catalogue;
+mod clerk;
+mod cli;
+mod errand;
+mod fault;
+mod gateway;
+mod http;
+mod inventory;
+mod ledger;
+mod limits;
+mod order;
+mod orders;
+mod shop;
+
+use std::error::Error;
+use std::io::{IsTerminal, stderr};
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use crashworthy::ShutdownReport;
+use crashworthy::prelude::*;
+
+use crate::cli::Cli;
+use crate::ledger::Ledger;
+use crate::shop::Shop;
+
+#[crashworthy::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli).await {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("storefront: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result<ShutdownReport, Box<dyn Error>> {
+    log(cli.json_logs);
+    let listener = listen(cli)?;
+    let products = product_file(cli)?;
+    let ledger = open_ledger(cli, &products)?;
+
+    let shop = Shop::new()?;
+    let tree = shop.tree(products, ledger, http_server(listener.clone(), shop.clone()));
+    println!("{}", tree.tree());
+    let system = System::start(tree).await?;
+    println!("{}", welcome(cli, &listener)?);
+
+    Ok(system.run_until_signal().await.into_result()?)
+}
+
+/// The HTTP server as a child of the tree: restarted if it crashes, told when to stop.
+fn http_server(listener: Arc<TcpListener>, shop: Shop) -> Task {
+    Task::named("http", (listener, shop), |(listener, shop), cx| async move {
+        // The port stays taken while the server restarts: clients wait for a moment instead of being turned away.
+        let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
+        let routes = http::routes(shop, cx.system().clone());
+        http::serve(listener, routes, cx.stopping()).await;
+        Ok(())
+    })
+}
+
+fn listen(cli: &Cli) -> Result<Arc<TcpListener>, String> {
+    let addr = cli.addr;
+    let listener = TcpListener::bind(addr).map_err(|error| {
+        format!("cannot listen on {addr}: {error}. Another address can be given: --addr 127.0.0.1:8081")
+    })?;
+    listener.set_nonblocking(true).map_err(|error| error.to_string())?;
+    Ok(Arc::new(listener))
+}
+
+fn product_file(cli: &Cli) -> Result<Arc<str>, String> {
+    match &cli.products {
+        None => Ok(catalogue::SHIPPED.into()),
+        Some(path) => match std::fs::read_to_string(path) {
+            Ok(text) => Ok(text.into()),
+            Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+        },
+    }
+}
+
+fn open_ledger(cli: &Cli, products: &str) -> Result<Ledger, Box<dyn Error>> {
+    let products = catalogue::read(products.as_bytes())?;
+    let ledger = Ledger::open(&cli.data()).map_err(|error| {
+        format!(
+            "cannot open the database in {}: {error}. Another directory can be given: --data DIR",
+            cli.data().display()
+        )
+    })?;
+    ledger.stock_up(products.iter().map(|product| (product.sku.as_str(), product.stock)))?;
+    Ok(ledger)
+}
+
+fn log(json: bool) {
+    let chosen = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let lines = tracing_subscriber::fmt().with_env_filter(chosen).with_writer(stderr).with_ansi(stderr().is_terminal());
+    if json { lines.json().init() } else { lines.init() }
+}
+
+fn welcome(cli: &Cli, listener: &TcpListener) -> Result<String, std::io::Error> {
+    let shop = format!("http://{}", listener.local_addr()?);
+    let json = "-H 'Content-Type: application/json'";
+    Ok(format!(
+        r#"
+The shop is open on {shop}, its database is in {data}. Try:
+
+  curl '{shop}/products?page=2&per_page=3'
+  curl '{shop}/search?q=blue+kettle'
+  curl '{shop}/delivery/slots?postcode=1010'
+  curl {shop}/orders {json} -H 'Idempotency-Key: mine-1' \
+       -d '{{"customer":"Ada","postcode":"1010","lines":[{{"sku":"SPO-00004","quantity":2}}]}}'
+  curl {shop}/orders/1
+
+Break it, and order again:
+
+  curl {shop}/admin/backends/delivery {json} -d '{{"mode":"hanging"}}'       # healthy, slow (with "ms"), failing
+  curl {shop}/admin/actors/orders {json} -d '{{"fault":"panic"}}'             # error, hang, block, slow (with "ms"), heal
+  curl -X DELETE {shop}/admin/actors/orders                                 # kill
+  curl {shop}/admin/tree                                                    # restarts and counters; data: /admin/actors
+  curl {shop}/health
+
+Black Friday, from another terminal:  cargo run --release --example black_friday -- --url {shop}
+Stop with Ctrl-C.
+"#,
+        data = cli.data().display(),
+    ))
+}
