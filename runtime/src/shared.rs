@@ -20,8 +20,6 @@ use crate::system::Settings;
 use crate::time::Wheel;
 use crate::turn::Stragglers;
 
-/// A step of message stamps: about a millisecond, and a power of two, since every message is stamped.
-const STAMP_NS: u64 = 1 << 20;
 /// Crash reports a system keeps: the newest.
 const CRASHES: usize = 256;
 
@@ -102,14 +100,13 @@ impl Shared {
         self.monitors.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The stamp of a message: the coarse clock in wrapping steps of [`STAMP_NS`].
-    #[inline(always)]
+    /// The coarse clock in wrapping milliseconds: the stamp of a message.
     pub(crate) fn stamp(&self) -> u32 {
-        (self.port.coarse_ns() / STAMP_NS) as u32
+        (self.port.coarse_ns() / 1_000_000) as u32
     }
 
     pub(crate) fn age(&self, stamp: u32) -> Duration {
-        Duration::from_nanos(u64::from(self.stamp().wrapping_sub(stamp)) * STAMP_NS)
+        Duration::from_millis(self.stamp().wrapping_sub(stamp).into())
     }
 
     pub(crate) fn record_crash(&self, report: CrashReport) {
