@@ -220,7 +220,7 @@ impl<A: Actor> ActorRef<A> {
 }
 
 /// What the gate says before anything is written: whether the sender still exists, whether the actor takes new work.
-#[inline]
+#[inline(always)]
 fn look<A: Actor>(cell: &Task<Cell<A>>) -> Result<(), Refused> {
     if turn::is_fenced() {
         return Err(cell.core.refuse(Reason::Fenced));
@@ -231,12 +231,14 @@ fn look<A: Actor>(cell: &Task<Cell<A>>) -> Result<(), Refused> {
     Ok(())
 }
 
+#[inline(always)]
 fn seal<A: Actor>(cell: &Task<Cell<A>>, msg: A::Msg, caller: Option<Caller>, call: Call) -> Envelope<A::Msg> {
-    let sent_ms = cell.core.home().map_or(0, |home| home.shared.stamp());
-    Envelope { msg, caller, call, from: turn::current().pid.id, sent_ms }
+    let stamp = cell.core.home().map_or(0, |home| home.shared.stamp());
+    let Call { deadline, criticality } = call;
+    Envelope { msg, caller, deadline, criticality, from: turn::current_id(), stamp }
 }
 
-#[inline]
+#[inline(always)]
 fn push<A: Actor>(
     cell: &Task<Cell<A>>,
     msg: A::Msg,

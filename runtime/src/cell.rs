@@ -96,8 +96,8 @@ pub(crate) struct Core {
     incarnation: AtomicU32,
     /// Kind of the message in hand, plus one, and [`OWN_MESSAGE`]; 0 when there is none. Written by the incarnation.
     pub(crate) doing: AtomicU32,
-    /// When the message in hand was begun, in milliseconds of the system's coarse clock.
-    pub(crate) since_ms: AtomicU64,
+    /// When the message in hand was begun, by the system's coarse clock.
+    pub(crate) since_ns: AtomicU64,
     pub(crate) control: Mutex<Control>,
     pub(crate) ties: Mutex<Ties>,
     pub(crate) counters: Counters,
@@ -115,7 +115,7 @@ impl Core {
             status: AtomicU32::new(Status::Fresh as u32),
             incarnation: AtomicU32::new(0),
             doing: AtomicU32::new(0),
-            since_ms: AtomicU64::new(0),
+            since_ns: AtomicU64::new(0),
             control: Mutex::default(),
             ties: Mutex::default(),
             counters: Counters::default(),

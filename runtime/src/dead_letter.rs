@@ -36,7 +36,7 @@ pub struct DeadLetter {
     pub kind: &'static str,
     /// Who sent it.
     pub from: ActorId,
-    /// How long it had been queued, in steps of a coarse clock (milliseconds).
+    /// How long it had been queued, in steps of a coarse clock (about a millisecond).
     pub age: Duration,
     /// Its size in bytes, what it points to aside.
     pub size: usize,

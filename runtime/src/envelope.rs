@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::message::Criticality;
 use crate::pid::ActorId;
 use crate::reply::Caller;
 use crate::turn::Call;
@@ -14,10 +15,18 @@ pub(crate) struct Envelope<M> {
     pub(crate) msg: M,
     /// Whoever waits for an answer to it.
     pub(crate) caller: Option<Caller>,
-    pub(crate) call: Call,
+    /// Nanoseconds of the system's clock, or never. Flat, so that a message carries no padding.
+    pub(crate) deadline: u64,
     pub(crate) from: ActorId,
-    /// When it was sent, in milliseconds of the coarse clock, wrapping.
-    pub(crate) sent_ms: u32,
+    /// When it was sent, in steps of the coarse clock, wrapping.
+    pub(crate) stamp: u32,
+    pub(crate) criticality: Criticality,
+}
+
+impl<M> Envelope<M> {
+    pub(crate) fn call(&self) -> Call {
+        Call { deadline: self.deadline, criticality: self.criticality }
+    }
 }
 
 /// A message with a place of its own, so that a full mailbox cannot swallow it.

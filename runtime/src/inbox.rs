@@ -22,6 +22,18 @@ pub(crate) enum Item<M> {
     Fate(Fate),
 }
 
+/// What a look into the mailbox gave.
+enum Next<M> {
+    Message(Envelope<M>),
+    /// Nothing, and whoever sends next wakes the cell.
+    Rest,
+    /// Something came meanwhile.
+    Again,
+    Busy,
+    /// The turn was abandoned: the mailbox is another's.
+    Fenced,
+}
+
 /// The receiving end of one incarnation.
 pub(crate) struct Inbox<A: Actor> {
     cell: ActorCell<A>,
@@ -62,25 +74,38 @@ impl<A: Actor> Inbox<A> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let Some(pop) = self.receiver(|receiver| receiver.pop()) else {
-                return Poll::Ready(Item::Fate(Fate::Fenced));
-            };
-            match pop {
-                Pop::Message(envelope) => {
+            match self.pop() {
+                Next::Message(envelope) => {
                     self.batch -= 1;
                     return Poll::Ready(Item::Message(envelope));
                 }
-                Pop::Busy => {
+                Next::Rest => return self.rest(),
+                Next::Again => {}
+                Next::Busy => {
                     // A sender has taken a place and is about to fill it.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Pop::ClosedAndEmpty => return self.rest(),
-                Pop::Fenced => return Poll::Ready(Item::Fate(Fate::Fenced)),
-                Pop::Empty if self.receiver(|receiver| receiver.park()) == Some(true) => return self.rest(),
-                Pop::Empty => {}
+                Next::Fenced => return Poll::Ready(Item::Fate(Fate::Fenced)),
             }
         }
+    }
+
+    #[inline(always)]
+    fn pop(&self) -> Next<A::Msg> {
+        self.cell.with_owner_or(
+            || Next::Fenced,
+            |owner| {
+                let Some(receiver) = &mut owner.receiver else { return Next::Fenced };
+                match receiver.pop() {
+                    Pop::Message(envelope) => Next::Message(envelope),
+                    Pop::Busy => Next::Busy,
+                    Pop::ClosedAndEmpty => Next::Rest,
+                    Pop::Empty if receiver.park() => Next::Rest,
+                    Pop::Empty => Next::Again,
+                }
+            },
+        )
     }
 
     /// Nothing to do until somebody wakes the cell.

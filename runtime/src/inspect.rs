@@ -95,8 +95,8 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         Status::Gone => State::Gone,
     };
     let in_hand = core.kind_in_hand().map(|kind| {
-        let now_ms = core.shared().port.now_ns() / 1_000_000;
-        (kind.to_owned(), Duration::from_millis(now_ms.saturating_sub(core.since_ms.load(Relaxed))))
+        let now = core.shared().port.now_ns();
+        (kind.to_owned(), Duration::from_nanos(now.saturating_sub(core.since_ns.load(Relaxed))))
     });
     let load = cell.load();
     let pid = core.pid();

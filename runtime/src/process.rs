@@ -19,7 +19,7 @@ use crashworthy_sync::task::{Abandon, Claim, Ran, Run, Runnable, Schedule, Task}
 use crate::actor::Actor;
 use crate::cell::{ActorCell, AnyCell, Cell, Inlet, Owner, Status, flag};
 use crate::context::Context;
-use crate::crash::{contain, contain_drop};
+use crate::crash::contain_drop;
 use crate::dead_letter::{DeadLetter, Fallen};
 use crate::end::{End, Ended};
 use crate::envelope::Envelope;
@@ -173,7 +173,7 @@ impl<A: Actor> Run for Cell<A> {
         let pid = core.pid();
         let turned = {
             let _turn = turn::enter_system(Turn { pid, call: Call::NONE }, &core.shared().stragglers);
-            poll(life, &waker, pid)
+            poll(life, &waker)
         };
         if claim.is_stale() {
             return retire(task, claim, turned, pid);
@@ -200,17 +200,14 @@ impl<A: Actor> Run for Cell<A> {
     }
 }
 
-/// Polls a life once. The callbacks are contained one by one; this catches a mistake of ours.
-fn poll(mut life: Life, waker: &Waker, pid: Pid) -> Turned {
-    match contain(|| life.as_mut().poll(&mut Poller::from_waker(waker))) {
-        Ok(Poll::Pending) => Turned::Pending(life),
-        Ok(Poll::Ready(ended)) => {
+/// Polls a life once. It contains its callbacks itself.
+#[inline]
+fn poll(mut life: Life, waker: &Waker) -> Turned {
+    match life.as_mut().poll(&mut Poller::from_waker(waker)) {
+        Poll::Pending => Turned::Pending(life),
+        Poll::Ready(ended) => {
             let _ = contain_drop(life);
             Turned::Ended(ended)
-        }
-        Err(panic) => {
-            let _ = contain_drop(life);
-            Turned::Ended(Ended::of(pid, panic.reason(Callback::Handle, None)))
         }
     }
 }
@@ -291,14 +288,14 @@ fn drain<A: Actor>(task: &ActorCell<A>) -> bool {
         let pop = task.with_owner(|owner| open_receiver(task, owner).map(|receiver| receiver.pop())).flatten();
         let Some(pop) = pop else { return false };
         match pop {
-            Pop::Message(Envelope { msg, caller, from, sent_ms, .. }) => {
+            Pop::Message(Envelope { msg, caller, from, stamp, .. }) => {
                 core.counters.undelivered.bump();
                 let letter = DeadLetter {
                     to: core.pid(),
                     to_name: core.name.as_deref().map(str::to_owned),
                     kind: short(msg.kind()),
                     from,
-                    age: core.shared().age(sent_ms),
+                    age: core.shared().age(stamp),
                     size: size_of::<A::Msg>(),
                     fallen: Fallen::Undelivered,
                     message: msg.salvage(),
@@ -309,7 +306,7 @@ fn drain<A: Actor>(task: &ActorCell<A>) -> bool {
                 let _ = contain_drop(msg);
                 core.shared().dead_letters.post(letter);
             }
-            Pop::Busy | Pop::Fenced => return false,
+            Pop::Busy => return false,
             Pop::Empty | Pop::ClosedAndEmpty => {
                 task.with_owner(|owner| owner.receiver.as_mut().map(|receiver| receiver.flush()));
                 return true;

@@ -52,7 +52,7 @@ pub(crate) struct Hand {
     /// `None` for a signal.
     kind: Option<&'static str>,
     from: ActorId,
-    sent_ms: u32,
+    stamp: u32,
     /// Somebody waits for an answer, or it has a deadline.
     called: bool,
     salvage: Option<Box<dyn Any + Send>>,
@@ -70,7 +70,8 @@ pub(crate) async fn serve<A: Actor>(
     loop {
         let met = match inbox.next().await {
             Item::Message(envelope) => {
-                let Envelope { msg, caller, call, from, sent_ms } = envelope;
+                let call = envelope.call();
+                let Envelope { msg, caller, from, stamp, .. } = envelope;
                 let called = caller.is_some() || call.deadline != turn::NEVER;
                 if called {
                     if caller.as_ref().is_some_and(|caller| caller.is_cancelled()) {
@@ -91,7 +92,7 @@ pub(crate) async fn serve<A: Actor>(
                 }
                 take(cell, &msg, 0, end);
                 end.hand.from = from;
-                end.hand.sent_ms = sent_ms;
+                end.hand.stamp = stamp;
                 end.hand.called = called;
                 let mut handling = pin!(Some(state.handle(msg, cx)));
                 let mut polled = false;
@@ -176,7 +177,7 @@ fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, end: &mut End<
     let kind = msg.kind();
     let index = end.recent.note(kind, &core.kinds);
     core.doing.store((u32::from(index) + 1) | whence, Relaxed);
-    core.since_ms.store(core.shared().port.coarse_ns() / 1_000_000, Relaxed);
+    core.since_ns.store(core.shared().port.coarse_ns(), Relaxed);
     end.hand.callback = Callback::Handle;
     end.hand.kind = Some(kind);
     end.hand.salvage = msg.salvage();
@@ -247,13 +248,13 @@ fn give_up<A: Actor>(cell: &ActorCell<A>, end: &mut End<A>) {
     let core = &cell.core;
     core.counters.given_up.bump();
     let shared = core.shared();
-    let Hand { kind, from, sent_ms, salvage, .. } = std::mem::take(&mut end.hand);
+    let Hand { kind, from, stamp, salvage, .. } = std::mem::take(&mut end.hand);
     shared.dead_letters.post(DeadLetter {
         to: end.pid,
         to_name: core.name.as_deref().map(str::to_owned),
         kind: kind.map(short).unwrap_or_default(),
         from,
-        age: shared.age(sent_ms),
+        age: shared.age(stamp),
         size: size_of::<A::Msg>(),
         fallen: Fallen::GivenUp,
         message: salvage,

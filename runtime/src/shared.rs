@@ -20,6 +20,8 @@ use crate::system::Settings;
 use crate::time::Wheel;
 use crate::turn::Stragglers;
 
+/// A step of message stamps: about a millisecond, and a power of two, since every message is stamped.
+const STAMP_NS: u64 = 1 << 20;
 /// Crash reports a system keeps: the newest.
 const CRASHES: usize = 256;
 
@@ -100,13 +102,14 @@ impl Shared {
         self.monitors.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The coarse clock in wrapping milliseconds: the stamp of a message.
+    /// The stamp of a message: the coarse clock in wrapping steps of [`STAMP_NS`].
+    #[inline(always)]
     pub(crate) fn stamp(&self) -> u32 {
-        (self.port.coarse_ns() / 1_000_000) as u32
+        (self.port.coarse_ns() / STAMP_NS) as u32
     }
 
     pub(crate) fn age(&self, stamp: u32) -> Duration {
-        Duration::from_millis(self.stamp().wrapping_sub(stamp).into())
+        Duration::from_nanos(u64::from(self.stamp().wrapping_sub(stamp)) * STAMP_NS)
     }
 
     pub(crate) fn record_crash(&self, report: CrashReport) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::message::Criticality;
-use crate::pid::Pid;
+use crate::pid::{ActorId, Pid};
 use crate::port::Port;
 
 /// No deadline.
@@ -71,45 +71,71 @@ impl Stragglers {
     }
 }
 
-thread_local! {
-    static TURN: Cell<Turn> = const { Cell::new(Turn::OUTSIDE) };
+/// What a thread knows of the turn it runs.
+struct Ambient {
+    turn: Cell<Turn>,
+    /// Address of the stragglers below: what is compared for every turn.
+    known: Cell<usize>,
     /// The stragglers of the system whose turn this thread ran last.
-    static STRAGGLERS: RefCell<Option<Arc<Stragglers>>> = const { RefCell::new(None) };
+    stragglers: RefCell<Option<Arc<Stragglers>>>,
+}
+
+thread_local! {
+    static AMBIENT: Ambient = const {
+        Ambient { turn: Cell::new(Turn::OUTSIDE), known: Cell::new(0), stragglers: RefCell::new(None) }
+    };
+}
+
+/// Exchanges the stragglers this thread knows.
+#[cold]
+fn know(ambient: &Ambient, stragglers: Option<Arc<Stragglers>>) -> Option<Arc<Stragglers>> {
+    ambient.known.set(stragglers.as_ref().map_or(0, |stragglers| Arc::as_ptr(stragglers).addr()));
+    ambient.stragglers.replace(stragglers)
 }
 
 /// Whether the current turn was abandoned: its incarnation is no more, nothing it sends is accepted.
 #[inline]
 pub(crate) fn is_fenced() -> bool {
-    let pid = TURN.get().pid;
-    pid != Pid::OUTSIDE && STRAGGLERS.with_borrow(|known| known.as_ref().is_some_and(|known| known.contains(pid)))
+    AMBIENT.with(|ambient| {
+        let pid = ambient.turn.get().pid;
+        pid.incarnation != 0 && ambient.stragglers.borrow().as_ref().is_some_and(|stragglers| stragglers.contains(pid))
+    })
 }
 
 /// The current turn, or one of nobody.
 #[inline]
 pub(crate) fn current() -> Turn {
-    TURN.get()
+    AMBIENT.with(|ambient| ambient.turn.get())
+}
+
+/// Who the current turn is of.
+#[inline(always)]
+pub(crate) fn current_id() -> ActorId {
+    AMBIENT.with(|ambient| ambient.turn.get().pid.id)
 }
 
 /// Makes `turn` the current one until the guard goes.
 #[must_use]
 pub(crate) fn enter(turn: Turn) -> Guard {
-    Guard { before: TURN.replace(turn), stragglers: None }
+    Guard { before: AMBIENT.with(|ambient| ambient.turn.replace(turn)), stragglers: None }
 }
 
 /// Makes `turn`, of the system with these `stragglers`, the current one until the guard goes.
+#[inline(always)]
 #[must_use]
 pub(crate) fn enter_system(turn: Turn, stragglers: &Arc<Stragglers>) -> Guard {
-    let other = STRAGGLERS.with_borrow_mut(|known| match known {
-        Some(known) if Arc::ptr_eq(known, stragglers) => None,
-        known => Some(known.replace(stragglers.clone())),
-    });
-    Guard { before: TURN.replace(turn), stragglers: other.flatten() }
+    AMBIENT.with(|ambient| {
+        let before = ambient.turn.replace(turn);
+        let known = ambient.known.get() == Arc::as_ptr(stragglers).addr();
+        let other = if known { None } else { know(ambient, Some(stragglers.clone())) };
+        Guard { before, stragglers: other }
+    })
 }
 
 /// Sets the call of the current turn.
 #[inline]
 pub(crate) fn set_call(call: Call) {
-    TURN.set(Turn { call, ..TURN.get() });
+    AMBIENT.with(|ambient| ambient.turn.set(Turn { call, ..ambient.turn.get() }));
 }
 
 /// Restores the turn that was current before, also on unwinding: turns run in place nest.
@@ -120,11 +146,14 @@ pub(crate) struct Guard {
 }
 
 impl Drop for Guard {
+    #[inline]
     fn drop(&mut self) {
-        TURN.set(self.before);
-        if let Some(before) = self.stragglers.take() {
-            STRAGGLERS.set(Some(before));
-        }
+        AMBIENT.with(|ambient| {
+            ambient.turn.set(self.before);
+            if let Some(before) = self.stragglers.take() {
+                know(ambient, Some(before));
+            }
+        });
     }
 }
 

@@ -21,8 +21,6 @@ pub enum Pop<T> {
     Busy,
     /// Nothing, and nothing will come.
     ClosedAndEmpty,
-    /// No receiver is fenced any more: the variant goes with the arms that match it.
-    Fenced,
 }
 
 /// The only consumer of a mailbox, which it keeps alive as a part of `X`.
@@ -52,7 +50,7 @@ impl<X: Send + Sync, T: Send> Receiver<X, T> {
     }
 
     /// Takes the message that was sent first.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Pop<T> {
         if let Some(message) = self.take() {
             if self.flush_is_due() {

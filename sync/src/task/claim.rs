@@ -101,7 +101,13 @@ impl<'a, T: Run> Claim<'a, T> {
 
 impl Turn {
     pub(super) fn new(task: usize, state: State) -> Turn {
-        Turn { task, lends: Cell::new(true), epoch: state.epoch(), bank: state.bank(), outcome: Cell::new(Outcome::Open) }
+        Turn {
+            task,
+            lends: Cell::new(true),
+            epoch: state.epoch(),
+            bank: state.bank(),
+            outcome: Cell::new(Outcome::Open),
+        }
     }
 
     /// Moves on from RUNNING. The caller is the runner, and is not in foreign code.

@@ -302,18 +302,27 @@ impl<T: Run> Task<T> {
     /// already.
     #[inline(always)]
     pub fn with_owner<R>(&self, work: impl FnOnce(&mut T::Owner) -> R) -> Option<R> {
-        with_lender(self.address(), |turn| {
-            let turn = turn?;
-            if self.header.decided().epoch() != turn.epoch {
-                return None;
+        self.with_owner_or(|| None, |owner| Some(work(owner)))
+    }
+
+    /// The same, with an answer of one's own where nothing is lent.
+    #[inline(always)]
+    pub fn with_owner_or<R>(&self, otherwise: impl FnOnce() -> R, work: impl FnOnce(&mut T::Owner) -> R) -> R {
+        with_lender(self.address(), |turn| match turn {
+            Some(turn) if self.header.decided().epoch() == turn.epoch => {
+                let _lent = Lent::enter(turn);
+                self.owners[turn.bank].with_mut(|bank| {
+                    // SAFETY: this thread runs the turn of this epoch, in its RUNTIME phase, in which `abandon` goes
+                    // away; the turn says that no other reference to the bank exists, and lends nothing while this one
+                    // does.
+                    let owner = unsafe { &mut *bank };
+                    match owner {
+                        Some(owner) => work(owner),
+                        None => otherwise(),
+                    }
+                })
             }
-            let _lent = Lent::enter(turn);
-            self.owners[turn.bank].with_mut(|bank| {
-                // SAFETY: this thread runs the turn of this epoch, in its RUNTIME phase, in which `abandon` goes away;
-                // the turn says that no other reference to the bank exists, and lends nothing while this one does.
-                let owner = unsafe { &mut *bank };
-                owner.as_mut().map(work)
-            })
+            _ => otherwise(),
         })
     }
 
