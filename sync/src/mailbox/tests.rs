@@ -360,7 +360,7 @@ fn many_senders_lose_and_reorder_nothing() {
                         thread::yield_now();
                     }
                 }
-                Pop::ClosedAndEmpty | Pop::Fenced => unreachable!("nobody closed it"),
+                Pop::ClosedAndEmpty => unreachable!("nobody closed it"),
             }
         }
     });
