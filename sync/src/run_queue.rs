@@ -17,7 +17,8 @@
 //! Only the owner ever puts something in. So when the owner finds it empty, it stays empty until the owner
 //! fills it: a plain release store does, and no thread's item is overwritten. Everybody, the owner included,
 //! takes by swapping null in: of two takers one gets the item. A swap acts on the latest value, so a thief's
-//! swap comes before the owner's store (and finds null) or after it (and finds the item).
+//! swap comes before the owner's store (and finds null) or after it (and finds the item): nothing is ever between the
+//! value a swap reads and the value it writes.
 
 use std::{fmt, marker::PhantomData, ptr::NonNull};
 
@@ -241,7 +242,10 @@ impl<T: Thin> Next<T> {
     fn fill(&self, item: T) -> Option<T> {
         let raw = item.into_raw().as_ptr();
         // Relaxed: null was last written by a taker or by nobody; there is nothing behind it to acquire.
-        if self.item.load(Ordering::Relaxed).is_null() {
+        //
+        // Not under loom, which does not know that nothing comes between what a swap reads and what it writes: it
+        // would let a swap that found the word empty wipe out an item stored after that.
+        if cfg!(not(loom)) && self.item.load(Ordering::Relaxed).is_null() {
             // Release pairs with the acquire in `take`: the taker sees the item as it was put in.
             self.item.store(raw, Ordering::Release);
             return None;
