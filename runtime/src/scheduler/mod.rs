@@ -13,7 +13,7 @@
 //! # Guarantees
 //! - **A pump is a good neighbour.** Its poll ends after about [`POLL_NS`] by the clock, or [`POLL_TURNS`] turns, and
 //!   the next is left to tokio; every so often tokio looks at its drivers first.
-//! - **Every turn has a budget of its own** for tokio's resources (see [`pump`]): a turn cannot use up another's.
+//! - **Every turn has a budget of its own** for tokio's resources: a turn cannot use up another's.
 //! - **Nothing is out of reach.** All that is queued, on any pump, can be taken by another, also while that pump's
 //!   turn blocks.
 //! - **A notified pump that does not come holds nobody back**: see [`crashworthy_sync::wakeup`].

@@ -5,7 +5,7 @@
 //! Tokio gives each poll of a task 128 operations on its resources; then they answer `Pending` until the task's next
 //! poll. A pump's poll is many turns: with one budget for all, the first actors use it up and the rest only spin.
 //! `unconstrained` lifts the limit, but then a handler that reads from an always-ready socket never yields. What is
-//! wanted is the full budget for every turn, and stable tokio has it: [`poll_proceed`](tokio::task::coop::poll_proceed)
+//! wanted is the full budget for every turn, and stable tokio has it: [`poll_proceed`]
 //! returns a guard which on drop, unless told that progress was made, restores the budget as it was before the call.
 //! Taken before the turn and dropped after it, also on unwinding, it undoes whatever the turn has used.
 //!
