@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::ask::{Ask, Door};
-use crate::cell::{ActorCell, AnyCell as _, Cell, flag, wake};
+use crate::cell::{ActorCell, AnyCell as _, Cell, Status, flag, wake};
 use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
 use crate::exit::ExitReason;
@@ -226,9 +226,18 @@ fn look<A: Actor>(cell: &Task<Cell<A>>) -> Result<(), Refused> {
         return Err(cell.core.refuse(Reason::Fenced));
     }
     if cell.core.flags() & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
-        return Err(cell.core.refuse(Reason::Draining));
+        return Err(draining(cell));
     }
     Ok(())
+}
+
+/// Who drains takes no new work; who has ended since does not drain any more.
+#[cold]
+fn draining<A: Actor>(cell: &Task<Cell<A>>) -> Refused {
+    match cell.core.status() {
+        Status::Stopped | Status::Gone => cell.core.closed(),
+        Status::Fresh | Status::Starting | Status::Running | Status::Down => cell.core.refuse(Reason::Draining),
+    }
 }
 
 #[inline(always)]

@@ -27,7 +27,7 @@ pub struct Straggler {
     pub pid: Pid,
     /// Whether it was abandoned: its turn still blocks a thread. Else it was killed.
     pub abandoned: bool,
-    /// How long it had been given.
+    /// How long it was waited for.
     pub after: Duration,
     /// The kind of message it hung in, if it had one in hand.
     pub in_hand: Option<String>,
@@ -58,8 +58,10 @@ pub struct ShutdownReport {
 impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "stopped in {:?}", self.took)?;
-        if self.undrained > 0 {
-            write!(f, ", {} messages were not served", self.undrained)?;
+        match self.undrained {
+            0 => {}
+            1 => f.write_str(", 1 message was not served")?,
+            more => write!(f, ", {more} messages were not served")?,
         }
         for straggler in &self.stragglers {
             write!(f, "\n  {straggler}")?;
