@@ -105,7 +105,7 @@ impl<A: Actor> ActorRef<A> {
     pub fn reserve(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
         self.look()?;
         match self.cell.mailbox.try_reserve() {
-            Ok(()) => Ok(Permit::new(self.clone(), offer)),
+            Ok(()) => Ok(Permit::new(self, offer)),
             Err(ReserveError::Full) => Err(self.cell.full(Reason::Full)),
             Err(ReserveError::Closed) => Err(self.cell.core.closed()),
         }
@@ -272,7 +272,7 @@ fn refused<A: Actor>(cell: &Task<Cell<A>>, error: PushError<Envelope<A::Msg>>) -
 }
 
 /// Sends into a place that was reserved.
-pub(crate) fn push_reserved<A: Actor>(cell: &Task<Cell<A>>, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
+fn push_reserved<A: Actor>(cell: &Task<Cell<A>>, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
     match cell.mailbox.push_reserved(seal(cell, msg, None, call)) {
         Ok(Pushed { wake: true }) => wake(cell),
         Ok(Pushed { wake: false }) => {}
@@ -285,6 +285,18 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
     fn put(&self, msg: A::Msg, caller: Caller, call: Call) -> Result<(), Refused> {
         look(self)?;
         push(self, msg, Some(caller), call).map_err(|rejected| rejected.why)
+    }
+
+    fn put_reserved(&self, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
+        if turn::is_fenced() {
+            self.mailbox.release_reserved();
+            return Err(Rejected::new(self.core.refuse(Reason::Fenced), msg));
+        }
+        push_reserved(self, msg, call)
+    }
+
+    fn release(&self) {
+        self.mailbox.release_reserved();
     }
 
     fn shared(&self) -> Option<&Arc<Shared>> {

@@ -7,15 +7,20 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
-use crate::error::{AskError, Refused};
+use crate::error::{AskError, Refused, Rejected};
 use crate::reply::{Caller, Question, Reply, question};
 use crate::shared::Shared;
 use crate::time::TimerKey;
 use crate::turn::{self, Call};
 
-/// What takes questions of one message type.
+/// What takes messages of one type, whatever actor is behind it.
 pub(crate) trait Door<M>: Send + Sync {
+    /// Takes a question.
     fn put(&self, msg: M, caller: Caller, call: Call) -> Result<(), Refused>;
+    /// Takes a message into a place that was reserved.
+    fn put_reserved(&self, msg: M, call: Call) -> Result<(), Rejected<M>>;
+    /// Gives a reserved place back.
+    fn release(&self);
     fn shared(&self) -> Option<&Arc<Shared>>;
     /// The refusal of an actor that is not there.
     fn refuse(&self) -> Refused;

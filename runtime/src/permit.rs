@@ -10,7 +10,8 @@ use std::time::Duration;
 use crashworthy_sync::mailbox::RoomTicket;
 
 use crate::actor::Actor;
-use crate::actor_ref::{ActorRef, Offer, push_reserved};
+use crate::actor_ref::{ActorRef, Offer};
+use crate::ask::Door;
 use crate::cell::Status;
 use crate::error::{Reason, Refused, Rejected};
 use crate::message::{Criticality, Message};
@@ -23,39 +24,14 @@ use crate::turn::{self, Call};
 /// It promises room, not life: if the actor ends before it is used, the message comes back.
 #[must_use = "dropping a permit gives the place back"]
 pub struct Permit<M: Message> {
-    place: Option<Box<dyn Place<M>>>,
+    /// Where the place is; `None` once it is used.
+    door: Option<Arc<dyn Door<M>>>,
     offer: Offer,
 }
 
-/// A reserved place in the mailbox of an actor whose type does not matter.
-trait Place<M>: Send {
-    fn send(self: Box<Self>, msg: M, call: Call) -> Result<(), Rejected<M>>;
-}
-
-struct Reserved<A: Actor>(Option<ActorRef<A>>);
-
-impl<A: Actor> Place<A::Msg> for Reserved<A> {
-    fn send(mut self: Box<Self>, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
-        let target = self.0.take().expect("a place is used once");
-        if turn::is_fenced() {
-            target.cell.mailbox.release_reserved();
-            return Err(Rejected::new(target.cell.core.refuse(Reason::Fenced), msg));
-        }
-        push_reserved(&target.cell, msg, call)
-    }
-}
-
-impl<A: Actor> Drop for Reserved<A> {
-    fn drop(&mut self) {
-        if let Some(target) = self.0.take() {
-            target.cell.mailbox.release_reserved();
-        }
-    }
-}
-
 impl<M: Message> Permit<M> {
-    pub(crate) fn new<A: Actor<Msg = M>>(target: ActorRef<A>, offer: Offer) -> Self {
-        Self { place: Some(Box::new(Reserved(Some(target)))), offer }
+    pub(crate) fn new<A: Actor<Msg = M>>(target: &ActorRef<A>, offer: Offer) -> Self {
+        Self { door: Some(target.cell.clone()), offer }
     }
 
     /// Sends the message into the reserved place.
@@ -63,8 +39,17 @@ impl<M: Message> Permit<M> {
     /// # Errors
     /// The actor ended meanwhile: [`Rejected`] gives the message back.
     pub fn send(mut self, msg: impl Into<M>) -> Result<(), Rejected<M>> {
-        let place = self.place.take().expect("a permit is used once");
-        place.send(msg.into(), Call { criticality: self.offer.criticality, ..Call::NONE })
+        let msg = msg.into();
+        let door = self.door.take().expect("a permit is used once");
+        door.put_reserved(msg, Call { criticality: self.offer.criticality, ..Call::NONE })
+    }
+}
+
+impl<M: Message> Drop for Permit<M> {
+    fn drop(&mut self) {
+        if let Some(door) = self.door.take() {
+            door.release();
+        }
     }
 }
 
@@ -91,7 +76,7 @@ impl<A: Actor> Admission<A> {
 
     fn permit(&self) -> Permit<A::Msg> {
         let criticality = Criticality::default();
-        Permit::new(self.target.clone(), Offer { criticality, ..Offer::within(self.within) })
+        Permit::new(&self.target, Offer { criticality, ..Offer::within(self.within) })
     }
 }
 
