@@ -214,12 +214,15 @@ impl Core {
     }
 }
 
+/// Messages with places of their own, oldest first; nothing while there are none.
+pub(crate) type OwnQueue<M> = Option<Box<VecDeque<Own<M>>>>;
+
 /// A cell of actors of type `A`.
 pub(crate) struct Cell<A: Actor> {
     pub(crate) core: Core,
     pub(crate) mailbox: Mailbox<Envelope<A::Msg>>,
     /// Messages with places of their own. Bounded by the timers and futures of the incarnation.
-    pub(crate) own: Mutex<Option<Box<VecDeque<Own<A::Msg>>>>>,
+    pub(crate) own: Mutex<OwnQueue<A::Msg>>,
 }
 
 /// What belongs to whoever holds the running claim.

@@ -279,7 +279,7 @@ impl System {
     pub async fn ended(&self) -> Ended {
         let mut ending: watch::Receiver<Option<Ended>> = self.shared.stop.ended.subscribe();
         match ending.wait_for(Option::is_some).await {
-            Ok(ended) => ended.clone().unwrap_or_else(|| Ended::runtime_gone()),
+            Ok(ended) => ended.clone().unwrap_or_else(Ended::runtime_gone),
             Err(_) => Ended::runtime_gone(),
         }
     }
