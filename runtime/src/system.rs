@@ -46,6 +46,11 @@ pub struct System {
 }
 
 /// What the root of a system's tree must be able to do. The supervisor crate implements it for trees.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the root of a system",
+    label = "not a root",
+    note = "the root is a supervisor: `Supervisor::one_for_one(\"name\").child(..)`"
+)]
 pub trait Root: Send + 'static {
     /// Starts the tree and returns its top, an actor whose parent is the system.
     fn start(self, system: &System) -> impl Future<Output = Result<Pid, StartError>> + Send;

@@ -32,6 +32,8 @@ pub struct Child<A: Actor> {
     slot: ActorRef<A>,
     args: A::Args,
     start_within: Duration,
+    /// Made where the arguments are known to be `Clone`: a missing bound is reported there, and nowhere else.
+    launch: fn(ActorRef<A>, A::Args, Duration) -> Box<dyn Launch>,
 }
 
 /// Makes children of slots.
@@ -48,7 +50,15 @@ impl<A: Actor> SlotExt<A> for Slot<A> {
         A::Args: Clone,
     {
         let name = self.name().unwrap_or_default().to_owned();
-        Child { spec: ChildSpec::worker(name), slot: self.address(), args, start_within: START_WITHIN }
+        Child {
+            spec: ChildSpec::worker(name),
+            slot: self.address(),
+            args,
+            start_within: START_WITHIN,
+            launch: |slot, args, start_within| {
+                Box::new(Static { slot, args, start_within, settle: |_, _| {}, reusable: true })
+            },
+        }
     }
 }
 
@@ -129,15 +139,9 @@ impl IntoChild for AnyChild {
     }
 }
 
-impl<A: Actor> IntoChild for Child<A>
-where
-    A::Args: Clone,
-{
+impl<A: Actor> IntoChild for Child<A> {
     fn into_child(self) -> AnyChild {
-        let Self { spec, slot, args, start_within } = self;
-        AnyChild {
-            node: Node::Worker(spec),
-            launch: Box::new(Static { slot, args, start_within, settle: |_, _| {}, reusable: true }),
-        }
+        let Self { spec, slot, args, start_within, launch } = self;
+        AnyChild { node: Node::Worker(spec), launch: launch(slot, args, start_within) }
     }
 }
