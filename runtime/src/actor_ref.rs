@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crashworthy_sync::mailbox::{PushError, Pushed, ReserveError};
-use crashworthy_sync::task::Task;
+use crashworthy_sync::task::{Runnable, Task};
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
@@ -14,6 +14,7 @@ use crate::cell::{ActorCell, AnyCell as _, Cell, Status, flag, wake};
 use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
 use crate::exit::ExitReason;
+use crate::in_place::Pace;
 use crate::lane::{Ordered, What};
 use crate::message::{Criticality, Message};
 use crate::permit::{Admission, Permit};
@@ -282,9 +283,17 @@ fn push_reserved<A: Actor>(cell: &Task<Cell<A>>, msg: A::Msg, call: Call) -> Res
 }
 
 impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
-    fn put(&self, msg: A::Msg, caller: Caller, call: Call) -> Result<(), Refused> {
+    fn put(&self, msg: A::Msg, caller: Caller, call: Call) -> Result<Option<Runnable>, Refused> {
         look(self)?;
-        push(self, msg, Some(caller), call).map_err(|rejected| rejected.why)
+        match self.mailbox.push(seal(self, msg, Some(caller), call)) {
+            Ok(Pushed { wake: true }) => Ok(self.wake()),
+            Ok(Pushed { wake: false }) => Ok(None),
+            Err(error) => Err(refused(self, error).why),
+        }
+    }
+
+    fn pace(&self) -> &Pace {
+        &self.core.pace
     }
 
     fn put_reserved(&self, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {

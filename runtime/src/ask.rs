@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
+use crashworthy_sync::task::Runnable;
+
 use crate::error::{AskError, Refused, Rejected};
+use crate::in_place::{self, Pace};
 use crate::reply::{Caller, Question, Reply, question};
 use crate::shared::Shared;
 use crate::time::TimerKey;
@@ -15,8 +18,10 @@ use crate::turn::{self, Call};
 
 /// What takes messages of one type, whatever actor is behind it.
 pub(crate) trait Door<M>: Send + Sync {
-    /// Takes a question.
-    fn put(&self, msg: M, caller: Caller, call: Call) -> Result<(), Refused>;
+    /// Takes a question. A callee that it woke is to be run: in place, or by the pumps.
+    fn put(&self, msg: M, caller: Caller, call: Call) -> Result<Option<Runnable>, Refused>;
+    /// How long the callee's turns take.
+    fn pace(&self) -> &Pace;
     /// Takes a message into a place that was reserved.
     fn put_reserved(&self, msg: M, call: Call) -> Result<(), Rejected<M>>;
     /// Gives a reserved place back.
@@ -102,7 +107,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let mut waiting = match std::mem::replace(&mut this.state, State::Ended) {
-            State::Unasked(make) => match send(this.door, this.within, make) {
+            State::Unasked(make) => match send(this.door, this.within, make, cx) {
                 Ok(waiting) => waiting,
                 Err(error) => return Poll::Ready(Err(error)),
             },
@@ -124,7 +129,12 @@ where
     }
 }
 
-fn send<M, R, F>(door: &dyn Door<M>, within: Option<Duration>, make: F) -> Result<Waiting<R>, AskError>
+fn send<M, R, F>(
+    door: &dyn Door<M>,
+    within: Option<Duration>,
+    make: F,
+    cx: &mut Poller<'_>,
+) -> Result<Waiting<R>, AskError>
 where
     R: Send + 'static,
     F: FnOnce(Reply<R>) -> M,
@@ -135,10 +145,13 @@ where
     let at = own.min(call.deadline);
     let (question, reply, caller) = question();
     let message = make(reply);
-    door.put(message, caller, Call { deadline: at, ..call }).map_err(|why| match why.reason {
+    let woken = door.put(message, caller, Call { deadline: at, ..call }).map_err(|why| match why.reason {
         crate::Reason::Fenced => AskError::Fenced,
         _ => AskError::Refused(why),
     })?;
+    if let Some(runnable) = woken {
+        in_place::run(shared, door.pace(), runnable, cx);
+    }
     Ok(Waiting { question, deadline: Deadline { shared: shared.clone(), at, timer: None } })
 }
 

@@ -27,6 +27,7 @@ use crate::actor::Actor;
 use crate::counters::{Counters, Law};
 use crate::envelope::{Envelope, Own};
 use crate::error::{Load, Reason, Refused, StartError};
+use crate::in_place::Pace;
 use crate::kinds::KindNames;
 use crate::lane::{Control, Life};
 use crate::pid::{ActorId, Pid};
@@ -101,6 +102,7 @@ pub(crate) struct Core {
     pub(crate) control: Mutex<Control>,
     pub(crate) ties: Mutex<Ties>,
     pub(crate) counters: Counters,
+    pub(crate) pace: Pace,
     pub(crate) kinds: KindNames,
     /// The asker of the message in hand: whoever ends the turn, the incarnation or its abandoner, takes it.
     pub(crate) in_hand: Mutex<Option<Caller>>,
@@ -119,6 +121,7 @@ impl Core {
             control: Mutex::default(),
             ties: Mutex::default(),
             counters: Counters::default(),
+            pace: Pace::default(),
             kinds: KindNames::default(),
             in_hand: Mutex::new(None),
         }

@@ -10,6 +10,7 @@ use crate::cell::{ActorCell, Inlet, flag};
 use crate::envelope::{Envelope, Own};
 use crate::lane::{Fate, What};
 use crate::signal::Signal;
+use crate::turn;
 
 /// Messages an incarnation handles before others get a turn.
 pub(crate) const BATCH: u32 = 64;
@@ -74,6 +75,9 @@ impl<A: Actor> Inbox<A> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            if self.batch != BATCH && turn::is_in_place() {
+                return self.leave(cx);
+            }
             match self.pop() {
                 Next::Message(envelope) => {
                     self.batch -= 1;
@@ -89,6 +93,14 @@ impl<A: Actor> Inbox<A> {
                 Next::Fenced => return Poll::Ready(Item::Fate(Fate::Fenced)),
             }
         }
+    }
+
+    /// A turn run in place took its one message: the rest is left to the pumps.
+    fn leave(&mut self, cx: &Poller<'_>) -> Poll<Item<A::Msg>> {
+        if self.receiver(|receiver| receiver.park()) != Some(true) {
+            cx.waker().wake_by_ref();
+        }
+        self.rest()
     }
 
     #[inline(always)]

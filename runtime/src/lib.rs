@@ -23,6 +23,7 @@ mod envelope;
 mod error;
 mod exit;
 mod guard;
+mod in_place;
 mod inbox;
 mod inspect;
 mod kinds;

@@ -171,6 +171,7 @@ impl<A: Actor> Run for Cell<A> {
         let waker = waker.unwrap_or_else(|| Waker::from(task.clone()));
         let core = &task.core;
         let pid = core.pid();
+        let began = core.pace.is_due().then(|| core.shared().port.now_ns());
         let turned = {
             let _turn = turn::enter_system(Turn { pid, call: Call::NONE }, &core.shared().stragglers);
             poll(life, &waker)
@@ -178,8 +179,14 @@ impl<A: Actor> Run for Cell<A> {
         if claim.is_stale() {
             return retire(task, claim, turned, pid);
         }
+        if let Some(began) = began {
+            core.pace.note(core.shared().port.now_ns().saturating_sub(began));
+        }
         match turned {
             Turned::Pending(life) => {
+                if core.doing.load(Relaxed) != 0 {
+                    core.pace.awaits();
+                }
                 task.with_owner(|owner| {
                     owner.life = Some(life);
                     owner.waker = Some(waker);

@@ -74,6 +74,8 @@ impl Stragglers {
 /// What a thread knows of the turn it runs.
 struct Ambient {
     turn: Cell<Turn>,
+    /// How many turns this thread runs in place of their pumps.
+    nested: Cell<u8>,
     /// Address of the stragglers below: what is compared for every turn.
     known: Cell<usize>,
     /// The stragglers of the system whose turn this thread ran last.
@@ -82,7 +84,7 @@ struct Ambient {
 
 thread_local! {
     static AMBIENT: Ambient = const {
-        Ambient { turn: Cell::new(Turn::OUTSIDE), known: Cell::new(0), stragglers: RefCell::new(None) }
+        Ambient { turn: Cell::new(Turn::OUTSIDE), nested: Cell::new(0), known: Cell::new(0), stragglers: RefCell::new(None) }
     };
 }
 
@@ -130,6 +132,32 @@ pub(crate) fn enter_system(turn: Turn, stragglers: &Arc<Stragglers>) -> Guard {
         let other = if known { None } else { know(ambient, Some(stragglers.clone())) };
         Guard { before, stragglers: other }
     })
+}
+
+/// A turn run in place, until it goes.
+pub(crate) struct InPlace(());
+
+impl Drop for InPlace {
+    fn drop(&mut self) {
+        AMBIENT.with(|ambient| ambient.nested.set(ambient.nested.get() - 1));
+    }
+}
+
+/// Makes the next turn one that is run in place, unless that would nest deeper than `deepest`.
+pub(crate) fn nest(deepest: u8) -> Option<InPlace> {
+    AMBIENT.with(|ambient| {
+        let depth = ambient.nested.get();
+        (depth < deepest).then(|| {
+            ambient.nested.set(depth + 1);
+            InPlace(())
+        })
+    })
+}
+
+/// Whether the current turn is run in place: it takes one message.
+#[inline(always)]
+pub(crate) fn is_in_place() -> bool {
+    AMBIENT.with(|ambient| ambient.nested.get() != 0)
 }
 
 /// Sets the call of the current turn.
