@@ -4,7 +4,7 @@
 //! below the facade say `crate = path` instead.
 //!
 //! `derive(Message)` reads its attributes (`attributes`), resolves them per variant (`message`) and adds the
-//! conversions that were asked for (`convert`). The two function attributes share one expansion (`entry`).
+//! conversions (`convert`) and copies (`salvage`) that were asked for. The two function attributes share one expansion (`entry`).
 #![forbid(unsafe_code)]
 
 mod attributes;
@@ -12,6 +12,7 @@ mod convert;
 mod duration;
 mod entry;
 mod message;
+mod salvage;
 
 use proc_macro::TokenStream;
 
@@ -20,7 +21,7 @@ use proc_macro::TokenStream;
 /// An actor has one message enum whose variants differ in how much they matter, how soon they are wanted and what they
 /// cost. Attributes on the type are the default for all of its variants; those on a variant win.
 ///
-/// ```ignore
+/// ```
 /// use crashworthy::prelude::*;
 ///
 /// #[derive(Message)]
@@ -49,16 +50,35 @@ use proc_macro::TokenStream;
 /// | `sla = "50ms"` | type, variant | when it should be handled if its sender names no deadline: a number and `ns`, `us`, `ms`, `s`, `m` or `h`; `"none"` undoes the type's |
 /// | `cost = 2.0` | type, variant | its work as a multiple of the actor's usual message; above zero |
 /// | `idempotent` | type, variant | handling it twice is as good as once; `idempotent = false` undoes the type's |
+/// | `salvage` | type, variant | a copy is kept while it is handled, for the dead-letter hook if the handler crashes: its fields are `Clone`; `salvage = false` undoes the type's |
 /// | `from` | tuple variant with one field | also `From<Field> for Type` and `TryFrom<Type> for Field`, so that the actor can be addressed as a `Recipient<Field>` |
 /// | `crate = path` | type | where `Message` is found, if not at `::crashworthy` |
 ///
 /// What is not said keeps the trait's default. `kind` is the variant's name; for a struct, the type's.
 ///
+/// # Copies for the dead-letter hook
+///
+/// A crash destroys the message in hand. What is worth looking at afterwards is copied before it is handled:
+///
+/// ```
+/// use crashworthy::prelude::*;
+///
+/// #[derive(Message)]
+/// enum Orders {
+///     #[message(salvage)]
+///     Place { article: u32, pieces: u32 },
+///     Count { reply: Reply<usize> },
+/// }
+///
+/// let copy = Orders::Place { article: 7, pieces: 2 }.salvage().and_then(|copy| copy.downcast().ok());
+/// assert!(matches!(copy.as_deref(), Some(Orders::Place { article: 7, pieces: 2 })));
+/// ```
+///
 /// # Conversions
 ///
 /// `TryFrom` gives the message back when it is another variant: its error is the message itself.
 ///
-/// ```ignore
+/// ```
 /// use crashworthy::prelude::*;
 ///
 /// #[derive(Message)]
@@ -84,13 +104,15 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// This is the documented default for services: on a runtime of their own the actors get all of its workers rather than
 /// their share of somebody else's.
 ///
-/// ```ignore
+/// ```
 /// use crashworthy::prelude::*;
 ///
 /// #[crashworthy::main]
 /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let system = System::start(Supervisor::one_for_one("shop")).await?;
-///     Ok(system.run_until_signal().await.into_result()?)
+///     # system.stop().await;
+///     system.run_until_signal().await.into_result()?;
+///     Ok(())
 /// }
 /// ```
 ///
@@ -109,9 +131,11 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// same time, and few enough for many tests at once. Other attributes, such as `#[should_panic]` and `#[ignore]`, keep
 /// their meaning.
 ///
-/// ```ignore
+/// ```
+/// use crashworthy::prelude::*;
+///
 /// #[crashworthy::test]
-/// async fn a_system_starts_and_stops() -> Result<(), crashworthy::StartError> {
+/// async fn a_system_starts_and_stops() -> Result<(), StartError> {
 ///     let system = System::start(Supervisor::one_for_one("shop")).await?;
 ///     system.stop().await;
 ///     Ok(())

@@ -7,12 +7,13 @@ use syn::{Data, DataEnum, DeriveInput, Fields, Generics, Path, parse_quote};
 
 use crate::attributes::{Attributes, Errors, Place, Sla, refuse_on_fields};
 use crate::convert;
+use crate::salvage::{self, Form};
 
 /// The whole expansion. What is wrong becomes compile errors beside a bare implementation, so that the author sees the
 /// mistakes and not their consequences.
 pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
     derive(input).unwrap_or_else(|error| {
-        let bare = Derived { of: input, krate: facade(), methods: TokenStream::new() };
+        let bare = Derived { of: input, krate: facade(), methods: TokenStream::new(), forms: &[] };
         let errors = error.into_compile_error();
         quote!(#errors #bare)
     })
@@ -38,11 +39,14 @@ fn derive_struct(input: &DeriveInput, fields: &Fields) -> syn::Result<TokenStrea
     let krate = said.krate.clone().unwrap_or_else(facade);
     let name = input.ident.unraw().to_string();
     let properties = properties(&krate, &said, &[]);
+    let forms = [Form { path: quote!(Self), fields, kept: said.salvage == Some(true) }];
+    let salvage = salvage::method(&forms);
     let methods = quote! {
         fn kind(&self) -> &'static str { #name }
         #properties
+        #salvage
     };
-    Ok(Derived { of: input, krate, methods }.into_token_stream())
+    Ok(Derived { of: input, krate, methods, forms: &forms }.into_token_stream())
 }
 
 fn derive_enum(input: &DeriveInput, data: &DataEnum) -> syn::Result<TokenStream> {
@@ -63,11 +67,22 @@ fn derive_enum(input: &DeriveInput, data: &DataEnum) -> syn::Result<TokenStream>
         quote!(Self::#variant { .. } => #name,)
     });
     let properties = properties(&krate, &said, &variants);
+    let forms: Vec<_> = data
+        .variants
+        .iter()
+        .zip(&variants)
+        .map(|(variant, (name, own))| {
+            let kept = own.salvage.or(said.salvage) == Some(true);
+            Form { path: quote!(Self::#name), fields: &variant.fields, kept }
+        })
+        .collect();
+    let salvage = salvage::method(&forms);
     let methods = quote! {
         fn kind(&self) -> &'static str { match *self { #(#kinds)* } }
         #properties
+        #salvage
     };
-    let message = Derived { of: input, krate, methods };
+    let message = Derived { of: input, krate, methods, forms: &forms };
     Ok(quote!(#message #conversions))
 }
 
@@ -141,13 +156,14 @@ struct Derived<'a> {
     of: &'a DeriveInput,
     krate: Path,
     methods: TokenStream,
+    forms: &'a [Form<'a>],
 }
 
 impl ToTokens for Derived<'_> {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { of, krate, methods } = self;
+        let Self { of, krate, methods, forms } = self;
         let name = &of.ident;
-        let generics = sendable(&of.generics);
+        let generics = bounded(&of.generics, forms);
         let (parameters, arguments, bounds) = generics.split_for_impl();
         tokens.extend(quote! {
             #[automatically_derived]
@@ -157,12 +173,16 @@ impl ToTokens for Derived<'_> {
     }
 }
 
-/// A generic message is one where its parameters let it be sent. Of a plain type the trait itself demands that, and rustc
-/// underlines the field that cannot.
-fn sendable(generics: &Generics) -> Generics {
+/// A generic message is one where its parameters let it be sent, and let be cloned what is kept of it. Of a plain type the
+/// traits themselves demand that, and rustc underlines the field that cannot.
+fn bounded(generics: &Generics, forms: &[Form<'_>]) -> Generics {
     let mut generics = generics.clone();
     if generics.type_params().next().is_some() {
-        generics.make_where_clause().predicates.push(parse_quote!(Self: ::core::marker::Send + 'static));
+        let bounds = &mut generics.make_where_clause().predicates;
+        bounds.push(parse_quote!(Self: ::core::marker::Send + 'static));
+        bounds.extend::<Vec<syn::WherePredicate>>(
+            salvage::cloned(forms).map(|field| parse_quote!(#field: ::core::clone::Clone)).collect(),
+        );
     }
     generics
 }

@@ -166,6 +166,49 @@ fn a_generic_message_must_be_sendable() {
 }
 
 #[test]
+fn a_copy_is_made_of_the_fields_of_each_variant_that_is_kept() {
+    check(
+        parse_quote!(
+            #[message(salvage)]
+            enum Till {
+                Sell {
+                    cents: u64,
+                    till: u8,
+                },
+                Add(u64),
+                #[message(salvage = false)]
+                Total(Reply<u64>),
+            }
+        ),
+        quote! {
+            fn kind(&self) -> &'static str {
+                match *self {
+                    Self::Sell { .. } => "Sell",
+                    Self::Add { .. } => "Add",
+                    Self::Total { .. } => "Total",
+                }
+            }
+            fn salvage(
+                &self
+            ) -> ::core::option::Option<::std::boxed::Box<dyn ::core::any::Any + ::core::marker::Send>> {
+                match self {
+                    Self::Sell { cents: __0, till: __1 } => ::core::option::Option::Some(
+                        ::std::boxed::Box::new(Self::Sell {
+                            cents: ::core::clone::Clone::clone(__0),
+                            till: ::core::clone::Clone::clone(__1)
+                        })
+                    ),
+                    Self::Add { 0: __0 } => ::core::option::Option::Some(
+                        ::std::boxed::Box::new(Self::Add { 0: ::core::clone::Clone::clone(__0) })
+                    ),
+                    _ => ::core::option::Option::None,
+                }
+            }
+        },
+    );
+}
+
+#[test]
 fn a_mistake_is_refused_with_its_reason() {
     check_refused(parse_quote!(union U { a: u32, b: f32 }), "a union cannot be a message");
     check_refused(

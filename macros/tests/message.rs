@@ -100,3 +100,22 @@ fn an_enum_without_variants_is_a_message() {
     fn is_message<M: Message>() {}
     is_message::<Never>();
 }
+
+#[derive(Message, Debug, PartialEq)]
+#[message(crate = crashworthy_runtime, salvage)]
+enum Parcel<T> {
+    To(String, T),
+    Empty,
+    #[message(salvage = false)]
+    Sealed(Box<Parcel<T>>),
+}
+
+#[test]
+fn a_copy_is_kept_of_what_says_so() {
+    let copy = |parcel: &Parcel<u32>| parcel.salvage().and_then(|copy| copy.downcast::<Parcel<u32>>().ok());
+    let parcel = Parcel::To("Joe".to_owned(), 7);
+    assert_eq!(copy(&parcel).as_deref(), Some(&parcel));
+    assert_eq!(copy(&Parcel::Empty).as_deref(), Some(&Parcel::Empty));
+    assert_eq!(copy(&Parcel::Sealed(Box::new(Parcel::Empty))), None);
+    assert!(Tick(1).salvage().is_none());
+}

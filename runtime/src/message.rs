@@ -57,7 +57,7 @@ pub trait Message: Send + 'static {
 
     /// A copy for the dead-letter hook, taken before the message is handled: a crash destroys the original.
     ///
-    /// The default keeps nothing and costs nothing.
+    /// The default keeps nothing and costs nothing; `#[message(salvage)]` derives the copy.
     fn salvage(&self) -> Option<Box<dyn Any + Send>> {
         None
     }
