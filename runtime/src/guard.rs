@@ -48,7 +48,7 @@ impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
         let mut this = self.project();
         let core = &this.cell.core;
         if *this.polled && core.flags() & flag::URGENT != 0 {
-            let fate = core.control.lock().fate(core.traps(), true);
+            let fate = core.control.lock().fate(core.pid(), core.traps(), true);
             if let Some(fate) = fate {
                 return Poll::Ready(match this.cell.user(|| contain(|| this.future.set(None))) {
                     Ok(Ok(())) => Met::Interrupted(fate),

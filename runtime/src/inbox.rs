@@ -47,6 +47,13 @@ impl<A: Actor> Inbox<A> {
         Self { cell, batch: BATCH }
     }
 
+    /// What came before the first turn: whoever is killed then runs no callback at all.
+    pub(crate) fn fate_before_init(&self) -> Option<Fate> {
+        let core = &self.cell.core;
+        let urgent = core.flags() & flag::URGENT != 0;
+        urgent.then(|| core.control.lock().fate(core.pid(), core.traps(), true)).flatten()
+    }
+
     /// The mailbox's consuming end belongs to the turn, not to the incarnation: a straggler must not have it.
     #[inline(always)]
     fn receiver<R>(&self, work: impl FnOnce(&mut Inlet<A>) -> R) -> Option<R> {
@@ -144,7 +151,7 @@ impl<A: Actor> Inbox<A> {
         let core = &self.cell.core;
         let position = self.receiver(|receiver| receiver.position())?;
         let mut control = core.control.lock();
-        if let Some(fate) = control.fate(core.traps(), false) {
+        if let Some(fate) = control.fate(core.pid(), core.traps(), false) {
             return Some(Some(Item::Fate(fate)));
         }
         let due = control.due(position);

@@ -98,7 +98,7 @@ impl Control {
     }
 
     /// Decides what the urgent entries mean. A handler under way is interrupted by what kills, not by what stops.
-    pub(crate) fn fate(&mut self, trapping: bool, handling: bool) -> Option<Fate> {
+    pub(crate) fn fate(&mut self, own: Pid, trapping: bool, handling: bool) -> Option<Fate> {
         let lane = self.lane.as_mut()?;
         if lane.kill {
             return Some(Fate::Dies(ExitReason::Killed));
@@ -106,11 +106,11 @@ impl Control {
         if trapping {
             return if handling { None } else { lane.stop.take().map(Fate::Stops) };
         }
-        // OTP: an exit signal `normal` does nothing to whoever does not trap, not even from the parent.
+        // OTP: an exit signal `normal` does nothing to whoever does not trap, not even from the parent; only from itself.
         if let Some(reason) = lane.stop.take().filter(|reason| *reason != ExitReason::Normal) {
             return Some(Fate::Dies(reason));
         }
-        lane.ordered.retain(|entry| !matches!(entry.what.exit(), Some((_, ExitReason::Normal))));
+        lane.ordered.retain(|entry| !matches!(entry.what.exit(), Some((from, ExitReason::Normal)) if from != own));
         lane.ordered.iter().find_map(|entry| entry.what.exit().map(|(_, reason)| Fate::Dies(reason.clone())))
     }
 
@@ -163,6 +163,8 @@ impl fmt::Debug for Control {
 mod tests {
     use super::*;
 
+    const OWN: Pid = Pid { id: crate::pid::ActorId(1), incarnation: 1 };
+
     fn exit(reason: ExitReason) -> Ordered {
         Ordered { ticket: 0, what: What::Signal(Signal::Exit { from: Pid::OUTSIDE, reason }) }
     }
@@ -171,7 +173,7 @@ mod tests {
     fn a_normal_exit_signal_does_nothing_to_whoever_does_not_trap() {
         let mut control = Control::default();
         control.lane().ordered.push_back(exit(ExitReason::Normal));
-        assert_eq!(control.fate(false, false), None);
+        assert_eq!(control.fate(OWN, false, false), None);
         assert!(control.due(0).is_none());
     }
 
@@ -179,17 +181,17 @@ mod tests {
     fn a_trapping_actor_reads_exits_in_order_and_others_die_of_them() {
         let mut control = Control::default();
         control.lane().ordered.push_back(exit(ExitReason::Shutdown));
-        assert_eq!(control.fate(true, false), None);
-        assert_eq!(control.fate(false, true), Some(Fate::Dies(ExitReason::Shutdown)));
+        assert_eq!(control.fate(OWN, true, false), None);
+        assert_eq!(control.fate(OWN, false, true), Some(Fate::Dies(ExitReason::Shutdown)));
     }
 
     #[test]
     fn a_stop_waits_for_the_handler_of_a_trapping_actor_and_a_kill_does_not() {
         let mut control = Control::default();
         control.lane().stop = Some(ExitReason::Shutdown);
-        assert_eq!(control.fate(true, true), None);
+        assert_eq!(control.fate(OWN, true, true), None);
         control.lane().kill = true;
-        assert_eq!(control.fate(true, true), Some(Fate::Dies(ExitReason::Killed)));
+        assert_eq!(control.fate(OWN, true, true), Some(Fate::Dies(ExitReason::Killed)));
     }
 
     #[test]

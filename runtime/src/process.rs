@@ -72,7 +72,11 @@ pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Bir
     let mut inbox = Inbox::open(cell.clone());
     let mut end = End::new(cell.clone(), birth.pid);
     let mut cx = Context::new(cell.clone(), birth.pid, birth.parent);
-    let state = match guard(&cell, Call::NONE, A::init(args, &mut cx)).await {
+    let init = match inbox.fate_before_init() {
+        None => guard(&cell, Call::NONE, A::init(args, &mut cx)).await,
+        Some(fate) => Met::Interrupted(fate),
+    };
+    let state = match init {
         Met::Returned(Ok(state)) => state,
         Met::Returned(Err(exit)) if exit.is_ignore() => {
             return end.before_start(birth.ack, StartFailure::Ignored, ExitReason::Normal);
@@ -379,7 +383,7 @@ fn bury(cell: &Arc<dyn AnyCell>, pid: Pid, reason: &ExitReason, never_started: b
         cell.clone().close_mailbox();
     }
     let Some(tied) = tied else { return };
-    let Tied { parent, links, watchers, monitors, children, names, groups } = *tied;
+    let Tied { parent: _, starter, links, watchers, monitors, children, names, groups } = *tied;
     for name in names {
         shared.names.release(&name, pid);
     }
@@ -394,7 +398,7 @@ fn bury(cell: &Arc<dyn AnyCell>, pid: Pid, reason: &ExitReason, never_started: b
             }
         }
     }
-    let quiet = parent.filter(|_| never_started).map(|(pid, _)| pid);
+    let quiet = starter.filter(|_| never_started);
     for (other, other_cell) in links {
         if let Some(other_cell) = other_cell.upgrade() {
             if Some(other) == quiet {

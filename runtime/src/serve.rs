@@ -140,7 +140,7 @@ fn step<A: Actor, F: Future>(
     cx: &mut Poller<'_>,
 ) -> Poll<Met<F::Output>> {
     if *polled && cell.core.flags() & flag::URGENT != 0 {
-        let fate = cell.core.control.lock().fate(cell.core.traps(), true);
+        let fate = cell.core.control.lock().fate(cell.core.pid(), cell.core.traps(), true);
         if let Some(fate) = fate {
             return Poll::Ready(match cell.user(|| future.set(None)) {
                 Ok(()) => Met::Interrupted(fate),

@@ -116,6 +116,7 @@ fn tie(cell: &Arc<dyn AnyCell>, pid: Pid, starter: Pid, starter_cell: &Option<We
             tied.parent = Some((starter, starter_cell.clone()));
         }
         if let Some(starter_cell) = starter_cell.clone().filter(|_| under.link) {
+            tied.starter = Some(starter);
             tied.links.insert(starter, starter_cell);
         }
     }

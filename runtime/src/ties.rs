@@ -29,6 +29,8 @@ pub(crate) struct Ties {
 pub(crate) struct Tied {
     /// Who started it and may stop it; the system itself has no cell.
     pub(crate) parent: Option<(Pid, Option<Weak<dyn AnyCell>>)>,
+    /// Who started it and was linked to it from before its `init`: not signalled if that fails.
+    pub(crate) starter: Option<Pid>,
     pub(crate) links: BTreeMap<Pid, Weak<dyn AnyCell>>,
     /// Who watches this incarnation.
     pub(crate) watchers: BTreeMap<(Pid, MonitorRef), Watcher>,
