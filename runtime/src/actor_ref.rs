@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::actor::Actor;
 use crate::ask::{Ask, Door};
 use crate::cell::{ActorCell, AnyCell as _, Cell, Status, flag, wake};
+use crate::crash::tell;
 use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
 use crate::exit::ExitReason;
@@ -161,8 +162,12 @@ impl<A: Actor> ActorRef<A> {
         let mut ties = core.ties.lock();
         if ties.living() != 0 {
             let watchers = &mut ties.tied().watchers;
-            watchers.retain(|_, watcher| !matches!(watcher, Watcher::Outside(sender) if sender.is_closed()));
+            let over = |watcher: &mut Watcher| matches!(watcher, Watcher::Outside(sender) if sender.is_closed());
+            let gone: Vec<_> = watchers.extract_if(.., |_, watcher| over(watcher)).collect();
             watchers.insert((Pid::OUTSIDE, monitor), Watcher::Outside(sender));
+            drop(ties);
+            // The wakers of those who have gone are foreign: not under the lock.
+            tell(|| gone);
         }
         async move {
             // A sender that vanished means that there was nobody to watch.

@@ -88,6 +88,25 @@ pub(crate) struct Home {
     pub(crate) id: ActorId,
 }
 
+/// Where the message in hand came from: for the dead-letter hook, should it be given up. Written by the incarnation.
+#[derive(Default)]
+pub(crate) struct Origin {
+    from: AtomicU64,
+    stamp: AtomicU32,
+}
+
+impl Origin {
+    #[inline(always)]
+    pub(crate) fn note(&self, from: ActorId, stamp: u32) {
+        self.from.store(from.0, Relaxed);
+        self.stamp.store(stamp, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> (ActorId, u32) {
+        (ActorId(self.from.load(Relaxed)), self.stamp.load(Relaxed))
+    }
+}
+
 /// The part of a cell that knows no types.
 pub(crate) struct Core {
     pub(crate) name: Option<Arc<str>>,
@@ -97,6 +116,7 @@ pub(crate) struct Core {
     incarnation: AtomicU32,
     /// Kind of the message in hand, plus one, and [`OWN_MESSAGE`]; 0 when there is none. Written by the incarnation.
     pub(crate) doing: AtomicU32,
+    pub(crate) origin: Origin,
     /// When the message in hand was begun, by the system's coarse clock.
     pub(crate) since_ns: AtomicU64,
     pub(crate) control: Mutex<Control>,
@@ -104,7 +124,8 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     pub(crate) pace: Pace,
     pub(crate) kinds: KindNames,
-    /// The asker of the message in hand: whoever ends the turn, the incarnation or its abandoner, takes it.
+    /// The asker of the message in hand; of `init`, whoever waits for the start. Whoever ends the turn, the incarnation
+    /// or its abandoner, takes it.
     pub(crate) in_hand: Mutex<Option<Caller>>,
 }
 
@@ -117,6 +138,7 @@ impl Core {
             status: AtomicU32::new(Status::Fresh as u32),
             incarnation: AtomicU32::new(0),
             doing: AtomicU32::new(0),
+            origin: Origin::default(),
             since_ns: AtomicU64::new(0),
             control: Mutex::default(),
             ties: Mutex::default(),
@@ -199,6 +221,12 @@ impl Core {
     pub(crate) fn kind_in_hand(&self) -> Option<&'static str> {
         let doing = self.doing.load(Relaxed) & !OWN_MESSAGE;
         (doing != 0).then(|| self.kinds.name((doing - 1) as u8))
+    }
+
+    /// Who waits for the message in hand.
+    pub(crate) fn asker(&self) -> Option<Caller> {
+        // In `init` it is whoever waits for the start: an actor is not cancelled because nobody does.
+        (self.status() != Status::Starting).then(|| self.in_hand.lock().clone()).flatten()
     }
 
     /// Whether a message that somebody sent is in hand.
@@ -348,10 +376,15 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     fn shut(&self, status: Status) {
         {
             let ties = self.core.ties.lock();
-            if ties.living() != 0 || self.core.status() == Status::Gone {
+            if ties.living() != 0 {
                 return;
             }
-            self.core.set_status(status);
+            match self.core.status() {
+                Status::Gone => return,
+                // Closed already, and what was queued is seen to.
+                Status::Fresh | Status::Stopped => return self.core.set_status(status),
+                Status::Starting | Status::Running | Status::Down => self.core.set_status(status),
+            }
             self.core.control.lock().lane().close = true;
         }
         self.mailbox.close();
@@ -363,7 +396,7 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     }
 
     fn flush(&self) {
-        self.core.control.lock().lane().flush = true;
+        self.core.control.lock().lane().flush = Some(self.mailbox.tail());
         wake(self);
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::Stream;
+use parking_lot::MutexGuard;
 
 use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
@@ -14,10 +15,10 @@ use crate::error::{AskError, Refused, StartError};
 use crate::exit::ExitReason;
 use crate::pid::Pid;
 use crate::pipe::Pipes;
-use crate::signal::{Down, MonitorRef, Signal, Via, send_exit, send_kill};
+use crate::signal::{Down, MonitorRef, Signal, Via, send_exit};
 use crate::start::{Start, Starting, Under};
 use crate::system::System;
-use crate::ties::Watcher;
+use crate::ties::{Ties, Watcher};
 use crate::timers::{TimerRef, Timers};
 use crate::turn::{self, Call, NEVER};
 
@@ -69,6 +70,12 @@ impl<A: Actor> Context<A> {
 
     fn any(&self) -> Arc<dyn AnyCell> {
         self.cell.clone()
+    }
+
+    /// The ties of this incarnation. `None` once it was abandoned: they are another's now, or nobody's.
+    fn ties(&self) -> Option<MutexGuard<'_, Ties>> {
+        let ties = self.cell.core.ties.lock();
+        ties.lives(self.pid.incarnation).then_some(ties)
     }
 }
 
@@ -122,21 +129,25 @@ impl<A: Actor> Context<A> {
 
     /// What [`stopping`](Self::stopping) waits for, as a value to pass on.
     pub fn stop_watch(&self) -> StopWatch {
-        StopWatch { cell: self.any() }
+        StopWatch { cell: self.any(), incarnation: self.pid.incarnation }
     }
 
     /// Ends a slot below this actor that is not running: what is queued falls, senders are refused. A slot that is
     /// `gone` cannot be started again.
     pub fn close<B: Actor>(&self, slot: &ActorRef<B>, gone: bool) {
+        let Some(mut ties) = self.ties() else { return };
         if gone {
-            self.cell.core.ties.lock().tied().children.remove(&slot.id());
+            ties.tied().children.remove(&slot.id());
         }
+        drop(ties);
         slot.cell.shut(if gone { crate::cell::Status::Gone } else { crate::cell::Status::Stopped });
     }
 
     /// Throws away what is queued for a slot below this actor, before its next incarnation begins.
     pub fn flush<B: Actor>(&self, slot: &ActorRef<B>) {
-        slot.cell.flush();
+        if !turn::is_fenced() {
+            slot.cell.flush();
+        }
     }
 }
 
@@ -145,6 +156,7 @@ impl<A: Actor> Context<A> {
     /// From now on, exit signals (kills aside) are read by [`on_signal`](Actor::on_signal) instead of ending this
     /// actor.
     pub fn trap_exit(&mut self, trap: bool) {
+        let Some(_ties) = self.ties() else { return };
         if trap {
             self.cell.core.raise(flag::TRAPS);
         } else {
@@ -162,7 +174,9 @@ impl<A: Actor> Context<A> {
         }
         let target = self.cell.core.shared().find(other.id);
         if let Some(target) = &target {
-            self.cell.core.ties.lock().tied().links.insert(other, Arc::downgrade(target));
+            let Some(mut ties) = self.ties() else { return };
+            ties.tied().links.insert(other, Arc::downgrade(target));
+            drop(ties);
             let mut ties = target.core().ties.lock();
             if ties.lives(other.incarnation) {
                 ties.tied().links.insert(self.pid, Arc::downgrade(&self.any()));
@@ -170,13 +184,15 @@ impl<A: Actor> Context<A> {
             }
         }
         // `insert` above may have been answered by an exit signal already; then the link is gone and this is a no-op.
-        self.cell.core.ties.lock().tied().links.entry(other).or_insert_with(|| Arc::downgrade(&self.any()));
+        if let Some(mut ties) = self.ties() {
+            ties.tied().links.entry(other).or_insert_with(|| Arc::downgrade(&self.any()));
+        }
         let _ = send_exit(&self.any(), self.pid.incarnation, other, ExitReason::NoProc, Via::Link);
     }
 
     /// Removes a link. Once this returns no further exit signal of that link arrives; one may be waiting already.
     pub fn unlink(&mut self, other: Pid) {
-        if self.cell.core.ties.lock().unlink(other)
+        if self.ties().is_some_and(|mut ties| ties.unlink(other))
             && let Some(target) = self.cell.core.shared().find(other.id)
         {
             let mut ties = target.core().ties.lock();
@@ -193,7 +209,10 @@ impl<A: Actor> Context<A> {
         let monitor = MonitorRef(core.shared().next_monitor());
         let target = core.shared().find(other.id);
         let weak = target.as_ref().map_or_else(|| Arc::downgrade(&self.any()), Arc::downgrade);
-        core.ties.lock().tied().monitors.insert(monitor, (other, weak));
+        match self.ties() {
+            Some(mut ties) => ties.tied().monitors.insert(monitor, (other, weak)),
+            None => return monitor,
+        };
         let watcher = Watcher::Actor { cell: Arc::downgrade(&self.any()), incarnation: self.pid.incarnation };
         if let Some(target) = target {
             let mut ties = target.core().ties.lock();
@@ -209,7 +228,9 @@ impl<A: Actor> Context<A> {
 
     /// Ends a monitor; its `Down` is taken back if it is waiting unread.
     pub fn demonitor(&mut self, monitor: MonitorRef) {
-        let ended = self.cell.core.ties.lock().end_monitor(monitor);
+        let Some(mut ties) = self.ties() else { return };
+        let ended = ties.end_monitor(monitor);
+        drop(ties);
         match ended {
             Some((pid, cell)) => {
                 if let Some(cell) = cell.upgrade() {
@@ -239,14 +260,13 @@ impl<A: Actor> Context<A> {
 
     /// Takes an exit signal of that incarnation that is waiting unread, if there is one: unlink first.
     pub fn take_exit(&mut self, other: Pid) -> Option<ExitReason> {
+        let _ties = self.ties()?;
         self.cell.core.control.lock().take_exit(other)
     }
 
     /// Kills an incarnation: no callback of it runs any more, links and monitors see [`ExitReason::Killed`].
     pub fn kill(&self, other: Pid) {
-        if let Some(cell) = self.cell.core.shared().find(other.id) {
-            send_kill(&cell, other.incarnation);
-        }
+        self.system().kill(other);
     }
 
     /// Takes the slot from an incarnation that was killed and whose turn does not return; see
@@ -265,8 +285,10 @@ impl<A: Actor> Context<A> {
 
     /// Gives a name back.
     pub fn unregister(&mut self, name: &str) -> bool {
+        let Some(mut ties) = self.ties() else { return false };
+        ties.tied().names.retain(|held| &**held != name);
+        drop(ties);
         let core = &self.cell.core;
-        core.ties.lock().tied().names.retain(|held| &**held != name);
         core.shared().names.release(name, self.pid)
     }
 
@@ -274,19 +296,20 @@ impl<A: Actor> Context<A> {
     pub fn join(&mut self, group: &str) {
         let group: Arc<str> = group.into();
         let core = &self.cell.core;
-        let mut ties = core.ties.lock();
+        let Some(mut ties) = self.ties() else { return };
         let groups = &mut ties.tied().groups;
         if !groups.contains(&group) {
             groups.push(group.clone());
         }
-        drop(ties);
         core.shared().groups.join(&group, self.pid, Arc::downgrade(&self.any()));
     }
 
     /// Leaves a process group.
     pub fn leave(&mut self, group: &str) -> bool {
         let core = &self.cell.core;
-        core.ties.lock().tied().groups.retain(|joined| &**joined != group);
+        let Some(mut ties) = self.ties() else { return false };
+        ties.tied().groups.retain(|joined| &**joined != group);
+        drop(ties);
         core.shared().groups.leave(group, self.pid)
     }
 }
@@ -305,7 +328,7 @@ impl<A: Actor> Context<A> {
     /// # Cancel safety
     /// Nothing is lost.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<A> {
-        let caller = self.cell.core.in_hand.lock().clone();
+        let caller = self.cell.core.asker();
         let shared = self.cell.core.shared().clone();
         let deadline = self.call.deadline;
         async move {
@@ -331,7 +354,7 @@ impl<A: Actor> Context<A> {
         if turn::is_fenced() {
             return Err(AskError::Fenced);
         }
-        if self.cell.core.in_hand.lock().as_ref().is_some_and(|caller| caller.is_cancelled()) {
+        if self.cell.core.asker().is_some_and(|caller| caller.is_cancelled()) {
             return Err(AskError::Cancelled);
         }
         match self.remaining() {
@@ -433,21 +456,32 @@ impl<A: Actor> Context<A> {
 #[derive(Clone)]
 pub struct StopWatch {
     cell: Arc<dyn AnyCell>,
+    incarnation: u32,
 }
 
 impl StopWatch {
-    /// Whether the parent has asked it to stop.
+    /// Whether the parent has asked it to stop, or it has ended.
     pub fn is_stopping(&self) -> bool {
-        self.cell.core().control.lock().look().is_some_and(|lane| lane.stop.is_some() || lane.kill)
+        let core = self.cell.core();
+        let ties = core.ties.lock();
+        !ties.lives(self.incarnation) || core.control.lock().look().is_some_and(|lane| lane.stop.is_some() || lane.kill)
     }
 
-    /// Resolves when the parent asks it to stop.
+    /// Resolves when the parent asks it to stop, or it ends otherwise.
     ///
     /// # Cancel safety
     /// Nothing is lost.
     pub async fn stopping(self) {
         loop {
-            let asked = self.cell.core().control.lock().lane().asked.clone();
+            let asked = {
+                // Under this lock it lives or does not: an incarnation that has ended notifies nobody any more.
+                let core = self.cell.core();
+                let ties = core.ties.lock();
+                if !ties.lives(self.incarnation) {
+                    return;
+                }
+                core.control.lock().lane().asked.clone()
+            };
             let mut notified = std::pin::pin!(asked.notified());
             // Waits from here on, so that a stop after the look below is not missed.
             notified.as_mut().enable();

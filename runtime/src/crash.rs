@@ -74,6 +74,13 @@ pub(crate) fn contain_drop<T>(value: T) -> Result<(), Panic> {
     if std::mem::needs_drop::<T>() { contain(|| drop(value)) } else { Ok(()) }
 }
 
+/// Tells somebody who may be woken by it: what a foreign waker does is not ours to fail of.
+pub(crate) fn tell<R>(telling: impl FnOnce() -> R) {
+    if let Err(panic) = contain(|| drop(telling())) {
+        tracing::error!(location = panic.location, "a foreign waker panicked: {}", panic.message);
+    }
+}
+
 #[cold]
 fn recorded(payload: Box<dyn Any + Send>) -> Panic {
     let recorded = CAUGHT.take();

@@ -235,6 +235,8 @@ pub enum StartError {
     SystemStopped,
     /// The supervisor that should start it could not be asked.
     Supervisor(AskError),
+    /// The turn that would start it was abandoned: its incarnation is no more.
+    Fenced,
     /// It chose not to run.
     Ignored,
 }
@@ -251,6 +253,7 @@ impl fmt::Display for StartError {
             Self::Setting(why) => write!(f, "{why}"),
             Self::SystemStopped => f.write_str("the system has stopped"),
             Self::Supervisor(why) => write!(f, "the supervisor did not answer: {why}"),
+            Self::Fenced => f.write_str("the starter's incarnation was abandoned"),
             Self::Ignored => f.write_str("it chose not to run"),
         }
     }

@@ -11,6 +11,7 @@ use crate::actor::Actor;
 use crate::cell::{ActorCell, flag};
 use crate::crash::{Panic, contain};
 use crate::lane::Fate;
+use crate::serve::interrupt;
 use crate::turn::{self, Call};
 
 /// How a callback ended.
@@ -50,11 +51,7 @@ impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
         if *this.polled && core.flags() & flag::URGENT != 0 {
             let fate = core.control.lock().fate(core.pid(), core.traps(), true);
             if let Some(fate) = fate {
-                return Poll::Ready(match this.cell.user(|| contain(|| this.future.set(None))) {
-                    Ok(Ok(())) => Met::Interrupted(fate),
-                    Ok(Err(panic)) => Met::Panicked(panic),
-                    Err((_, Stale)) => Met::Interrupted(Fate::Fenced),
-                });
+                return Poll::Ready(interrupt(this.cell, fate, || this.future.set(None)));
             }
         }
         *this.polled = true;

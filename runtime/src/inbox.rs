@@ -7,6 +7,7 @@ use crashworthy_sync::mailbox::Pop;
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, Inlet, flag};
+use crate::crash::tell;
 use crate::envelope::{Envelope, Own};
 use crate::lane::{Fate, What};
 use crate::signal::Signal;
@@ -163,7 +164,7 @@ impl<A: Actor> Inbox<A> {
             Some(What::Mark(reached)) => {
                 drop(control);
                 // Whoever wanted to know may have gone.
-                let _ = reached.send(());
+                tell(|| reached.send(()));
                 self.attend_lane()
             }
             None if suspended => Some(None),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, oneshot};
 
+use crate::crash::tell;
 use crate::exit::ExitReason;
 use crate::pid::Pid;
 use crate::signal::Signal;
@@ -35,10 +36,24 @@ pub(crate) struct Lane {
     pub(crate) ordered: VecDeque<Ordered>,
     /// Handles no message until resumed.
     pub(crate) suspended: bool,
-    /// Between incarnations: throw away what is queued.
-    pub(crate) flush: bool,
+    /// Between incarnations: throw away what is queued before this position.
+    pub(crate) flush: Option<u64>,
     /// Between incarnations: throw away what is queued and rest.
     pub(crate) close: bool,
+}
+
+/// What an incarnation that has ended will not read any more. Dropped, it tells whoever waited for that.
+pub(crate) struct Forgotten {
+    lane: Box<Lane>,
+}
+
+impl Drop for Forgotten {
+    fn drop(&mut self) {
+        tell(|| self.lane.asked.notify_waiters());
+        for entry in self.lane.ordered.drain(..) {
+            tell(|| entry);
+        }
+    }
 }
 
 /// A signal, and the receiver's tail when it was sent: it is read once the head has passed that.
@@ -85,15 +100,40 @@ impl Control {
         self.lane.as_deref()
     }
 
-    /// Forgets the signals of an incarnation that has ended.
-    pub(crate) fn clear_signals(&mut self) {
+    /// Forgets the signals of an incarnation that has ended. What is returned wakes whoever waits when it is dropped:
+    /// outside of the locks.
+    #[must_use]
+    pub(crate) fn clear_signals(&mut self) -> Option<Forgotten> {
+        let lane = self.lane.take()?;
+        let Lane { flush, close, .. } = *lane;
+        if flush.is_some() || close {
+            self.lane = Some(Box::new(Lane { flush, close, ..Lane::default() }));
+        }
+        Some(Forgotten { lane })
+    }
+
+    /// Up to which position what is queued is to be thrown away, and whether the slot closes: then all of it, unless
+    /// the next incarnation has begun already and may have been sent messages.
+    pub(crate) fn flushes(&self) -> (Option<u64>, bool) {
+        let Some(lane) = &self.lane else { return (None, false) };
+        let all = lane.close && self.start.is_none();
+        (if all { Some(u64::MAX) } else { lane.flush }, lane.close)
+    }
+
+    /// What was to be thrown away has been.
+    pub(crate) fn flushed(&mut self) {
         if let Some(lane) = &mut self.lane {
-            let Lane { flush, close, .. } = **lane;
-            if flush || close {
-                **lane = Lane { flush, close, ..Lane::default() };
-            } else {
-                self.lane = None;
-            }
+            lane.flush = None;
+            lane.close = false;
+            self.tidy();
+        }
+    }
+
+    /// The next incarnation begins, and with it a mailbox open for its messages: `tail` is where they begin.
+    pub(crate) fn begin(&mut self, life: Life, tail: u64) {
+        self.start = Some(life);
+        if let Some(lane) = self.lane.as_mut().filter(|lane| lane.close) {
+            lane.flush = Some(tail);
         }
     }
 
@@ -124,7 +164,12 @@ impl Control {
     /// Drops the lane if nothing is left in it.
     pub(crate) fn tidy(&mut self) {
         let needed = self.lane.as_ref().is_some_and(|lane| {
-            lane.kill || lane.stop.is_some() || !lane.ordered.is_empty() || lane.suspended || lane.flush || lane.close
+            lane.kill
+                || lane.stop.is_some()
+                || !lane.ordered.is_empty()
+                || lane.suspended
+                || lane.flush.is_some()
+                || lane.close
         });
         if !needed {
             self.lane = None;

@@ -18,7 +18,7 @@ use crate::exit::Callback;
 use crate::pid::Pid;
 use crate::signal::{Via, send_exit};
 use crate::timers::post;
-use crate::turn::CallScope;
+use crate::turn::{self, CallScope};
 
 /// Futures and streams one actor may have running.
 const RUNNING: usize = 1024;
@@ -94,6 +94,9 @@ impl Pipes {
         pid: Pid,
         pipe: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Refused> {
+        if turn::is_fenced() {
+            return Err(cell.core.refuse(Reason::Fenced));
+        }
         if self.running.fetch_add(1, Ordering::AcqRel) >= RUNNING {
             self.running.fetch_sub(1, Ordering::AcqRel);
             return Err(cell.core.refuse(Reason::Full));

@@ -19,7 +19,7 @@ use crashworthy_sync::task::{Abandon, Claim, Ran, Run, Runnable, Schedule, Task}
 use crate::actor::Actor;
 use crate::cell::{ActorCell, AnyCell, Cell, Inlet, Owner, Status, flag};
 use crate::context::Context;
-use crate::crash::contain_drop;
+use crate::crash::{contain, contain_drop};
 use crate::dead_letter::{DeadLetter, Fallen};
 use crate::end::{End, Ended};
 use crate::envelope::Envelope;
@@ -30,7 +30,7 @@ use crate::inbox::{Inbox, Item};
 use crate::kinds::short;
 use crate::lane::{Fate, Life};
 use crate::pid::Pid;
-use crate::serve::{Ending, panicked, serve};
+use crate::serve::{Ending, given_up, panicked, serve};
 use crate::signal::{Down, Via, send_down, send_exit};
 use crate::ties::Tied;
 use crate::turn::{self, Call, Turn};
@@ -76,6 +76,10 @@ pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Bir
         None => guard(&cell, Call::NONE, A::init(args, &mut cx)).await,
         Some(fate) => Met::Interrupted(fate),
     };
+    if !matches!(init, Met::Interrupted(Fate::Fenced)) {
+        // From here on it is this life that answers whoever waits for the start.
+        drop(cell.core.in_hand.lock().take());
+    }
     let state = match init {
         Met::Returned(Ok(state)) => state,
         Met::Returned(Err(exit)) if exit.is_ignore() => {
@@ -125,6 +129,7 @@ pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Bir
 /// The life of a stand-in: what it is told goes to whoever reads the channel.
 pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Msg>, birth: Birth) -> Ended {
     let mut inbox = Inbox::open(cell.clone());
+    drop(cell.core.in_hand.lock().take());
     set_running(&cell, birth.pid.incarnation);
     // Nobody waits for this start.
     let _ = birth.ack.send(Ok(()));
@@ -252,17 +257,17 @@ enum Between {
 fn between<A: Actor>(task: &ActorCell<A>) -> Between {
     let core = &task.core;
     drain_own(task);
-    let (flush, close) = core.control.lock().look().map_or((false, false), |lane| (lane.flush, lane.close));
-    if (flush || close) && !drain(task) {
+    let (flush, close) = core.control.lock().flushes();
+    if let Some(until) = flush
+        && !drain(task, until)
+    {
         return Between::Again;
     }
     let mut control = core.control.lock();
-    if flush || close {
-        let lane = control.lane();
-        lane.flush = false;
-        lane.close = false;
-        control.tidy();
+    if control.flushes() != (flush, close) {
+        return Between::Again;
     }
+    control.flushed();
     match control.start.take() {
         Some(life) => {
             drop(control);
@@ -291,12 +296,14 @@ fn drain_own<A: Actor>(task: &ActorCell<A>) {
     core.lower(flag::OWN);
 }
 
-/// Throws away what is queued; its askers are told. False: a sender is about to fill its place, come again.
-fn drain<A: Actor>(task: &ActorCell<A>) -> bool {
+/// Throws away what is queued before a position; its askers are told. False: a sender is about to fill its place, come
+/// again.
+fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
     use crate::message::Message;
     let core = &task.core;
+    let pop = |receiver: &mut Inlet<A>| if receiver.position() < until { receiver.pop() } else { Pop::Empty };
     loop {
-        let pop = task.with_owner(|owner| open_receiver(task, owner).map(|receiver| receiver.pop())).flatten();
+        let pop = task.with_owner(|owner| open_receiver(task, owner).map(pop)).flatten();
         let Some(pop) = pop else { return false };
         match pop {
             Pop::Message(Envelope { msg, caller, from, stamp, .. }) => {
@@ -304,12 +311,12 @@ fn drain<A: Actor>(task: &ActorCell<A>) -> bool {
                 let letter = DeadLetter {
                     to: core.pid(),
                     to_name: core.name.as_deref().map(str::to_owned),
-                    kind: short(msg.kind()),
+                    kind: contain(|| short(msg.kind())).unwrap_or("?"),
                     from,
                     age: core.shared().age(stamp),
                     size: size_of::<A::Msg>(),
                     fallen: Fallen::Undelivered,
-                    message: msg.salvage(),
+                    message: contain(|| msg.salvage()).unwrap_or_default(),
                 };
                 if let Some(caller) = caller {
                     caller.force(AskError::Refused(core.closed()));
@@ -356,14 +363,14 @@ fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
 fn bury(cell: &Arc<dyn AnyCell>, pid: Pid, reason: &ExitReason, never_started: bool, abandoned: bool) {
     let core = cell.core();
     let shared = core.shared();
-    let tied = {
+    let (tied, forgotten) = {
         let mut ties = core.ties.lock();
         if !ties.lives(pid.incarnation) {
             return;
         }
         core.lower(flag::TRAPS | flag::URGENT | flag::ORDERED);
         let mut control = core.control.lock();
-        control.clear_signals();
+        let forgotten = control.clear_signals();
         let tied = ties.end();
         let parented = tied.as_ref().is_some_and(|tied| tied.has_living_parent());
         let kept = parented && !shared.is_closed();
@@ -377,11 +384,12 @@ fn bury(cell: &Arc<dyn AnyCell>, pid: Pid, reason: &ExitReason, never_started: b
         if !kept {
             control.lane().close = true;
         }
-        tied
+        (tied, forgotten)
     };
     if core.status() != Status::Down {
         cell.clone().close_mailbox();
     }
+    drop(forgotten);
     let Some(tied) = tied else { return };
     let Tied { parent: _, starter, links, watchers, monitors, children, names, groups } = *tied;
     for name in names {
@@ -440,8 +448,11 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
         }
     };
     tracing::error!(%pid, name = core.label(), message_in_hand = core.kind_in_hand(), "incarnation abandoned: a turn of it does not return");
-    if core.doing.swap(0, Relaxed) != 0 {
+    // A copy of it, if there is one, is out of reach on the stuck thread.
+    if let Some(kind) = core.kind_in_hand() {
+        given_up(task, pid, kind, None);
         core.counters.given_up.bump();
+        core.doing.store(0, Relaxed);
     }
     if let Some(caller) = core.in_hand.lock().take() {
         caller.force(AskError::Died);

@@ -25,7 +25,7 @@ use crate::inbox::{Inbox, Item};
 use crate::kinds::short;
 use crate::lane::Fate;
 use crate::message::Message;
-use crate::pid::ActorId;
+use crate::pid::{ActorId, Pid};
 use crate::turn::{self, Call};
 
 /// Why the loop ended, and whether `terminate` is due.
@@ -51,8 +51,6 @@ pub(crate) struct Hand {
     callback: Callback,
     /// `None` for a signal.
     kind: Option<&'static str>,
-    from: ActorId,
-    stamp: u32,
     /// Somebody waits for an answer, or it has a deadline.
     called: bool,
     salvage: Option<Box<dyn Any + Send>>,
@@ -90,10 +88,8 @@ pub(crate) async fn serve<A: Actor>(
                     *cell.core.in_hand.lock() = caller;
                     cx.call = call;
                 }
-                take(cell, &msg, 0, end);
-                end.hand.from = from;
-                end.hand.stamp = stamp;
                 end.hand.called = called;
+                take(cell, &msg, 0, (from, stamp), end);
                 let mut handling = pin!(Some(state.handle(msg, cx)));
                 let mut polled = false;
                 let met = poll_fn(|cx| step(cell, call, handling.as_mut(), &mut polled, cx)).await;
@@ -107,9 +103,8 @@ pub(crate) async fn serve<A: Actor>(
                 met
             }
             Item::Own(own) => {
-                take(cell, &own.msg, OWN_MESSAGE, end);
-                end.hand.from = cell.core.id();
                 end.hand.called = false;
+                take(cell, &own.msg, OWN_MESSAGE, (cell.core.id(), cell.core.shared().stamp()), end);
                 let mut handling = pin!(Some(state.handle(own.msg, cx)));
                 let mut polled = false;
                 poll_fn(|cx| step(cell, Call::NONE, handling.as_mut(), &mut polled, cx)).await
@@ -142,10 +137,7 @@ fn step<A: Actor, F: Future>(
     if *polled && cell.core.flags() & flag::URGENT != 0 {
         let fate = cell.core.control.lock().fate(cell.core.pid(), cell.core.traps(), true);
         if let Some(fate) = fate {
-            return Poll::Ready(match cell.user(|| future.set(None)) {
-                Ok(()) => Met::Interrupted(fate),
-                Err((_, Stale)) => Met::Interrupted(Fate::Fenced),
-            });
+            return Poll::Ready(interrupt(cell, fate, || future.set(None)));
         }
     }
     *polled = true;
@@ -170,15 +162,31 @@ fn step<A: Actor, F: Future>(
     }
 }
 
-/// Takes a message into hand.
+/// Drops a callback that is interrupted. Whatever its remains do, what interrupted it stands.
+#[cold]
+pub(crate) fn interrupt<A: Actor, T>(cell: &ActorCell<A>, fate: Fate, discard: impl FnOnce()) -> Met<T> {
+    match cell.user(|| contain(discard)) {
+        Ok(Ok(())) => Met::Interrupted(fate),
+        Ok(Err(panic)) => {
+            let name = cell.core.label();
+            tracing::error!(name, location = panic.location, "an interrupted callback panicked: {}", panic.message);
+            Met::Interrupted(fate)
+        }
+        Err((_, Stale)) => Met::Interrupted(Fate::Fenced),
+    }
+}
+
+/// Takes a message into hand. What it says of itself is user code and may panic: by then it is in hand.
 #[inline(always)]
-fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, end: &mut End<A>) {
+fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId, u32), end: &mut End<A>) {
     let core = &cell.core;
+    core.origin.note(sent.0, sent.1);
+    end.hand.callback = Callback::Handle;
+    end.hand.kind = Some("?");
     let kind = msg.kind();
     let index = end.recent.note(kind, &core.kinds);
     core.doing.store((u32::from(index) + 1) | whence, Relaxed);
     core.since_ns.store(core.shared().port.coarse_ns(), Relaxed);
-    end.hand.callback = Callback::Handle;
     end.hand.kind = Some(kind);
     end.hand.salvage = msg.salvage();
 }
@@ -247,16 +255,28 @@ pub(crate) fn panicked<A: Actor>(cell: &ActorCell<A>, panic: Panic, end: &mut En
 fn give_up<A: Actor>(cell: &ActorCell<A>, end: &mut End<A>) {
     let core = &cell.core;
     core.counters.given_up.bump();
-    let shared = core.shared();
-    let Hand { kind, from, stamp, salvage, .. } = std::mem::take(&mut end.hand);
+    let Hand { kind, salvage, .. } = std::mem::take(&mut end.hand);
+    given_up(cell, end.pid, kind.map(short).unwrap_or_default(), salvage);
+}
+
+/// Tells the dead-letter hook of the message in hand.
+#[cold]
+pub(crate) fn given_up<A: Actor>(
+    cell: &ActorCell<A>,
+    to: Pid,
+    kind: &'static str,
+    message: Option<Box<dyn Any + Send>>,
+) {
+    let (core, shared) = (&cell.core, cell.core.shared());
+    let (from, stamp) = core.origin.read();
     shared.dead_letters.post(DeadLetter {
-        to: end.pid,
+        to,
         to_name: core.name.as_deref().map(str::to_owned),
-        kind: kind.map(short).unwrap_or_default(),
+        kind,
         from,
         age: shared.age(stamp),
         size: size_of::<A::Msg>(),
         fallen: Fallen::GivenUp,
-        message: salvage,
+        message,
     });
 }

@@ -12,7 +12,7 @@ use crate::cell::{AnyCell, Status, WeakCell};
 use crate::crash::CrashReport;
 use crate::dead_letter::DeadLetters;
 use crate::names::{Groups, Names};
-use crate::pid::{ActorId, Pid};
+use crate::pid::ActorId;
 use crate::port::Port;
 use crate::scheduler::Pool;
 use crate::shutdown::Stop;
@@ -81,11 +81,6 @@ impl Shared {
 
     pub(crate) fn find(&self, id: ActorId) -> Option<Arc<dyn AnyCell>> {
         self.cells.get(id.0.checked_sub(1)?.into())?.upgrade()
-    }
-
-    /// The living incarnation behind a pid.
-    pub(crate) fn alive(&self, pid: Pid) -> Option<Arc<dyn AnyCell>> {
-        self.find(pid.id).filter(|cell| cell.core().ties.lock().lives(pid.incarnation))
     }
 
     pub(crate) fn each_cell(&self, mut visit: impl FnMut(Arc<dyn AnyCell>)) {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{AnyCell, flag};
+use crate::crash::tell;
 use crate::error::{Reason, Refused};
 use crate::exit::ExitReason;
 use crate::lane::{Ordered, What};
@@ -81,6 +82,7 @@ pub(crate) fn send_exit(
     via: Via,
 ) -> Result<(), Refused> {
     let core = to.core();
+    let mut asked = None;
     {
         let mut ties = core.ties.lock();
         if !ties.lives(incarnation) || (via == Via::Link && !ties.unlink(from)) {
@@ -91,13 +93,16 @@ pub(crate) fn send_exit(
         let lane = control.lane();
         if parent {
             lane.stop.get_or_insert(reason);
-            lane.asked.notify_waiters();
+            asked = Some(lane.asked.clone());
         } else if via == Via::Call && lane.ordered.len() >= PENDING_SIGNALS {
             return Err(core.refuse(Reason::Full));
         } else {
             lane.ordered.push_back(Ordered { ticket: to.tail(), what: What::Signal(Signal::Exit { from, reason }) });
         }
         core.raise(flag::URGENT | flag::ORDERED);
+    }
+    if let Some(asked) = asked {
+        tell(|| asked.notify_waiters());
     }
     to.wake();
     Ok(())
@@ -106,14 +111,19 @@ pub(crate) fn send_exit(
 /// Kills one incarnation: no callback runs, links and monitors see [`ExitReason::Killed`].
 pub(crate) fn send_kill(to: &Arc<dyn AnyCell>, incarnation: u32) {
     let core = to.core();
+    let asked;
     {
         let ties = core.ties.lock();
         if !ties.lives(incarnation) {
             return;
         }
-        core.control.lock().lane().kill = true;
+        let mut control = core.control.lock();
+        let lane = control.lane();
+        lane.kill = true;
+        asked = lane.asked.clone();
         core.raise(flag::URGENT);
     }
+    tell(|| asked.notify_waiters());
     to.wake();
 }
 
@@ -122,11 +132,9 @@ pub(crate) fn send_down(to: Watcher, down: Down) {
     match to {
         Watcher::Outside(sender) => {
             // Whoever waited may have gone: then nobody needs to know.
-            let _ = sender.send(down);
+            tell(|| sender.send(down));
         }
-        Watcher::Channel(sender) => {
-            let _ = sender.send(down);
-        }
+        Watcher::Channel(sender) => tell(|| sender.send(down)),
         Watcher::Actor { cell, incarnation } => {
             let Some(cell) = cell.upgrade() else { return };
             let core = cell.core();

@@ -14,6 +14,8 @@ use crate::names::LONGEST;
 use crate::pid::Pid;
 use crate::process::{Birth, StartFailure, Started, live};
 use crate::shared::Shared;
+use crate::signal::send_kill;
+use crate::turn;
 
 /// How a new incarnation is tied to the actor that starts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +67,9 @@ impl Start {
     where
         L: Future<Output = Ended> + Send + 'static,
     {
+        if turn::is_fenced() {
+            return Err(StartError::Fenced);
+        }
         if shared.is_closed() {
             return Err(StartError::SystemStopped);
         }
@@ -78,12 +83,19 @@ impl Start {
         let (question, ack, observer) = channel::<Started, AskError>(AskError::Died);
         // No turn settles this one: a life that is dropped unsaid is an answer.
         observer.settle(AskError::Died);
+        // Until `init` has returned, whoever waits for the start is who is told if this incarnation is abandoned.
+        *core.in_hand.lock() = Some(observer);
         let parent = self.by.as_ref().filter(|(.., under)| under.parent).map(|(parent, ..)| *parent);
         let birth = Birth { pid, parent, ack };
-        core.control.lock().start = Some(Box::pin(life(cell.clone(), birth)));
+        let life = Box::pin(life(cell.clone(), birth));
+        core.control.lock().begin(life, cell.mailbox.tail());
         cell.mailbox.reopen();
         if let Some(runnable) = Task::hold_and_wake(cell) {
             shared.pool.schedule(runnable);
+        }
+        if shared.is_closed() {
+            // The system ended meanwhile, and may have looked at this cell before it lived.
+            send_kill(&any, pid.incarnation);
         }
         Ok(Starting { pid, question })
     }
@@ -178,10 +190,13 @@ pub(crate) fn register(cell: &Arc<dyn AnyCell>, pid: Pid, name: &str) -> Result<
     }
     let name: Arc<str> = name.into();
     let core = cell.core();
+    let mut ties = core.ties.lock();
+    if !ties.lives(pid.incarnation) {
+        return Err(StartError::Fenced);
+    }
     if !core.shared().names.register(&name, pid, Arc::downgrade(cell)) {
         return Err(StartError::NameTaken(name.to_string()));
     }
-    let mut ties = core.ties.lock();
     let names = &mut ties.tied().names;
     if !names.contains(&name) {
         names.push(name);

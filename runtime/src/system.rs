@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, watch};
 use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
 use crate::builder::Builder;
-use crate::cell::{CAPACITY, Cell};
+use crate::cell::{AnyCell, CAPACITY, Cell};
 use crate::crash::CrashReport;
-use crate::error::{Refused, StartError};
+use crate::error::{Reason, Refused, StartError};
 use crate::exit::ExitReason;
 use crate::inspect::{ActorSnapshot, SystemSnapshot, snapshot};
 use crate::pid::Pid;
@@ -24,6 +24,7 @@ use crate::shutdown::{Ended, Ending, ShutdownReport, Straggler};
 use crate::signal::{Down, MonitorRef, Via, send_down, send_exit, send_kill};
 use crate::start::Start;
 use crate::ties::Watcher;
+use crate::turn;
 
 /// What a system is told once, when it is built.
 #[derive(Clone, Debug)]
@@ -182,16 +183,24 @@ impl System {
     }
 
     pub(crate) fn exit_from(&self, from: Pid, pid: Pid, reason: ExitReason) -> Result<(), Refused> {
+        if turn::is_fenced() {
+            return Err(Refused::because(Reason::Fenced));
+        }
         match self.shared.find(pid.id) {
             Some(cell) => send_exit(&cell, pid.incarnation, from, reason, Via::Call),
             None => Ok(()),
         }
     }
 
+    /// Whom an incarnation that was abandoned cannot reach any more.
+    fn reach(&self, pid: Pid) -> Option<Arc<dyn AnyCell>> {
+        if turn::is_fenced() { None } else { self.shared.find(pid.id) }
+    }
+
     /// Kills an incarnation: no callback of it runs any more. It ends at its next await; a turn that blocks its thread
     /// goes on until it returns, unless it is [abandoned](Self::abandon).
     pub fn kill(&self, pid: Pid) {
-        if let Some(cell) = self.shared.find(pid.id) {
+        if let Some(cell) = self.reach(pid) {
             send_kill(&cell, pid.incarnation);
         }
     }
@@ -215,7 +224,7 @@ impl System {
     /// Takes the slot from an incarnation whose turn does not return: links and monitors are told
     /// ([`ExitReason::Killed`], `abandoned`), its asker gets `Died`, nothing it sends later is accepted.
     pub fn abandon(&self, pid: Pid) -> Abandoned {
-        match self.shared.find(pid.id).map(|cell| cell.abandon(pid.incarnation)) {
+        match self.reach(pid).map(|cell| cell.abandon(pid.incarnation)) {
             None | Some(Abandoning::Ended) => Abandoned::Ended,
             Some(Abandoning::Done) => Abandoned::Done,
             Some(Abandoning::Busy) => Abandoned::Busy,
@@ -245,7 +254,9 @@ impl System {
     }
 
     fn set_suspended(&self, pid: Pid, suspended: bool) {
-        if let Some(cell) = self.shared.alive(pid) {
+        if let Some(cell) = self.reach(pid)
+            && cell.core().ties.lock().lives(pid.incarnation)
+        {
             cell.core().control.lock().lane().suspended = suspended;
             cell.core().raise(crate::cell::flag::URGENT);
             cell.wake();

@@ -9,11 +9,13 @@ use crashworthy_sync::task::Task;
 use parking_lot::Mutex;
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, Cell, flag, wake};
+use crate::cell::{ActorCell, AnyCell, Cell, flag, wake};
 use crate::envelope::{Own, Ticket, Token};
 use crate::error::{Reason, Refused, StartError};
+use crate::exit::Callback;
 use crate::pid::Pid;
 use crate::shared::Shared;
+use crate::signal::{Via, send_exit};
 use crate::time::{Expire, TimerKey};
 use crate::turn::deadline_after;
 
@@ -193,7 +195,11 @@ impl<A: Actor> Every<A> {
                     }
                 }
                 Err(panic) => {
-                    tracing::error!(location = panic.location, "an interval's message panicked: {}", panic.message);
+                    // As with what it pipes: an exit signal of the actor to itself.
+                    let pid = Pid { id: cell.core.id(), incarnation: self.incarnation };
+                    let cell: Arc<dyn AnyCell> = cell;
+                    let reason = panic.reason(Callback::Handle, None);
+                    let _ = send_exit(&cell, self.incarnation, pid, reason, Via::Call);
                     return;
                 }
             }
