@@ -1,0 +1,326 @@
+//! An ask always ends: reply, refusal, expiry, death or cancellation, never silence.
+
+use std::time::{Duration, Instant};
+
+use crashworthy_runtime::{ActorRef, AskError, CallScope, Reply, System};
+use tokio::sync::oneshot;
+
+use crate::stage::{Order, Puppet, act, bare, everywhere, law, lawful, ms, now, puppet, until, who};
+
+/// An actor that is busy until the gate opens.
+async fn busy(system: &System) -> (ActorRef<Puppet>, crate::stage::Journal, oneshot::Sender<()>) {
+    let (actor, journal) = puppet(system).await;
+    let (gate, closed) = oneshot::channel();
+    actor.tell(Order::Await(closed)).unwrap();
+    until("it is busy", || actor.law().in_hand == 1).await;
+    (actor, journal, gate)
+}
+
+#[test]
+fn an_ask_is_answered() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        for value in 0..200 {
+            assert_eq!(actor.ask(|reply| Order::Echo(value, reply)).await, Ok(value));
+        }
+        lawful(&system).await;
+        assert_eq!(law(&actor).handled, 200);
+    });
+}
+
+#[test]
+fn an_ask_that_names_no_deadline_ends_at_the_systems() {
+    everywhere(async || {
+        let system = System::builder().ask_within(ms(20)).bare().unwrap();
+        let (actor, _journal, gate) = busy(&system).await;
+        let begun = Instant::now();
+        assert_eq!(actor.ask(|reply| Order::Echo(1, reply)).await, Err(AskError::Expired));
+        assert!(begun.elapsed() >= ms(20), "not before its time");
+        drop(gate);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_deadline_begins_at_the_first_poll() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        let ask = actor.ask(|reply| Order::Echo(1, reply)).within(ms(2_000));
+        assert_eq!(law(&actor).accepted, 0, "it sends nothing before");
+        assert_eq!(ask.await, Ok(1));
+        drop(actor.ask(|reply| Order::Echo(2, reply)));
+        assert_eq!(law(&actor).accepted, 1);
+    });
+}
+
+#[test]
+fn a_question_that_expired_in_the_queue_is_dropped_unhandled() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal, gate) = busy(&system).await;
+        // Its asker waits on, so that it is the deadline alone that ends it.
+        let scope = CallScope::current().within(&system, ms(3));
+        let address = actor.clone();
+        let runs = crate::stage::Tally::default();
+        let counted = runs.clone();
+        scope
+            .scope(async move {
+                let order = now(move |_, _| {
+                    counted.bump();
+                    Ok(())
+                });
+                address.tell_scoped(order).unwrap();
+            })
+            .await;
+        system.sleep_until(system.now() + ms(5)).await;
+        gate.send(()).unwrap();
+        actor.settled().await;
+        assert_eq!((runs.get(), law(&actor).expired), (0, 1));
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn dropping_an_ask_cancels_the_question_if_it_is_still_queued() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal, gate) = busy(&system).await;
+        let address = actor.clone();
+        let asked = tokio::spawn(async move { address.ask(|reply| Order::Echo(1, reply)).await });
+        until("it is queued", || actor.law().queued == 1).await;
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        gate.send(()).unwrap();
+        actor.settled().await;
+        assert_eq!((law(&actor).cancelled, law(&actor).handled), (1, 1));
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_handler_learns_that_its_asker_has_gone() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, mut journal) = puppet(&system).await;
+        let address = actor.clone();
+        let asked = tokio::spawn(async move {
+            let make = |reply: Reply<u64>| {
+                act(move |puppet, cx| {
+                    Box::pin(async move {
+                        cx.check()?;
+                        puppet.note(1);
+                        cx.cancelled().await;
+                        puppet.note(2);
+                        assert!(reply.is_cancelled());
+                        cx.check()?;
+                        puppet.note(3);
+                        Ok(())
+                    })
+                })
+            };
+            address.ask(make).await
+        });
+        assert_eq!(journal.note().await, 1);
+        asked.abort();
+        assert_eq!(journal.note().await, 2);
+        assert_eq!(who(&actor).await, 1, "`check()?` ends the message, not the actor");
+        assert_eq!(journal.notes(), []);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_handler_learns_that_the_deadline_has_passed() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, mut journal) = puppet(&system).await;
+        let make = |reply: Reply<u64>| {
+            act(move |puppet, cx| {
+                Box::pin(async move {
+                    assert!(cx.remaining().is_some_and(|left| left <= ms(5)));
+                    cx.cancelled().await;
+                    puppet.note(1);
+                    drop(reply);
+                    Ok(())
+                })
+            })
+        };
+        // The handler may be quicker to drop its reply than the asker to go.
+        let asked = actor.ask(make).within(ms(5)).await;
+        assert!(matches!(asked, Err(AskError::Expired | AskError::Unanswered)), "{asked:?}");
+        assert_eq!(journal.note().await, 1);
+        lawful(&system).await;
+    });
+}
+
+/// Asks `front` to ask `back`, within these times, and returns both outcomes and what was left in `front`.
+async fn nested(
+    front: &ActorRef<Puppet>,
+    back: &ActorRef<Puppet>,
+    outer: Duration,
+    inner: Duration,
+) -> (Result<u64, AskError>, Option<Result<u64, AskError>>) {
+    let (says, said) = oneshot::channel();
+    let back = back.clone();
+    let make = |reply: Reply<u64>| {
+        act(move |_, _| {
+            Box::pin(async move {
+                let answer = back.ask(|reply| Order::Echo(1, reply)).within(inner).await;
+                let _ = says.send(answer.clone());
+                reply.send(answer?);
+                Ok(())
+            })
+        })
+    };
+    let answer = front.ask(make).within(outer).await;
+    (answer, said.await.ok())
+}
+
+#[test]
+fn a_nested_ask_ends_no_later_than_the_call_being_handled() {
+    everywhere(async || {
+        let system = bare();
+        let (back, _back, gate) = busy(&system).await;
+        let (front, _front) = puppet(&system).await;
+        let begun = Instant::now();
+        let (outer, inner) = nested(&front, &back, ms(10), Duration::from_secs(60)).await;
+        assert!(matches!(outer, Err(AskError::Refused(_) | AskError::Expired)), "{outer:?}");
+        assert_eq!(inner, Some(Err(AskError::Expired)));
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert_eq!(who(&front).await, 1, "an expiry by `?` ends the message, not the actor");
+        gate.send(()).unwrap();
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_nested_ask_keeps_its_own_deadline_when_that_is_sooner() {
+    everywhere(async || {
+        let system = bare();
+        let (back, _back, gate) = busy(&system).await;
+        let (front, _front) = puppet(&system).await;
+        let (outer, inner) = nested(&front, &back, Duration::from_secs(60), ms(5)).await;
+        assert_eq!(inner, Some(Err(AskError::Expired)));
+        assert!(matches!(outer, Err(AskError::Refused(_) | AskError::Expired)), "{outer:?}");
+        gate.send(()).unwrap();
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn the_scope_of_a_call_reaches_other_tasks() {
+    everywhere(async || {
+        let system = bare();
+        let (back, _back, gate) = busy(&system).await;
+        let (front, _front) = puppet(&system).await;
+        let (says, said) = oneshot::channel();
+        let to = back.clone();
+        let make = |reply: Reply<u64>| {
+            now(move |_, _| {
+                let ask = async move { to.ask(|reply| Order::Echo(1, reply)).within(Duration::from_secs(60)).await };
+                let scoped = CallScope::current().scope(ask);
+                tokio::spawn(async move {
+                    let _ = says.send(scoped.await);
+                    drop(reply);
+                });
+                Ok(())
+            })
+        };
+        let asked = front.ask(make).within(ms(10)).await;
+        assert!(matches!(asked, Err(AskError::Expired | AskError::Unanswered)), "{asked:?}");
+        assert_eq!(said.await.unwrap(), Err(AskError::Expired), "the task's question ended with the call");
+        gate.send(()).unwrap();
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn outside_of_its_scope_a_task_has_no_deadline_of_the_call() {
+    everywhere(async || {
+        let system = bare();
+        let (back, _back, gate) = busy(&system).await;
+        let (front, _front) = puppet(&system).await;
+        let (says, said) = oneshot::channel();
+        let to = back.clone();
+        let make = |reply: Reply<u64>| {
+            now(move |_, _| {
+                tokio::spawn(async move {
+                    let _ = says.send(to.ask(|reply| Order::Echo(1, reply)).within(Duration::from_secs(60)).await);
+                });
+                drop(reply);
+                Ok(())
+            })
+        };
+        assert_eq!(front.ask(make).within(ms(10)).await, Err(AskError::Unanswered));
+        until("it is queued", || back.law().queued == 1).await;
+        system.sleep_until(system.now() + ms(15)).await;
+        gate.send(()).unwrap();
+        assert_eq!(said.await.unwrap(), Ok(1));
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn the_call_of_one_message_does_not_leak_into_the_next() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        let left = |reply: Reply<Option<Duration>>| {
+            now(move |_, cx| {
+                reply.send(cx.remaining());
+                Ok(())
+            })
+        };
+        assert!(actor.ask(left).within(ms(5_000)).await.unwrap().is_some());
+        let (says, said) = oneshot::channel();
+        actor
+            .tell(now(move |_, cx| {
+                let _ = says.send(cx.remaining());
+                Ok(())
+            }))
+            .unwrap();
+        assert_eq!(said.await.unwrap(), None);
+        assert!(actor.ask(left).within(Duration::MAX).await.is_ok());
+    });
+}
+
+#[test]
+fn many_asks_at_once_each_get_their_own_answer() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        let mut asks = tokio::task::JoinSet::new();
+        for value in 0..500 {
+            let actor = actor.clone();
+            asks.spawn(async move { (value, actor.ask(|reply| Order::Echo(value, reply)).await) });
+        }
+        while let Some(answered) = asks.join_next().await {
+            let (value, answer) = answered.unwrap();
+            assert_eq!(answer, Ok(value));
+        }
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn an_actor_that_waits_for_itself_ends_at_its_deadline() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        let make = |reply: Reply<u64>| {
+            act(move |_, cx| {
+                Box::pin(async move {
+                    let me = cx.address();
+                    reply.send(me.ask(|reply| Order::Echo(1, reply)).await?);
+                    Ok(())
+                })
+            })
+        };
+        let asked = actor.ask(make).within(ms(20)).await;
+        assert!(matches!(asked, Err(AskError::Expired | AskError::Refused(_))), "{asked:?}");
+        assert_eq!(who(&actor).await, 1);
+        lawful(&system).await;
+    });
+}

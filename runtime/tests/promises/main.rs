@@ -1,0 +1,18 @@
+//! What the runtime promises, on real threads: one file a promise, each test a sentence.
+//!
+//! Nothing here sleeps to wait: tests wait for the thing, and assert that every message has an end.
+
+mod stage;
+
+mod asks;
+mod c1_down_after_messages;
+mod c2_given_up;
+mod c3_flush;
+mod c4_closing;
+mod c5_abandoned;
+mod c6_law;
+mod c7_stop_and_drain;
+mod d_replies;
+mod g1_panics;
+mod order;
+mod signals;
