@@ -41,6 +41,8 @@ thread_local! {
     /// How many contained calls this thread is in.
     static CONTAINED: Cell<u32> = const { Cell::new(0) };
     static CAUGHT: RefCell<Option<Panic>> = const { RefCell::new(None) };
+    /// Contained panics of this thread so far: what backtraces are sampled by.
+    static PANICS: Cell<u32> = const { Cell::new(0) };
 }
 
 struct Entered;
@@ -118,8 +120,19 @@ pub(crate) fn install_hook() {
     });
 }
 
+/// Backtraces captured in full by each thread before it begins to sample, and one in how many after that.
+const FIRST: u32 = 4;
+const SAMPLE: u32 = 64;
+
+/// A backtrace, where `RUST_BACKTRACE` asks for them and this panic is one of the sample: resolving one costs
+/// milliseconds, and a crash loop shows the same one again and again.
+fn sampled() -> Backtrace {
+    let before = PANICS.try_with(|panics| panics.replace(panics.get().wrapping_add(1))).unwrap_or(0);
+    if before < FIRST || before.is_multiple_of(SAMPLE) { Backtrace::capture() } else { Backtrace::disabled() }
+}
+
 fn record(info: &PanicHookInfo<'_>) {
-    let backtrace = Backtrace::capture();
+    let backtrace = sampled();
     let panic = Panic {
         message: text(info.payload()),
         location: info.location().map(ToString::to_string),
@@ -140,7 +153,8 @@ pub struct CrashReport {
     pub kind: String,
     /// Message, location, callback, message in hand.
     pub crash: Crash,
-    /// Where the panic came from, when `RUST_BACKTRACE` is set.
+    /// Where the panic came from, when `RUST_BACKTRACE` is set: for the first four panics of a thread, then for one in
+    /// 64, since resolving one costs milliseconds.
     pub backtrace: Option<String>,
     /// Kinds of the last messages, at most 16, oldest first.
     pub recent: Vec<String>,
