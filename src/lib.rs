@@ -74,3 +74,8 @@ pub mod prelude {
 pub mod __private {
     pub use crashworthy_runtime::block_on_main;
 }
+
+/// The README's example, run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

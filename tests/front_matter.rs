@@ -1,0 +1,57 @@
+//! What the pages at the root name must be there.
+
+use std::path::Path;
+
+const PAGES: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+
+/// Text and target of every link of a page that leads into the repository.
+fn links(page: &str) -> Vec<(&str, &str)> {
+    let ends = page.match_indices("](");
+    let link = |(middle, _)| {
+        let (before, after): (&str, &str) = (&page[..middle], &page[middle + 2..]);
+        let text = &before[before.rfind('[')? + 1..];
+        let target = &after[..after.find(')')?];
+        (!target.contains("://")).then_some((text, target))
+    };
+    ends.filter_map(link).collect()
+}
+
+#[test]
+fn links_lead_somewhere_and_tests_that_are_named_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = Vec::new();
+    for name in PAGES {
+        let page = std::fs::read_to_string(root.join(name)).expect("every page is there");
+        for (text, target) in links(&page) {
+            let path = root.join(target);
+            let name_of_test = text.trim_matches('`');
+            let is_test = text.starts_with('`') && name_of_test.contains('_') && !name_of_test.contains(['.', '/']);
+            let holds = if is_test {
+                std::fs::read_to_string(&path).is_ok_and(|code| code.contains(&format!("fn {name_of_test}(")))
+            } else {
+                path.exists()
+            };
+            if !holds {
+                missing.push(format!("{name}: [{text}]({target})"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn every_lesson_is_in_the_readme_and_leads_to_the_next() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("every page is there");
+    let lessons: Vec<_> = links(&readme)
+        .into_iter()
+        .filter(|(_, target)| target.starts_with("examples/") && target.ends_with(".rs"))
+        .collect();
+    let there = std::fs::read_dir(root.join("examples")).expect("there are examples");
+    let files = there.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().is_file())).count();
+    assert_eq!(lessons.len(), files, "{lessons:?}");
+    for pair in lessons.windows(2) {
+        let source = std::fs::read_to_string(root.join(pair[0].1)).expect("a link leads somewhere");
+        assert!(source.contains(&format!("//! Next: `{}`.", pair[1].0)), "{} does not name {}", pair[0].1, pair[1].0);
+    }
+}
