@@ -29,13 +29,19 @@ pub struct Context<A: Actor> {
     pid: Pid,
     parent: Option<Pid>,
     pub(crate) call: Call,
+    beside: Option<Box<Beside>>,
+}
+
+/// What runs beside the incarnation. Most have nothing of it and pay one word.
+#[derive(Default)]
+struct Beside {
     timers: Timers,
     pipes: Pipes,
 }
 
 impl<A: Actor> Context<A> {
     pub(crate) fn new(cell: ActorCell<A>, pid: Pid, parent: Option<Pid>) -> Self {
-        Self { cell, pid, parent, call: Call::NONE, timers: Timers::default(), pipes: Pipes::default() }
+        Self { cell, pid, parent, call: Call::NONE, beside: None }
     }
 
     /// The address of this actor.
@@ -377,7 +383,7 @@ impl<A: Actor> Context<A> {
 
     /// Sends itself a message later. It has a place of its own: a full mailbox does not swallow it.
     pub fn send_after(&mut self, after: Duration, msg: impl Into<A::Msg>) -> TimerRef {
-        self.timers.once(&self.cell, self.pid, after, msg.into())
+        self.beside.get_or_insert_default().timers.once(&self.cell, self.pid, after, msg.into())
     }
 
     /// Sends itself a message every `period` from now. Ticks do not pile up: while one waits unread no other is
@@ -390,12 +396,12 @@ impl<A: Actor> Context<A> {
         period: Duration,
         make: impl FnMut() -> A::Msg + Send + 'static,
     ) -> Result<TimerRef, StartError> {
-        self.timers.every(&self.cell, self.pid, period, Box::new(make))
+        self.beside.get_or_insert_default().timers.every(&self.cell, self.pid, period, Box::new(make))
     }
 
     /// Stops a timer. False if it has fired or was stopped before; a message it had sent may be waiting.
     pub fn cancel(&mut self, timer: TimerRef) -> bool {
-        self.timers.cancel(self.cell.core.shared(), timer)
+        self.beside.as_mut().is_some_and(|beside| beside.timers.cancel(self.cell.core.shared(), timer))
     }
 
     /// Runs a future beside this actor and sends its result as a message, into a place of its own. It runs in the
@@ -409,7 +415,7 @@ impl<A: Actor> Context<A> {
         future: impl Future<Output = T> + Send + 'static,
         to: impl FnOnce(T) -> A::Msg + Send + 'static,
     ) -> Result<(), Refused> {
-        self.pipes.future(&self.cell, self.pid, future, to)
+        self.beside.get_or_insert_default().pipes.future(&self.cell, self.pid, future, to)
     }
 
     /// Sends every item of a stream as a message, then `end`. The stream is pulled only when the item before has been
@@ -427,7 +433,7 @@ impl<A: Actor> Context<A> {
         S: Stream + Send + 'static,
         S::Item: Send,
     {
-        self.pipes.stream(&self.cell, self.pid, stream, to, end)
+        self.beside.get_or_insert_default().pipes.stream(&self.cell, self.pid, stream, to, end)
     }
 
     /// Runs blocking code on a thread for such code, a bounded number at a time, and waits for it.
@@ -501,7 +507,9 @@ impl fmt::Debug for StopWatch {
 
 impl<A: Actor> Drop for Context<A> {
     fn drop(&mut self) {
-        self.timers.cancel_all(self.cell.core.shared());
+        if let Some(beside) = &mut self.beside {
+            beside.timers.cancel_all(self.cell.core.shared());
+        }
     }
 }
 

@@ -41,7 +41,9 @@ pub(crate) struct Recent {
     seen: u64,
     /// Address of the name met last, and its index: most messages are of the kind of the one before.
     last: (usize, u8),
-    known: Vec<(usize, u8)>,
+    /// Every name met. Most actors meet few, and many none.
+    #[expect(clippy::box_collection, reason = "one word in the many that have none")]
+    known: Option<Box<Vec<(usize, u8)>>>,
 }
 
 impl Recent {
@@ -58,12 +60,13 @@ impl Recent {
     }
 
     fn find(&mut self, address: usize, kind: &'static str, names: &KindNames) -> u8 {
-        if let Some((_, index)) = self.known.iter().find(|(known, _)| *known == address) {
+        let known = self.known.get_or_insert_default();
+        if let Some((_, index)) = known.iter().find(|(known, _)| *known == address) {
             return *index;
         }
         let index = names.intern(kind);
-        if self.known.len() < KINDS {
-            self.known.push((address, index));
+        if known.len() < KINDS {
+            known.push((address, index));
         }
         index
     }

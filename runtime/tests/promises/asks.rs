@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crashworthy_runtime::{ActorRef, AskError, CallScope, Reply, System};
 use tokio::sync::oneshot;
 
-use crate::stage::{Order, Puppet, act, bare, everywhere, law, lawful, ms, now, puppet, until, who};
+use crate::stage::{Order, Puppet, SOON, act, bare, everywhere, law, lawful, ms, now, puppet, until, who};
 
 /// An actor that is busy until the gate opens.
 async fn busy(system: &System) -> (ActorRef<Puppet>, crate::stage::Journal, oneshot::Sender<()>) {
@@ -139,7 +139,7 @@ fn a_handler_learns_that_the_deadline_has_passed() {
         let make = |reply: Reply<u64>| {
             act(move |puppet, cx| {
                 Box::pin(async move {
-                    assert!(cx.remaining().is_some_and(|left| left <= ms(5)));
+                    assert!(cx.remaining().is_some_and(|left| left <= SOON));
                     cx.cancelled().await;
                     puppet.note(1);
                     drop(reply);
@@ -148,7 +148,7 @@ fn a_handler_learns_that_the_deadline_has_passed() {
             })
         };
         // The handler may be quicker to drop its reply than the asker to go.
-        let asked = actor.ask(make).within(ms(5)).await;
+        let asked = actor.ask(make).within(SOON).await;
         assert!(matches!(asked, Err(AskError::Expired | AskError::Unanswered)), "{asked:?}");
         assert_eq!(journal.note().await, 1);
         lawful(&system).await;
@@ -185,7 +185,7 @@ fn a_nested_ask_ends_no_later_than_the_call_being_handled() {
         let (back, _back, gate) = busy(&system).await;
         let (front, _front) = puppet(&system).await;
         let begun = Instant::now();
-        let (outer, inner) = nested(&front, &back, ms(10), Duration::from_secs(60)).await;
+        let (outer, inner) = nested(&front, &back, SOON, Duration::from_secs(60)).await;
         assert!(matches!(outer, Err(AskError::Refused(_) | AskError::Expired)), "{outer:?}");
         assert_eq!(inner, Some(Err(AskError::Expired)));
         assert!(begun.elapsed() < Duration::from_secs(5));
@@ -228,7 +228,7 @@ fn the_scope_of_a_call_reaches_other_tasks() {
                 Ok(())
             })
         };
-        let asked = front.ask(make).within(ms(10)).await;
+        let asked = front.ask(make).within(SOON).await;
         assert!(matches!(asked, Err(AskError::Expired | AskError::Unanswered)), "{asked:?}");
         assert_eq!(said.await.unwrap(), Err(AskError::Expired), "the task's question ended with the call");
         gate.send(()).unwrap();
@@ -253,9 +253,9 @@ fn outside_of_its_scope_a_task_has_no_deadline_of_the_call() {
                 Ok(())
             })
         };
-        assert_eq!(front.ask(make).within(ms(10)).await, Err(AskError::Unanswered));
+        assert_eq!(front.ask(make).within(SOON).await, Err(AskError::Unanswered));
         until("it is queued", || back.law().queued == 1).await;
-        system.sleep_until(system.now() + ms(15)).await;
+        system.sleep_until(system.now() + SOON).await;
         gate.send(()).unwrap();
         assert_eq!(said.await.unwrap(), Ok(1));
         lawful(&system).await;
@@ -318,7 +318,7 @@ fn an_actor_that_waits_for_itself_ends_at_its_deadline() {
                 })
             })
         };
-        let asked = actor.ask(make).within(ms(20)).await;
+        let asked = actor.ask(make).within(SOON).await;
         assert!(matches!(asked, Err(AskError::Expired | AskError::Refused(_))), "{asked:?}");
         assert_eq!(who(&actor).await, 1);
         lawful(&system).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crashworthy_runtime::{AskError, Criticality, Exit, Message, Reason, Reply, Slot};
 use tokio::sync::oneshot;
 
-use crate::stage::{Done, Nursery, Order, Puppet, act, bare, everywhere, law, lawful, ms, puppet, who};
+use crate::stage::{Done, Nursery, Order, Puppet, SOON, act, bare, everywhere, law, lawful, ms, puppet, who};
 
 /// Asks with a deed that is given the reply.
 async fn asks(
@@ -201,7 +201,7 @@ fn d3_tells_inherit_nothing() {
         let (gate, closed) = oneshot::channel();
         credit.tell(Order::Await(closed)).unwrap();
         let to = credit.clone();
-        let asked = asks_within(&debit, ms(5), move |reply, scoped| {
+        let asked = asks_within(&debit, SOON, move |reply, scoped| {
             Box::pin(async move {
                 to.tell(Order::Note(1))?;
                 // Opting in is possible.

@@ -15,6 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 /// No test waits longer than this for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A deadline that is waited for: long enough for a handler to have begun by then on a loaded machine.
+pub(crate) const SOON: Duration = Duration::from_millis(400);
+
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
