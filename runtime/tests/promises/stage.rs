@@ -13,7 +13,7 @@ use crashworthy_runtime::{
 use tokio::sync::{mpsc, oneshot};
 
 /// No test waits longer than this for anything.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A deadline that is waited for: long enough for a handler to have begun by then on a loaded machine.
 pub(crate) const SOON: Duration = Duration::from_millis(400);
