@@ -13,7 +13,7 @@ use crate::lane::{Fate, What};
 use crate::signal::Signal;
 use crate::turn;
 
-/// Messages an incarnation handles before others get a turn.
+/// Messages and signals an incarnation handles before others get a turn.
 pub(crate) const BATCH: u32 = 64;
 
 /// The next thing to do.
@@ -70,18 +70,20 @@ impl<A: Actor> Inbox<A> {
     #[inline(always)]
     fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Item<A::Msg>> {
         loop {
-            let flags = self.cell.core.flags();
-            if flags & flag::ATTEND != 0
-                && let Some(item) = self.attend(flags)
-            {
-                return item.map_or(Poll::Pending, Poll::Ready);
-            }
             if self.batch == 0 {
                 // Others first: this cell goes to the back of the run queue.
                 self.batch = BATCH;
                 self.receiver(|receiver| receiver.flush());
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
+            }
+            let flags = self.cell.core.flags();
+            if flags & flag::ATTEND != 0
+                && let Some(item) = self.attend(flags)
+            {
+                // An actor that sends to itself has more to do for ever.
+                self.batch -= 1;
+                return item.map_or(Poll::Pending, Poll::Ready);
             }
             if self.batch != BATCH && turn::is_in_place() {
                 return self.leave(cx);
