@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 
 use crashworthy_sync::mailbox::{Mailbox, Receiver};
-use crashworthy_sync::task::Task;
+use crashworthy_sync::task::{Run as _, Task};
 use parking_lot::Mutex;
 
 use crate::actor::Actor;
@@ -330,6 +330,8 @@ pub(crate) trait AnyCell: Send + Sync {
     fn flush(&self);
     /// Takes the slot from an incarnation whose turn does not return.
     fn abandon(self: Arc<Self>, incarnation: u32) -> crate::process::Abandoning;
+    /// Takes the turns that are left to it on this thread: it was killed, and no pump will.
+    fn end_here(self: Arc<Self>);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -402,6 +404,13 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
 
     fn abandon(self: Arc<Self>, incarnation: u32) -> crate::process::Abandoning {
         crate::process::abandon(&self, incarnation)
+    }
+
+    fn end_here(self: Arc<Self>) {
+        let mut next = Task::claim_now(&self).and_then(|claimed| claimed.run(Cell::run));
+        while let Some(runnable) = next {
+            next = runnable.run();
+        }
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

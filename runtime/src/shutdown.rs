@@ -238,12 +238,19 @@ pub(crate) fn watch(system: &System, top: Pid) {
     });
 }
 
-/// Ends the system when its runtime goes away: slots are closed, askers and monitors told.
+/// Ends the system when its runtime goes away: slots are closed, askers and monitors told, and what nobody runs any
+/// more is dropped by the thread that drops the runtime.
 pub(crate) fn watch_runtime(shared: &Arc<Shared>) {
     let weak = shared.weak();
     shared.pool.on_closed(Box::new(move || {
         if let Some(shared) = weak.upgrade() {
             end(&shared, None);
+        }
+    }));
+    let weak = shared.weak();
+    shared.pool.on_gone(Box::new(move || {
+        if let Some(shared) = weak.upgrade() {
+            shared.each_cell(|cell| cell.end_here());
         }
     }));
 }

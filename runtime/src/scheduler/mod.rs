@@ -19,7 +19,8 @@
 //! - **A notified pump that does not come holds nobody back**: see [`crashworthy_sync::wakeup`].
 //! - **An idle pool uses no CPU.** No ticker, no polling.
 //! - **The end is told, once.** When the runtime drops its tasks, or [`Pool::close`] is called, the pool takes no more
-//!   work, drops what is queued, and calls what was given to [`Pool::on_closed`].
+//!   work, drops what is queued, and calls what was given to [`Pool::on_closed`]; and to [`Pool::on_gone`] when the
+//!   last pump has been dropped.
 
 mod current;
 mod pool;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use crashworthy_sync::run_queue::{Injector, Local, run_queue};
 use crashworthy_sync::task::Runnable;
@@ -30,7 +31,11 @@ pub struct Pool {
     pub(super) wakeup: Wakeup,
     pub(super) records: Box<[Record]>,
     pub(super) last: Last,
-    hooks: Mutex<Vec<Hook>>,
+    /// Called when the pool takes no more work, and when no pump is left.
+    on_closed: Mutex<Vec<Hook>>,
+    on_gone: Mutex<Vec<Hook>>,
+    /// Pumps that have not been dropped.
+    left: AtomicUsize,
 }
 
 impl Pool {
@@ -50,7 +55,9 @@ impl Pool {
             wakeup,
             records: records.into(),
             last: Last::default(),
-            hooks: Mutex::default(),
+            on_closed: Mutex::default(),
+            on_gone: Mutex::default(),
+            left: AtomicUsize::new(pumps),
         });
         for (pump, queue) in locals.into_iter().enumerate() {
             let seat = Seat { pool: pool.address(), pump, queue, turn_ns: 0 };
@@ -142,9 +149,31 @@ impl Pool {
     /// It is called once, by whoever closes the pool: on a worker that drops its tasks, as a rule. Turns may still be
     /// under way on other pumps; each pump stops after its own. A panic of the hook is contained.
     pub fn on_closed(&self, hook: impl FnOnce() + Send + 'static) {
-        self.hooks.lock().push(Box::new(hook));
+        self.on_closed.lock().push(Box::new(hook));
         if self.is_closed() {
-            self.call_hooks();
+            call(&self.on_closed);
+        }
+    }
+
+    /// Calls `hook` when no pump is left, and so no pump's turn under way; at once if that is so already.
+    ///
+    /// It is called once, after those of [`Pool::on_closed`], by the thread that drops the last pump. A panic of the
+    /// hook is contained.
+    pub fn on_gone(&self, hook: impl FnOnce() + Send + 'static) {
+        self.on_gone.lock().push(Box::new(hook));
+        if self.left.load(Acquire) == 0 {
+            call(&self.on_gone);
+        }
+    }
+
+    /// A pump is dropped: by its runtime, or since the pool is closed.
+    pub(super) fn pump_dropped(&self) {
+        self.close();
+        // Turns that were under way may have queued more.
+        self.drop_queued();
+        // AcqRel: what the turns of the others left behind is seen by the last.
+        if self.left.fetch_sub(1, AcqRel) == 1 {
+            call(&self.on_gone);
         }
     }
 
@@ -152,15 +181,8 @@ impl Pool {
     pub fn close(&self) {
         if self.wakeup.close() {
             self.drop_queued();
-            self.call_hooks();
+            call(&self.on_closed);
             self.records.iter().filter_map(|record| record.waker.get()).for_each(|waker| waker.wake_by_ref());
-        }
-    }
-
-    fn call_hooks(&self) {
-        // Taken out before they are called: each is called by one thread, outside of the lock.
-        for hook in std::mem::take(&mut *self.hooks.lock()) {
-            contain(hook);
         }
     }
 
@@ -238,6 +260,15 @@ impl Pool {
 
     pub(super) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
+    }
+}
+
+/// Calls the hooks, and forgets them.
+fn call(hooks: &Mutex<Vec<Hook>>) {
+    // Taken out before they are called: each is called by one thread, outside of the lock.
+    let hooks = std::mem::take(&mut *hooks.lock());
+    for hook in hooks {
+        contain(hook);
     }
 }
 

@@ -125,9 +125,7 @@ impl Future for Pump {
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        // The runtime drops its tasks, or the pool is closed already. Turns that were under way may have queued more.
-        self.pool.close();
-        self.pool.drop_queued();
+        self.pool.pump_dropped();
     }
 }
 
