@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, sleep};
 
 use crate::load::Load;
 use crate::tally::Tally;
@@ -22,10 +22,10 @@ pub(crate) struct Row {
 /// Shows how a step is going, until it is dropped.
 pub(crate) async fn show_progress(label: &str, load: &Load) {
     let live = stderr().is_terminal();
-    let mut ticks = interval(Duration::from_millis(if live { 200 } else { 2_000 }));
+    let pause = Duration::from_millis(if live { 200 } else { 2_000 });
     let begin = Instant::now();
     loop {
-        ticks.tick().await;
+        sleep(pause).await;
         let line = {
             let tally = load.tally();
             format!(

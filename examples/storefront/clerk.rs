@@ -83,6 +83,8 @@ impl Clerk {
     async fn run(&self, order: &Order) -> Result<(), String> {
         let Desk { errand, orders, gateway } = &self.desk;
         let progress = errand::run(*errand, gateway, order, limits::CALL).await.map_err(|why| why.to_string())?;
-        orders.tell(OrdersMsg::Record { id: order.id, progress }).map_err(|rejected| rejected.to_string())
+        orders
+            .tell(OrdersMsg::Record { id: order.id, progress: vec![progress] })
+            .map_err(|rejected| rejected.to_string())
     }
 }

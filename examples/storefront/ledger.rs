@@ -122,7 +122,7 @@ impl Ledger {
     ///
     /// It reaches the disk with the next order that is accepted: if the process is killed before, the errand is run
     /// again, and the back ends know the order by its number.
-    pub(crate) fn record(&self, id: u64, progress: Progress) -> Result<(), LedgerError> {
+    pub(crate) fn record(&self, id: u64, progress: Vec<Progress>) -> Result<(), LedgerError> {
         self.with(|db| {
             let mut write = db.begin_write()?;
             write.set_durability(Durability::None)?;
@@ -131,8 +131,11 @@ impl Ledger {
                 let Some(mut order) = read_order(&orders, id)? else {
                     return Ok(());
                 };
-                write.open_table(OWED)?.remove((progress.settles() as u8, id))?;
-                order.apply(progress);
+                let mut owed = write.open_table(OWED)?;
+                for step in progress {
+                    owed.remove((step.settles() as u8, id))?;
+                    order.apply(step);
+                }
                 orders.insert(id, serde_json::to_vec(&order)?.as_slice())?;
             }
             Ok(write.commit()?)

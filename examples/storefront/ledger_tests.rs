@@ -88,10 +88,10 @@ fn an_order_is_owed_payment_and_delivery_until_each_is_recorded() {
     let owed = |errand| shop.ledger.owed(errand, u64::MAX, 10).expect("reads").len();
     assert_eq!((owed(Errand::Payment), owed(Errand::Delivery)), (1, 1));
 
-    shop.ledger.record(id, Progress::Paid { receipt: "r".to_owned() }).expect("records");
+    shop.ledger.record(id, vec![Progress::Paid { receipt: "r".to_owned() }]).expect("records");
     assert_eq!((owed(Errand::Payment), owed(Errand::Delivery)), (0, 1));
 
-    shop.ledger.record(id, Progress::Scheduled { slot: "noon".to_owned() }).expect("records");
+    shop.ledger.record(id, vec![Progress::Scheduled { slot: "noon".to_owned() }]).expect("records");
     assert_eq!((owed(Errand::Payment), owed(Errand::Delivery)), (0, 0));
     let order = shop.ledger.order(id).expect("reads").expect("is there");
     assert_eq!(order.payment, Payment::Paid { receipt: "r".to_owned() });

@@ -30,7 +30,7 @@ pub(crate) enum OrdersMsg {
     /// Something happened to an order.
     Record {
         id: u64,
-        progress: Progress,
+        progress: Vec<Progress>,
     },
     /// Orders that are owed this, and that nobody else is looking after.
     Owed {

@@ -27,11 +27,16 @@ pub(crate) async fn place(
 ) -> Result<Response, Problem> {
     form.check()?;
     let key = idempotency_key(&headers)?;
+    // Fail fast: an order that could not be written down is refused before any work is spent on it.
+    let room = shop.orders.reserve(Offer::within(limits::PLACE)).map_err(|why| uncertain(AskError::Refused(why)))?;
     let draft = price(&shop, form, key).await?;
-    let _hold = match known(&shop, &draft).await? {
-        true => None,
-        false => Some(reserve(&shop, &draft).await?),
+    let _hold = match reserve(&shop, &draft).await {
+        Ok(hold) => Some(hold),
+        // Sold out, perhaps to this very customer, who did not hear our answer.
+        Err(_) if known(&shop, &draft).await? => None,
+        Err(problem) => return Err(problem),
     };
+    drop(room);
     let placed = shop.orders.ask(|reply| OrdersMsg::Place { draft, reply }).within(limits::PLACE).await;
     match placed.map_err(uncertain)? {
         Placed::Accepted(order) => {
@@ -102,7 +107,7 @@ async fn price(shop: &Shop, form: OrderForm, key: Option<String>) -> Result<Draf
     Ok(Draft { customer: form.customer, postcode: form.postcode, wish: form.delivery_slot, lines, key })
 }
 
-/// Whether an order of this key was placed before: it needs no units again.
+/// Whether an order of this key was placed before.
 async fn known(shop: &Shop, draft: &Draft) -> Result<bool, Problem> {
     let Some(key) = draft.key.clone() else {
         return Ok(false);
@@ -152,9 +157,12 @@ async fn run_errands(shop: &Shop, mut order: Order) -> Order {
         run_errand(Errand::Payment, &shop.payment, &order),
         run_errand(Errand::Delivery, &shop.delivery, &order),
     );
-    for progress in [paid, scheduled].into_iter().flatten() {
-        order.apply(progress.clone());
-        // If this is refused the errand is run again, with the same outcome.
+    let progress: Vec<Progress> = [paid, scheduled].into_iter().flatten().collect();
+    for step in &progress {
+        order.apply(step.clone());
+    }
+    if !progress.is_empty() {
+        // If this is refused the errands are run again, with the same outcome.
         let _ = shop.orders.tell(OrdersMsg::Record { id: order.id, progress });
     }
     order
