@@ -26,16 +26,17 @@ use crate::shop::{Member, Shop};
 
 /// Every route of the service.
 pub(crate) fn routes(shop: Shop, system: System) -> Router {
-    let room = Arc::new(Semaphore::new(limits::REQUESTS));
-    let clients = Router::new()
+    let guarded = |most| middleware::from_fn_with_state(Arc::new(Semaphore::new(most)), server::guard);
+    let lookers = Router::new()
         .route("/products", get(browsing::browse))
         .route("/products/{sku}", get(browsing::product))
         .route("/search", get(browsing::search))
+        .layer(guarded(limits::LOOKERS));
+    let buyers = Router::new()
         .route("/delivery/slots", get(ordering::slots))
         .route("/orders", post(ordering::place))
         .route("/orders/{id}", get(ordering::status))
-        .layer(middleware::from_fn_with_state(room, server::guard));
-    // Outside the guard: to see and steer a service matters most when it is full.
+        .layer(guarded(limits::BUYERS));
     let operators = Router::new()
         .route("/health", get(health))
         .route("/admin/tree", get(admin::tree))
@@ -43,8 +44,10 @@ pub(crate) fn routes(shop: Shop, system: System) -> Router {
         .route("/admin/actors/{name}", post(admin::strike).delete(admin::kill))
         .route("/admin/backends", get(admin::backends))
         .route("/admin/backends/{name}", post(admin::set_mode))
-        .layer(Extension(system));
-    clients
+        .layer(Extension(system))
+        .layer(guarded(limits::OPERATORS));
+    lookers
+        .merge(buyers)
         .merge(operators)
         .fallback(async || Problem::not_found("there is nothing here; try /products"))
         .method_not_allowed_fallback(async || {

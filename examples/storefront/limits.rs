@@ -4,8 +4,12 @@ use std::time::Duration;
 
 /// Open connections. More wait in the listener's own queue.
 pub(crate) const CONNECTIONS: usize = 2_048;
-/// Requests under way. More are told to come back.
-pub(crate) const REQUESTS: usize = 1_024;
+/// Customers looking around at a time. More are told to come back.
+pub(crate) const LOOKERS: usize = 64;
+/// Customers ordering at a time. Rooms of their own: a crowd that looks does not keep out who buys.
+pub(crate) const BUYERS: usize = 256;
+/// Operators at a time. To see and steer a service matters most when it is full.
+pub(crate) const OPERATORS: usize = 16;
 /// Time for a client to send the head of a request, and for a connection to lie idle.
 pub(crate) const HEAD: Duration = Duration::from_secs(15);
 /// Time for a whole request, its body included.

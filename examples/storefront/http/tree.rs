@@ -1,28 +1,20 @@
 //! The tree as text: one line an actor, its supervisor above it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt::Write;
 
-use crashworthy::{ActorSnapshot, Pid, SystemSnapshot};
+use crashworthy::{ActorId, ActorSnapshot, SystemSnapshot};
 
-/// Draws everyone who has a place in the tree.
+/// Draws everyone who has a place in the tree, in the order in which they are started.
 pub(crate) fn draw(system: &SystemSnapshot) -> String {
-    let mut below: BTreeMap<Option<Pid>, Vec<&ActorSnapshot>> = BTreeMap::new();
-    for actor in &system.actors {
-        below.entry(actor.parent).or_default().push(actor);
-    }
+    let actors: HashMap<ActorId, &ActorSnapshot> = system.actors.iter().map(|actor| (actor.pid.id, actor)).collect();
+    let is_root = |actor: &&&ActorSnapshot| actor.parent.is_none_or(|parent| !actors.contains_key(&parent.id));
     let mut text = format!("up for {:.0?}, {} crashes\n", system.uptime, system.crashes);
-    let mut rest: Vec<(usize, &ActorSnapshot)> = Vec::new();
-    let push = |rest: &mut Vec<_>, parent, depth| {
-        let children: &[&ActorSnapshot] = below.get(&parent).map(Vec::as_slice).unwrap_or_default();
-        rest.extend(children.iter().rev().map(|child| (depth, *child)));
-    };
-    // The parent of the root is no actor.
-    push(&mut rest, Some(Pid::OUTSIDE), 0);
-    push(&mut rest, None, 0);
+    let mut rest: Vec<(usize, &ActorSnapshot)> = actors.values().filter(is_root).map(|root| (0, *root)).collect();
     while let Some((depth, actor)) = rest.pop() {
         draw_one(&mut text, depth, actor);
-        push(&mut rest, Some(actor.pid), depth + 1);
+        let children = actor.children.iter().rev().filter_map(|child| actors.get(child));
+        rest.extend(children.map(|child| (depth + 1, *child)));
     }
     text
 }
@@ -35,7 +27,7 @@ fn draw_one(text: &mut String, depth: usize, actor: &ActorSnapshot) {
     let _ = write!(text, "{name:<24}{state:<11}restarts {restarts:<4}queued {depth:>4}/{limit:<5}");
     let _ = write!(text, "handled {handled:<9}given up {given_up:<5}dropped {lost}");
     if let Some((kind, since)) = &actor.in_hand {
-        let _ = write!(text, "  busy with {kind} for {since:?}");
+        let _ = write!(text, "  busy with {kind} for {since:.1?}");
     }
     text.push('\n');
 }
