@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crashworthy::prelude::*;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError};
 
+use crate::limits;
 use crate::order::{Draft, Errand, Order, Progress};
 
 const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
@@ -58,11 +60,17 @@ impl Ledger {
         Ok(Self { path: Arc::new(path), db: Arc::new(RwLock::new(Some(db))) })
     }
 
-    /// Opens the database again if it was given up after a disk error.
+    /// Whether the database was given up after a disk error.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.db.read().unwrap_or_else(|poisoned| poisoned.into_inner()).is_none()
+    }
+
+    /// Opens the database again if it was given up.
     pub(crate) fn reopen(&self) -> Result<(), LedgerError> {
         let mut db = self.db.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         if db.is_none() {
             *db = Some(open_file(&self.path)?);
+            tracing::info!("the database is open again");
         }
         Ok(())
     }
@@ -197,11 +205,10 @@ impl Ledger {
     fn with<R>(&self, f: impl FnOnce(&Database) -> Result<R, LedgerError>) -> Result<R, LedgerError> {
         let result = match &*self.db.read().unwrap_or_else(|poisoned| poisoned.into_inner()) {
             Some(db) => f(db),
-            None => {
-                return Err(LedgerError("the database is closed after a disk error".to_owned(), Trouble::Other));
-            }
+            None => return Err(LedgerError::disk("closed after a disk error")),
         };
-        if let Err(LedgerError(_, Trouble::Disk)) = &result {
+        if let Err(LedgerError { what, disk: Some(_) }) = &result {
+            tracing::error!(what, "the database is closed until the disk works again");
             *self.db.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
         }
         result
@@ -235,8 +242,8 @@ fn look_up(keys: &impl ReadableTable<&'static str, u64>, draft: &Draft) -> Resul
 }
 
 fn before(orders: &impl ReadableTable<u64, &'static [u8]>, id: u64, draft: &Draft) -> Result<Placed, LedgerError> {
-    let order = read_order(orders, id)?
-        .ok_or_else(|| LedgerError(format!("order {id} has a key but no row"), Trouble::Other))?;
+    let order =
+        read_order(orders, id)?.ok_or_else(|| LedgerError::broken(format!("order {id} has a key but no row")))?;
     Ok(if order.draft == *draft { Placed::Before(order) } else { Placed::KeyTaken })
 }
 
@@ -245,32 +252,45 @@ pub(crate) fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
-/// What the database said. A disk error closes it until [`Ledger::reopen`].
+/// What the database said.
+///
+/// A disk that fails is no reason to crash: no restart makes it work, and what is in memory can still be served. So that
+/// error has a refusal as its source, and by `?` ends the message in hand, not the actor.
 #[derive(Debug)]
-pub(crate) struct LedgerError(String, Trouble);
+pub(crate) struct LedgerError {
+    what: String,
+    disk: Option<Refused>,
+}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    /// The file must be opened again.
-    Disk,
-    Other,
+impl LedgerError {
+    fn broken(what: impl Into<String>) -> Self {
+        Self { what: what.into(), disk: None }
+    }
+
+    fn disk(what: impl Into<String>) -> Self {
+        let refused = Refused { retry_after: Some(limits::DISK), ..Refused::because(Reason::Downstream) };
+        Self { what: what.into(), disk: Some(refused) }
+    }
 }
 
 impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "database: {}", self.0)
+        write!(f, "database: {}", self.what)
     }
 }
 
-impl std::error::Error for LedgerError {}
+impl std::error::Error for LedgerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.disk.as_ref().map(|refused| refused as _)
+    }
+}
 
 impl From<redb::Error> for LedgerError {
     fn from(error: redb::Error) -> Self {
-        let trouble = match error {
-            redb::Error::Io(_) | redb::Error::PreviousIo => Trouble::Disk,
-            _ => Trouble::Other,
-        };
-        Self(error.to_string(), trouble)
+        match error {
+            redb::Error::Io(_) | redb::Error::PreviousIo => Self::disk(error.to_string()),
+            _ => Self::broken(error.to_string()),
+        }
     }
 }
 
@@ -293,13 +313,13 @@ from_redb!(
 
 impl From<std::io::Error> for LedgerError {
     fn from(error: std::io::Error) -> Self {
-        Self(error.to_string(), Trouble::Other)
+        Self::broken(error.to_string())
     }
 }
 
 impl From<serde_json::Error> for LedgerError {
     fn from(error: serde_json::Error) -> Self {
-        Self(error.to_string(), Trouble::Other)
+        Self::broken(error.to_string())
     }
 }
 

@@ -122,3 +122,12 @@ fn a_second_process_is_told_that_the_database_is_open() {
     let error = Ledger::open(&shop.dir).err().expect("the file is locked").to_string();
     assert!(error.contains("already open"), "{error}");
 }
+
+#[test]
+fn a_disk_error_ends_the_message_and_not_the_actor() {
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let error = LedgerError::from(redb::StorageError::Io(full));
+    let source = std::error::Error::source(&error).expect("a disk error has a source");
+    assert!(source.is::<Refused>());
+    assert!(std::error::Error::source(&LedgerError::broken("a row")).is_none());
+}

@@ -26,6 +26,9 @@ pub(crate) const PLACE: Duration = Duration::from_millis(1_000);
 /// What paying and scheduling may add to the answer to an order. They are tried again later.
 pub(crate) const EXTRAS: Duration = Duration::from_millis(150);
 
+/// How often a database that the disk failed is tried again.
+pub(crate) const DISK: Duration = Duration::from_secs(1);
+
 /// Messages that wait for the actors everyone needs. Few, so that who waits is served in time: a disk that needs 4 ms to
 /// say that an order is safe needs a quarter of a second for so many.
 pub(crate) const MAILBOX: u32 = 64;

@@ -37,6 +37,7 @@ pub(crate) enum OrdersMsg {
         errand: Errand,
         reply: Reply<Vec<Order>>,
     },
+    LookAtDisk,
     Fault(Fault),
 }
 
@@ -50,10 +51,9 @@ impl Actor for Orders {
     type Msg = OrdersMsg;
 
     async fn init(ledger: Ledger, cx: &mut Context<Self>) -> Result<Self, Exit> {
-        let orders = Self { ledger, trouble: Trouble::default() };
-        orders.on_disk(cx, Ledger::reopen).await?;
-        tracing::info!(orders = orders.ledger.orders()?, "the order book is open");
-        Ok(orders)
+        cx.interval(limits::DISK, || OrdersMsg::LookAtDisk)?;
+        tracing::info!(orders = ?ledger.orders().ok(), "the order book is open");
+        Ok(Self { ledger, trouble: Trouble::default() })
     }
 
     async fn handle(&mut self, msg: OrdersMsg, cx: &mut Context<Self>) -> Result<(), Exit> {
@@ -67,6 +67,8 @@ impl Actor for Orders {
                 let before = ledger::now_ms().saturating_sub(millis(limits::FORGOTTEN));
                 reply.send(self.ledger.owed(errand, before, limits::ERRANDS)?);
             }
+            OrdersMsg::LookAtDisk if self.ledger.is_closed() => self.on_disk(cx, Ledger::reopen).await?,
+            OrdersMsg::LookAtDisk => {}
             OrdersMsg::Fault(fault) => self.trouble.strike(fault).await?,
         }
         Ok(())

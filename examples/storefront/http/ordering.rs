@@ -141,11 +141,11 @@ fn sold_out(short: Short) -> Problem {
     Problem::new(StatusCode::CONFLICT, "sold_out", format!("{left} left of {sku}, and you asked for more"))
 }
 
-/// The actor was given the order and did not answer: it may or may not be on disk.
+/// What to tell of an order that was not answered: was it refused at the door, or may it be on disk all the same?
 fn uncertain(why: AskError) -> Problem {
-    let certain = matches!(why, AskError::Refused(_));
+    let at_the_door = matches!(&why, AskError::Refused(refused) if refused.reason != Reason::Downstream);
     let problem = Problem::from(NotNow { who: "orders", why });
-    if certain {
+    if at_the_door {
         return problem.about("we cannot take your order right now; nothing was ordered");
     }
     problem.about("we cannot say whether your order was taken; send it again with the same Idempotency-Key")
