@@ -61,7 +61,10 @@ async fn health(State(shop): State<Shop>) -> (StatusCode, Json<Value>) {
     let away = |members: &[&dyn Member]| -> Vec<String> {
         members.iter().filter(|member| !member.is_alive()).map(|member| member.name().to_owned()).collect()
     };
-    let needed = away(&[&shop.catalogue, &shop.inventory, &shop.orders]);
+    let mut needed = away(&[&shop.catalogue, &shop.inventory, &shop.orders]);
+    if shop.ledger.is_closed() {
+        needed.push("database".to_owned());
+    }
     let welcome = away(&[&shop.payment.gateway, &shop.delivery.gateway]);
     let (status, word) = match (needed.is_empty(), welcome.is_empty()) {
         (true, true) => (StatusCode::OK, "ok"),

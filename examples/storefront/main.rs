@@ -64,8 +64,8 @@ async fn run(cli: &Cli) -> Result<ShutdownReport, Box<dyn Error>> {
     let products = product_file(cli)?;
     let ledger = open_ledger(cli, &products)?;
 
-    let shop = Shop::new()?;
-    let tree = shop.tree(products, ledger, http_server(listener.clone(), shop.clone()));
+    let shop = Shop::new(ledger)?;
+    let tree = shop.tree(products, http_server(listener.clone(), shop.clone()));
     println!("{}", tree.tree());
     let system = System::start(tree).await?;
     println!("{}", welcome(cli, &listener)?);

@@ -23,9 +23,10 @@ use crate::limits;
 use crate::order::Errand;
 use crate::orders::{Orders, OrdersMsg};
 
-/// The addresses of everyone. They are the same before the start, and after any restart.
+/// The ledger, and the addresses of everyone. They are the same before the start, and after any restart.
 #[derive(Clone)]
 pub(crate) struct Shop {
+    pub(crate) ledger: Ledger,
     pub(crate) catalogue: Slot<Catalogue>,
     pub(crate) inventory: Slot<Inventory>,
     pub(crate) orders: Slot<Orders>,
@@ -42,8 +43,9 @@ pub(crate) struct Company {
 }
 
 impl Shop {
-    pub(crate) fn new() -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn new(ledger: Ledger) -> Result<Self, Box<dyn std::error::Error>> {
         Ok(Self {
+            ledger,
             catalogue: Slot::named("catalogue").mailbox(limits::MAILBOX)?,
             inventory: Slot::named("inventory").mailbox(limits::MAILBOX)?,
             orders: Slot::named("orders").mailbox(limits::MAILBOX)?,
@@ -53,12 +55,12 @@ impl Shop {
     }
 
     /// Everyone, in their places. `http` comes last.
-    pub(crate) fn tree(&self, products: Arc<str>, ledger: Ledger, http: Task) -> Supervisor {
+    pub(crate) fn tree(&self, products: Arc<str>, http: Task) -> Supervisor {
         let shop = Supervisor::one_for_one("shop")
             .intensity(10, secs(5))
             .child(self.catalogue.child(products))
-            .child(self.inventory.child(ledger.clone()))
-            .child(self.orders.child(ledger));
+            .child(self.inventory.child(self.ledger.clone()))
+            .child(self.orders.child(self.ledger.clone()));
         Supervisor::one_for_one("storefront")
             .intensity(3, secs(10))
             .child(shop)
@@ -69,7 +71,7 @@ impl Shop {
 
     /// Everyone that can be given a fault.
     pub(crate) fn members(&self) -> [&dyn Member; 7] {
-        let Self { catalogue, inventory, orders, payment, delivery } = self;
+        let Self { catalogue, inventory, orders, payment, delivery, .. } = self;
         [catalogue, inventory, orders, &payment.gateway, &payment.clerk, &delivery.gateway, &delivery.clerk]
     }
 }
