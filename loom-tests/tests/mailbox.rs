@@ -221,12 +221,11 @@ fn who_gives_up_passes_a_granted_place_on() {
         let Pushed { .. } = queue.push(0).unwrap();
         let fickle = {
             let queue = Arc::clone(&queue);
-            thread::spawn(move || match poll_once(queue.wait_for_room()) {
-                Some(granted) => {
+            thread::spawn(move || {
+                if let Some(granted) = poll_once(queue.wait_for_room()) {
                     granted.unwrap();
                     queue.release_reserved();
                 }
-                None => {}
             })
         };
         let patient = {

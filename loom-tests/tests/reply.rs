@@ -76,6 +76,22 @@ fn an_answer_and_a_forced_end_have_one_winner() {
 }
 
 #[test]
+fn a_forced_end_meets_an_asker_that_waited_and_leaves() {
+    model(|| {
+        let (mut asker, replier, observer) = channel::<Value, _>(Why::Default);
+        let monitor = thread::spawn(move || {
+            observer.force(Why::Forced);
+            observer.is_answered() || observer.is_cancelled()
+        });
+        assert!(poll_once(&mut asker).is_none_or(|outcome| outcome.is_err()));
+        // The waker is the asker's to drop, or the monitor's to wake: loom sees who touches it.
+        drop(asker);
+        assert!(monitor.join().unwrap());
+        assert!(replier.is_cancelled());
+    });
+}
+
+#[test]
 fn two_forced_ends_have_one_winner() {
     model(|| {
         let (asker, _replier, observer) = channel::<Value, _>(Why::Default);

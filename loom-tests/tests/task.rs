@@ -147,6 +147,8 @@ fn two_claims_in_place_exclude_each_other() {
 
 #[test]
 fn c5_abandoning_and_coming_back_exclude_each_other() {
+    // Which ends the model has met, over all its runs: done, not running, busy.
+    static MET: [std::sync::atomic::AtomicBool; 3] = [const { std::sync::atomic::AtomicBool::new(false) }; 3];
     model(|| {
         let (task, dropped) = worker(Then::Release);
         drop(Task::hold_and_wake(&task));
@@ -175,6 +177,12 @@ fn c5_abandoning_and_coming_back_exclude_each_other() {
             })
         };
         let abandon = Task::abandon(&task, |turns| std::mem::replace(turns, 77));
+        let end = match abandon {
+            Abandon::Done(_) => 0,
+            Abandon::NotRunning => 1,
+            _ => 2,
+        };
+        MET[end].store(true, Ordering::Relaxed);
         let abandoned = match abandon {
             Abandon::Done(runnable) => {
                 // The new epoch begins beside the straggler.
@@ -192,6 +200,8 @@ fn c5_abandoning_and_coming_back_exclude_each_other() {
         drop(task);
         assert_eq!(dropped.load(Ordering::Relaxed), 1);
     });
+    #[cfg(loom)]
+    assert!(MET.iter().all(|end| end.load(Ordering::Relaxed)), "a model that meets less proves little: {MET:?}");
 }
 
 #[test]

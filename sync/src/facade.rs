@@ -17,10 +17,51 @@ pub(crate) use std::{
 pub(crate) use loom::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
+        atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering, fence},
     },
     thread::yield_now,
 };
+
+/// Atomic integers whose every load is a point where loom considers another order.
+///
+/// Of the accesses to an object loom remembers the last one only. A thread that loads and then swaps thereby
+/// hides from loom that its swap also competes with an earlier load of another thread, and half of the
+/// interleavings of any compare-and-swap loop are never tried. Here a load first touches `order`, which loom
+/// takes for a write, so loads compete with loads. It is relaxed and its value is not used: nothing is
+/// synchronised by it.
+#[cfg(loom)]
+macro_rules! ordered {
+    ($($name:ident: $integer:ty),*) => {$(
+        #[derive(Debug)]
+        pub(crate) struct $name {
+            value: loom::sync::atomic::$name,
+            order: loom::sync::atomic::AtomicU8,
+        }
+
+        impl $name {
+            pub(crate) fn new(value: $integer) -> Self {
+                let order = loom::sync::atomic::AtomicU8::new(0);
+                Self { value: loom::sync::atomic::$name::new(value), order }
+            }
+
+            pub(crate) fn load(&self, order: Ordering) -> $integer {
+                self.order.fetch_add(0, Ordering::Relaxed);
+                self.value.load(order)
+            }
+        }
+
+        impl std::ops::Deref for $name {
+            type Target = loom::sync::atomic::$name;
+
+            fn deref(&self) -> &Self::Target {
+                &self.value
+            }
+        }
+    )*};
+}
+
+#[cfg(loom)]
+ordered!(AtomicU32: u32, AtomicU64: u64);
 
 /// Shared mutable memory, accessed through closures as loom wants it.
 #[cfg(not(loom))]

@@ -16,7 +16,7 @@ use std::{fmt, task::Waker};
 
 use crate::{
     contain::{contain, wake},
-    facade::{AtomicU8, Ordering, UnsafeCell},
+    facade::{AtomicU8, Backoff, Ordering, UnsafeCell},
 };
 
 const IDLE: u8 = 0;
@@ -48,7 +48,12 @@ impl WakerSlot {
         // Acquire: pairs with the release of who had the cell last.
         match self.state.compare_exchange(IDLE, REGISTERING, Ordering::Acquire, Ordering::Relaxed) {
             Ok(_) => {}
-            Err(_) => return contain(|| waker.wake_by_ref()),
+            Err(_) => {
+                contain(|| waker.wake_by_ref());
+                // The other thread is a few instructions from leaving the slot; the task comes back at once.
+                Backoff::default().wait();
+                return;
+            }
         }
         // SAFETY: the cell is ours until REGISTERING is cleared.
         let same = self.waker.with(|cell| unsafe { (*cell).as_ref() }.is_some_and(|old| old.will_wake(waker)));
