@@ -44,6 +44,12 @@ fn script(
     (Task::new(data, Vec::new()), dropped)
 }
 
+/// Ends the hold of an idle task, so that it does not keep itself alive.
+fn end(task: &Arc<Task<Script>>) {
+    let none = Task::claim_now(task).expect("it is idle").run(|_, claim| claim.release());
+    assert!(none.is_none());
+}
+
 #[test]
 fn only_a_held_task_can_be_woken() {
     let (task, _) = script(|_, claim| claim.idle());
@@ -53,7 +59,8 @@ fn only_a_held_task_can_be_woken() {
     assert!(Task::hold_and_wake(&task).is_none(), "held and scheduled already");
     assert!(Task::wake(&task).is_none(), "scheduled already");
     assert!(runnable.run().is_none());
-    assert!(Task::wake(&task).is_some(), "idle again");
+    drop(task.wake().expect("idle again"));
+    end(&task);
 }
 
 #[test]
@@ -68,6 +75,7 @@ fn a_wake_during_the_turn_runs_it_again() {
     });
     let again = Task::hold_and_wake(&task).unwrap().run().expect("woken during the turn");
     assert!(again.run().is_none());
+    end(&task);
 }
 
 #[test]
@@ -93,6 +101,7 @@ fn the_owner_stays_between_turns_and_is_lent_once() {
     });
     assert!(next.is_none());
     assert_eq!(seen.get(), 2);
+    end(&task);
 }
 
 #[test]
@@ -122,6 +131,7 @@ fn a_raw_runnable_is_still_a_runnable() {
     let runnable = unsafe { Runnable::from_raw(raw) };
     assert!(runnable.run().is_none());
     assert!(!task.is_running());
+    end(&task);
 }
 
 #[test]
@@ -135,6 +145,7 @@ fn a_claim_now_excludes_and_is_excluded() {
     assert!(Task::wake(&task).is_none(), "running");
     let again = claimed.run(|_, claim| claim.idle()).expect("woken during the claim");
     assert!(again.run().is_none());
+    end(&task);
 }
 
 #[test]
@@ -286,6 +297,7 @@ fn c5_there_is_one_straggler_at_most() {
     });
     assert!(none.is_none());
     assert_eq!(task.epoch(), 2);
+    end(&task);
 }
 
 #[test]
@@ -297,6 +309,7 @@ fn a_heir_that_panics_changes_nothing() {
     });
     assert!(Task::hold_and_wake(&task).unwrap().run().is_none());
     assert_eq!(task.epoch(), 0);
+    end(&task);
 }
 
 #[test]
@@ -325,4 +338,5 @@ fn many_wakers_never_lose_the_last_wake() {
         }
     });
     assert_eq!(seen.load(Ordering::Relaxed), 3_000);
+    end(&task);
 }
