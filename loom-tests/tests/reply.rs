@@ -5,7 +5,7 @@
 use std::task::{Context, Poll, Waker};
 
 use crashworthy_loom_tests::{Arc, block_on, model, poll_once, thread};
-use crashworthy_sync::reply::{Observer, Replier, channel};
+use crashworthy_sync::reply::{Replier, channel};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
@@ -94,12 +94,13 @@ fn a_forced_end_meets_an_asker_that_waited_and_leaves() {
 #[test]
 fn two_forced_ends_have_one_winner() {
     model(|| {
-        let (asker, _replier, observer) = channel::<Value, _>(Why::Default);
-        let force = |observer: Observer<Why>, why| thread::spawn(move || observer.force(why));
-        let ends = [force(observer.clone(), Why::Forced), force(observer, Why::Settled)];
-        let outcome = block_on(asker).unwrap_err();
-        let won = ends.map(|end| end.join().unwrap());
-        assert_eq!(won, [outcome == Why::Forced, outcome == Why::Settled]);
+        let (mut asker, _replier, observer) = channel::<Value, _>(Why::Default);
+        let second = observer.clone();
+        let other = thread::spawn(move || second.force(Why::Forced));
+        let settled = observer.force(Why::Settled);
+        let forced = other.join().unwrap();
+        let outcome = asker.try_take().expect("somebody won").unwrap_err();
+        assert_eq!([forced, settled], [outcome == Why::Forced, outcome == Why::Settled]);
     });
 }
 

@@ -33,18 +33,13 @@ pub(super) const ENDED: u32 = VALUE | ERROR;
 /// There can be no other outcome.
 const DECIDED: u32 = ENDED | CLAIMED | GONE;
 
-/// How a reference to the whole is counted by who knows the core only.
-///
-/// Each function wants a pointer out of a live `Arc` of the type it was made for, and adds or removes a count.
-pub(super) struct Counts {
-    pub(super) add: unsafe fn(NonNull<()>),
-    pub(super) remove: unsafe fn(NonNull<()>),
-}
-
 pub(super) struct Core<E> {
     pub(super) state: AtomicU32,
     pub(super) observers: AtomicU32,
-    pub(super) counts: &'static Counts,
+    /// References to the whole: see `shared.rs`.
+    pub(super) references: AtomicU32,
+    /// Frees the whole, whose type only it knows.
+    pub(super) free: unsafe fn(NonNull<()>),
     /// What a drop means, until it is claimed; then the claimant's; the asker's when ERROR is set.
     error: UnsafeCell<Option<E>>,
     /// The asker's while WAKER is clear; read by who publishes an outcome when it is set.
@@ -56,11 +51,12 @@ pub(super) struct Core<E> {
 const WATCHERS: usize = 8;
 
 impl<E> Core<E> {
-    pub(super) fn new(on_drop: E, counts: &'static Counts) -> Self {
+    pub(super) fn new(on_drop: E, references: u32, free: unsafe fn(NonNull<()>)) -> Self {
         Core {
             state: AtomicU32::new(0),
             observers: AtomicU32::new(1),
-            counts,
+            references: AtomicU32::new(references),
+            free,
             error: UnsafeCell::new(Some(on_drop)),
             waker: UnsafeCell::new(None),
             watchers: Mutex::new(Vec::new()),

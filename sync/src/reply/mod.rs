@@ -30,6 +30,7 @@
 //! compare-and-swap that found no outcome.
 
 mod core;
+mod shared;
 
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -39,22 +40,21 @@ use std::{
     future::Future,
     mem::ManuallyDrop,
     pin::Pin,
-    ptr::NonNull,
     task::{Context, Poll},
 };
 
-use self::core::{Core, Counts, DROPPED, ENDED, ERROR, GONE, OVER, VALUE};
-use crate::facade::{Arc, Ordering, UnsafeCell};
+use self::{
+    core::{Core, DROPPED, ENDED, ERROR, GONE, OVER, VALUE},
+    shared::{Shared, SharedCore, TRIO, free, trio},
+};
+use crate::facade::{Ordering, UnsafeCell};
 
 /// Makes the three ends of a question. `on_drop` is the outcome of a replier that is dropped unsent when no
 /// turn is there to say otherwise.
 pub fn channel<R: Send + 'static, E: Send + 'static>(on_drop: E) -> (Asker<R, E>, Replier<R, E>, Observer<E>) {
-    let inner = Arc::new(Inner { core: Core::new(on_drop, &Inner::<R, E>::COUNTS), value: UnsafeCell::new(None) });
-    let observed = Arc::into_raw(Arc::clone(&inner)).cast_mut().cast();
-    // SAFETY: a pointer out of an `Arc` is not null.
-    let observer = Observer { core: unsafe { NonNull::new_unchecked(observed) } };
-    let replier = Replier { inner: Arc::clone(&inner) };
-    (Asker { inner, done: false }, replier, observer)
+    let core = Core::new(on_drop, TRIO, free::<R, E>);
+    let (asker, replier, observer) = trio(Inner { core, value: UnsafeCell::new(None) });
+    (Asker { inner: asker, done: false }, Replier { inner: replier }, Observer { core: observer })
 }
 
 #[repr(C)]
@@ -71,20 +71,10 @@ unsafe impl<R: Send, E: Send> Send for Inner<R, E> {}
 // SAFETY: as above.
 unsafe impl<R: Send, E: Send> Sync for Inner<R, E> {}
 
-impl<R, E> Inner<R, E> {
-    /// How an observer, which does not know `R`, counts its references.
-    const COUNTS: Counts = Counts {
-        // SAFETY: by the contract of `Counts`, `this` came out of a live `Arc<Inner<R, E>>`.
-        add: |this| unsafe { Arc::increment_strong_count(this.cast::<Self>().as_ptr()) },
-        // SAFETY: as above, and the count is the caller's to give back.
-        remove: |this| unsafe { Arc::decrement_strong_count(this.cast::<Self>().as_ptr()) },
-    };
-}
-
 /// Who waits for the outcome. Dropping it cancels the question.
 #[must_use = "who drops the asker does not want to know"]
 pub struct Asker<R, E> {
-    inner: Arc<Inner<R, E>>,
+    inner: Shared<R, E>,
     /// The outcome was taken.
     done: bool,
 }
@@ -92,19 +82,13 @@ pub struct Asker<R, E> {
 /// The right to answer, once.
 #[must_use = "a replier that is dropped leaves its asker without an answer"]
 pub struct Replier<R, E> {
-    inner: Arc<Inner<R, E>>,
+    inner: Shared<R, E>,
 }
 
 /// The view of the turn that has the question in hand.
 pub struct Observer<E> {
-    /// Of an `Inner<_, E>`, with a count of its own.
-    core: NonNull<Core<E>>,
+    core: SharedCore<E>,
 }
-
-// SAFETY: an observer is a counted reference to an `Inner<R, E>` with `R` and `E: Send`.
-unsafe impl<E: Send> Send for Observer<E> {}
-// SAFETY: as above.
-unsafe impl<E: Send> Sync for Observer<E> {}
 
 impl<R, E> Asker<R, E> {
     /// Takes the outcome, if there is one.
@@ -199,7 +183,7 @@ impl<R, E> Replier<R, E> {
     }
 
     /// Leaves the right to answer with the caller.
-    fn into_inner(self) -> Arc<Inner<R, E>> {
+    fn into_inner(self) -> Shared<R, E> {
         let this = ManuallyDrop::new(self);
         // SAFETY: `this` is neither used again nor dropped.
         unsafe { std::ptr::read(&this.inner) }
@@ -219,56 +203,45 @@ impl<R, E> Drop for Replier<R, E> {
 impl<E> Observer<E> {
     /// Has the asker gone without an outcome?
     pub fn is_cancelled(&self) -> bool {
-        self.core().has(GONE)
+        self.core.has(GONE)
     }
 
     /// Resolves when the asker goes without an outcome. If it gets one, never.
     pub fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.core().watch(GONE, cx)
+        self.core.watch(GONE, cx)
     }
 
     /// Is there an outcome, taken or not?
     pub fn is_answered(&self) -> bool {
-        self.core().has(ENDED)
+        self.core.has(ENDED)
     }
 
     /// The turn is over. If the replier was dropped unsent, the outcome is `if_dropped`. If it lives on, its
     /// drop will mean what [`channel`] was told.
     pub fn settle(&self, if_dropped: E) {
-        self.core().end_turn(Some(if_dropped));
+        self.core.end_turn(Some(if_dropped));
     }
 
     /// Ends the question with `error`, whoever holds the replier. True if that became the outcome.
     pub fn force(&self, error: E) -> bool {
-        self.core().publish_error(Some(error))
-    }
-
-    fn core(&self) -> &Core<E> {
-        // SAFETY: our count keeps it alive.
-        unsafe { self.core.as_ref() }
+        self.core.publish_error(Some(error))
     }
 }
 
 impl<E> Clone for Observer<E> {
     fn clone(&self) -> Self {
-        // Relaxed: as in `Arc`, a new reference is made from one that exists.
-        self.core().observers.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the pointer is that of a live `Inner<_, E>` in an `Arc`, as `counts` wants it.
-        unsafe { (self.core().counts.add)(self.core.cast()) };
-        Observer { core: self.core }
+        // Relaxed: a new observer is made from one that exists.
+        self.core.observers.fetch_add(1, Ordering::Relaxed);
+        Observer { core: self.core.clone() }
     }
 }
 
 impl<E> Drop for Observer<E> {
     /// The end of the last observer is the end of the turn.
     fn drop(&mut self) {
-        let core = self.core();
-        if !core.has(OVER) && core.is_last_observer() {
-            core.end_turn(None);
+        if !self.core.has(OVER) && self.core.is_last_observer() {
+            self.core.end_turn(None);
         }
-        let counts = core.counts;
-        // SAFETY: as in `clone`; the count is ours, and we do not look again.
-        unsafe { (counts.remove)(self.core.cast()) };
     }
 }
 
@@ -286,6 +259,6 @@ impl<R, E> fmt::Debug for Replier<R, E> {
 
 impl<E> fmt::Debug for Observer<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observer").field("state", self.core()).finish()
+        f.debug_struct("Observer").field("state", &*self.core).finish()
     }
 }
