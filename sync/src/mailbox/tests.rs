@@ -268,7 +268,7 @@ fn a_larger_capacity_serves_who_waits() {
 }
 
 #[test]
-fn a_waker_that_panics_stops_nobody_else() {
+fn g2_a_waker_that_panics_stops_nobody_else() {
     struct Rude;
     impl Wake for Rude {
         fn wake(self: Arc<Self>) {
@@ -286,6 +286,49 @@ fn a_waker_that_panics_stops_nobody_else() {
     assert!(second.as_mut().poll(&mut Context::from_waker(&polite)).is_pending());
     let _ = (receiver.pop(), receiver.pop());
     assert_eq!(bell.rung(), 1);
+}
+
+#[test]
+fn g2_no_waker_is_woken_or_dropped_under_the_lock() {
+    /// Waits for room itself, when it is woken and when it is dropped.
+    struct Nosy(Arc<Mailbox<u32>>);
+
+    impl Nosy {
+        fn look(&self) {
+            let wait = pin!(self.0.wait_for_room());
+            if wait.poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+                self.0.release_reserved();
+            }
+        }
+    }
+
+    impl Wake for Nosy {
+        fn wake(self: Arc<Self>) {
+            self.look();
+        }
+    }
+
+    impl Drop for Nosy {
+        fn drop(&mut self) {
+            self.look();
+        }
+    }
+
+    let (mailbox, mut receiver) = mailbox(1);
+    let nosy = || Waker::from(Arc::new(Nosy(Arc::clone(&mailbox))));
+    mailbox.push(0);
+    let mut first = Box::pin(mailbox.wait_for_room());
+    let mut second = Box::pin(mailbox.wait_for_room());
+    for wait in [&mut first, &mut second] {
+        // Twice: the second waker replaces the first.
+        for _ in 0..2 {
+            assert!(wait.as_mut().poll(&mut Context::from_waker(&nosy())).is_pending());
+        }
+    }
+    drop(second);
+    let _ = receiver.pop();
+    mailbox.close();
+    drop(first);
 }
 
 #[test]

@@ -6,7 +6,10 @@
 use std::{ops::Deref, process::abort, ptr::NonNull};
 
 use super::{Inner, core::Core};
-use crate::facade::{Ordering, fence};
+use crate::{
+    contain::contain,
+    facade::{Ordering, fence},
+};
 
 /// Nobody makes that many observers, except by forgetting them in a loop.
 const MAX_REFERENCES: u32 = u32::MAX / 2;
@@ -42,7 +45,9 @@ pub(super) fn trio<R: Send + 'static, E: Send>(inner: Inner<R, E>) -> (Shared<R,
 /// `whole` came out of [`trio`] of these types, and the last reference is gone.
 pub(super) unsafe fn free<R, E>(whole: NonNull<()>) {
     // SAFETY: it was a box there, and nobody looks at it any more.
-    drop(unsafe { Box::from_raw(whole.cast::<Inner<R, E>>().as_ptr()) });
+    let whole = unsafe { Box::from_raw(whole.cast::<Inner<R, E>>().as_ptr()) };
+    // Wakers that were never woken die here, in the hands of whoever happened to be last.
+    contain(|| drop(whole));
 }
 
 /// Gives a reference back.

@@ -160,6 +160,36 @@ fn a_crowd_of_watchers_is_bounded_and_nobody_is_forgotten() {
 }
 
 #[test]
+fn g2_a_waker_may_use_the_reply_and_may_panic() {
+    struct Rude(Observer<Why>, Arc<AtomicUsize>);
+
+    impl Wake for Rude {
+        fn wake(self: Arc<Self>) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            let _ = self.0.poll_cancelled(&mut Context::from_waker(Waker::noop()));
+            panic!("rude");
+        }
+    }
+
+    for leave in [true, false] {
+        let (mut asker, replier, observer) = question();
+        let woken = Arc::new(AtomicUsize::new(0));
+        let rude = Waker::from(Arc::new(Rude(observer.clone(), Arc::clone(&woken))));
+        let mut cx = Context::from_waker(&rude);
+        assert!(Pin::new(&mut asker).poll(&mut cx).is_pending());
+        assert!(replier.poll_cancelled(&mut cx).is_pending());
+        if leave {
+            drop(asker);
+            assert_eq!(woken.load(Ordering::SeqCst), 1, "as a watcher");
+        } else {
+            replier.send("yes".into()).unwrap();
+            assert_eq!(woken.load(Ordering::SeqCst), 2, "as the asker, and as a watcher");
+            assert_eq!(asker.try_take(), Some(Ok("yes".into())));
+        }
+    }
+}
+
+#[test]
 #[should_panic(expected = "an outcome is taken once")]
 fn an_outcome_is_taken_once() {
     let (mut asker, replier, _observer) = question();
