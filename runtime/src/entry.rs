@@ -1,8 +1,12 @@
 //! Where `#[crashworthy::main]` begins: a tokio runtime of the program's own.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
+
+/// How long the program waits for its threads when `main` has returned.
+const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Runs a program's main future on this thread, beside the workers of a multi-threaded runtime made for it.
 ///
@@ -18,8 +22,12 @@ pub fn block_on_main<F: Future>(workers: Option<usize>, main: F) -> F::Output {
     if let Some(workers) = workers {
         builder.worker_threads(workers);
     }
-    match builder.build() {
-        Ok(runtime) => runtime.block_on(main),
+    let runtime = match builder.build() {
+        Ok(runtime) => runtime,
         Err(error) => panic!("the runtime of the program could not be made: {error}"),
-    }
+    };
+    let output = runtime.block_on(main);
+    // A turn that blocks its thread was abandoned when its system stopped: the program does not wait for it either.
+    runtime.shutdown_timeout(LEAVE_WITHIN);
+    output
 }

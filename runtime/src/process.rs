@@ -14,7 +14,7 @@ use std::task::{Context as Poller, Poll, Waker};
 
 use crashworthy_sync::mailbox::{Pop, Receiver};
 use crashworthy_sync::reply::Replier;
-use crashworthy_sync::task::{Abandon, Claim, Ran, Run, Runnable, Schedule, Task};
+use crashworthy_sync::task::{Abandon, Claim, Ran, Run, Runnable, Schedule, Stale, Task};
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, AnyCell, Cell, Inlet, Owner, Status, flag};
@@ -116,7 +116,12 @@ pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Bir
             Met::Interrupted(Fate::Fenced) => {}
         }
     }
-    if let Err(panic) = contain_drop(state) {
+    // Its destructor is user code: it may block, and then the turn can be abandoned like any other.
+    let dropped = match cell.user(|| contain_drop(state)) {
+        Ok(dropped) => dropped,
+        Err((_, Stale)) => return end.ended(ExitReason::Killed),
+    };
+    if let Err(panic) = dropped {
         // Its first cause is worth more than what its remains did.
         let reason = end.panicked(panic, Callback::Drop, None);
         if ending.reason.is_normal_class() {

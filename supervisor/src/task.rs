@@ -190,7 +190,8 @@ impl Actor for Runner {
             system: cx.system(),
             stopping: Arc::new(move || Box::pin(stopping.clone().stopping())),
         };
-        (self.job.0)(context).await?;
+        // A refusal that a handler passes on ends its message; a task is no message, and its end must be noticed.
+        (self.job.0)(context).await.map_err(|exit| Exit::because(exit.reason()))?;
         Err(if stop.is_stopping() { Exit::shutdown() } else { Exit::normal() })
     }
 }
