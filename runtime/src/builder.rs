@@ -101,7 +101,8 @@ impl Builder {
                 Ok(system)
             }
             Err(error) => {
-                system.shared.close();
+                // Also what a branch that took too long has left running.
+                shutdown::end(&system.shared, None);
                 Err(error)
             }
         }

@@ -229,10 +229,9 @@ impl Core {
         (self.status() != Status::Starting).then(|| self.in_hand.lock().clone()).flatten()
     }
 
-    /// Whether a message that somebody sent is in hand.
-    pub(crate) fn serves(&self) -> bool {
-        let doing = self.doing.load(Relaxed);
-        doing != 0 && doing & OWN_MESSAGE == 0
+    /// Whether the message in hand did not come through the mailbox.
+    pub(crate) fn handles_own(&self) -> bool {
+        self.doing.load(Relaxed) & OWN_MESSAGE != 0
     }
 
     /// Why a closed mailbox is closed.

@@ -13,7 +13,7 @@ use crate::actor_ref::ActorRef;
 use crate::cell::{ActorCell, AnyCell, flag};
 use crate::error::{AskError, Refused, StartError};
 use crate::exit::ExitReason;
-use crate::pid::Pid;
+use crate::pid::{ActorId, Pid};
 use crate::pipe::Pipes;
 use crate::signal::{Down, MonitorRef, Signal, Via, send_exit};
 use crate::start::{Start, Starting, Under};
@@ -119,7 +119,7 @@ impl<A: Actor> Context<A> {
     /// Begins an incarnation in a slot without waiting for its `init`.
     ///
     /// # Errors
-    /// [`StartError::SlotTaken`] if the slot is running or belongs to another system.
+    /// [`StartError::SlotTaken`] if the slot is running or belongs to another parent or system.
     pub fn begin<B: Actor>(&self, slot: &ActorRef<B>, args: B::Args, under: Under) -> Result<Starting, StartError> {
         Start::under(self.any(), self.pid, under).begin(&slot.cell, self.cell.core.shared(), args)
     }
@@ -147,6 +147,17 @@ impl<A: Actor> Context<A> {
         }
         drop(ties);
         slot.cell.shut(if gone { crate::cell::Status::Gone } else { crate::cell::Status::Stopped });
+    }
+
+    /// Gives up a slot below this actor that is not running: another parent may start it.
+    pub fn release<B: Actor>(&self, slot: &ActorRef<B>) {
+        let Some(mut ties) = self.ties() else { return };
+        ties.tied().children.remove(&slot.id());
+        drop(ties);
+        let mut ties = slot.cell.core.ties.lock();
+        if ties.living() == 0 && ties.owner == self.pid.id {
+            ties.owner = ActorId::OUTSIDE;
+        }
     }
 
     /// Throws away what is queued for a slot below this actor, before its next incarnation begins.

@@ -8,6 +8,7 @@
 //! A life owns the incarnation's state; the cell owns everything else. What a turn may not do once its incarnation was
 //! abandoned is checked where it comes back from user code.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Poller, Poll, Waker};
@@ -104,6 +105,19 @@ pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Bir
     set_running(&cell, birth.pid.incarnation);
     // Whoever started it may have gone: the actor lives on, tied by its link if there is one.
     let _ = birth.ack.send(Ok(()));
+    if birth.parent.is_some() {
+        // Its supervisor, made runnable by this very turn, goes first: a handler that blocks the thread must not hold
+        // up whoever would have to end it.
+        let mut went = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut went, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
     let mut state = state;
     let served = catch(serve(&cell, &mut state, &mut cx, &mut inbox, &mut end)).await;
     cx.call = Call::NONE;

@@ -8,15 +8,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::cell::flag;
 use crate::exit::ExitReason;
 use crate::pid::Pid;
 use crate::shared::Shared;
-use crate::signal::{Via, send_exit};
+use crate::signal::{Down, Via, send_exit};
 use crate::system::System;
-use crate::ties::Watcher;
 
 /// A child that did not stop when it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +108,9 @@ pub struct SystemFailed {
 impl fmt::Display for SystemFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.ended.reason {
-            Some(ExitReason::Shutdown) => f.write_str("the root supervisor gave up: too many restarts"),
+            Some(ExitReason::Shutdown) => {
+                f.write_str("the root supervisor gave up: too many restarts, or the end of a significant child")
+            }
             Some(reason) => write!(f, "the root ended: {reason}"),
             None => f.write_str("the runtime went away under the system"),
         }
@@ -123,6 +124,8 @@ pub(crate) struct Stop {
     pub(crate) ended: watch::Sender<Option<Ended>>,
     /// The actor at the top of the tree.
     top: Mutex<Option<Pid>>,
+    /// Tells of its end, from before it began.
+    pub(crate) down: Mutex<Option<(Pid, oneshot::Receiver<Down>)>>,
     begun: AtomicBool,
     /// A second signal came: no more draining.
     hurry: AtomicBool,
@@ -136,6 +139,7 @@ impl Default for Stop {
         Self {
             ended: watch::Sender::new(None),
             top: Mutex::default(),
+            down: Mutex::default(),
             begun: AtomicBool::default(),
             hurry: AtomicBool::default(),
             began_ns: AtomicU64::default(),
@@ -176,11 +180,13 @@ async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
     shared.each_cell(|cell| cell.core().raise(flag::DRAINS));
     let until = began.saturating_add(shared.settings.drain.as_nanos() as u64);
     loop {
-        let mut left = 0;
-        shared.each_cell(|cell| left += cell.law().queued + u64::from(cell.core().serves()));
-        shared.stop.undrained.store(left, Ordering::Release);
+        let work = unserved(shared);
+        shared.stop.undrained.store(work.left, Ordering::Release);
+        // Work may have gone from an actor not yet looked at to one that was: only when nobody has taken any in
+        // between is there none.
+        let quiet = work.left == 0 && unserved(shared) == work;
         let now = shared.port.now_ns();
-        if left == 0 || now >= until || shared.stop.hurry.load(Ordering::Acquire) {
+        if quiet || now >= until || shared.stop.hurry.load(Ordering::Acquire) {
             break;
         }
         shared.port.sleep_until(until.min(now + LOOK.as_nanos() as u64)).await;
@@ -193,6 +199,26 @@ async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
         }
         None => end(shared, Some(reason)),
     }
+}
+
+/// What all actors together have still to serve, and how much they were ever given.
+#[derive(PartialEq, Eq)]
+struct Work {
+    left: u64,
+    accepted: u64,
+}
+
+fn unserved(shared: &Shared) -> Work {
+    let mut work = Work { left: 0, accepted: 0 };
+    shared.each_cell(|cell| {
+        let law = cell.law();
+        let ended = law.handled + law.expired + law.cancelled + law.displaced + law.undelivered + law.given_up;
+        // What an actor sent to itself, a supervised future for one, may be in hand for as long as it lives.
+        let own = u64::from(cell.core().handles_own());
+        work.left += law.accepted.saturating_sub(ended + own);
+        work.accepted += law.accepted;
+    });
+    work
 }
 
 /// Ends the system: whatever still lives is told, slots at rest are closed.
@@ -219,21 +245,17 @@ pub(crate) fn end(shared: &Arc<Shared>, reason: Option<ExitReason>) {
     });
 }
 
-/// Ends the system when its top ends.
+/// Ends the system when its top ends: `down` tells of the end of the incarnation that was started as the top last.
 pub(crate) fn watch(system: &System, top: Pid) {
     let shared = system.shared.clone();
+    let down = shared.stop.down.lock().take().filter(|(pid, _)| *pid == top).map(|(_, down)| down);
     *shared.stop.top.lock() = Some(top);
-    let (sender, down) = tokio::sync::oneshot::channel();
-    if let Some(cell) = shared.find(top.id) {
-        let monitor = crate::signal::MonitorRef(shared.next_monitor());
-        let mut ties = cell.core().ties.lock();
-        if ties.lives(top.incarnation) {
-            ties.tied().watchers.insert((Pid::OUTSIDE, monitor), Watcher::Outside(sender));
-        }
-    }
     let port = shared.port.clone();
     port.spawn(async move {
-        let reason = down.await.map_or(ExitReason::NoProc, |down| down.reason);
+        let reason = match down {
+            Some(down) => down.await.map_or(ExitReason::NoProc, |down| down.reason),
+            None => ExitReason::NoProc,
+        };
         end(&shared, Some(reason));
     });
 }

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use crashworthy_sync::reply::channel;
 use crashworthy_sync::task::Task;
+use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, AnyCell, Status, WeakCell, attach};
 use crate::end::Ended;
 use crate::error::{AskError, StartError};
 use crate::names::LONGEST;
-use crate::pid::Pid;
+use crate::pid::{ActorId, Pid};
 use crate::process::{Birth, StartFailure, Started, live};
 use crate::shared::Shared;
-use crate::signal::send_kill;
+use crate::signal::{Down, MonitorRef, send_kill};
+use crate::ties::Watcher;
 use crate::turn;
 
 /// How a new incarnation is tied to the actor that starts it.
@@ -30,21 +32,24 @@ pub struct Under {
 /// A start about to be made.
 pub(crate) struct Start {
     by: Option<(Pid, Option<WeakCell>, Under)>,
+    /// Who is told of its end, whenever it comes.
+    watcher: Option<(MonitorRef, Watcher)>,
 }
 
 impl Start {
     /// By nobody in particular.
     pub(crate) fn alone() -> Self {
-        Self { by: None }
+        Self { by: None, watcher: None }
     }
 
     pub(crate) fn under(by: Arc<dyn AnyCell>, pid: Pid, under: Under) -> Self {
-        Self { by: Some((pid, Some(Arc::downgrade(&by)), under)) }
+        Self { by: Some((pid, Some(Arc::downgrade(&by)), under)), watcher: None }
     }
 
-    /// By the system itself, as the top of its tree.
-    pub(crate) fn top() -> Self {
-        Self { by: Some((Pid::OUTSIDE, None, Under { parent: true, link: false })) }
+    /// By the system itself, as the top of its tree; the system is told of its end.
+    pub(crate) fn top(down: oneshot::Sender<Down>, shared: &Shared) -> Self {
+        let watcher = (MonitorRef(shared.next_monitor()), Watcher::Outside(down));
+        Self { by: Some((Pid::OUTSIDE, None, Under { parent: true, link: false })), watcher: Some(watcher) }
     }
 
     /// Puts the life of a new incarnation into the cell and makes it run.
@@ -59,7 +64,7 @@ impl Start {
 
     /// The same with a life of another kind.
     pub(crate) fn begin_with<A: Actor, L>(
-        self,
+        mut self,
         cell: &ActorCell<A>,
         shared: &Arc<Shared>,
         life: impl FnOnce(ActorCell<A>, Birth) -> L,
@@ -75,17 +80,20 @@ impl Start {
         }
         attach(cell, shared)?;
         let core = &cell.core;
-        let pid = self.take_slot(cell)?;
+        let parent = self.by.as_ref().filter(|(.., under)| under.parent).map(|(parent, ..)| *parent);
+        let pid = take_slot(cell, parent, shared)?;
         let any: Arc<dyn AnyCell> = cell.clone();
-        if let Some((parent, parent_cell, under)) = &self.by {
-            tie(&any, pid, *parent, parent_cell, *under);
+        if let Some((starter, starter_cell, under)) = &self.by {
+            tie(&any, pid, *starter, starter_cell, *under);
+        }
+        if let Some((monitor, watcher)) = self.watcher.take() {
+            core.ties.lock().tied().watchers.insert((Pid::OUTSIDE, monitor), watcher);
         }
         let (question, ack, observer) = channel::<Started, AskError>(AskError::Died);
         // No turn settles this one: a life that is dropped unsaid is an answer.
         observer.settle(AskError::Died);
         // Until `init` has returned, whoever waits for the start is who is told if this incarnation is abandoned.
         *core.in_hand.lock() = Some(observer);
-        let parent = self.by.as_ref().filter(|(.., under)| under.parent).map(|(parent, ..)| *parent);
         let birth = Birth { pid, parent, ack };
         let life = Box::pin(life(cell.clone(), birth));
         core.control.lock().begin(life, cell.mailbox.tail());
@@ -99,24 +107,30 @@ impl Start {
         }
         Ok(Starting { pid, question })
     }
+}
 
-    /// The slot begins its next incarnation, if it may.
-    fn take_slot<A: Actor>(&self, cell: &ActorCell<A>) -> Result<Pid, StartError> {
-        let core = &cell.core;
-        let mut ties = core.ties.lock();
-        let free = ties.living() == 0
-            && match core.status() {
-                Status::Fresh | Status::Down | Status::Stopped => true,
-                Status::Starting | Status::Running | Status::Gone => false,
-            };
-        if !free {
-            return Err(StartError::SlotTaken(core.label()));
-        }
-        let incarnation = core.next_incarnation();
-        core.set_status(Status::Starting);
-        ties.begin(incarnation);
-        Ok(core.pid())
+/// The slot begins its next incarnation, if it may.
+fn take_slot<A: Actor>(cell: &ActorCell<A>, parent: Option<Pid>, shared: &Shared) -> Result<Pid, StartError> {
+    let core = &cell.core;
+    let parent = parent.map_or(ActorId::OUTSIDE, |parent| parent.id);
+    let owner = core.ties.lock().owner;
+    let owned = owner != parent
+        && shared.find(owner).is_some_and(|owner| !matches!(owner.core().status(), Status::Gone | Status::Fresh));
+    let mut ties = core.ties.lock();
+    let free = ties.living() == 0
+        && ties.owner == owner
+        && match core.status() {
+            Status::Fresh | Status::Down | Status::Stopped => true,
+            Status::Starting | Status::Running | Status::Gone => false,
+        };
+    if owned || !free {
+        return Err(StartError::SlotTaken(core.label()));
     }
+    let incarnation = core.next_incarnation();
+    core.set_status(Status::Starting);
+    ties.owner = parent;
+    ties.begin(incarnation);
+    Ok(core.pid())
 }
 
 /// Ties a new incarnation to its starter before it runs.

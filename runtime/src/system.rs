@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
@@ -153,8 +153,10 @@ impl System {
     /// # Errors
     /// As [`spawn`](Self::spawn), and [`StartError::SlotTaken`].
     pub async fn start_top<A: Actor>(&self, slot: &ActorRef<A>, args: A::Args) -> Result<Pid, StartError> {
-        let pid = Start::top().begin(&slot.cell, &self.shared, args)?.ready().await?;
-        Ok(pid)
+        let (down, told) = oneshot::channel();
+        let mut starting = Start::top(down, &self.shared).begin(&slot.cell, &self.shared, args)?;
+        *self.shared.stop.down.lock() = Some((starting.pid(), told));
+        starting.ready().await
     }
 
     /// The actor of this type registered under a name.

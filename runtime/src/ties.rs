@@ -22,6 +22,8 @@ pub(crate) enum Watcher {
 pub(crate) struct Ties {
     /// The living incarnation; 0 when there is none. Links and monitors are made against it under this lock.
     living: u32,
+    /// The slot whose actors start incarnations here, whether one lives or not.
+    pub(crate) owner: ActorId,
     tied: Option<Box<Tied>>,
 }
 

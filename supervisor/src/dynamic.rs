@@ -129,8 +129,14 @@ impl<A: Actor> Dynamic<A> {
         A::Args: Clone,
     {
         let slot = self.slot()?;
-        let launch =
-            Static { slot: slot.clone(), args, start_within: self.start_within, settle: |_, _| {}, reusable: false };
+        let launch = Static {
+            slot: slot.clone(),
+            args,
+            start_within: self.start_within,
+            settle: |_, _| {},
+            reusable: false,
+            begun: false,
+        };
         self.bring(Box::new(launch)).await.map(|()| slot)
     }
 
@@ -200,7 +206,14 @@ impl<A: Actor> IntoChild for Dynamic<A> {
     fn into_child(self) -> AnyChild {
         let args =
             Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers: Launchers(Vec::new()) };
-        let launch = Static { slot: self.slot.address(), args, start_within: START_WITHIN, settle, reusable: true };
+        let launch = Static {
+            slot: self.slot.address(),
+            args,
+            start_within: START_WITHIN,
+            settle,
+            reusable: true,
+            begun: false,
+        };
         AnyChild { node: Node::Supervisor(self.tree), launch: Box::new(launch) }
     }
 }

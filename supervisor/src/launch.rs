@@ -35,8 +35,10 @@ pub(crate) struct Static<A: Actor> {
     pub(crate) start_within: Duration,
     /// What a supervisor among the children does with its path.
     pub(crate) settle: fn(&mut A::Args, &str),
-    /// The slot was declared with the tree: a later life of the supervisor starts it again.
+    /// The slot is the user's: a later life of the supervisor starts it again, or another supervisor does.
     pub(crate) reusable: bool,
+    /// This supervisor has started it: it is its own to close.
+    pub(crate) begun: bool,
 }
 
 const BELOW: Under = Under { parent: true, link: true };
@@ -46,11 +48,18 @@ where
     A::Args: Clone,
 {
     fn launch(&mut self, cx: &Context<Manager>) -> Result<Starting, StartError> {
-        cx.begin(&self.slot, self.args.clone(), BELOW)
+        let starting = cx.begin(&self.slot, self.args.clone(), BELOW)?;
+        self.begun = true;
+        Ok(starting)
     }
 
     fn close(&self, cx: &Context<Manager>, gone: bool) {
-        cx.close(&self.slot, gone && !self.reusable);
+        if self.begun || !self.reusable {
+            cx.close(&self.slot, gone && !self.reusable);
+            if gone {
+                cx.release(&self.slot);
+            }
+        }
     }
 
     fn flush(&self, cx: &Context<Manager>) {
@@ -74,6 +83,7 @@ where
             start_within: self.start_within,
             settle: self.settle,
             reusable: self.reusable,
+            begun: false,
         })
     }
 

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, Context, Exit, ExitReason, Message, Pid, Reply, Signal, StartError, State};
+use crashworthy_runtime::{
+    Actor, Context, Exit, ExitReason, Message, MonitorRef, Pid, Reply, Signal, StartError, State, Straggler,
+};
 
 use crate::child_spec::{ChildSpec, Shutdown};
 use crate::core::{Action, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
 use crate::launch::{Launch, Launchers};
-use crate::reap::{Reaper, outwait, reap, within};
+use crate::reap::{Reaper, Stuck, outwait, reap, within};
 use crate::tree::{Members, Node, Tree};
 
 /// What every incarnation of a supervisor starts from.
@@ -58,6 +60,19 @@ pub(crate) struct Manager {
     calls: BTreeMap<CallId, Reply<Answer>>,
     next_call: u64,
     reaper: Reaper,
+    phase: Phase,
+    /// A restart that failed, until whatever had arrived before has been read.
+    failed: Option<(MonitorRef, Event<Pid, ExitReason>)>,
+}
+
+/// How far its life has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The children are being started for the first time.
+    Starting,
+    Running,
+    /// Nothing is started any more.
+    Ending,
 }
 
 impl Actor for Manager {
@@ -97,14 +112,25 @@ impl Actor for Manager {
 
     async fn on_signal(&mut self, signal: Signal, cx: &mut Context<Self>) -> Result<(), Exit> {
         match signal {
-            Signal::Exit { from, reason } => self.feed(Event::Exited { pid: from, reason }, cx).await,
-            Signal::Down(_) => Ok(()),
+            Signal::Exit { from, reason } => {
+                let fed = self.feed(Event::Exited { pid: from, reason }, cx).await;
+                self.names.remove(&from);
+                fed
+            }
+            Signal::Down(down) => match self.failed.take_if(|(monitor, _)| *monitor == down.monitor) {
+                Some((_, event)) => self.feed(event, cx).await,
+                None => Ok(()),
+            },
         }
     }
 
     /// The parent asked it to stop (its exit never reaches `on_signal`), or it has given up and ended its children.
     async fn terminate(&mut self, reason: &ExitReason, cx: &mut Context<Self>) {
+        self.phase = Phase::Ending;
         self.core.handle(cx.system().now(), Event::ParentExit { reason: reason.clone() });
+        if let Some((_, event)) = self.failed.take() {
+            self.core.handle(cx.system().now(), event);
+        }
         // The reason is the one it was stopped with: nothing is left to decide.
         let _ = self.carry_out(cx).await;
     }
@@ -125,6 +151,8 @@ impl Manager {
             calls: BTreeMap::new(),
             next_call: 0,
             reaper: Reaper::new(),
+            phase: Phase::Starting,
+            failed: None,
         })
     }
 
@@ -143,6 +171,10 @@ impl Manager {
                 match action {
                     Action::Start { child, .. } => {
                         let event = self.start(child, cx).await;
+                        if self.phase == Phase::Running && matches!(event, Event::StartFailed { .. }) {
+                            self.failed = Some((remind(cx), event));
+                            return None;
+                        }
                         self.core.handle(cx.system().now(), event);
                     }
                     Action::Exit { reason } => return Some(reason),
@@ -152,7 +184,8 @@ impl Manager {
             if self.reaper.is_empty() {
                 return None;
             }
-            let event = match self.reaper.next(cx, self.core.poll_timeout()).await {
+            let stuck = if self.phase == Phase::Ending { Stuck::IsLeftBehind } else { Stuck::Escalates };
+            let event = match self.reaper.next(cx, self.core.poll_timeout(), stuck).await {
                 Ok(Some(down)) => {
                     self.note(&down.straggler, cx);
                     Event::Down { pid: down.pid, reason: cx.take_exit(down.pid).unwrap_or(down.reason) }
@@ -198,7 +231,7 @@ impl Manager {
                     reply.send(response);
                 }
             }
-            Action::Ready => {}
+            Action::Ready => self.phase = Phase::Running,
         }
     }
 
@@ -208,23 +241,24 @@ impl Manager {
 
     /// Starts a child and waits for its `init`, for at most as long as it may take.
     async fn start(&mut self, child: ChildKey, cx: &mut Context<Self>) -> Event<Pid, ExitReason> {
+        if self.phase == Phase::Ending {
+            return Event::StartFailed { child, reason: ExitReason::Shutdown };
+        }
         let launcher = self.launchers.get_mut(&child).expect("the core names children that were brought");
-        let started = match launcher.launch(cx) {
-            Err(StartError::SlotTaken(slot)) => match launcher.leftover(cx) {
+        let mut started = launcher.launch(cx);
+        if matches!(started, Err(StartError::SlotTaken(_))) {
+            if let Some(pid) = launcher.leftover(cx) {
                 // A child of this supervisor's life before, which was killed: its link has told it to end.
-                Some(pid) => {
-                    let patience = match self.core.specification(child).map(|spec| spec.shutdown) {
-                        Some(Shutdown::Within(limit)) => limit,
-                        Some(Shutdown::Unlimited) => launcher.start_within(),
-                        Some(Shutdown::BrutalKill) | None => Duration::ZERO,
-                    };
-                    outwait(pid, patience, cx).await;
-                    launcher.launch(cx)
-                }
-                None => Err(StartError::SlotTaken(slot)),
-            },
-            started => started,
-        };
+                let patience = match self.core.specification(child).map(|spec| spec.shutdown) {
+                    Some(Shutdown::Within(limit)) => limit,
+                    Some(Shutdown::Unlimited) => launcher.start_within(),
+                    Some(Shutdown::BrutalKill) | None => Duration::ZERO,
+                };
+                outwait(pid, patience, cx).await;
+            }
+            // A child that was left may also have ended between the two looks.
+            started = launcher.launch(cx);
+        }
         let mut starting = match started {
             Ok(starting) => starting,
             Err(StartError::Ignored) => return Event::Ignored { child },
@@ -256,12 +290,18 @@ impl Manager {
         }
     }
 
-    fn note(&self, straggler: &Option<crashworthy_runtime::Straggler>, cx: &Context<Self>) {
+    fn note(&self, straggler: &Option<Straggler>, cx: &Context<Self>) {
         if let Some(straggler) = straggler {
             tracing::warn!(supervisor = &*self.path, "{straggler}");
             cx.system().note_straggler(straggler.clone());
         }
     }
+}
+
+/// Has a `Down` of nobody arrive behind everything that has arrived so far: what OTP's supervisor does with a message
+/// to itself. It has a place of its own, however full the mailbox is.
+fn remind(cx: &mut Context<Manager>) -> MonitorRef {
+    cx.monitor(Pid::OUTSIDE)
 }
 
 /// Whether this incarnation has not ended.

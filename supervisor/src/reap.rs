@@ -39,6 +39,16 @@ struct Killed {
     in_hand: Option<String>,
 }
 
+/// What becomes of a killed child that is stuck beside an earlier life of its that is stuck, too: its slot cannot be
+/// taken from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stuck {
+    /// The supervisor ends because of it.
+    Escalates,
+    /// The supervisor is ending: it goes on as if the child had ended, and names it.
+    IsLeftBehind,
+}
+
 /// A child that has ended.
 pub(crate) struct Reaped {
     pub(crate) pid: Pid,
@@ -87,11 +97,12 @@ impl Reaper {
     /// Waits for the next end, at most until `timeout` (then `None`).
     ///
     /// # Errors
-    /// A killed child is stuck beside an earlier life of its that is stuck too: the supervisor can only escalate.
+    /// A child is [`Stuck`], and that escalates.
     pub(crate) async fn next(
         &mut self,
         cx: &Context<Manager>,
         timeout: Option<Duration>,
+        stuck: Stuck,
     ) -> Result<Option<Reaped>, ExitReason> {
         let system = cx.system();
         loop {
@@ -106,20 +117,23 @@ impl Reaper {
                     if let Some(killed) = &stopping.killed {
                         self.due.remove(&(killed.abandon_at, down.pid));
                     }
-                    return Ok(Some(stopping.end(down)));
+                    return Ok(Some(stopping.end(down.pid, down.reason, down.abandoned)));
                 }
                 continue;
             }
             let now = system.now();
-            self.abandon(&system, now)?;
+            if let Some(left) = self.abandon(&system, now, stuck)? {
+                return Ok(Some(left));
+            }
             if timeout.is_some_and(|timeout| timeout <= now) {
                 return Ok(None);
             }
         }
     }
 
-    /// Takes the slots of those who were killed and do not come back. Their ends are then heard of like others.
-    fn abandon(&mut self, system: &System, now: Duration) -> Result<(), ExitReason> {
+    /// Takes the slots of those who were killed and do not come back. Their ends are then heard of like others, unless
+    /// one is to be left behind.
+    fn abandon(&mut self, system: &System, now: Duration, stuck: Stuck) -> Result<Option<Reaped>, ExitReason> {
         while let Some((at, pid)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, pid));
             let Some(killed) = self.stopping.get_mut(&pid).and_then(|stopping| stopping.killed.as_mut()) else {
@@ -127,22 +141,32 @@ impl Reaper {
             };
             killed.abandon_at = now + AGAIN;
             self.due.insert((killed.abandon_at, pid));
-            if system.abandon(pid) == Abandoned::Straggling {
-                let path = &killed.path;
-                return Err(ExitReason::crashed(format!(
-                    "{path} is stuck beside an earlier life of its that is stuck"
-                )));
+            match (system.abandon(pid), stuck) {
+                (Abandoned::Straggling, Stuck::Escalates) => {
+                    let path = &killed.path;
+                    return Err(ExitReason::crashed(format!(
+                        "{path} is stuck beside an earlier life of its that is stuck"
+                    )));
+                }
+                (Abandoned::Straggling, Stuck::IsLeftBehind) => {
+                    self.due.remove(&(now + AGAIN, pid));
+                    let stopping = self.stopping.remove(&pid).unwrap_or_default();
+                    return Ok(Some(stopping.end(pid, ExitReason::Killed, true)));
+                }
+                _ => {}
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
 impl Stopping {
-    fn end(self, down: Down) -> Reaped {
-        let Down { pid, reason, abandoned, .. } = down;
+    fn end(self, pid: Pid, reason: ExitReason, abandoned: bool) -> Reaped {
         let straggler = match (self.asked, self.killed) {
+            // To be killed was the way it was to end.
             (None, Some(_)) if !abandoned => None,
+            // It ended in its own way just before.
+            (_, Some(_)) if reason != ExitReason::Killed => None,
             (asked, Some(killed)) => Some(Straggler {
                 path: killed.path,
                 pid,

@@ -153,6 +153,7 @@ impl IntoChild for Task {
                 start_within: START_WITHIN,
                 settle: |_, _| {},
                 reusable: true,
+                begun: false,
             }),
         }
     }

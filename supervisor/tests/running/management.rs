@@ -1,11 +1,10 @@
 //! Changing a running supervisor.
 
-mod common;
-
-use common::{Diary, Job, Nurse, Worker, crash, soon, worker};
 use crashworthy_runtime::{AskError, Reason, Slot, System};
 use crashworthy_supervisor::core::{CallError, Place};
 use crashworthy_supervisor::{ManageError, Restart, Rule, SlotExt, Supervisor};
+
+use crate::world::{Diary, Job, Nurse, Worker, crash, over, soon, worker};
 
 const ANSWERS: &str = "the supervisor answers";
 
@@ -42,7 +41,7 @@ async fn children_are_added_stopped_revived_and_removed_by_name() {
     assert_eq!(soon(management.delete_child("b")).await, Err(ManageError::Refused(CallError::NotFound)));
     assert_eq!(soon(management.child_spec("a")).await.expect(ANSWERS).restart, Restart::Permanent);
     diary.reads("-b shutdown").await;
-    soon(system.stop()).await;
+    over(system).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,8 +56,8 @@ async fn a_stopped_child_is_revived_by_a_group_restart() {
     assert_eq!(refused.why.reason, Reason::Stopped);
     crash(&a);
     diary.reads("+a, +b, -b shutdown, -a crashed, +a, +b").await;
-    assert_eq!(common::counted(&b).await, 0);
-    soon(system.stop()).await;
+    assert_eq!(crate::world::counted(&b).await, 0);
+    over(system).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,7 +73,7 @@ async fn a_restarted_supervisor_has_the_children_it_was_declared_with() {
     diary.reads("-a crashed, -b shutdown, +a").await;
     soon(management.start_child(b.child(bk))).await.expect("its slot is free again");
     diary.reads("+b").await;
-    soon(system.stop()).await;
+    over(system).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,7 +93,7 @@ async fn a_child_that_cannot_start_leaves_nothing_behind() {
     assert!(soon(management.which_children()).await.expect(ANSWERS).is_empty());
     soon(management.start_child(a.child(ak))).await.expect("the slot is free");
     diary.reads("a fails, +a").await;
-    soon(system.stop()).await;
+    over(system).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +106,7 @@ async fn branches_are_added_and_know_their_path() {
     let short = std::time::Duration::from_millis(10);
     let clinging = a.child(Nurse { clings: true, ..ak }).within(short);
     soon(management.start_child(Supervisor::one_for_one("branch").child(clinging))).await.expect(ANSWERS);
-    let report = soon(system.stop()).await;
+    let report = over(system).await;
     diary.reads("+a, -a shutdown").await;
     assert_eq!(report.stragglers.first().map(|late| late.path.as_str()), Some("top/branch/a"));
 }
@@ -122,7 +121,7 @@ async fn before_the_start_and_after_the_end_calls_are_refused() {
     };
     assert_eq!(refused(soon(management.count_children()).await), Reason::NotStarted);
     let system = System::start(top).await.expect("it starts");
-    soon(system.stop()).await;
+    over(system).await;
     let reason = refused(soon(management.count_children()).await);
     assert!(matches!(reason, Reason::Draining | Reason::Stopped | Reason::Gone), "{reason:?}");
 }

@@ -1,0 +1,17 @@
+//! Supervisors on the running system: one file a promise, every test with a system of its own.
+#![allow(clippy::disallowed_methods, reason = "tests play the outside world: its tasks, its threads, its clock")]
+
+mod drain;
+mod dynamic;
+mod killed;
+mod management;
+mod restarts;
+mod retries;
+mod signals;
+mod starts;
+mod stops;
+mod stuck;
+mod tasks;
+mod traffic;
+mod trees;
+mod world;
