@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -86,16 +87,17 @@ impl DeadLetters {
 
     /// Tells of a letter; never waits.
     pub(crate) fn post(&self, letter: DeadLetter) {
-        self.posted.fetch_add(1, Relaxed);
         if let Some(queue) = &self.queue
             && queue.try_send(letter).is_err()
         {
             self.lost.fetch_add(1, Relaxed);
         }
+        // Pairs with the load in `counts`: who sees a letter counted sees whether it was lost.
+        self.posted.fetch_add(1, Release);
     }
 
     /// Letters so far, and how many of them the hook never saw because it was too slow.
     pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.posted.load(Relaxed), self.lost.load(Relaxed))
+        (self.posted.load(Acquire), self.lost.load(Relaxed))
     }
 }
