@@ -205,6 +205,49 @@ fn c5_abandoning_and_coming_back_exclude_each_other() {
 }
 
 #[test]
+fn c5_foreign_code_that_is_lent_the_owner_is_not_abandoned_meanwhile() {
+    // What the foreign code met, over all runs of the model: lent, or abandoned before.
+    static MET: [std::sync::atomic::AtomicBool; 2] = [const { std::sync::atomic::AtomicBool::new(false) }; 2];
+    model(|| {
+        let (task, _) = worker(Then::Release);
+        drop(Task::hold_and_wake(&task));
+        let runner = {
+            let task = Arc::clone(&task);
+            thread::spawn(move || {
+                let next = Task::claim_now(&task).expect("idle").run(|task, claim| {
+                    task.with_owner(|turns| *turns = 10).expect("current");
+                    let lent = task.user(|| {
+                        assert_eq!(task.with_owner(|_| ()), None, "in foreign code nothing is lent");
+                        // A loom cell: two threads in here at once are found.
+                        let lent = task.interlude(|turns| *turns += 1).is_some();
+                        MET[usize::from(lent)].store(true, Ordering::Relaxed);
+                        assert_eq!(task.with_owner(|_| ()), None, "it is foreign code again");
+                        lent
+                    });
+                    match lent {
+                        Ok(lent) => {
+                            assert!(lent);
+                            assert_eq!(task.with_owner(|turns| *turns), Some(11));
+                            claim.release()
+                        }
+                        Err((_, Stale)) => claim.retire().1,
+                    }
+                });
+                run_all(next);
+            })
+        };
+        if let Abandon::Done(runnable) = Task::abandon(&task, |turns| *turns) {
+            run_all(Some(runnable));
+        }
+        runner.join().unwrap();
+        assert!(!task.has_straggler() && !task.is_running() && !task.is_held());
+        assert_eq!(task.interlude(|_| ()), None, "outside of a turn");
+    });
+    #[cfg(loom)]
+    assert!(MET.iter().all(|end| end.load(Ordering::Relaxed)), "a model that meets less proves little: {MET:?}");
+}
+
+#[test]
 fn c5_a_wake_up_of_an_abandoned_turn_is_not_lost() {
     model(|| {
         let (task, _) = worker(Then::Idle);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_sync::mailbox::{PushError, Pushed, ReserveError};
+use crashworthy_sync::mailbox::{Pushed, ReserveError};
 use crashworthy_sync::task::{Runnable, Task};
 use tokio::sync::oneshot;
 
@@ -71,7 +71,7 @@ impl<A: Actor> ActorRef<A> {
     /// `cast` never fails and tells nothing; a tell that was not accepted says so.
     #[inline]
     pub fn tell(&self, msg: impl Into<A::Msg>) -> Result<(), Rejected<A::Msg>> {
-        self.push(msg.into(), None, Call::NONE)
+        self.push(msg.into(), Call::NONE)
     }
 
     /// Like [`tell`](Self::tell), and the message inherits the deadline of the call being handled: it is dropped
@@ -80,7 +80,7 @@ impl<A: Actor> ActorRef<A> {
     /// # Errors
     /// As [`tell`](Self::tell).
     pub fn tell_scoped(&self, msg: impl Into<A::Msg>) -> Result<(), Rejected<A::Msg>> {
-        self.push(msg.into(), None, turn::current().call)
+        self.push(msg.into(), turn::current().call)
     }
 
     /// Asks a question: `make` puts the [`Reply`] into the message. The question is sent when the future is first
@@ -216,19 +216,22 @@ impl<A: Actor> ActorRef<A> {
         look(&self.cell)
     }
 
-    #[inline]
-    pub(crate) fn push(&self, msg: A::Msg, caller: Option<Caller>, call: Call) -> Result<(), Rejected<A::Msg>> {
-        match look(&self.cell) {
-            Ok(()) => push(&self.cell, msg, caller, call),
-            Err(why) => Err(Rejected::new(why, msg)),
+    #[inline(always)]
+    fn push(&self, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
+        match put(&self.cell, msg, None, call) {
+            Ok(false) => {}
+            Ok(true) => wake(&self.cell),
+            Err((why, msg)) => return Err(Rejected::new(why, msg)),
         }
+        Ok(())
     }
 }
 
 /// What the gate says before anything is written: whether the sender still exists, whether the actor takes new work.
 #[inline(always)]
 fn look<A: Actor>(cell: &Task<Cell<A>>) -> Result<(), Refused> {
-    if turn::is_fenced() {
+    // Where there is no system the mailbox is closed.
+    if cell.core.home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
         return Err(cell.core.refuse(Reason::Fenced));
     }
     if cell.core.flags() & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
@@ -246,54 +249,61 @@ fn draining<A: Actor>(cell: &Task<Cell<A>>) -> Refused {
     }
 }
 
+/// Takes a message in. True: the actor is to be woken.
 #[inline(always)]
-fn seal<A: Actor>(cell: &Task<Cell<A>>, msg: A::Msg, caller: Option<Caller>, call: Call) -> Envelope<A::Msg> {
-    let stamp = cell.core.home().map_or(0, |home| home.shared.stamp());
-    let Call { deadline, criticality } = call;
-    Envelope { msg, caller, deadline, criticality, from: turn::current_id(), stamp }
-}
-
-#[inline(always)]
-fn push<A: Actor>(
+fn put<A: Actor>(
     cell: &Task<Cell<A>>,
     msg: A::Msg,
     caller: Option<Caller>,
     call: Call,
-) -> Result<(), Rejected<A::Msg>> {
-    match cell.mailbox.push(seal(cell, msg, caller, call)) {
-        Ok(Pushed { wake: true }) => wake(cell),
-        Ok(Pushed { wake: false }) => {}
-        Err(error) => return Err(refused(cell, error)),
+) -> Result<bool, (Refused, A::Msg)> {
+    let Some(home) = cell.core.home() else { return Err((refused(cell, ReserveError::Closed), msg)) };
+    let shared = &*home.shared;
+    if (turn::is_fenced_in(&shared.stragglers) || cell.core.flags() & flag::DRAINS != 0)
+        && let Err(why) = look(cell)
+    {
+        return Err((why, msg));
     }
-    Ok(())
+    match cell.mailbox.place() {
+        Ok(place) => {
+            let Call { deadline, criticality } = call;
+            let (from, stamp) = (turn::current_id(), shared.stamp());
+            // Made where it is to lie, field by field.
+            let Pushed { wake } = place.fill(Envelope { msg, caller, deadline, criticality, from, stamp });
+            Ok(wake)
+        }
+        Err(error) => Err((refused(cell, error), msg)),
+    }
 }
 
 #[cold]
-fn refused<A: Actor>(cell: &Task<Cell<A>>, error: PushError<Envelope<A::Msg>>) -> Rejected<A::Msg> {
-    let (why, envelope) = match error {
-        PushError::Full(envelope) => (cell.full(Reason::Full), envelope),
-        PushError::Closed(envelope) => (cell.core.closed(), envelope),
-    };
-    Rejected::new(why, envelope.msg)
+fn refused<A: Actor>(cell: &Task<Cell<A>>, error: ReserveError) -> Refused {
+    match error {
+        ReserveError::Full => cell.full(Reason::Full),
+        ReserveError::Closed => cell.core.closed(),
+    }
 }
 
 /// Sends into a place that was reserved.
 fn push_reserved<A: Actor>(cell: &Task<Cell<A>>, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
-    match cell.mailbox.push_reserved(seal(cell, msg, None, call)) {
+    let stamp = cell.core.home().map_or(0, |home| home.shared.stamp());
+    let Call { deadline, criticality } = call;
+    let envelope = Envelope { msg, caller: None, deadline, criticality, from: turn::current_id(), stamp };
+    match cell.mailbox.push_reserved(envelope) {
         Ok(Pushed { wake: true }) => wake(cell),
         Ok(Pushed { wake: false }) => {}
-        Err(error) => return Err(refused(cell, error)),
+        // A place that is reserved is lost to a close alone.
+        Err(error) => return Err(Rejected::new(cell.core.closed(), error.into_inner().msg)),
     }
     Ok(())
 }
 
 impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
     fn put(&self, msg: A::Msg, caller: Caller, call: Call) -> Result<Option<Runnable>, Refused> {
-        look(self)?;
-        match self.mailbox.push(seal(self, msg, Some(caller), call)) {
-            Ok(Pushed { wake: true }) => Ok(self.wake()),
-            Ok(Pushed { wake: false }) => Ok(None),
-            Err(error) => Err(refused(self, error).why),
+        match put(self, msg, Some(caller), call) {
+            Ok(true) => Ok(self.wake()),
+            Ok(false) => Ok(None),
+            Err((why, _)) => Err(why),
         }
     }
 

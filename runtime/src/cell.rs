@@ -17,7 +17,6 @@ use std::fmt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock, Weak};
-use std::task::Waker;
 
 use crashworthy_sync::mailbox::{Mailbox, Receiver};
 use crashworthy_sync::task::{Run as _, Task};
@@ -53,6 +52,8 @@ pub(crate) mod flag {
     pub(crate) const TRAPS: u32 = 1 << 3;
     /// New messages are refused: the system drains.
     pub(crate) const DRAINS: u32 = 1 << 4;
+    /// Between incarnations: throw away what is queued, and rest. Changed under the lock of the control lane.
+    pub(crate) const CLOSE: u32 = 1 << 5;
 }
 
 /// In [`Core::doing`]: the message in hand did not come through the mailbox.
@@ -124,9 +125,6 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     pub(crate) pace: Pace,
     pub(crate) kinds: KindNames,
-    /// The asker of the message in hand; of `init`, whoever waits for the start. Whoever ends the turn, the incarnation
-    /// or its abandoner, takes it.
-    pub(crate) in_hand: Mutex<Option<Caller>>,
 }
 
 impl Core {
@@ -145,7 +143,6 @@ impl Core {
             counters: Counters::default(),
             pace: Pace::default(),
             kinds: KindNames::default(),
-            in_hand: Mutex::new(None),
         }
     }
 
@@ -223,12 +220,6 @@ impl Core {
         (doing != 0).then(|| self.kinds.name((doing - 1) as u8))
     }
 
-    /// Who waits for the message in hand.
-    pub(crate) fn asker(&self) -> Option<Caller> {
-        // In `init` it is whoever waits for the start: an actor is not cancelled because nobody does.
-        (self.status() != Status::Starting).then(|| self.in_hand.lock().clone()).flatten()
-    }
-
     /// Whether the message in hand did not come through the mailbox.
     pub(crate) fn handles_own(&self) -> bool {
         self.doing.load(Relaxed) & OWN_MESSAGE != 0
@@ -260,8 +251,9 @@ pub(crate) struct Owner<A: Actor> {
     pub(crate) life: Option<Life>,
     /// The consuming end of the mailbox.
     pub(crate) receiver: Option<Inlet<A>>,
-    /// Made once: cloning a waker for every turn would cost two locked instructions.
-    pub(crate) waker: Option<Waker>,
+    /// The asker of the message in hand; of `init`, whoever waits for the start. Whoever ends the turn, the incarnation
+    /// or its abandoner, takes it.
+    pub(crate) caller: Option<Caller>,
 }
 
 /// The consuming end of a mailbox of actors of type `A`.
@@ -274,7 +266,7 @@ impl<A: Actor> Cell<A> {
     /// A cell that refuses everything until it is started.
     pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
         let cell = Cell { core: Core::new(name), mailbox: Mailbox::closed(capacity), own: Mutex::new(None) };
-        Task::new(cell, Owner { life: None, receiver: None, waker: None })
+        Task::new(cell, Owner { life: None, receiver: None, caller: None })
     }
 
     pub(crate) fn load(&self) -> Load {
@@ -386,7 +378,8 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
                 Status::Fresh | Status::Stopped => return self.core.set_status(status),
                 Status::Starting | Status::Running | Status::Down => self.core.set_status(status),
             }
-            self.core.control.lock().lane().close = true;
+            let _control = self.core.control.lock();
+            self.core.raise(flag::CLOSE);
         }
         self.mailbox.close();
         wake(self);

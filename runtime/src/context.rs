@@ -10,17 +10,18 @@ use parking_lot::MutexGuard;
 
 use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
-use crate::cell::{ActorCell, AnyCell, flag};
+use crate::cell::{ActorCell, AnyCell, Status, flag};
 use crate::error::{AskError, Refused, StartError};
 use crate::exit::ExitReason;
 use crate::pid::{ActorId, Pid};
 use crate::pipe::Pipes;
+use crate::reply::Caller;
 use crate::signal::{Down, MonitorRef, Signal, Via, send_exit};
 use crate::start::{Start, Starting, Under};
 use crate::system::System;
 use crate::ties::{Ties, Watcher};
 use crate::timers::{TimerRef, Timers};
-use crate::turn::{self, Call, NEVER};
+use crate::turn::{self, NEVER};
 
 /// What an actor may do while a callback runs. It belongs to one incarnation and dies with it: timers, monitors,
 /// links and piped futures end when the incarnation ends.
@@ -28,7 +29,6 @@ pub struct Context<A: Actor> {
     cell: ActorCell<A>,
     pid: Pid,
     parent: Option<Pid>,
-    pub(crate) call: Call,
     beside: Option<Box<Beside>>,
 }
 
@@ -41,7 +41,7 @@ struct Beside {
 
 impl<A: Actor> Context<A> {
     pub(crate) fn new(cell: ActorCell<A>, pid: Pid, parent: Option<Pid>) -> Self {
-        Self { cell, pid, parent, call: Call::NONE, beside: None }
+        Self { cell, pid, parent, beside: None }
     }
 
     /// The address of this actor.
@@ -146,7 +146,7 @@ impl<A: Actor> Context<A> {
             ties.tied().children.remove(&slot.id());
         }
         drop(ties);
-        slot.cell.shut(if gone { crate::cell::Status::Gone } else { crate::cell::Status::Stopped });
+        slot.cell.shut(if gone { Status::Gone } else { Status::Stopped });
     }
 
     /// Gives up a slot below this actor that is not running: another parent may start it.
@@ -333,10 +333,18 @@ impl<A: Actor> Context<A> {
 
 /// The call being handled.
 impl<A: Actor> Context<A> {
+    /// Who waits for the message in hand.
+    fn asker(&self) -> Option<Caller> {
+        // In `init` it is whoever waits for the start: an actor is not cancelled because nobody does.
+        let starting = self.cell.core.status() == Status::Starting;
+        self.cell.interlude(|owner| owner.caller.clone().filter(|_| !starting)).flatten()
+    }
+
     /// What is left until the deadline of the message in hand; `None` if it has none.
     pub fn remaining(&self) -> Option<Duration> {
-        let now = self.cell.core.shared().port.now_ns();
-        (self.call.deadline != NEVER).then(|| Duration::from_nanos(self.call.deadline.saturating_sub(now)))
+        let deadline = turn::current().call.deadline;
+        let left = || deadline.saturating_sub(self.cell.core.shared().port.now_ns());
+        (deadline != NEVER).then(|| Duration::from_nanos(left()))
     }
 
     /// Resolves when the message in hand need not be handled any more: its asker has gone, or its deadline has
@@ -345,9 +353,9 @@ impl<A: Actor> Context<A> {
     /// # Cancel safety
     /// Nothing is lost.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<A> {
-        let caller = self.cell.core.asker();
+        let caller = self.asker();
         let shared = self.cell.core.shared().clone();
-        let deadline = self.call.deadline;
+        let deadline = turn::current().call.deadline;
         async move {
             let Some(caller) = caller else { return pending().await };
             let expired = shared.port.sleep_until(deadline);
@@ -371,7 +379,7 @@ impl<A: Actor> Context<A> {
         if turn::is_fenced() {
             return Err(AskError::Fenced);
         }
-        if self.cell.core.asker().is_some_and(|caller| caller.is_cancelled()) {
+        if self.asker().is_some_and(|caller| caller.is_cancelled()) {
             return Err(AskError::Cancelled);
         }
         match self.remaining() {
@@ -497,7 +505,7 @@ impl StopWatch {
                 if !ties.lives(self.incarnation) {
                     return;
                 }
-                core.control.lock().lane().asked.clone()
+                core.control.lock().lane().asked()
             };
             let mut notified = std::pin::pin!(asked.notified());
             // Waits from here on, so that a stop after the look below is not missed.

@@ -13,8 +13,8 @@ use crate::serve::Hand;
 pub(crate) struct Ended {
     pub(crate) pid: Pid,
     pub(crate) reason: ExitReason,
-    /// The start that was never acknowledged, and what to tell whoever waits for it.
-    pub(crate) failed_start: Option<(StartAck, StartFailure)>,
+    /// The start that failed: whoever waits for it, and what to tell them.
+    pub(crate) failed_start: Option<(Option<StartAck>, StartFailure)>,
     pub(crate) report: Option<Box<CrashReport>>,
 }
 
@@ -25,8 +25,7 @@ impl Ended {
 }
 
 /// What an incarnation gathers for its end.
-pub(crate) struct End<A: Actor> {
-    cell: ActorCell<A>,
+pub(crate) struct End {
     pub(crate) pid: Pid,
     pub(crate) recent: Recent,
     pub(crate) hand: Hand,
@@ -34,28 +33,34 @@ pub(crate) struct End<A: Actor> {
     report: Option<Box<CrashReport>>,
 }
 
-impl<A: Actor> End<A> {
-    pub(crate) fn new(cell: ActorCell<A>, pid: Pid) -> Self {
-        Self { cell, pid, recent: Recent::default(), hand: Hand::default(), report: None }
+impl End {
+    pub(crate) fn new(pid: Pid) -> Self {
+        Self { pid, recent: Recent::default(), hand: Hand::default(), report: None }
     }
 
     #[cold]
-    pub(crate) fn panicked(&mut self, panic: Panic, callback: Callback, in_hand: Option<&'static str>) -> ExitReason {
+    pub(crate) fn panicked<A: Actor>(
+        &mut self,
+        cell: &ActorCell<A>,
+        panic: Panic,
+        callback: Callback,
+        in_hand: Option<&'static str>,
+    ) -> ExitReason {
         let reason = panic.reason(callback, in_hand);
-        self.report(&reason, panic.backtrace.map(|trace| trace.to_string()));
+        self.report(cell, &reason, panic.backtrace.map(|trace| trace.to_string()));
         reason
     }
 
-    pub(crate) fn crashed(&mut self, reason: &ExitReason) {
-        self.report(reason, None);
+    pub(crate) fn crashed<A: Actor>(&mut self, cell: &ActorCell<A>, reason: &ExitReason) {
+        self.report(cell, reason, None);
     }
 
-    fn report(&mut self, reason: &ExitReason, backtrace: Option<String>) {
+    fn report<A: Actor>(&mut self, cell: &ActorCell<A>, reason: &ExitReason, backtrace: Option<String>) {
         let ExitReason::Crashed(crash) = reason else { return };
         if self.report.is_some() {
             return;
         }
-        let core = &self.cell.core;
+        let core = &cell.core;
         self.report = Some(Box::new(CrashReport {
             pid: self.pid,
             name: core.name.as_deref().map(str::to_owned),
@@ -67,8 +72,14 @@ impl<A: Actor> End<A> {
         }));
     }
 
-    pub(crate) fn before_start(mut self, ack: StartAck, failure: StartFailure, reason: ExitReason) -> Ended {
-        self.crashed(&reason);
+    pub(crate) fn before_start<A: Actor>(
+        mut self,
+        cell: &ActorCell<A>,
+        ack: Option<StartAck>,
+        failure: StartFailure,
+        reason: ExitReason,
+    ) -> Ended {
+        self.crashed(cell, &reason);
         Ended { pid: self.pid, reason, failed_start: Some((ack, failure)), report: self.report }
     }
 

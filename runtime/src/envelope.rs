@@ -8,7 +8,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::message::Criticality;
 use crate::pid::ActorId;
 use crate::reply::Caller;
-use crate::turn::Call;
 
 /// A message in a mailbox.
 pub(crate) struct Envelope<M> {
@@ -21,12 +20,6 @@ pub(crate) struct Envelope<M> {
     /// When it was sent, in steps of the coarse clock, wrapping.
     pub(crate) stamp: u32,
     pub(crate) criticality: Criticality,
-}
-
-impl<M> Envelope<M> {
-    pub(crate) fn call(&self) -> Call {
-        Call { deadline: self.deadline, criticality: self.criticality }
-    }
 }
 
 /// A message with a place of its own, so that a full mailbox cannot swallow it.

@@ -144,8 +144,14 @@ impl fmt::Display for Crash {
 /// ```
 pub struct Exit(Inner);
 
+/// Two words, since every callback returns it by way of several others.
 enum Inner {
+    Normal,
     Ignore,
+    Other(Box<Other>),
+}
+
+enum Other {
     Reason(ExitReason),
     Error { error: Box<dyn Error + Send + Sync>, at: &'static Location<'static> },
 }
@@ -161,12 +167,12 @@ pub(crate) enum Verdict {
 impl Exit {
     /// Ends the incarnation: its work is done.
     pub fn normal() -> Self {
-        Self(Inner::Reason(ExitReason::Normal))
+        Self(Inner::Normal)
     }
 
     /// Ends the incarnation as an orderly stop.
     pub fn shutdown() -> Self {
-        Self(Inner::Reason(ExitReason::Shutdown))
+        Self::because(ExitReason::Shutdown)
     }
 
     /// In [`init`](crate::Actor::init): chooses not to run, which is not a failure (`ignore` in OTP).
@@ -177,20 +183,27 @@ impl Exit {
 
     /// Ends the incarnation with this reason.
     pub fn because(reason: ExitReason) -> Self {
-        Self(Inner::Reason(reason))
+        Self::other(Other::Reason(reason))
     }
 
     /// The reason as data, as links and monitors would see it.
     pub fn reason(&self) -> ExitReason {
         match &self.0 {
-            Inner::Ignore => ExitReason::Normal,
-            Inner::Reason(reason) => reason.clone(),
-            Inner::Error { error, at } => ExitReason::Crashed(Arc::new(Crash {
-                message: chain(error.as_ref()),
-                location: Some(at.to_string()),
-                ..Crash::default()
-            })),
+            Inner::Normal | Inner::Ignore => ExitReason::Normal,
+            Inner::Other(other) => match &**other {
+                Other::Reason(reason) => reason.clone(),
+                Other::Error { error, at } => ExitReason::Crashed(Arc::new(Crash {
+                    message: chain(error.as_ref()),
+                    location: Some(at.to_string()),
+                    ..Crash::default()
+                })),
+            },
         }
+    }
+
+    #[cold]
+    fn other(other: Other) -> Self {
+        Self(Inner::Other(Box::new(other)))
     }
 
     pub(crate) fn is_ignore(&self) -> bool {
@@ -198,7 +211,8 @@ impl Exit {
     }
 
     pub(crate) fn verdict(&self, callback: Callback, in_hand: Option<&'static str>) -> Verdict {
-        if let Inner::Error { error, .. } = &self.0
+        if let Inner::Other(other) = &self.0
+            && let Other::Error { error, .. } = &**other
             && ends_message(error.as_ref())
         {
             return Verdict::Message;
@@ -216,7 +230,7 @@ impl Exit {
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Exit {
     #[track_caller]
     fn from(error: E) -> Self {
-        Self(Inner::Error { error: error.into(), at: Location::caller() })
+        Self::other(Other::Error { error: error.into(), at: Location::caller() })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Polling user code: panics become values, and what kills is obeyed at every await.
+//! Polling user code outside of the loop over messages: panics become values, and what kills is obeyed at every await.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,6 @@ use crate::actor::Actor;
 use crate::cell::{ActorCell, flag};
 use crate::crash::{Panic, contain};
 use crate::lane::Fate;
-use crate::serve::interrupt;
 use crate::turn::{self, Call};
 
 /// How a callback ended.
@@ -19,46 +18,86 @@ use crate::turn::{self, Call};
 pub(crate) enum Met<T> {
     /// It returned.
     Returned(T),
+    /// It did not. Boxed, since the other is what everybody hands on.
+    Broken(Box<Broken>),
+}
+
+/// Why a callback did not return.
+#[derive(Debug)]
+pub(crate) enum Broken {
     /// It, or dropping what it left behind, panicked.
     Panicked(Panic),
     /// A kill or an exit signal came while it awaited.
     Interrupted(Fate),
 }
 
+impl<T> Met<T> {
+    #[cold]
+    pub(crate) fn panicked(panic: Panic) -> Self {
+        Self::Broken(Box::new(Broken::Panicked(panic)))
+    }
+
+    #[cold]
+    pub(crate) fn interrupted(fate: Fate) -> Self {
+        Self::Broken(Box::new(Broken::Interrupted(fate)))
+    }
+
+    pub(crate) fn is_fenced(&self) -> bool {
+        matches!(self, Self::Broken(broken) if matches!(**broken, Broken::Interrupted(Fate::Fenced)))
+    }
+}
+
+/// What kills the incarnation, if something came while a callback awaited.
+#[inline(always)]
+pub(crate) fn killer<A: Actor>(cell: &ActorCell<A>) -> Option<Fate> {
+    if cell.core.flags() & flag::URGENT == 0 { None } else { killed(cell) }
+}
+
+#[cold]
+fn killed<A: Actor>(cell: &ActorCell<A>) -> Option<Fate> {
+    cell.core.control.lock().fate(cell.core.pid(), cell.core.traps(), true)
+}
+
+/// Drops a callback that is interrupted. Whatever its remains do, what interrupted it stands.
+#[cold]
+pub(crate) fn interrupt<A: Actor, T>(cell: &ActorCell<A>, fate: Fate, discard: impl FnOnce()) -> Met<T> {
+    match cell.user(|| contain(discard)) {
+        Ok(Ok(())) => Met::interrupted(fate),
+        Ok(Err(panic)) => {
+            let name = cell.core.label();
+            tracing::error!(name, location = panic.location, "an interrupted callback panicked: {}", panic.message);
+            Met::interrupted(fate)
+        }
+        Err((_, Stale)) => Met::interrupted(Fate::Fenced),
+    }
+}
+
 pin_project! {
     /// Polls one callback. The future is dropped, contained, as soon as it has ended.
     pub(crate) struct Guard<'c, A: Actor, F> {
         cell: &'c ActorCell<A>,
-        call: Call,
         polled: bool,
         #[pin]
         future: Option<F>,
     }
 }
 
-/// The callback runs for `call`: asks made in it inherit that deadline.
-pub(crate) fn guard<A: Actor, F: Future>(cell: &ActorCell<A>, call: Call, future: F) -> Guard<'_, A, F> {
-    Guard { cell, call, polled: false, future: Some(future) }
+/// The callback handles no message: asks made in it inherit nothing.
+pub(crate) fn guard<A: Actor, F: Future>(cell: &ActorCell<A>, future: F) -> Guard<'_, A, F> {
+    Guard { cell, polled: false, future: Some(future) }
 }
 
 impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
     type Output = Met<F::Output>;
 
-    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let core = &this.cell.core;
-        if *this.polled && core.flags() & flag::URGENT != 0 {
-            let fate = core.control.lock().fate(core.pid(), core.traps(), true);
-            if let Some(fate) = fate {
-                return Poll::Ready(interrupt(this.cell, fate, || this.future.set(None)));
-            }
+        if *this.polled
+            && let Some(fate) = killer(this.cell)
+        {
+            return Poll::Ready(interrupt(this.cell, fate, || this.future.set(None)));
         }
         *this.polled = true;
-        let scoped = *this.call != Call::NONE;
-        if scoped {
-            turn::set_call(*this.call);
-        }
         let polled = this.cell.user(|| {
             let polled = contain(|| match this.future.as_mut().as_pin_mut() {
                 Some(future) => {
@@ -74,15 +113,12 @@ impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
             }
             polled
         });
-        if scoped {
-            turn::set_call(Call::NONE);
-        }
         match polled {
             Ok(Ok(polled)) => polled.map(Met::Returned),
-            Ok(Err(panic)) => Poll::Ready(Met::Panicked(panic)),
+            Ok(Err(panic)) => Poll::Ready(Met::panicked(panic)),
             Err((_, Stale)) => {
                 let _ = contain(|| this.future.set(None));
-                Poll::Ready(Met::Interrupted(Fate::Fenced))
+                Poll::Ready(Met::interrupted(Fate::Fenced))
             }
         }
     }

@@ -24,6 +24,8 @@ use crate::turn;
 
 /// A turn no longer than this is shorter than a wake-up.
 const SHORT_NS: u64 = 2_000;
+/// Who waits for room in a mailbox may wait for so long a turn, and a few more.
+const QUICK_NS: u32 = 20_000;
 /// One turn in so many is timed: the clock costs a third of a short one.
 const TIMED: u32 = 16;
 /// How deep turns in place may nest: they share one stack.
@@ -61,6 +63,12 @@ impl Pace {
         self.last_ns.store(u32::MAX, Relaxed);
     }
 
+    /// Whether a turn, however many messages it handles, takes no longer than it costs to wake somebody who sleeps.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.last_ns.load(Relaxed) <= QUICK_NS
+    }
+
+    #[inline]
     fn is_short(&self) -> bool {
         u64::from(self.last_ns.load(Relaxed)) <= SHORT_NS
     }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::{Context as Poller, Poll};
 
-use crashworthy_sync::mailbox::Pop;
+use crashworthy_sync::mailbox::Nothing;
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, Inlet, flag};
@@ -16,17 +16,18 @@ use crate::turn;
 /// Messages and signals an incarnation handles before others get a turn.
 pub(crate) const BATCH: u32 = 64;
 
-/// The next thing to do.
+/// What comes before the mailbox.
 pub(crate) enum Item<M> {
-    Message(Envelope<M>),
+    /// Nothing does: a message is there.
+    Message,
     Own(Own<M>),
     Signal(Signal),
     Fate(Fate),
 }
 
 /// What a look into the mailbox gave.
-enum Next<M> {
-    Message(Envelope<M>),
+enum Look {
+    Message,
     /// Nothing, and whoever sends next wakes the cell.
     Rest,
     /// Something came meanwhile.
@@ -41,11 +42,15 @@ pub(crate) struct Inbox<A: Actor> {
     cell: ActorCell<A>,
     /// Messages left in this turn.
     batch: u32,
+    /// The incarnation rests: its next poll begins a turn.
+    rests: bool,
+    /// What comes before the next message has been attended to, as far as its place has come.
+    attended: bool,
 }
 
 impl<A: Actor> Inbox<A> {
     pub(crate) fn open(cell: ActorCell<A>) -> Self {
-        Self { cell, batch: BATCH }
+        Self { cell, batch: BATCH, rests: false, attended: false }
     }
 
     /// What came before the first turn: whoever is killed then runs no callback at all.
@@ -61,21 +66,40 @@ impl<A: Actor> Inbox<A> {
         self.cell.with_owner(|owner| owner.receiver.as_mut().map(work)).flatten()
     }
 
-    /// Waits for the next thing to do.
+    /// The next message, if one is there and nothing comes before it.
     #[inline(always)]
+    pub(crate) fn message(&mut self) -> Option<Envelope<A::Msg>> {
+        let attends = self.cell.core.flags() & flag::ATTEND != 0;
+        if self.batch == 0 || attends && !std::mem::take(&mut self.attended) {
+            return None;
+        }
+        // Written where it stays: an envelope handed through several returns is copied as often.
+        let mut envelope = None;
+        self.cell.with_owner(|owner| {
+            if let Some(receiver) = &mut owner.receiver
+                && let Ok(ready) = receiver.look()
+            {
+                ready.take_to(&mut envelope);
+                self.batch -= 1;
+            }
+        });
+        envelope
+    }
+
+    /// Waits for something to do.
+    #[inline]
     pub(crate) fn next(&mut self) -> impl Future<Output = Item<A::Msg>> + Send {
         poll_fn(|cx| self.poll_next(cx))
     }
 
-    #[inline(always)]
     fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Item<A::Msg>> {
+        if std::mem::take(&mut self.rests) {
+            // A turn run in place takes one message and leaves the rest to the pumps.
+            self.batch = if turn::is_in_place() { 1 } else { BATCH };
+        }
         loop {
             if self.batch == 0 {
-                // Others first: this cell goes to the back of the run queue.
-                self.batch = BATCH;
-                self.receiver(|receiver| receiver.flush());
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return self.yields(cx);
             }
             let flags = self.cell.core.flags();
             if flags & flag::ATTEND != 0
@@ -83,56 +107,58 @@ impl<A: Actor> Inbox<A> {
             {
                 // An actor that sends to itself has more to do for ever.
                 self.batch -= 1;
-                return item.map_or(Poll::Pending, Poll::Ready);
+                return item.map_or_else(|| self.rest(), Poll::Ready);
             }
-            if self.batch != BATCH && turn::is_in_place() {
-                return self.leave(cx);
-            }
-            match self.pop() {
-                Next::Message(envelope) => {
-                    self.batch -= 1;
-                    return Poll::Ready(Item::Message(envelope));
+            match self.look() {
+                Look::Message => {
+                    self.attended = flags & flag::ATTEND != 0;
+                    return Poll::Ready(Item::Message);
                 }
-                Next::Rest => return self.rest(),
-                Next::Again => {}
-                Next::Busy => {
+                Look::Rest => return self.rest(),
+                Look::Again => {}
+                Look::Busy => {
                     // A sender has taken a place and is about to fill it.
                     cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                    return self.rest();
                 }
-                Next::Fenced => return Poll::Ready(Item::Fate(Fate::Fenced)),
+                Look::Fenced => return Poll::Ready(Item::Fate(Fate::Fenced)),
             }
         }
     }
 
-    /// A turn run in place took its one message: the rest is left to the pumps.
-    fn leave(&mut self, cx: &Poller<'_>) -> Poll<Item<A::Msg>> {
-        if self.receiver(|receiver| receiver.park()) != Some(true) {
+    /// Others first: this cell goes to the back of the run queue, if there is more to do.
+    fn yields(&mut self, cx: &Poller<'_>) -> Poll<Item<A::Msg>> {
+        let idle = if turn::is_in_place() {
+            self.receiver(Inlet::<A>::park) == Some(true)
+        } else {
+            if !self.cell.core.pace.is_quick() {
+                // Who waits for room would wait long for the next such look.
+                self.receiver(Inlet::<A>::flush);
+            }
+            false
+        };
+        if !idle {
             cx.waker().wake_by_ref();
         }
         self.rest()
     }
 
-    #[inline(always)]
-    fn pop(&self) -> Next<A::Msg> {
-        self.cell.with_owner_or(
-            || Next::Fenced,
-            |owner| {
-                let Some(receiver) = &mut owner.receiver else { return Next::Fenced };
-                match receiver.pop() {
-                    Pop::Message(envelope) => Next::Message(envelope),
-                    Pop::Busy => Next::Busy,
-                    Pop::ClosedAndEmpty => Next::Rest,
-                    Pop::Empty if receiver.park() => Next::Rest,
-                    Pop::Empty => Next::Again,
-                }
-            },
-        )
+    #[inline]
+    fn look(&self) -> Look {
+        self.receiver(|receiver| match receiver.look().err() {
+            None => Look::Message,
+            Some(Nothing::Busy) => Look::Busy,
+            Some(Nothing::ClosedAndEmpty) => Look::Rest,
+            Some(Nothing::Empty) if receiver.park() => Look::Rest,
+            Some(Nothing::Empty) => Look::Again,
+        })
+        .unwrap_or(Look::Fenced)
     }
 
-    /// Nothing to do until somebody wakes the cell.
+    /// Ends the turn.
+    #[inline]
     fn rest(&mut self) -> Poll<Item<A::Msg>> {
-        self.batch = BATCH;
+        self.rests = true;
         Poll::Pending
     }
 

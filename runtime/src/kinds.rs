@@ -14,16 +14,21 @@ pub(crate) fn short(kind: &'static str) -> &'static str {
 
 /// The names of the kinds an actor has met, in order of first meeting. Grows only; read by inspectors.
 #[derive(Debug, Default)]
-pub(crate) struct KindNames(Mutex<Vec<&'static str>>);
+#[expect(clippy::box_collection, reason = "one word in the many that have met none")]
+pub(crate) struct KindNames(Mutex<Option<Box<Vec<&'static str>>>>);
+
+/// The index of a message that has not said what it is.
+pub(crate) const UNKNOWN: u32 = KINDS as u32;
 
 impl KindNames {
     pub(crate) fn name(&self, index: u8) -> &'static str {
-        self.0.lock().get(index as usize).copied().unwrap_or("?")
+        self.0.lock().as_ref().and_then(|names| names.get(index as usize).copied()).unwrap_or("?")
     }
 
     fn intern(&self, kind: &'static str) -> u8 {
         let kind = short(kind);
         let mut names = self.0.lock();
+        let names = names.get_or_insert_default();
         let index = names.iter().position(|name| *name == kind).unwrap_or_else(|| {
             if names.len() < KINDS {
                 names.push(kind);
@@ -38,9 +43,11 @@ impl KindNames {
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     ring: [u8; LOOK_BACK],
-    seen: u64,
+    /// Messages seen; once the ring is full it stays within its second round.
+    seen: u8,
     /// Address of the name met last, and its index: most messages are of the kind of the one before.
-    last: (usize, u8),
+    last: u8,
+    last_address: usize,
     /// Every name met. Most actors meet few, and many none.
     #[expect(clippy::box_collection, reason = "one word in the many that have none")]
     known: Option<Box<Vec<(usize, u8)>>>,
@@ -48,17 +55,20 @@ pub(crate) struct Recent {
 
 impl Recent {
     /// Records a kind and returns its index.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn note(&mut self, kind: &'static str, names: &KindNames) -> u8 {
         let address = kind.as_ptr() as usize;
-        if self.last.0 != address {
-            self.last = (address, self.find(address, kind, names));
+        if self.last_address != address {
+            self.last = self.find(address, kind, names);
+            self.last_address = address;
         }
-        self.ring[(self.seen % LOOK_BACK as u64) as usize] = self.last.1;
-        self.seen += 1;
-        self.last.1
+        const FULL: u8 = LOOK_BACK as u8;
+        self.ring[usize::from(self.seen % FULL)] = self.last;
+        self.seen = if self.seen == 2 * FULL - 1 { FULL } else { self.seen + 1 };
+        self.last
     }
 
+    #[inline(never)]
     fn find(&mut self, address: usize, kind: &'static str, names: &KindNames) -> u8 {
         let known = self.known.get_or_insert_default();
         if let Some((_, index)) = known.iter().find(|(known, _)| *known == address) {
@@ -73,8 +83,9 @@ impl Recent {
 
     /// The kinds, oldest first.
     pub(crate) fn kinds(&self, names: &KindNames) -> Vec<&'static str> {
-        let from = self.seen.saturating_sub(LOOK_BACK as u64);
-        (from..self.seen).map(|at| names.name(self.ring[(at % LOOK_BACK as u64) as usize])).collect()
+        let seen = usize::from(self.seen);
+        let from = seen.saturating_sub(LOOK_BACK);
+        (from..seen).map(|at| names.name(self.ring[at % LOOK_BACK])).collect()
     }
 }
 
@@ -90,6 +101,12 @@ mod tests {
             recent.note("sell", &names);
         }
         assert_eq!(recent.kinds(&names)[0], "first");
+        recent.note("total", &names);
+        let kinds = recent.kinds(&names);
+        assert_eq!((kinds.len(), kinds[0], kinds[LOOK_BACK - 1]), (LOOK_BACK, "sell", "total"));
+        for _ in 0..2 * LOOK_BACK + 3 {
+            recent.note("sell", &names);
+        }
         recent.note("total", &names);
         let kinds = recent.kinds(&names);
         assert_eq!((kinds.len(), kinds[0], kinds[LOOK_BACK - 1]), (LOOK_BACK, "sell", "total"));

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::crash::tell;
 use crate::exit::ExitReason;
 use crate::pid::Pid;
+use crate::reply::Caller;
 use crate::signal::Signal;
 
 /// One incarnation's life: a future that the cell's turns poll. It ends with how the incarnation ended.
@@ -19,9 +20,15 @@ pub(crate) type Life = Pin<Box<dyn Future<Output = crate::end::Ended> + Send>>;
 /// What a cell is to do next, under one lock. Bounded by structure: one pending entry a link, monitor or verb.
 #[derive(Default)]
 pub(crate) struct Control {
-    /// The life of the next incarnation.
-    pub(crate) start: Option<Life>,
+    /// The next incarnation.
+    pub(crate) start: Option<Next>,
     lane: Option<Box<Lane>>,
+}
+
+/// The life of an incarnation that is about to begin, and whoever waits for it to have started.
+pub(crate) struct Next {
+    pub(crate) life: Life,
+    pub(crate) starter: Option<Caller>,
 }
 
 /// The rarely used part: most actors never have one.
@@ -31,15 +38,25 @@ pub(crate) struct Lane {
     /// The exit signal of the parent: an orderly stop.
     pub(crate) stop: Option<ExitReason>,
     /// Tells whoever waits for a stop.
-    pub(crate) asked: Arc<Notify>,
+    asked: Option<Arc<Notify>>,
     /// Exit signals and `Down`s, in order of arrival, each with its place among the messages.
     pub(crate) ordered: VecDeque<Ordered>,
     /// Handles no message until resumed.
     pub(crate) suspended: bool,
     /// Between incarnations: throw away what is queued before this position.
     pub(crate) flush: Option<u64>,
-    /// Between incarnations: throw away what is queued and rest.
-    pub(crate) close: bool,
+}
+
+impl Lane {
+    /// What tells whoever waits for a stop. To be called by who waits.
+    pub(crate) fn asked(&mut self) -> Arc<Notify> {
+        self.asked.get_or_insert_default().clone()
+    }
+
+    /// The same for who tells: nobody may wait.
+    pub(crate) fn awaited(&self) -> Option<Arc<Notify>> {
+        self.asked.clone()
+    }
 }
 
 /// What an incarnation that has ended will not read any more. Dropped, it tells whoever waited for that.
@@ -49,7 +66,9 @@ pub(crate) struct Forgotten {
 
 impl Drop for Forgotten {
     fn drop(&mut self) {
-        tell(|| self.lane.asked.notify_waiters());
+        if let Some(asked) = self.lane.asked.take() {
+            tell(|| asked.notify_waiters());
+        }
         for entry in self.lane.ordered.drain(..) {
             tell(|| entry);
         }
@@ -105,35 +124,32 @@ impl Control {
     #[must_use]
     pub(crate) fn clear_signals(&mut self) -> Option<Forgotten> {
         let lane = self.lane.take()?;
-        let Lane { flush, close, .. } = *lane;
-        if flush.is_some() || close {
-            self.lane = Some(Box::new(Lane { flush, close, ..Lane::default() }));
+        if lane.flush.is_some() {
+            self.lane = Some(Box::new(Lane { flush: lane.flush, ..Lane::default() }));
         }
         Some(Forgotten { lane })
     }
 
-    /// Up to which position what is queued is to be thrown away, and whether the slot closes: then all of it, unless
-    /// the next incarnation has begun already and may have been sent messages.
-    pub(crate) fn flushes(&self) -> (Option<u64>, bool) {
-        let Some(lane) = &self.lane else { return (None, false) };
-        let all = lane.close && self.start.is_none();
-        (if all { Some(u64::MAX) } else { lane.flush }, lane.close)
+    /// Up to which position what is queued is to be thrown away. If the slot closes all of it, unless the next incarnation
+    /// has begun already and may have been sent messages.
+    pub(crate) fn flushes(&self, closes: bool) -> Option<u64> {
+        if closes && self.start.is_none() { Some(u64::MAX) } else { self.lane.as_ref()?.flush }
     }
 
     /// What was to be thrown away has been.
     pub(crate) fn flushed(&mut self) {
         if let Some(lane) = &mut self.lane {
             lane.flush = None;
-            lane.close = false;
             self.tidy();
         }
     }
 
-    /// The next incarnation begins, and with it a mailbox open for its messages: `tail` is where they begin.
-    pub(crate) fn begin(&mut self, life: Life, tail: u64) {
-        self.start = Some(life);
-        if let Some(lane) = self.lane.as_mut().filter(|lane| lane.close) {
-            lane.flush = Some(tail);
+    /// The next incarnation begins, and with it a mailbox open for its messages: `tail` is where they begin. Those
+    /// before it go, if the slot was closing.
+    pub(crate) fn begin(&mut self, next: Next, tail: u64, closing: bool) {
+        self.start = Some(next);
+        if closing {
+            self.lane().flush = Some(tail);
         }
     }
 
@@ -169,7 +185,7 @@ impl Control {
                 || !lane.ordered.is_empty()
                 || lane.suspended
                 || lane.flush.is_some()
-                || lane.close
+                || lane.asked.is_some()
         });
         if !needed {
             self.lane = None;

@@ -25,16 +25,16 @@ use crate::dead_letter::{DeadLetter, Fallen};
 use crate::end::{End, Ended};
 use crate::envelope::Envelope;
 use crate::error::AskError;
-use crate::exit::{Callback, ExitReason, Verdict};
-use crate::guard::{Met, catch, guard};
+use crate::exit::{Callback, Exit, ExitReason, Verdict};
+use crate::guard::{Broken, Met, catch, guard};
 use crate::inbox::{Inbox, Item};
 use crate::kinds::short;
-use crate::lane::{Fate, Life};
+use crate::lane::{Control, Fate, Life, Next};
 use crate::pid::Pid;
 use crate::serve::{Ending, given_up, panicked, serve};
 use crate::signal::{Down, Via, send_down, send_exit};
 use crate::ties::Tied;
-use crate::turn::{self, Call, Turn};
+use crate::turn;
 use tokio::sync::mpsc;
 
 /// How a start ended, for whoever waits for it.
@@ -52,7 +52,8 @@ pub(crate) enum StartFailure {
 pub(crate) struct Birth {
     pub(crate) pid: Pid,
     pub(crate) parent: Option<Pid>,
-    pub(crate) ack: StartAck,
+    /// Whoever waits for the start.
+    pub(crate) ack: Option<StartAck>,
 }
 
 /// What an attempt to abandon an incarnation met.
@@ -70,64 +71,32 @@ pub(crate) enum Abandoning {
 
 /// The life of one incarnation.
 pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Birth) -> Ended {
+    let Birth { pid, parent, ack } = birth;
     let mut inbox = Inbox::open(cell.clone());
-    let mut end = End::new(cell.clone(), birth.pid);
-    let mut cx = Context::new(cell.clone(), birth.pid, birth.parent);
+    let mut end = End::new(pid);
+    let mut cx = Context::new(cell.clone(), pid, parent);
     let init = match inbox.fate_before_init() {
-        None => guard(&cell, Call::NONE, A::init(args, &mut cx)).await,
-        Some(fate) => Met::Interrupted(fate),
+        None => guard(&cell, A::init(args, &mut cx)).await,
+        Some(fate) => Met::interrupted(fate),
     };
-    if !matches!(init, Met::Interrupted(Fate::Fenced)) {
-        // From here on it is this life that answers whoever waits for the start.
-        drop(cell.core.in_hand.lock().take());
-    }
-    let state = match init {
+    let mut state = match init {
         Met::Returned(Ok(state)) => state,
-        Met::Returned(Err(exit)) if exit.is_ignore() => {
-            return end.before_start(birth.ack, StartFailure::Ignored, ExitReason::Normal);
-        }
-        Met::Returned(Err(exit)) => {
-            let reason = match exit.verdict(Callback::Init, None) {
-                Verdict::Incarnation(reason) => reason,
-                Verdict::Message => exit.reason(),
-            };
-            return end.before_start(birth.ack, StartFailure::Failed(reason.clone()), reason);
-        }
-        Met::Panicked(panic) => {
-            let reason = end.panicked(panic, Callback::Init, None);
-            return end.before_start(birth.ack, StartFailure::Failed(reason.clone()), reason);
-        }
-        Met::Interrupted(Fate::Dies(reason) | Fate::Stops(reason)) => {
-            return end.before_start(birth.ack, StartFailure::Failed(reason.clone()), reason);
-        }
-        Met::Interrupted(Fate::Fenced) => return end.ended(ExitReason::Killed),
+        failed => return stillborn(&cell, failed, end, ack),
     };
-    set_running(&cell, birth.pid.incarnation);
-    // Whoever started it may have gone: the actor lives on, tied by its link if there is one.
-    let _ = birth.ack.send(Ok(()));
-    if birth.parent.is_some() {
-        // Its supervisor, made runnable by this very turn, goes first: a handler that blocks the thread must not hold
-        // up whoever would have to end it.
-        let mut went = false;
-        poll_fn(|cx| {
-            if std::mem::replace(&mut went, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+    begun(&cell, pid.incarnation, ack);
+    if parent.is_some() {
+        give_way().await;
     }
-    let mut state = state;
     let served = catch(serve(&cell, &mut state, &mut cx, &mut inbox, &mut end)).await;
-    cx.call = Call::NONE;
     let mut ending = served.unwrap_or_else(|panic| panicked(&cell, panic, &mut end));
     if ending.terminates {
-        match guard(&cell, Call::NONE, state.terminate(&ending.reason, &mut cx)).await {
+        match guard(&cell, state.terminate(&ending.reason, &mut cx)).await {
             Met::Returned(()) => {}
-            Met::Panicked(panic) => ending.reason = end.panicked(panic, Callback::Terminate, None),
-            Met::Interrupted(Fate::Dies(reason) | Fate::Stops(reason)) => ending.reason = reason,
-            Met::Interrupted(Fate::Fenced) => {}
+            Met::Broken(broken) => match *broken {
+                Broken::Panicked(panic) => ending.reason = end.panicked(&cell, panic, Callback::Terminate, None),
+                Broken::Interrupted(Fate::Dies(reason) | Fate::Stops(reason)) => ending.reason = reason,
+                Broken::Interrupted(Fate::Fenced) => {}
+            },
         }
     }
     // Its destructor is user code: it may block, and then the turn can be abandoned like any other.
@@ -137,7 +106,7 @@ pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Bir
     };
     if let Err(panic) = dropped {
         // Its first cause is worth more than what its remains did.
-        let reason = end.panicked(panic, Callback::Drop, None);
+        let reason = end.panicked(&cell, panic, Callback::Drop, None);
         if ending.reason.is_normal_class() {
             ending.reason = reason;
         }
@@ -145,21 +114,72 @@ pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Bir
     end.ended(ending.reason)
 }
 
+/// `init` has returned: from here on it is this life that answers whoever waits for the start.
+fn begun<A: Actor>(cell: &ActorCell<A>, incarnation: u32, ack: Option<StartAck>) {
+    drop(cell.with_owner(|owner| owner.caller.take()));
+    set_running(cell, incarnation);
+    if let Some(ack) = ack {
+        // Whoever started it may have gone: the actor lives on, tied by its link if there is one.
+        let _ = ack.send(Ok(()));
+    }
+}
+
+/// `init` has not returned a state.
+#[cold]
+fn stillborn<A: Actor>(
+    cell: &ActorCell<A>,
+    failed: Met<Result<A, Exit>>,
+    mut end: End,
+    ack: Option<StartAck>,
+) -> Ended {
+    if failed.is_fenced() {
+        return end.ended(ExitReason::Killed);
+    }
+    drop(cell.with_owner(|owner| owner.caller.take()));
+    let reason = match failed {
+        Met::Returned(Ok(_)) => unreachable!("a state is none of the failures"),
+        Met::Returned(Err(exit)) if exit.is_ignore() => {
+            return end.before_start(cell, ack, StartFailure::Ignored, ExitReason::Normal);
+        }
+        Met::Returned(Err(exit)) => match exit.verdict(Callback::Init, None) {
+            Verdict::Incarnation(reason) => reason,
+            Verdict::Message => exit.reason(),
+        },
+        Met::Broken(broken) => match *broken {
+            Broken::Panicked(panic) => end.panicked(cell, panic, Callback::Init, None),
+            Broken::Interrupted(fate) => Ending::by(fate).reason,
+        },
+    };
+    end.before_start(cell, ack, StartFailure::Failed(reason.clone()), reason)
+}
+
+/// Its supervisor, made runnable by this very turn, goes first: a handler that blocks the thread must not hold up whoever
+/// would have to end it.
+async fn give_way() {
+    let mut went = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut went, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// The life of a stand-in: what it is told goes to whoever reads the channel.
 pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Msg>, birth: Birth) -> Ended {
     let mut inbox = Inbox::open(cell.clone());
-    drop(cell.core.in_hand.lock().take());
-    set_running(&cell, birth.pid.incarnation);
-    // Nobody waits for this start.
-    let _ = birth.ack.send(Ok(()));
+    begun(&cell, birth.pid.incarnation, birth.ack);
     loop {
+        if let Some(Envelope { msg, .. }) = inbox.message() {
+            cell.core.counters.handled.bump();
+            // The reader may have gone: then the message is nobody's.
+            let _ = to.send(msg).await;
+            continue;
+        }
         match inbox.next().await {
-            Item::Message(Envelope { msg, .. }) => {
-                cell.core.counters.handled.bump();
-                // The reader may have gone: then the message is nobody's.
-                let _ = to.send(msg).await;
-            }
-            Item::Own(_) | Item::Signal(_) => {}
+            Item::Message | Item::Own(_) | Item::Signal(_) => {}
             Item::Fate(fate) => return Ended::of(birth.pid, Ending::by(fate).reason),
         }
     }
@@ -181,54 +201,50 @@ impl<A: Actor> Schedule for Cell<A> {
 impl<A: Actor> Run for Cell<A> {
     type Owner = Owner<A>;
 
+    #[inline]
     fn run(task: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran {
-        let (life, waker) = task.with_owner(|owner| (owner.life.take(), owner.waker.take())).unwrap_or_default();
-        let life = match life {
+        let life = match task.with_owner(|owner| owner.life.take()).flatten() {
             Some(life) => life,
             None => match between(task) {
                 Between::Live(life) => life,
                 Between::Again => return claim.again(),
                 Between::Rest => return claim.idle(),
                 Between::Close => {
-                    // The claim on the mailbox and the waker hold the task: they go with its hold.
+                    // The claim on the mailbox holds the task: it goes with its hold.
                     drop(task.with_owner(|owner| owner.receiver.take()));
                     return claim.release();
                 }
             },
         };
-        let waker = waker.unwrap_or_else(|| Waker::from(task.clone()));
         let core = &task.core;
         let pid = core.pid();
-        let began = core.pace.is_due().then(|| core.shared().port.now_ns());
+        let shared = core.shared();
+        let began = core.pace.is_due().then(|| shared.port.now_ns());
         let turned = {
-            let _turn = turn::enter_system(Turn { pid, call: Call::NONE }, &core.shared().stragglers);
-            poll(life, &waker)
+            let _turn = turn::enter_system(pid, &shared.stragglers);
+            Task::with_waker(task, |waker| poll(life, waker))
         };
         if claim.is_stale() {
             return retire(task, claim, turned, pid);
         }
         if let Some(began) = began {
-            core.pace.note(core.shared().port.now_ns().saturating_sub(began));
+            core.pace.note(shared.port.now_ns().saturating_sub(began));
         }
         match turned {
             Turned::Pending(life) => {
-                if core.doing.load(Relaxed) != 0 {
-                    core.pace.awaits();
-                }
+                let awaits = core.doing.load(Relaxed) != 0;
                 task.with_owner(|owner| {
                     owner.life = Some(life);
-                    owner.waker = Some(waker);
-                    if core.doing.load(Relaxed) != 0
-                        && let Some(receiver) = &mut owner.receiver
-                    {
+                    if awaits {
                         // The message in hand leaves room while its handler awaits.
-                        receiver.flush();
+                        core.pace.awaits();
+                        owner.receiver.as_mut().map(Inlet::<A>::flush);
                     }
                 });
                 claim.idle()
             }
             Turned::Ended(ended) => {
-                finish(task, ended);
+                finish(task, *ended);
                 claim.again()
             }
         }
@@ -242,7 +258,7 @@ fn poll(mut life: Life, waker: &Waker) -> Turned {
         Poll::Pending => Turned::Pending(life),
         Poll::Ready(ended) => {
             let _ = contain_drop(life);
-            Turned::Ended(ended)
+            Turned::Ended(Box::new(ended))
         }
     }
 }
@@ -261,7 +277,7 @@ fn retire<A: Actor>(task: &ActorCell<A>, claim: Claim<'_, Cell<A>>, turned: Turn
 /// What a turn came back with.
 enum Turned {
     Pending(Life),
-    Ended(Ended),
+    Ended(Box<Ended>),
 }
 
 /// What a cell without a life is to do.
@@ -276,29 +292,34 @@ enum Between {
 fn between<A: Actor>(task: &ActorCell<A>) -> Between {
     let core = &task.core;
     drain_own(task);
-    let (flush, close) = core.control.lock().flushes();
+    let flushes = |control: &Control| {
+        let closes = core.flags() & flag::CLOSE != 0;
+        (control.flushes(closes), closes)
+    };
+    let (flush, closes) = flushes(&core.control.lock());
     if let Some(until) = flush
         && !drain(task, until)
     {
         return Between::Again;
     }
     let mut control = core.control.lock();
-    if control.flushes() != (flush, close) {
+    if flushes(&control) != (flush, closes) {
         return Between::Again;
     }
     control.flushed();
+    core.lower(flag::CLOSE);
     match control.start.take() {
-        Some(life) => {
+        Some(next) => {
             drop(control);
-            match task.with_owner(|owner| open_receiver(task, owner).is_some()) {
-                Some(true) => Between::Live(life),
-                _ => {
-                    core.control.lock().start = Some(life);
-                    Between::Again
-                }
+            if task.with_owner(|owner| open_receiver(task, owner).is_some()) != Some(true) {
+                core.control.lock().start = Some(next);
+                return Between::Again;
             }
+            let Next { life, starter } = next;
+            task.with_owner(|owner| owner.caller = starter);
+            Between::Live(life)
         }
-        None if close => Between::Close,
+        None if closes => Between::Close,
         None => Between::Rest,
     }
 }
@@ -372,7 +393,7 @@ fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
     }
     let any: Arc<dyn AnyCell> = task.clone();
     bury(&any, pid, &reason, failed_start.is_some(), false);
-    if let Some((ack, failure)) = failed_start {
+    if let Some((Some(ack), failure)) = failed_start {
         // Whoever started it may have gone.
         let _ = ack.send(Err(failure));
     }
@@ -401,7 +422,7 @@ fn bury(cell: &Arc<dyn AnyCell>, pid: Pid, reason: &ExitReason, never_started: b
         };
         core.set_status(if kept { Status::Down } else { over });
         if !kept {
-            control.lane().close = true;
+            core.raise(flag::CLOSE);
         }
         (tied, forgotten)
     };
@@ -454,7 +475,11 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
     }
     let shared = core.shared();
     shared.stragglers.add(pid);
-    let heir = |old: &mut Owner<A>| Owner { life: None, receiver: old.receiver.take(), waker: None };
+    let mut caller = None;
+    let heir = |old: &mut Owner<A>| {
+        caller = old.caller.take();
+        Owner { life: None, receiver: old.receiver.take(), caller: None }
+    };
     let runnable = match Task::abandon(task, heir) {
         Abandon::Done(runnable) => runnable,
         Abandon::NotRunning | Abandon::Busy => {
@@ -473,7 +498,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
         core.counters.given_up.bump();
         core.doing.store(0, Relaxed);
     }
-    if let Some(caller) = core.in_hand.lock().take() {
+    if let Some(caller) = caller {
         caller.force(AskError::Died);
     }
     let any: Arc<dyn AnyCell> = task.clone();

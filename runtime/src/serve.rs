@@ -1,7 +1,9 @@
 //! The loop of a living incarnation: what comes next, its callback, how that ended.
 //!
-//! This is the hot path. Panics are caught once a turn, around the whole loop, not once a message: the loop borrows
-//! the state, which outlives it, and notes what it has in hand where whoever catches the panic finds it.
+//! This is the hot path. A message that is there, and whose handler does not await, is handled without leaving the loop;
+//! everything else (waiting, awaiting, signals, asks that need an answer, ends) is a step aside. Panics are caught once
+//! a turn, around the whole loop, not once a message: the loop borrows the state, which outlives it, and notes what it
+//! has in hand where whoever catches the panic finds it.
 
 use std::any::Any;
 use std::future::poll_fn;
@@ -9,23 +11,26 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Poller, Poll};
 
-use crashworthy_sync::task::Stale;
+use crashworthy_sync::berth::Berth;
+use crashworthy_sync::task::{Stale, Task};
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, OWN_MESSAGE, flag};
+use crate::cell::{ActorCell, OWN_MESSAGE};
 use crate::context::Context;
-use crate::crash::{Panic, contain};
+use crate::crash::{Panic, contain, contain_drop};
 use crate::dead_letter::{DeadLetter, Fallen};
 use crate::end::End;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Own};
 use crate::error::{AskError, Reason};
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
-use crate::guard::Met;
+use crate::guard::{Broken, Met, interrupt, killer};
 use crate::inbox::{Inbox, Item};
-use crate::kinds::short;
+use crate::kinds::UNKNOWN;
 use crate::lane::Fate;
 use crate::message::Message;
 use crate::pid::{ActorId, Pid};
+use crate::reply::Caller;
+use crate::signal::Signal;
 use crate::turn::{self, Call};
 
 /// Why the loop ended, and whether `terminate` is due.
@@ -45,15 +50,23 @@ impl Ending {
     }
 }
 
-/// What a callback has in hand: all that is left of a message when its handler panics.
+/// What is left of a callback when it panics, besides what the cell knows of the message in hand.
 #[derive(Default)]
 pub(crate) struct Hand {
-    callback: Callback,
-    /// `None` for a signal.
-    kind: Option<&'static str>,
-    /// Somebody waits for an answer, or it has a deadline.
-    called: bool,
+    /// [`Callback::Handle`] between two callbacks, too: so that messages need not say it.
+    pub(crate) callback: Callback,
+    /// A copy of the message, if its type keeps one.
     salvage: Option<Box<dyn Any + Send>>,
+}
+
+impl Hand {
+    /// The message is handled: its copy is not needed.
+    #[inline(always)]
+    fn forget(&mut self) {
+        if self.salvage.is_some() {
+            let _ = contain_drop(self.salvage.take());
+        }
+    }
 }
 
 /// Handles messages and signals until the incarnation is to end. Not contained: a panic of a callback leaves through
@@ -63,179 +76,281 @@ pub(crate) async fn serve<A: Actor>(
     state: &mut A,
     cx: &mut Context<A>,
     inbox: &mut Inbox<A>,
-    end: &mut End<A>,
+    end: &mut End,
 ) -> Ending {
     loop {
-        let met = match inbox.next().await {
-            Item::Message(envelope) => {
-                let call = envelope.call();
-                let Envelope { msg, caller, from, stamp, .. } = envelope;
-                let called = caller.is_some() || call.deadline != turn::NEVER;
-                if called {
-                    if caller.as_ref().is_some_and(|caller| caller.is_cancelled()) {
-                        cell.core.counters.cancelled.bump();
-                        drop_unhandled(cell, msg, end);
-                        continue;
-                    }
-                    if call.deadline != turn::NEVER && cell.core.shared().port.now_ns() >= call.deadline {
-                        cell.core.counters.expired.bump();
-                        if let Some(caller) = caller {
-                            caller.force(AskError::Expired);
-                        }
-                        drop_unhandled(cell, msg, end);
-                        continue;
-                    }
-                    *cell.core.in_hand.lock() = caller;
-                    cx.call = call;
-                }
-                end.hand.called = called;
-                take(cell, &msg, 0, (from, stamp), end);
-                let mut handling = pin!(Some(state.handle(msg, cx)));
-                let mut polled = false;
-                let met = poll_fn(|cx| step(cell, call, handling.as_mut(), &mut polled, cx)).await;
-                if let Met::Returned(Ok(())) = met
-                    && !called
-                {
-                    cell.core.doing.store(0, Relaxed);
-                    cell.core.counters.handled.bump();
-                    continue;
-                }
-                met
+        let met = {
+            let mut handling = pin!(Berth::new());
+            match next_message(cell, inbox, end, handling.as_mut(), |msg| state.handle(msg, cx)) {
+                Begun::Handled => continue,
+                Begun::Returned(met) => Some(met),
+                Begun::Awaits(call) => Some(resume(cell, call, handling).await),
+                Begun::Nothing => None,
             }
-            Item::Own(own) => {
-                end.hand.called = false;
-                take(cell, &own.msg, OWN_MESSAGE, (cell.core.id(), cell.core.shared().stamp()), end);
-                let mut handling = pin!(Some(state.handle(own.msg, cx)));
-                let mut polled = false;
-                poll_fn(|cx| step(cell, Call::NONE, handling.as_mut(), &mut polled, cx)).await
-            }
-            Item::Signal(signal) => {
-                end.hand = Hand { callback: Callback::OnSignal, ..Hand::default() };
-                let mut reading = pin!(Some(state.on_signal(signal, cx)));
-                let mut polled = false;
-                poll_fn(|cx| step(cell, Call::NONE, reading.as_mut(), &mut polled, cx)).await
-            }
-            Item::Fate(fate) => return Ending::by(fate),
         };
-        cx.call = Call::NONE;
-        if let Some(ending) = settle(cell, met, end) {
+        let ending = match met {
+            Some(met) => settle(cell, met, end),
+            None => match inbox.next().await {
+                Item::Message => None,
+                Item::Own(Own { msg, .. }) => handle_own(cell, state, msg, cx, end).await,
+                Item::Signal(signal) => read(cell, state, signal, cx, end).await,
+                Item::Fate(fate) => Some(Ending::by(fate)),
+            },
+        };
+        if let Some(ending) = ending {
             return ending;
         }
     }
 }
 
-/// Polls one callback, as user code of this turn. What kills is obeyed at every await; a future that ends early is
-/// dropped as user code, too.
+/// How far a message was handled at once.
+enum Begun {
+    /// To its end.
+    Handled,
+    /// Its handler has returned, not simply.
+    Returned(Met<Result<(), Exit>>),
+    /// Its handler awaits something.
+    Awaits(Option<Call>),
+    /// There is none, or something comes before it.
+    Nothing,
+}
+
+/// Handles the next message, as far as its handler does not await.
 #[inline(always)]
-fn step<A: Actor, F: Future>(
+fn next_message<A: Actor, F>(
     cell: &ActorCell<A>,
-    call: Call,
-    mut future: Pin<&mut Option<F>>,
-    polled: &mut bool,
-    cx: &mut Poller<'_>,
-) -> Poll<Met<F::Output>> {
-    if *polled && cell.core.flags() & flag::URGENT != 0 {
-        let fate = cell.core.control.lock().fate(cell.core.pid(), cell.core.traps(), true);
-        if let Some(fate) = fate {
-            return Poll::Ready(interrupt(cell, fate, || future.set(None)));
+    inbox: &mut Inbox<A>,
+    end: &mut End,
+    handling: Pin<&mut Berth<F>>,
+    handle: impl FnOnce(A::Msg) -> F,
+) -> Begun
+where
+    F: Future<Output = Result<(), Exit>>,
+{
+    let Some(Envelope { msg, caller, deadline, criticality, from, stamp }) = inbox.message() else {
+        return Begun::Nothing;
+    };
+    if caller.is_none() && deadline == turn::NEVER {
+        take(cell, &msg, 0, (from, stamp), end);
+        return match begin(cell, handling, || handle(msg)) {
+            Poll::Ready(Met::Returned(Ok(()))) => {
+                handled(cell, end);
+                Begun::Handled
+            }
+            Poll::Ready(met) => Begun::Returned(met),
+            Poll::Pending => Begun::Awaits(None),
+        };
+    }
+    let call = Call { deadline, criticality };
+    if !is_due(cell, caller, call) {
+        drop_unhandled(cell, msg, end);
+        return Begun::Handled;
+    }
+    take(cell, &msg, 0, (from, stamp), end);
+    turn::set_call(call);
+    let begun = begin(cell, handling, || handle(msg));
+    turn::set_call(Call::NONE);
+    match begun {
+        Poll::Ready(Met::Returned(Ok(()))) => {
+            answered(cell);
+            handled(cell, end);
+            Begun::Handled
         }
-    }
-    *polled = true;
-    let scoped = call != Call::NONE;
-    if scoped {
-        turn::set_call(call);
-    }
-    let met = cell.user(|| match future.as_mut().as_pin_mut() {
-        Some(future) => future.poll(cx),
-        None => unreachable!("a callback that has ended is not polled again"),
-    });
-    if scoped {
-        turn::set_call(Call::NONE);
-    }
-    match met {
-        Ok(polled) => polled.map(Met::Returned),
-        Err((_, Stale)) => {
-            // Nothing of this turn counts any more, not even how its future ends.
-            let _ = contain(|| future.set(None));
-            Poll::Ready(Met::Interrupted(Fate::Fenced))
-        }
+        Poll::Ready(met) => Begun::Returned(met),
+        Poll::Pending => Begun::Awaits(Some(call)),
     }
 }
 
-/// Drops a callback that is interrupted. Whatever its remains do, what interrupted it stands.
-#[cold]
-pub(crate) fn interrupt<A: Actor, T>(cell: &ActorCell<A>, fate: Fate, discard: impl FnOnce()) -> Met<T> {
-    match cell.user(|| contain(discard)) {
-        Ok(Ok(())) => Met::Interrupted(fate),
-        Ok(Err(panic)) => {
-            let name = cell.core.label();
-            tracing::error!(name, location = panic.location, "an interrupted callback panicked: {}", panic.message);
-            Met::Interrupted(fate)
-        }
-        Err((_, Stale)) => Met::Interrupted(Fate::Fenced),
+/// Begins a callback and polls it once, as user code of this turn.
+#[inline(always)]
+fn begin<A: Actor, F: Future>(
+    cell: &ActorCell<A>,
+    mut future: Pin<&mut Berth<F>>,
+    make: impl FnOnce() -> F,
+) -> Poll<Met<F::Output>> {
+    let polled = Task::with_waker(cell, |waker| {
+        cell.user_in_turn(|| future.as_mut().fill(make).poll(&mut Poller::from_waker(waker)))
+    });
+    match polled {
+        Ok(polled) => polled.map(Met::Returned),
+        Err((_, Stale)) => Poll::Ready(fenced(future)),
     }
+}
+
+/// The message in hand is handled, and its copy not needed.
+#[inline(always)]
+fn handled<A: Actor>(cell: &ActorCell<A>, end: &mut End) {
+    cell.core.doing.store(0, Relaxed);
+    cell.core.counters.handled.bump();
+    end.hand.forget();
+}
+
+/// Awaits a callback that has begun. What kills is obeyed at every await.
+async fn resume<A: Actor, F: Future>(
+    cell: &ActorCell<A>,
+    call: Option<Call>,
+    mut future: Pin<&mut Berth<F>>,
+) -> Met<F::Output> {
+    // It was polled in this turn already.
+    let mut polled = true;
+    poll_fn(|cx| if std::mem::take(&mut polled) { Poll::Pending } else { step(cell, call, future.as_mut(), cx) }).await
+}
+
+/// Polls a callback again, as user code of this turn. One that is interrupted is dropped as user code, too.
+fn step<A: Actor, F: Future>(
+    cell: &ActorCell<A>,
+    call: Option<Call>,
+    mut future: Pin<&mut Berth<F>>,
+    cx: &mut Poller<'_>,
+) -> Poll<Met<F::Output>> {
+    if let Some(fate) = killer(cell) {
+        return Poll::Ready(interrupt(cell, fate, || future.as_mut().clear()));
+    }
+    turn::set_call(call.unwrap_or(Call::NONE));
+    let polled = cell.user(|| match future.as_mut().look() {
+        Some(future) => future.poll(cx),
+        None => unreachable!("a callback that has ended is not polled again"),
+    });
+    turn::set_call(Call::NONE);
+    match polled {
+        Ok(polled) => polled.map(Met::Returned),
+        Err((_, Stale)) => Poll::Ready(fenced(future)),
+    }
+}
+
+/// Nothing of this turn counts any more, not even how its future ends.
+#[cold]
+fn fenced<F: Future>(mut future: Pin<&mut Berth<F>>) -> Met<F::Output> {
+    let _ = contain(|| future.as_mut().clear());
+    Met::interrupted(Fate::Fenced)
+}
+
+/// Whether a message that somebody waits for, or that has a deadline, is to be handled at all; if so, its asker is noted.
+#[inline]
+fn is_due<A: Actor>(cell: &ActorCell<A>, caller: Option<Caller>, call: Call) -> bool {
+    let core = &cell.core;
+    if caller.as_ref().is_some_and(|caller| caller.is_cancelled()) {
+        core.counters.cancelled.bump();
+        return false;
+    }
+    if call.deadline != turn::NEVER && core.shared().port.now_ns() >= call.deadline {
+        core.counters.expired.bump();
+        if let Some(caller) = caller {
+            caller.force(AskError::Expired);
+        }
+        return false;
+    }
+    cell.with_owner(|owner| owner.caller = caller);
+    true
 }
 
 /// Takes a message into hand. What it says of itself is user code and may panic: by then it is in hand.
 #[inline(always)]
-fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId, u32), end: &mut End<A>) {
+fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId, u32), end: &mut End) {
     let core = &cell.core;
     core.origin.note(sent.0, sent.1);
-    end.hand.callback = Callback::Handle;
-    end.hand.kind = Some("?");
-    let kind = msg.kind();
-    let index = end.recent.note(kind, &core.kinds);
-    core.doing.store((u32::from(index) + 1) | whence, Relaxed);
+    core.doing.store((UNKNOWN + 1) | whence, Relaxed);
     core.since_ns.store(core.shared().port.coarse_ns(), Relaxed);
-    end.hand.kind = Some(kind);
-    end.hand.salvage = msg.salvage();
+    let index = end.recent.note(msg.kind(), &core.kinds);
+    core.doing.store((u32::from(index) + 1) | whence, Relaxed);
+    if let Some(copy) = msg.salvage() {
+        end.hand.salvage = Some(copy);
+    }
+}
+
+/// Handles a message with a place of its own.
+async fn handle_own<A: Actor>(
+    cell: &ActorCell<A>,
+    state: &mut A,
+    msg: A::Msg,
+    cx: &mut Context<A>,
+    end: &mut End,
+) -> Option<Ending> {
+    take(cell, &msg, OWN_MESSAGE, (cell.core.id(), cell.core.shared().stamp()), end);
+    let mut handling = pin!(Berth::new());
+    let met = match begin(cell, handling.as_mut(), || state.handle(msg, cx)) {
+        Poll::Ready(met) => met,
+        Poll::Pending => resume(cell, None, handling).await,
+    };
+    settle(cell, met, end)
+}
+
+/// Has a signal read.
+async fn read<A: Actor>(
+    cell: &ActorCell<A>,
+    state: &mut A,
+    signal: Signal,
+    cx: &mut Context<A>,
+    end: &mut End,
+) -> Option<Ending> {
+    end.hand.callback = Callback::OnSignal;
+    let mut reading = pin!(Berth::new());
+    let met = match begin(cell, reading.as_mut(), || state.on_signal(signal, cx)) {
+        Poll::Ready(met) => met,
+        Poll::Pending => resume(cell, None, reading).await,
+    };
+    let ending = settle(cell, met, end);
+    end.hand.callback = Callback::Handle;
+    ending
 }
 
 /// Drops a message that is not handled; its destructor is user code.
 #[cold]
-fn drop_unhandled<A: Actor>(cell: &ActorCell<A>, msg: A::Msg, end: &mut End<A>) {
-    end.hand = Hand { callback: Callback::Drop, ..Hand::default() };
+fn drop_unhandled<A: Actor>(cell: &ActorCell<A>, msg: A::Msg, end: &mut End) {
+    end.hand.callback = Callback::Drop;
     // Whether it was abandoned meanwhile is seen at the next look into the mailbox.
     let _ = cell.user(|| drop(msg));
+    end.hand.callback = Callback::Handle;
+}
+
+/// The handler of a message that somebody waited for has returned: a reply that was dropped unsent has an outcome now.
+#[inline]
+fn answered<A: Actor>(cell: &ActorCell<A>) {
+    if let Some(caller) = cell.with_owner(|owner| owner.caller.take()).flatten() {
+        caller.settle(AskError::Unanswered);
+    }
 }
 
 /// Counts how what was in hand ended, tells its asker, and decides whether the incarnation goes on.
-fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut End<A>) -> Option<Ending> {
-    if matches!(met, Met::Interrupted(Fate::Fenced)) {
+#[cold]
+fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut End) -> Option<Ending> {
+    if met.is_fenced() {
         return Some(Ending::by(Fate::Fenced));
     }
     let core = &cell.core;
+    let (kind, callback) = (core.kind_in_hand(), end.hand.callback);
     core.doing.store(0, Relaxed);
     let refused = matches!(&met, Met::Returned(Err(_)));
     let ending = match met {
         Met::Returned(Ok(())) => None,
-        Met::Returned(Err(exit)) => match exit.verdict(end.hand.callback, end.hand.kind) {
+        Met::Returned(Err(exit)) => match exit.verdict(callback, kind) {
             Verdict::Message => None,
             Verdict::Incarnation(reason) => {
-                end.crashed(&reason);
+                end.crashed(cell, &reason);
                 Some(Ending { reason, terminates: true })
             }
         },
-        Met::Panicked(panic) => {
-            let reason = end.panicked(panic, end.hand.callback, end.hand.kind);
-            Some(Ending { reason, terminates: true })
-        }
-        Met::Interrupted(fate) => Some(Ending::by(fate)),
+        Met::Broken(broken) => Some(match *broken {
+            Broken::Panicked(panic) => Ending { reason: end.panicked(cell, panic, callback, kind), terminates: true },
+            Broken::Interrupted(fate) => Ending::by(fate),
+        }),
     };
-    if end.hand.called
-        && let Some(caller) = core.in_hand.lock().take()
-    {
+    if let Some(caller) = cell.with_owner(|owner| owner.caller.take()).flatten() {
         caller.settle(match &ending {
             Some(_) => AskError::Died,
             None if refused => AskError::Refused(core.refuse(Reason::Downstream).passed_on()),
             None => AskError::Unanswered,
         });
     }
-    if end.hand.kind.is_some() {
+    let salvage = end.hand.salvage.take();
+    if let Some(kind) = kind {
         match &ending {
             // An actor that says "I am done" has handled the message it said it in.
             None | Some(Ending { reason: ExitReason::Normal, .. }) => core.counters.handled.bump(),
-            Some(_) => give_up(cell, end),
+            Some(_) => {
+                core.counters.given_up.bump();
+                given_up(cell, cell.core.pid(), kind, salvage);
+            }
         }
     }
     ending
@@ -243,20 +358,11 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut E
 
 /// Ends what was in hand when a callback panicked.
 #[cold]
-pub(crate) fn panicked<A: Actor>(cell: &ActorCell<A>, panic: Panic, end: &mut End<A>) -> Ending {
+pub(crate) fn panicked<A: Actor>(cell: &ActorCell<A>, panic: Panic, end: &mut End) -> Ending {
     // The turn may have been abandoned before it panicked: then it is nobody's business any more.
     let fenced = cell.with_owner(|_| ()).is_none();
-    let met = if fenced { Met::Interrupted(Fate::Fenced) } else { Met::Panicked(panic) };
+    let met = if fenced { Met::interrupted(Fate::Fenced) } else { Met::panicked(panic) };
     settle(cell, met, end).unwrap_or_else(|| Ending::by(Fate::Fenced))
-}
-
-/// The message in hand is given up: it is counted, and the dead-letter hook hears of it.
-#[cold]
-fn give_up<A: Actor>(cell: &ActorCell<A>, end: &mut End<A>) {
-    let core = &cell.core;
-    core.counters.given_up.bump();
-    let Hand { kind, salvage, .. } = std::mem::take(&mut end.hand);
-    given_up(cell, end.pid, kind.map(short).unwrap_or_default(), salvage);
 }
 
 /// Tells the dead-letter hook of the message in hand.

@@ -93,7 +93,7 @@ pub(crate) fn send_exit(
         let lane = control.lane();
         if parent {
             lane.stop.get_or_insert(reason);
-            asked = Some(lane.asked.clone());
+            asked = lane.awaited();
         } else if via == Via::Call && lane.ordered.len() >= PENDING_SIGNALS {
             return Err(core.refuse(Reason::Full));
         } else {
@@ -120,10 +120,12 @@ pub(crate) fn send_kill(to: &Arc<dyn AnyCell>, incarnation: u32) {
         let mut control = core.control.lock();
         let lane = control.lane();
         lane.kill = true;
-        asked = lane.asked.clone();
+        asked = lane.awaited();
         core.raise(flag::URGENT);
     }
-    tell(|| asked.notify_waiters());
+    if let Some(asked) = asked {
+        tell(|| asked.notify_waiters());
+    }
     to.wake();
 }
 

@@ -8,9 +8,10 @@ use crashworthy_sync::task::Task;
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, AnyCell, Status, WeakCell, attach};
+use crate::cell::{ActorCell, AnyCell, Status, WeakCell, attach, flag};
 use crate::end::Ended;
 use crate::error::{AskError, StartError};
+use crate::lane::Next;
 use crate::names::LONGEST;
 use crate::pid::{ActorId, Pid};
 use crate::process::{Birth, StartFailure, Started, live};
@@ -89,14 +90,16 @@ impl Start {
         if let Some((monitor, watcher)) = self.watcher.take() {
             core.ties.lock().tied().watchers.insert((Pid::OUTSIDE, monitor), watcher);
         }
-        let (question, ack, observer) = channel::<Started, AskError>(AskError::Died);
+        let (question, ack, starter) = channel::<Started, AskError>(AskError::Died);
         // No turn settles this one: a life that is dropped unsaid is an answer.
-        observer.settle(AskError::Died);
-        // Until `init` has returned, whoever waits for the start is who is told if this incarnation is abandoned.
-        *core.in_hand.lock() = Some(observer);
-        let birth = Birth { pid, parent, ack };
+        starter.settle(AskError::Died);
+        let birth = Birth { pid, parent, ack: Some(ack) };
         let life = Box::pin(life(cell.clone(), birth));
-        core.control.lock().begin(life, cell.mailbox.tail());
+        {
+            let mut control = core.control.lock();
+            let closing = core.flags() & flag::CLOSE != 0;
+            control.begin(Next { life, starter: Some(starter) }, cell.mailbox.tail(), closing);
+        }
         cell.mailbox.reopen();
         if let Some(runnable) = Task::hold_and_wake(cell) {
             shared.pool.schedule(runnable);

@@ -37,10 +37,6 @@ pub(crate) struct Turn {
     pub(crate) call: Call,
 }
 
-impl Turn {
-    const OUTSIDE: Self = Self { pid: Pid::OUTSIDE, call: Call::NONE };
-}
-
 /// The incarnations of one system that were abandoned while a turn of theirs blocks a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Stragglers {
@@ -71,64 +67,110 @@ impl Stragglers {
     }
 }
 
-/// What a thread knows of the turn it runs.
+/// What a thread knows of the turn it runs. Plain words, so that looking at one is one load.
 struct Ambient {
-    turn: Cell<Turn>,
-    /// How many turns this thread runs in place of their pumps.
+    id: Cell<ActorId>,
+    incarnation: Cell<u32>,
+    /// Whether the turn is run in place, that is, by its asker: 1 and more say how deep such turns nest.
     nested: Cell<u8>,
-    /// Address of the stragglers below: what is compared for every turn.
-    known: Cell<usize>,
-    /// The stragglers of the system whose turn this thread ran last.
-    stragglers: RefCell<Option<Arc<Stragglers>>>,
+    criticality: Cell<Criticality>,
+    deadline: Cell<u64>,
+    /// Address of the stragglers of the system whose turn this thread ran last: what is compared for every turn.
+    system: Cell<usize>,
 }
 
 thread_local! {
     static AMBIENT: Ambient = const {
-        Ambient { turn: Cell::new(Turn::OUTSIDE), nested: Cell::new(0), known: Cell::new(0), stragglers: RefCell::new(None) }
+        Ambient {
+            id: Cell::new(ActorId::OUTSIDE),
+            incarnation: Cell::new(0),
+            nested: Cell::new(0),
+            criticality: Cell::new(Call::NONE.criticality),
+            deadline: Cell::new(NEVER),
+            system: Cell::new(0),
+        }
     };
+
+    /// The stragglers at the address above.
+    static STRAGGLERS: RefCell<Option<Arc<Stragglers>>> = const { RefCell::new(None) };
+}
+
+impl Ambient {
+    #[inline(always)]
+    fn turn(&self) -> Turn {
+        let pid = Pid { id: self.id.get(), incarnation: self.incarnation.get() };
+        Turn { pid, call: Call { deadline: self.deadline.get(), criticality: self.criticality.get() } }
+    }
+
+    #[inline(always)]
+    fn set(&self, Turn { pid, call }: Turn) {
+        self.id.set(pid.id);
+        self.incarnation.set(pid.incarnation);
+        self.set_call(call);
+    }
+
+    #[inline(always)]
+    fn set_call(&self, call: Call) {
+        self.criticality.set(call.criticality);
+        self.deadline.set(call.deadline);
+    }
 }
 
 /// Exchanges the stragglers this thread knows.
 #[cold]
 fn know(ambient: &Ambient, stragglers: Option<Arc<Stragglers>>) -> Option<Arc<Stragglers>> {
-    ambient.known.set(stragglers.as_ref().map_or(0, |stragglers| Arc::as_ptr(stragglers).addr()));
-    ambient.stragglers.replace(stragglers)
+    ambient.system.set(stragglers.as_ref().map_or(0, |stragglers| Arc::as_ptr(stragglers).addr()));
+    // A thread that is ending runs no turn any more.
+    STRAGGLERS.try_with(|known| known.replace(stragglers)).ok().flatten()
 }
 
 /// Whether the current turn was abandoned: its incarnation is no more, nothing it sends is accepted.
-#[inline]
 pub(crate) fn is_fenced() -> bool {
-    AMBIENT.with(|ambient| {
-        let pid = ambient.turn.get().pid;
-        pid.incarnation != 0 && ambient.stragglers.borrow().as_ref().is_some_and(|stragglers| stragglers.contains(pid))
-    })
+    let turn = current();
+    turn.pid.incarnation != 0
+        && STRAGGLERS
+            .try_with(|known| known.borrow().as_ref().is_some_and(|stragglers| stragglers.contains(turn.pid)))
+            .unwrap_or(false)
+}
+
+/// The same for somebody who knows the stragglers of a system, most likely that of the current turn.
+#[inline(always)]
+pub(crate) fn is_fenced_in(stragglers: &Arc<Stragglers>) -> bool {
+    let system = AMBIENT.with(|ambient| ambient.system.get());
+    let fine = stragglers.count.load(Acquire) == 0 && (system == Arc::as_ptr(stragglers).addr() || system == 0);
+    !fine && is_fenced()
 }
 
 /// The current turn, or one of nobody.
 #[inline]
 pub(crate) fn current() -> Turn {
-    AMBIENT.with(|ambient| ambient.turn.get())
+    AMBIENT.with(Ambient::turn)
 }
 
 /// Who the current turn is of.
 #[inline(always)]
 pub(crate) fn current_id() -> ActorId {
-    AMBIENT.with(|ambient| ambient.turn.get().pid.id)
+    AMBIENT.with(|ambient| ambient.id.get())
 }
 
 /// Makes `turn` the current one until the guard goes.
 #[must_use]
 pub(crate) fn enter(turn: Turn) -> Guard {
-    Guard { before: AMBIENT.with(|ambient| ambient.turn.replace(turn)), stragglers: None }
+    AMBIENT.with(|ambient| {
+        let before = ambient.turn();
+        ambient.set(turn);
+        Guard { before, stragglers: None }
+    })
 }
 
-/// Makes `turn`, of the system with these `stragglers`, the current one until the guard goes.
+/// Makes a turn of `pid`, of the system with these `stragglers`, the current one until the guard goes.
 #[inline(always)]
 #[must_use]
-pub(crate) fn enter_system(turn: Turn, stragglers: &Arc<Stragglers>) -> Guard {
+pub(crate) fn enter_system(pid: Pid, stragglers: &Arc<Stragglers>) -> Guard {
     AMBIENT.with(|ambient| {
-        let before = ambient.turn.replace(turn);
-        let known = ambient.known.get() == Arc::as_ptr(stragglers).addr();
+        let before = ambient.turn();
+        ambient.set(Turn { pid, call: Call::NONE });
+        let known = ambient.system.get() == Arc::as_ptr(stragglers).addr();
         let other = if known { None } else { know(ambient, Some(stragglers.clone())) };
         Guard { before, stragglers: other }
     })
@@ -138,12 +180,14 @@ pub(crate) fn enter_system(turn: Turn, stragglers: &Arc<Stragglers>) -> Guard {
 pub(crate) struct InPlace(());
 
 impl Drop for InPlace {
+    #[inline]
     fn drop(&mut self) {
         AMBIENT.with(|ambient| ambient.nested.set(ambient.nested.get() - 1));
     }
 }
 
 /// Makes the next turn one that is run in place, unless that would nest deeper than `deepest`.
+#[inline]
 pub(crate) fn nest(deepest: u8) -> Option<InPlace> {
     AMBIENT.with(|ambient| {
         let depth = ambient.nested.get();
@@ -161,9 +205,9 @@ pub(crate) fn is_in_place() -> bool {
 }
 
 /// Sets the call of the current turn.
-#[inline]
+#[inline(always)]
 pub(crate) fn set_call(call: Call) {
-    AMBIENT.with(|ambient| ambient.turn.set(Turn { call, ..ambient.turn.get() }));
+    AMBIENT.with(|ambient| ambient.set_call(call));
 }
 
 /// Restores the turn that was current before, also on unwinding: turns run in place nest.
@@ -174,14 +218,12 @@ pub(crate) struct Guard {
 }
 
 impl Drop for Guard {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        AMBIENT.with(|ambient| {
-            ambient.turn.set(self.before);
-            if let Some(before) = self.stragglers.take() {
-                know(ambient, Some(before));
-            }
-        });
+        AMBIENT.with(|ambient| ambient.set(self.before));
+        if let Some(before) = self.stragglers.take() {
+            AMBIENT.with(|ambient| know(ambient, Some(before)));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod asymmetric;
 mod contain;
 mod facade;
 
+pub mod berth;
 pub mod lifecycle;
 pub mod mailbox;
 pub mod reply;

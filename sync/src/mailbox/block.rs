@@ -6,8 +6,8 @@
 //!   └──────┴──────────────────────┴─────────────────────────────┘
 //! ```
 //!
-//! One allocation of about 512 bytes. The message with position `p` lies in the slot `p % N` of the block
-//! with number `p / N`. `ready[i]` is 0 until the slot's sender has written the value, and is set back only
+//! One allocation of at most about a kilobyte, unless messages are large. The message with position `p` lies in the slot `p % N` of the block
+//! with number `p / N`. `ready[i]` is 0 until the slot's sender has written the value (or failed to), and is set back only
 //! when the whole block is reused, by who owns it then.
 
 use std::{
@@ -28,6 +28,11 @@ pub(super) struct Block<T> {
     _values: PhantomData<T>,
 }
 
+/// A slot that holds a value.
+pub(super) const FULL: u8 = 1;
+/// A slot that will never hold one: whoever had taken it panicked.
+pub(super) const HOLE: u8 = 2;
+
 type Value<T> = UnsafeCell<MaybeUninit<T>>;
 
 const fn round_up(offset: usize, align: usize) -> usize {
@@ -40,7 +45,7 @@ impl<T> Block<T> {
         2
     } else {
         let mut slots = 32;
-        while slots > 4 && slots * size_of::<T>() > 512 {
+        while slots > 4 && slots * size_of::<T>() > 1_024 {
             slots /= 2;
         }
         slots
@@ -124,26 +129,43 @@ impl<T> Block<T> {
             (*Self::value_ptr(block, slot)).with_mut(|cell| {
                 (*cell).write(value);
             });
-            // Release: pairs with the acquire in `take`, which then reads the value.
-            (*Self::ready_ptr(block, slot)).store(1, Ordering::Release);
+            // Release: pairs with the acquire in `ready`, after which the value is read.
+            (*Self::ready_ptr(block, slot)).store(FULL, Ordering::Release);
         }
     }
 
-    /// Takes the value of a slot, if it is published.
+    /// Publishes a slot that has no value.
     ///
     /// # Safety
     ///
-    /// The block is alive, the caller is the only receiver, and takes each slot once.
+    /// The place is the caller's, and was not written.
+    pub(super) unsafe fn leave_empty(block: NonNull<Self>, slot: usize) {
+        // SAFETY: as in `fill`.
+        unsafe { (*Self::ready_ptr(block, slot)).store(HOLE, Ordering::Release) };
+    }
+
+    /// Whether a slot is published: 0, [`FULL`] or [`HOLE`].
+    ///
+    /// # Safety
+    ///
+    /// The block is alive.
     #[inline(always)]
-    pub(super) unsafe fn take(block: NonNull<Self>, slot: usize) -> Option<T> {
+    pub(super) unsafe fn ready(block: NonNull<Self>, slot: usize) -> u8 {
         // SAFETY: the arrays are within the block.
         let ready = unsafe { &*Self::ready_ptr(block, slot) };
-        // Acquire: pairs with the release in `fill`.
-        if ready.load(Ordering::Acquire) == 0 {
-            return None;
-        }
+        // Acquire: pairs with the release in `publish`, so that the value is there.
+        ready.load(Ordering::Acquire)
+    }
+
+    /// Takes the value of a slot.
+    ///
+    /// # Safety
+    ///
+    /// It is ready, the caller is the only receiver, and takes each slot once.
+    #[inline(always)]
+    pub(super) unsafe fn take(block: NonNull<Self>, slot: usize) -> T {
         // SAFETY: ready means written, and never written again before a reset.
-        Some(unsafe { (*Self::value_ptr(block, slot)).with(|cell| (*cell).assume_init_read()) })
+        unsafe { (*Self::value_ptr(block, slot)).with(|cell| (*cell).assume_init_read()) }
     }
 
     #[inline(always)]

@@ -56,14 +56,15 @@ mod tests;
 use std::{fmt, ptr, ptr::NonNull};
 
 use self::{
-    block::Block,
+    block::{Block, FULL},
+    receiver::flush_every,
     room::Waiters,
     word::{CLOSED, WAITERS, Word},
 };
 pub use self::{
-    receiver::{Pop, Receiver},
+    receiver::{Nothing, Pop, Ready, Receiver},
     room::{Closed, RoomTicket, RoomWait},
-    send::{PushError, Pushed, ReserveError},
+    send::{Place, PushError, Pushed, ReserveError},
 };
 use crate::{
     contain::contain,
@@ -107,8 +108,8 @@ struct Cursor<T> {
     block: Option<NonNull<Block<T>>>,
     /// The last message of `block` was taken: the head lies in the next one.
     spent: bool,
-    /// Messages taken since waiters were last looked for.
-    since_flush: u32,
+    /// Messages to take before waiters are looked for.
+    until_flush: u32,
 }
 
 // SAFETY: messages move from senders' threads to the receiver's (`T: Send`); nobody shares one. All other
@@ -154,7 +155,7 @@ impl<T: Send> Mailbox<T> {
                 head: AtomicU64::new(0),
                 first: AtomicPtr::new(ptr::null_mut()),
                 claimed: AtomicBool::new(false),
-                cursor: UnsafeCell::new(Cursor { block: None, spent: false, since_flush: 0 }),
+                cursor: UnsafeCell::new(Cursor { block: None, spent: false, until_flush: flush_every(capacity) }),
             },
         }
     }
@@ -252,12 +253,18 @@ impl<T: Send> Mailbox<T> {
         }
     }
 
-    /// Is there room, as far as the receiver's own cache line tells? Leaves the answer for other senders.
+    /// Is there room? Looks at the receiver's own cache line only when a past value of the head leaves none, and leaves
+    /// the answer for other senders.
     fn has_room(&self, word: Word) -> bool {
+        let fits = |head| word.taken_since_or_none(head) + word.reserved() < u64::from(self.capacity());
+        // Relaxed: a hint that errs on the safe side.
+        if fits(self.senders.seen_head.load(Ordering::Relaxed)) {
+            return true;
+        }
         let head = self.head();
-        let room = word.taken_since_or_none(head) + word.reserved() < u64::from(self.capacity());
+        let room = fits(head);
         if room {
-            // Relaxed, and possibly older than what another sender stored: a hint that errs on the safe side.
+            // Relaxed, and possibly older than what another sender stored: as above.
             self.senders.seen_head.store(head, Ordering::Relaxed);
         }
         room
@@ -275,7 +282,8 @@ impl<T> Drop for Mailbox<T> {
             // SAFETY: `&mut self` makes us the receiver, and the places up to the tail were filled.
             let message = unsafe {
                 let block = cursor.advance(&self.receiver.first, |spent| Block::free(spent));
-                block.and_then(|block| Block::take(block, Block::<T>::slot(position)))
+                let slot = Block::<T>::slot(position);
+                block.filter(|block| Block::ready(*block, slot) == FULL).map(|block| Block::take(block, slot))
             };
             cursor.spent = Block::<T>::slot(position + 1) == 0;
             // A message whose destructor panics takes no other with it.

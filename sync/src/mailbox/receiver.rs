@@ -1,10 +1,13 @@
 //! The receiver's side. There is one receiver at a time; it moves between threads with whoever owns it.
 
-use std::{fmt, ptr::NonNull};
+use std::{
+    fmt,
+    ptr::{self, NonNull},
+};
 
 use super::{
     Cursor, Mailbox,
-    block::{Block, Tagged},
+    block::{Block, FULL, HOLE, Tagged},
     word::{CLOSED, INSTALLING, PARKED, WAITERS, Word},
 };
 use crate::facade::{Arc, AtomicPtr, Ordering};
@@ -20,6 +23,17 @@ pub enum Pop<T> {
     /// A sender has taken the next place and not filled it yet: come back soon.
     Busy,
     /// Nothing, and nothing will come.
+    ClosedAndEmpty,
+}
+
+/// Why there is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    /// [`Receiver::park`], to be woken.
+    Empty,
+    /// A sender has taken the next place and not filled it yet: come back soon.
+    Busy,
+    /// Nothing will come.
     ClosedAndEmpty,
 }
 
@@ -50,20 +64,55 @@ impl<X: Send + Sync, T: Send> Receiver<X, T> {
     }
 
     /// Takes the message that was sent first.
-    #[inline(always)]
+    #[inline]
     pub fn pop(&mut self) -> Pop<T> {
-        if let Some(message) = self.take() {
-            if self.flush_is_due() {
-                self.flush();
-            }
-            return Pop::Message(message);
+        match self.look() {
+            Ok(ready) => Pop::Message(ready.take()),
+            Err(Nothing::Empty) => Pop::Empty,
+            Err(Nothing::Busy) => Pop::Busy,
+            Err(Nothing::ClosedAndEmpty) => Pop::ClosedAndEmpty,
         }
-        let word = self.mailbox().word();
+    }
+
+    /// Looks whether there is a message, without taking it.
+    ///
+    /// # Errors
+    ///
+    /// [`Nothing`], and what that means.
+    #[inline(always)]
+    pub fn look(&mut self) -> Result<Ready<'_, T>, Nothing> {
+        // SAFETY: as in `mailbox`, for as long as we are borrowed; the claim is ours.
+        let mailbox = unsafe { self.mailbox.as_ref() };
+        // SAFETY: we are the receiver, and borrowed.
+        let block = match unsafe { mailbox.block_at_head(self.head, FULL) } {
+            Some(block) => block,
+            None => self.look_again()?,
+        };
+        Ok(Ready { mailbox, head: &mut self.head, block })
+    }
+
+    /// The head's place holds no message: is one on its way?
+    #[inline(never)]
+    fn look_again(&mut self) -> Result<NonNull<Block<T>>, Nothing> {
+        self.pass_holes();
+        let mailbox = self.mailbox();
+        let word = mailbox.word();
         if word.taken_since(self.head) == 0 {
-            return if word.any(CLOSED) { Pop::ClosedAndEmpty } else { Pop::Empty };
+            return Err(if word.any(CLOSED) { Nothing::ClosedAndEmpty } else { Nothing::Empty });
         }
         // It may have been published between the first look and the word.
-        self.take().map_or(Pop::Busy, Pop::Message)
+        // SAFETY: we are the receiver, and borrowed.
+        unsafe { mailbox.block_at_head(self.head, FULL) }.ok_or(Nothing::Busy)
+    }
+
+    /// Passes over places that will never hold a message.
+    fn pass_holes(&mut self) {
+        // SAFETY: as in `mailbox`, for as long as we are borrowed.
+        let mailbox = unsafe { self.mailbox.as_ref() };
+        // SAFETY: we are the receiver.
+        while unsafe { mailbox.block_at_head(self.head, HOLE) }.is_some() {
+            mailbox.advance(&mut self.head);
+        }
     }
 
     /// Goes to sleep, unless something has come. To be called after [`Pop::Empty`].
@@ -100,10 +149,11 @@ impl<X: Send + Sync, T: Send> Receiver<X, T> {
 
     /// Hands room that was freed to those who wait for it.
     ///
-    /// `pop` does so every 64 messages, or half the capacity, and `park` does; to be called before something
-    /// that takes long.
+    /// Taking does so when half of the capacity is free, and `park` does; to be called before something that takes long.
     pub fn flush(&mut self) {
-        self.with_cursor(|cursor| cursor.since_flush = 0);
+        let mailbox = self.mailbox();
+        let until_flush = flush_every(mailbox.capacity());
+        self.with_cursor(|cursor| cursor.until_flush = until_flush);
         self.mailbox().grant_if_awaited();
     }
 
@@ -130,39 +180,6 @@ impl<X: Send + Sync, T: Send> Receiver<X, T> {
         self.mailbox().receiver.cursor.with_mut(|cursor| work(unsafe { &mut *cursor }))
     }
 
-    /// Takes the message at the head, if it is there.
-    #[inline(always)]
-    fn take(&mut self) -> Option<T> {
-        let head = self.head;
-        // SAFETY: as in `mailbox`.
-        let mailbox = unsafe { self.mailbox.as_ref() };
-        let message = self.with_cursor(|cursor| {
-            // SAFETY: the spent block is given up by its last user: ours alone, its messages taken.
-            let give_up = |spent| unsafe {
-                Block::reset(spent);
-                mailbox.keep_or_free(spent);
-            };
-            // SAFETY: we are the receiver; each position is taken once, as the head moves past it.
-            let message = unsafe {
-                let block = cursor.advance(&mailbox.receiver.first, give_up)?;
-                Block::take(block, Block::<T>::slot(head))?
-            };
-            cursor.spent = Block::<T>::slot(head + 1) == 0;
-            cursor.since_flush += 1;
-            Some(message)
-        })?;
-        self.head = head + 1;
-        // Release: who sees the message gone sees what we did before taking it.
-        mailbox.receiver.head.store(head + 1, Ordering::Release);
-        Some(message)
-    }
-
-    #[inline(always)]
-    fn flush_is_due(&mut self) -> bool {
-        let since_flush = self.with_cursor(|cursor| cursor.since_flush);
-        since_flush >= 64 || since_flush >= (self.mailbox().capacity() / 2).max(1)
-    }
-
     /// Makes the spent block the current one again, so that an actor which sleeps after each message gets
     /// along with one block. INSTALLING is set, and nothing is queued.
     #[cold]
@@ -176,6 +193,100 @@ impl<X: Send + Sync, T: Send> Receiver<X, T> {
         senders.block.store(Tagged::new(block, self.head).into_raw(), Ordering::Release);
         senders.tail.fetch_and(!INSTALLING, Ordering::Release);
     }
+}
+
+/// A message that can be taken.
+#[must_use = "a message that is not taken stays where it is"]
+pub struct Ready<'r, T: Send> {
+    mailbox: &'r Mailbox<T>,
+    head: &'r mut u64,
+    block: NonNull<Block<T>>,
+}
+
+impl<T: Send> Mailbox<T> {
+    /// The block of the head's place, if that is published as `what`.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the receiver, and this is its head.
+    #[inline(always)]
+    unsafe fn block_at_head(&self, head: u64, what: u8) -> Option<NonNull<Block<T>>> {
+        // SAFETY: the cursor is the receiver's.
+        let block = self.receiver.cursor.with_mut(|cursor| unsafe {
+            let spent = |spent| {
+                // Given up by its last user: ours alone, its messages taken.
+                Block::reset(spent);
+                self.keep_or_free(spent);
+            };
+            (*cursor).advance(&self.receiver.first, spent)
+        })?;
+        // SAFETY: the receiver's own block is alive.
+        unsafe { Block::ready(block, Block::<T>::slot(head)) == what }.then_some(block)
+    }
+
+    /// Moves the head past a place. To be called by the receiver.
+    #[inline(always)]
+    fn advance(&self, head: &mut u64) {
+        let next = *head + 1;
+        *head = next;
+        // Release: who sees the message gone sees what we did before taking it.
+        self.receiver.head.store(next, Ordering::Release);
+        let flush = self.receiver.cursor.with_mut(|cursor| {
+            // SAFETY: the cursor is the receiver's.
+            let cursor = unsafe { &mut *cursor };
+            cursor.spent = Block::<T>::slot(next) == 0;
+            cursor.until_flush = cursor.until_flush.wrapping_sub(1);
+            cursor.until_flush == 0
+        });
+        if flush {
+            self.flush();
+        }
+    }
+
+    #[cold]
+    fn flush(&self) {
+        let until_flush = flush_every(self.capacity());
+        // SAFETY: as in `advance`, which calls this.
+        self.receiver.cursor.with_mut(|cursor| unsafe { (*cursor).until_flush = until_flush });
+        self.grant_if_awaited();
+    }
+}
+
+impl<T: Send> Ready<'_, T> {
+    /// Takes it.
+    #[inline(always)]
+    pub fn take(self) -> T {
+        let Ready { mailbox, head, block } = self;
+        // SAFETY: it is ready, and each position is taken once, as the head moves past it.
+        let message = unsafe { Block::take(block, Block::<T>::slot(*head)) };
+        mailbox.advance(head);
+        message
+    }
+
+    /// Takes it to an empty place, without a copy in between.
+    ///
+    /// # Panics
+    ///
+    /// When the place is not empty.
+    #[inline(always)]
+    pub fn take_to(self, place: &mut Option<T>) {
+        assert!(place.is_none(), "a message is taken to an empty place");
+        let Ready { mailbox, head, block } = self;
+        // SAFETY: as in `take`; and an empty place has nothing to drop.
+        unsafe { ptr::write(place, Some(Block::take(block, Block::<T>::slot(*head)))) };
+        mailbox.advance(head);
+    }
+}
+
+impl<T: Send> fmt::Debug for Ready<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").field("position", &self.head).finish_non_exhaustive()
+    }
+}
+
+/// Most of the capacity: senders that wait are woken when it pays, and not one by one.
+pub(super) fn flush_every(capacity: u32) -> u32 {
+    (capacity - capacity / 8).max(1)
 }
 
 impl<T: Send> Mailbox<T> {

@@ -1,6 +1,6 @@
 //! The senders' side: taking a place, filling it.
 
-use std::{fmt, ptr::NonNull};
+use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 
 use super::{
     Mailbox,
@@ -84,11 +84,15 @@ enum From {
     Reserved,
 }
 
-/// A place that is ours: filled at once, before anything that could fail.
-struct Place<T> {
+/// A place in the queue, to be filled at once, with nothing in between that could fail.
+///
+/// Dropped unfilled it stays empty: the receiver passes over it, but nobody is told to wake it.
+#[must_use = "a place that is dropped unfilled stays empty"]
+pub struct Place<'m, T> {
     block: NonNull<Block<T>>,
     slot: usize,
     wake: bool,
+    _mailbox: PhantomData<&'m Mailbox<T>>,
 }
 
 impl<T: Send> Mailbox<T> {
@@ -104,6 +108,17 @@ impl<T: Send> Mailbox<T> {
             Err(ReserveError::Full) => Err(PushError::Full(message)),
             Err(ReserveError::Closed) => Err(PushError::Closed(message)),
         }
+    }
+
+    /// Takes a place in the queue, if there is room. Never waits. It is to be filled at once: the receiver cannot get
+    /// past it before.
+    ///
+    /// # Errors
+    ///
+    /// [`ReserveError`]: no room (or others wait for it), or closed.
+    #[inline(always)]
+    pub fn place(&self) -> Result<Place<'_, T>, ReserveError> {
+        self.take(From::Free)
     }
 
     /// Puts a message in a place that the caller has reserved.
@@ -165,20 +180,19 @@ impl<T: Send> Mailbox<T> {
     }
 
     /// Takes a place, in the ordinary case: open, nobody waits, room by the head last seen, room in the block.
-    #[inline]
-    fn take(&self, from: From) -> Result<Place<T>, ReserveError> {
+    #[inline(always)]
+    fn take(&self, from: From) -> Result<Place<'_, T>, ReserveError> {
         let senders = &self.senders;
         let mut word = self.word();
         loop {
-            // Relaxed: a past value of the head, which only errs on the safe side.
-            let seen_head = senders.seen_head.load(Ordering::Relaxed);
-            let used = word.taken_since(seen_head) + word.reserved();
-            let plain = from == From::Free
-                && !word.any(CLOSED | INSTALLING | WAITERS)
-                && used < u64::from(senders.capacity.load(Ordering::Relaxed));
             // Acquire: a block is seen as its installer made it.
             let current = Tagged::from_raw(senders.block.load(Ordering::Acquire));
-            let Some(block) = current.covering(word.position()).filter(|_| plain) else {
+            // Relaxed: a past value of the head, which only errs on the safe side.
+            let seen_head = senders.seen_head.load(Ordering::Relaxed);
+            let room = word.is_plain()
+                && word.taken_since(seen_head) < u64::from(senders.capacity.load(Ordering::Relaxed))
+                && from == From::Free;
+            let Some(block) = current.covering(word.position()).filter(|_| room) else {
                 return self.take_with_care(from);
             };
             match self.swap_word(word, word.advanced()) {
@@ -190,7 +204,7 @@ impl<T: Send> Mailbox<T> {
 
     /// Takes a place in every case.
     #[cold]
-    fn take_with_care(&self, from: From) -> Result<Place<T>, ReserveError> {
+    fn take_with_care(&self, from: From) -> Result<Place<'_, T>, ReserveError> {
         let mut brought = Brought { mailbox: self, block: None };
         let mut backoff = Backoff::default();
         loop {
@@ -244,18 +258,34 @@ impl<T: Send> Mailbox<T> {
     }
 }
 
-impl<T> Place<T> {
+impl<T> Place<'_, T> {
     /// The place that a successful compare-and-swap on `word` took.
     #[inline(always)]
     fn new(block: NonNull<Block<T>>, word: Word) -> Self {
-        Place { block, slot: Block::<T>::slot(word.position()), wake: word.any(PARKED) }
+        Place { block, slot: Block::<T>::slot(word.position()), wake: word.any(PARKED), _mailbox: PhantomData }
     }
 
+    /// Puts the message there.
     #[inline(always)]
-    fn fill(self, message: T) -> Pushed {
+    pub fn fill(self, message: T) -> Pushed {
+        let place = ManuallyDrop::new(self);
         // SAFETY: the compare-and-swap gave us the place and proved the block to be its block.
-        unsafe { Block::fill(self.block, self.slot, message) };
-        Pushed { wake: self.wake }
+        unsafe { Block::fill(place.block, place.slot, message) };
+        Pushed { wake: place.wake }
+    }
+}
+
+impl<T> Drop for Place<'_, T> {
+    #[cold]
+    fn drop(&mut self) {
+        // SAFETY: the place is ours, and nothing was written there.
+        unsafe { Block::leave_empty(self.block, self.slot) };
+    }
+}
+
+impl<T> fmt::Debug for Place<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("slot", &self.slot).finish_non_exhaustive()
     }
 }
 

@@ -63,6 +63,36 @@ fn messages_come_out_in_the_order_they_went_in() {
 }
 
 #[test]
+fn a_place_that_was_dropped_unfilled_is_passed_over() {
+    let (mailbox, mut receiver) = mailbox(100);
+    mailbox.push(1).unwrap();
+    let Ok(kept) = mailbox.place() else { panic!("there is room") };
+    drop(mailbox.place());
+    mailbox.push(4).unwrap();
+    assert_eq!((receiver.pop(), receiver.pop()), (Pop::Message(1), Pop::Busy));
+    kept.fill(2);
+    assert_eq!((receiver.pop(), receiver.pop(), receiver.pop()), (Pop::Message(2), Pop::Message(4), Pop::Empty));
+    drop(mailbox.place());
+    assert_eq!(receiver.pop(), Pop::Empty);
+    assert!(receiver.park());
+    assert!(mailbox.push(6).unwrap().wake);
+    assert_eq!(receiver.pop(), Pop::Message(6));
+}
+
+#[test]
+fn a_message_is_looked_at_and_then_taken() {
+    let (mailbox, mut receiver) = mailbox(1);
+    assert!(matches!(receiver.look(), Err(Nothing::Empty)));
+    mailbox.push(Box::new(7)).unwrap();
+    let _ = receiver.look().expect("it is there");
+    let mut place = None;
+    receiver.look().expect("it is there still").take_to(&mut place);
+    assert_eq!(place, Some(Box::new(7)));
+    mailbox.close();
+    assert!(matches!(receiver.look(), Err(Nothing::ClosedAndEmpty)));
+}
+
+#[test]
 fn a_new_mailbox_allocates_nothing_and_a_parked_one_has_one_block() {
     let (mailbox, mut receiver) = mailbox::<[u64; 16]>(1_000);
     assert!(mailbox.senders.block.load(Ordering::Relaxed).is_null());

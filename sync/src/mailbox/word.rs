@@ -36,6 +36,12 @@ impl Word {
         self.0 & flags != 0
     }
 
+    /// Whether nothing but the position and PARKED is in it: open, nobody waits, nothing is reserved or being installed.
+    #[inline(always)]
+    pub(super) fn is_plain(self) -> bool {
+        self.0 & !(PARKED | POSITION) == 0
+    }
+
     #[inline(always)]
     pub(super) fn position(self) -> u64 {
         self.0 & POSITION

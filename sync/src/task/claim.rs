@@ -16,11 +16,24 @@ use crate::{
 pub(super) struct Turn {
     /// Address of the task.
     pub(super) task: usize,
-    /// The turn is in its RUNTIME phase and nothing of its owner is lent.
-    pub(super) lends: Cell<bool>,
+    /// Whether its owner may be lent now.
+    pub(super) lends: Cell<Lends>,
     pub(super) epoch: u32,
     pub(super) bank: usize,
     pub(super) outcome: Cell<Outcome>,
+}
+
+/// Whether what a runner owns may be lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lends {
+    /// The turn is in its RUNTIME phase, and nothing is lent.
+    Yes,
+    /// It is lent.
+    Lent,
+    /// The turn is in foreign code.
+    Foreign,
+    /// The turn was abandoned while it was: it owns nothing any more.
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +116,7 @@ impl Turn {
     pub(super) fn new(task: usize, state: State) -> Turn {
         Turn {
             task,
-            lends: Cell::new(true),
+            lends: Cell::new(Lends::Yes),
             epoch: state.epoch(),
             bank: state.bank(),
             outcome: Cell::new(Outcome::Open),
@@ -129,7 +142,7 @@ impl Turn {
     fn retire<T: Run>(&self, task: &Task<T>) -> Option<T::Owner> {
         // SAFETY: the turn was abandoned, so the task is in the other bank, and this one is ours until
         // STRAGGLER is cleared below.
-        let owner = task.owners[self.bank].with_mut(|bank| unsafe { (*bank).take() });
+        let owner = unsafe { task.owners.replace(self.bank, None) };
         // Release: the next abandoner may fill the bank.
         task.header.state.fetch_and(!STRAGGLER, Ordering::Release);
         self.outcome.set(Outcome::Left);

@@ -6,7 +6,7 @@
 //!   │ header   state  (one word)   │  epoch:32 | … | SCHEDULED RUNNING HELD ABANDONING STRAGGLER BANK
 //!   │          phase  [2]          │  is the runner of bank 0 / 1 in foreign code?
 //!   │          run    (fn pointer) │  what a thin `Runnable` calls
-//!   │ owners   [2]                 │  private data of the runner; one bank a runner
+//!   │ owners                       │  private data of the runner; one bank a runner
 //!   │ data     T                   │  what everybody sees through `Deref`
 //!   └──────────────────────────────┘
 //!
@@ -40,6 +40,7 @@
 //! the bit is set no turn begins or ends. A straggler keeps a count of the `Arc` and its bank until it
 //! returns; there is at most one.
 
+mod banks;
 mod claim;
 mod lender;
 mod run;
@@ -49,19 +50,23 @@ mod state;
 mod tests;
 
 use std::{fmt, mem, ops::Deref};
+#[cfg(not(loom))]
+use std::{mem::ManuallyDrop, task::Waker};
 
+use self::{
+    banks::Banks,
+    claim::Lends,
+    lender::{Interlude, Lent, UserPhase, current},
+    run::{RunFn, run_erased},
+    state::{ABANDONING, HELD, RUNNING, SCHEDULED, STRAGGLER, State},
+};
 pub use self::{
     claim::{Claim, Ran},
     run::{Claimed, Runnable},
 };
-use self::{
-    lender::{Lent, UserPhase, with_lender},
-    run::{RunFn, run_erased},
-    state::{ABANDONING, HELD, RUNNING, SCHEDULED, STRAGGLER, State},
-};
 use crate::{
     asymmetric,
-    facade::{Arc, AtomicPtr, AtomicU8, AtomicU64, Ordering, UnsafeCell},
+    facade::{Arc, AtomicPtr, AtomicU8, AtomicU64, Ordering},
 };
 
 /// What a task does when it is its turn.
@@ -87,8 +92,8 @@ pub trait Schedule: Run {
 pub struct Task<T: Run> {
     /// First, so that a pointer to the task is a pointer to its header.
     header: Header,
-    /// `owners[bank]` belongs to the runner whose turn began with that bank.
-    owners: [UnsafeCell<Option<T::Owner>>; 2],
+    /// A bank belongs to the runner whose turn began with it.
+    owners: Banks<T::Owner>,
     data: T,
 }
 
@@ -148,7 +153,7 @@ impl<T: Run> Task<T> {
                 run: run_erased::<T>,
                 this: AtomicPtr::new(std::ptr::null_mut()),
             },
-            owners: [UnsafeCell::new(Some(owner)), UnsafeCell::new(None)],
+            owners: Banks::new(owner),
             data,
         })
     }
@@ -242,17 +247,15 @@ impl<T: Run> Task<T> {
             return Abandon::Busy;
         }
         let undecided = Undecided(header);
-        let owner = this.owners[bank].with_mut(|bank| {
-            // SAFETY: the turn that has this bank is in foreign code, where nothing of it is lent, and comes back no
-            // further than `decided`, which waits for our decision.
-            let old = unsafe { &mut *bank };
-            heir(old.as_mut().expect("the bank of a running turn has an owner"))
-        });
+        // SAFETY: the turn that has this bank is in foreign code, where nothing of it is lent, and comes back no further
+        // than `decided`, which waits for our decision.
+        let old = unsafe { this.owners.look(bank) };
+        let owner = heir(old.expect("the bank of a running turn has an owner"));
         mem::forget(undecided);
         // SAFETY: the other bank is nobody's: its last runner was the current runner's predecessor or
         // a straggler that gave it back (STRAGGLER is clear, read with acquire), and the next runner
         // of it begins after the state word says so below.
-        let previous = this.owners[1 - bank].with_mut(|bank| unsafe { (*bank).replace(owner) });
+        let previous = unsafe { this.owners.replace(1 - bank, Some(owner)) };
         header.phase[1 - bank].store(RUNTIME, Ordering::Relaxed);
         // The straggler's own count, before the held one passes to the new epoch.
         let straggler = Arc::clone(this);
@@ -287,13 +290,35 @@ impl<T: Run> Task<T> {
     /// [`Stale`], with what the code returned, when the turn was abandoned meanwhile: it owns nothing any more.
     #[inline(always)]
     pub fn user<R>(&self, work: impl FnOnce() -> R) -> Result<R, (R, Stale)> {
-        with_lender(self.address(), |turn| {
-            let Some(turn) = turn else { return Ok(work()) };
-            let phase = UserPhase::enter(&self.header.phase[turn.bank], turn);
-            let result = work();
-            drop(phase);
-            if self.header.decided().epoch() == turn.epoch { Ok(result) } else { Err((result, Stale)) }
-        })
+        // SAFETY: it is not kept beyond this function.
+        let turn = unsafe { current(self.address(), Lends::Yes) };
+        let phase = turn.map(|turn| UserPhase::enter(&self.header, turn));
+        let result = work();
+        drop(phase);
+        match turn {
+            Some(turn) if turn.lends.get() == Lends::Never => Err((result, Stale)),
+            _ => Ok(result),
+        }
+    }
+
+    /// [`Task::user`] for who takes a turn of this task.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Task::user`].
+    ///
+    /// # Panics
+    ///
+    /// When no turn of this task runs on this thread, or it is in foreign code, or what it owns is lent.
+    #[inline(always)]
+    pub fn user_in_turn<R>(&self, work: impl FnOnce() -> R) -> Result<R, (R, Stale)> {
+        // SAFETY: it is not kept beyond this function.
+        let turn = unsafe { current(self.address(), Lends::Yes) };
+        let turn = turn.expect("the caller takes a turn of this task");
+        let phase = UserPhase::enter(&self.header, turn);
+        let result = work();
+        drop(phase);
+        if turn.lends.get() == Lends::Yes { Ok(result) } else { Err((result, Stale)) }
     }
 
     /// Lends the runner's private data to code of the turn that runs on this thread.
@@ -302,28 +327,25 @@ impl<T: Run> Task<T> {
     /// already.
     #[inline(always)]
     pub fn with_owner<R>(&self, work: impl FnOnce(&mut T::Owner) -> R) -> Option<R> {
-        self.with_owner_or(|| None, |owner| Some(work(owner)))
+        // SAFETY: it is not kept beyond this function.
+        let turn = unsafe { current(self.address(), Lends::Yes) }?;
+        let _lent = Lent::enter(turn);
+        // SAFETY: this thread runs a turn of this task that was not abandoned when it came into its RUNTIME phase, in
+        // which `abandon` goes away; the turn says that no other reference to the bank exists, and lends nothing while
+        // this one does.
+        unsafe { self.owners.look(turn.bank) }.map(work)
     }
 
-    /// The same, with an answer of one's own where nothing is lent.
-    #[inline(always)]
-    pub fn with_owner_or<R>(&self, otherwise: impl FnOnce() -> R, work: impl FnOnce(&mut T::Owner) -> R) -> R {
-        with_lender(self.address(), |turn| match turn {
-            Some(turn) if self.header.decided().epoch() == turn.epoch => {
-                let _lent = Lent::enter(turn);
-                self.owners[turn.bank].with_mut(|bank| {
-                    // SAFETY: this thread runs the turn of this epoch, in its RUNTIME phase, in which `abandon` goes
-                    // away; the turn says that no other reference to the bank exists, and lends nothing while this one
-                    // does.
-                    let owner = unsafe { &mut *bank };
-                    match owner {
-                        Some(owner) => work(owner),
-                        None => otherwise(),
-                    }
-                })
-            }
-            _ => otherwise(),
-        })
+    /// Lends the runner's private data to foreign code of the turn that runs on this thread: for what the runtime
+    /// offers to that code. Meanwhile the turn cannot be abandoned.
+    ///
+    /// `None` anywhere else, and after the turn was abandoned.
+    pub fn interlude<R>(&self, work: impl FnOnce(&mut T::Owner) -> R) -> Option<R> {
+        // SAFETY: it is not kept beyond this function.
+        let turn = unsafe { current(self.address(), Lends::Foreign) }?;
+        let _interlude = Interlude::enter(&self.header, turn)?;
+        // SAFETY: as in `with_owner`: the phase is RUNTIME again, and foreign code has no reference to the bank.
+        unsafe { self.owners.look(turn.bank) }.map(work)
     }
 
     fn address(&self) -> usize {
@@ -384,6 +406,18 @@ impl<T: Run + fmt::Debug> fmt::Debug for Task<T> {
             .field("state", &self.header.load(Ordering::Relaxed))
             .field("data", &self.data)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(not(loom))]
+impl<T: Schedule> Task<T> {
+    /// Lends a waker of this task. It costs no count before it is cloned.
+    #[inline(always)]
+    pub fn with_waker<R>(this: &Arc<Self>, work: impl FnOnce(&Waker) -> R) -> R {
+        // SAFETY: the pointer is that of an `Arc`. The count that this one stands for is that of `this`, which outlives
+        // the waker, and the waker does not give it back.
+        let borrowed = unsafe { Arc::from_raw(Arc::as_ptr(this)) };
+        work(&ManuallyDrop::new(Waker::from(borrowed)))
     }
 }
 
