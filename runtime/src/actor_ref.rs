@@ -109,7 +109,7 @@ impl<A: Actor> ActorRef<A> {
         match self.cell.mailbox.try_reserve() {
             Ok(()) => Ok(Permit::new(self, offer)),
             Err(ReserveError::Full) => Err(self.cell.full(Reason::Full)),
-            Err(ReserveError::Closed) => Err(self.cell.core.closed()),
+            Err(ReserveError::Closed) => Err(self.cell.core().closed()),
         }
     }
 
@@ -132,22 +132,22 @@ impl<A: Actor> ActorRef<A> {
 
     /// The incarnation that was started last.
     pub fn pid(&self) -> Pid {
-        self.cell.core.pid()
+        self.cell.core().pid()
     }
 
     /// The identity of the slot, once it is part of a system.
     pub fn id(&self) -> ActorId {
-        self.cell.core.id()
+        self.cell.core().id()
     }
 
     /// The slot's name, if it has one.
     pub fn name(&self) -> Option<&str> {
-        self.cell.core.name.as_deref()
+        self.cell.core().name.as_deref()
     }
 
     /// Whether an incarnation lives.
     pub fn is_alive(&self) -> bool {
-        self.cell.core.ties.lock().living() != 0
+        self.cell.core().ties.lock().living() != 0
     }
 
     /// Resolves when the living incarnation ends; at once with [`ExitReason::NoProc`] if there is none.
@@ -156,7 +156,7 @@ impl<A: Actor> ActorRef<A> {
     /// Dropping the future ends the monitor.
     pub fn down(&self) -> impl Future<Output = Down> + Send + use<A> {
         let (sender, receiver) = oneshot::channel();
-        let core = &self.cell.core;
+        let core = self.cell.core();
         let pid = core.pid();
         let monitor = MonitorRef(core.home().map_or(0, |home| home.shared.next_monitor()));
         let mut ties = core.ties.lock();
@@ -182,7 +182,7 @@ impl<A: Actor> ActorRef<A> {
     /// Nothing is lost.
     pub fn settled(&self) -> impl Future<Output = ()> + Send + use<A> {
         let (sender, reached) = oneshot::channel();
-        let core = &self.cell.core;
+        let core = self.cell.core();
         {
             let ties = core.ties.lock();
             if ties.living() != 0 {
@@ -231,10 +231,10 @@ impl<A: Actor> ActorRef<A> {
 #[inline(always)]
 fn look<A: Actor>(cell: &Task<Cell<A>>) -> Result<(), Refused> {
     // Where there is no system the mailbox is closed.
-    if cell.core.home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
-        return Err(cell.core.refuse(Reason::Fenced));
+    if cell.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
+        return Err(cell.core().refuse(Reason::Fenced));
     }
-    if cell.core.flags() & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
+    if cell.core().flags() & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
         return Err(draining(cell));
     }
     Ok(())
@@ -243,9 +243,9 @@ fn look<A: Actor>(cell: &Task<Cell<A>>) -> Result<(), Refused> {
 /// Who drains takes no new work; who has ended since does not drain any more.
 #[cold]
 fn draining<A: Actor>(cell: &Task<Cell<A>>) -> Refused {
-    match cell.core.status() {
-        Status::Stopped | Status::Gone => cell.core.closed(),
-        Status::Fresh | Status::Starting | Status::Running | Status::Down => cell.core.refuse(Reason::Draining),
+    match cell.core().status() {
+        Status::Stopped | Status::Gone => cell.core().closed(),
+        Status::Fresh | Status::Starting | Status::Running | Status::Down => cell.core().refuse(Reason::Draining),
     }
 }
 
@@ -257,9 +257,9 @@ fn put<A: Actor>(
     caller: Option<Caller>,
     call: Call,
 ) -> Result<bool, (Refused, A::Msg)> {
-    let Some(home) = cell.core.home() else { return Err((refused(cell, ReserveError::Closed), msg)) };
+    let Some(home) = cell.core().home() else { return Err((refused(cell, ReserveError::Closed), msg)) };
     let shared = &*home.shared;
-    if (turn::is_fenced_in(&shared.stragglers) || cell.core.flags() & flag::DRAINS != 0)
+    if (turn::is_fenced_in(&shared.stragglers) || cell.core().flags() & flag::DRAINS != 0)
         && let Err(why) = look(cell)
     {
         return Err((why, msg));
@@ -280,20 +280,20 @@ fn put<A: Actor>(
 fn refused<A: Actor>(cell: &Task<Cell<A>>, error: ReserveError) -> Refused {
     match error {
         ReserveError::Full => cell.full(Reason::Full),
-        ReserveError::Closed => cell.core.closed(),
+        ReserveError::Closed => cell.core().closed(),
     }
 }
 
 /// Sends into a place that was reserved.
 fn push_reserved<A: Actor>(cell: &Task<Cell<A>>, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
-    let stamp = cell.core.home().map_or(0, |home| home.shared.stamp());
+    let stamp = cell.core().home().map_or(0, |home| home.shared.stamp());
     let Call { deadline, criticality } = call;
     let envelope = Envelope { msg, caller: None, deadline, criticality, from: turn::current_id(), stamp };
     match cell.mailbox.push_reserved(envelope) {
         Ok(Pushed { wake: true }) => wake(cell),
         Ok(Pushed { wake: false }) => {}
         // A place that is reserved is lost to a close alone.
-        Err(error) => return Err(Rejected::new(cell.core.closed(), error.into_inner().msg)),
+        Err(error) => return Err(Rejected::new(cell.core().closed(), error.into_inner().msg)),
     }
     Ok(())
 }
@@ -308,13 +308,13 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
     }
 
     fn pace(&self) -> &Pace {
-        &self.core.pace
+        &self.core().pace
     }
 
     fn put_reserved(&self, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
         if turn::is_fenced() {
             self.mailbox.release_reserved();
-            return Err(Rejected::new(self.core.refuse(Reason::Fenced), msg));
+            return Err(Rejected::new(self.core().refuse(Reason::Fenced), msg));
         }
         push_reserved(self, msg, call)
     }
@@ -324,11 +324,11 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
     }
 
     fn shared(&self) -> Option<&Arc<Shared>> {
-        self.core.home().map(|home| &home.shared)
+        self.core().home().map(|home| &home.shared)
     }
 
     fn refuse(&self) -> Refused {
-        self.core.closed()
+        self.core().closed()
     }
 }
 

@@ -4,12 +4,17 @@
 //! links and monitors. The actor's own state lives in the incarnation's future ([`Life`]) and dies with it.
 //!
 //! ```text
-//! Task<Cell<A>> ─ header: idle · scheduled · running, epoch
-//!   ├ Core: identity, flags, control lane, ties, counters      (knows no types)
-//!   ├ mailbox: Envelope<A::Msg>                                (any sender pushes, the incarnation pops)
-//!   ├ own: A::Msg                                              (timers, futures: places of their own)
-//!   └ Owner: the life, its waker                               (whoever holds the running claim)
+//! Task<Cell<A>> ─ header: idle · scheduled · running, epoch       written every turn ┐
+//!   ├ Owner: the life, the mailbox's consuming end, the asker     written every turn │ by whoever holds the
+//!   ├ mailbox, receiver's half: Envelope<A::Msg>                  written every message │ running claim
+//!   ├ Core ┬ what is in hand, since when, how many                written every message ┘
+//!   │      ├ control lane, ties, names                            hardly ever
+//!   │      └ flags, home                                          read by every sender
+//!   ├ mailbox, senders' half                                      written by every sender
+//!   └ own: A::Msg                                                 timers, futures: places of their own
 //! ```
+//! The order matters: what the actor's thread writes and what senders write are further apart than a cache line, without
+//! padding, because what is hardly ever touched lies in between.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -108,23 +113,27 @@ impl Origin {
     }
 }
 
-/// The part of a cell that knows no types.
+/// The part of a cell that knows no types. It lies between the two halves of the mailbox.
+#[repr(C)]
 pub(crate) struct Core {
-    pub(crate) name: Option<Arc<str>>,
-    home: OnceLock<Home>,
-    flags: AtomicU32,
-    status: AtomicU32,
-    incarnation: AtomicU32,
+    // Written by the incarnation, every message.
+    pub(crate) origin: Origin,
     /// Kind of the message in hand, plus one, and [`OWN_MESSAGE`]; 0 when there is none. Written by the incarnation.
     pub(crate) doing: AtomicU32,
-    pub(crate) origin: Origin,
     /// When the message in hand was begun, by the system's coarse clock.
     pub(crate) since_ns: AtomicU64,
-    pub(crate) control: Mutex<Control>,
-    pub(crate) ties: Mutex<Ties>,
     pub(crate) counters: Counters,
     pub(crate) pace: Pace,
+    // Hardly ever touched.
+    pub(crate) control: Mutex<Control>,
+    pub(crate) ties: Mutex<Ties>,
     pub(crate) kinds: KindNames,
+    pub(crate) name: Option<Arc<str>>,
+    status: AtomicU32,
+    incarnation: AtomicU32,
+    // Read by every sender.
+    home: OnceLock<Home>,
+    flags: AtomicU32,
 }
 
 impl Core {
@@ -239,12 +248,15 @@ impl Core {
 pub(crate) type OwnQueue<M> = Option<Box<VecDeque<Own<M>>>>;
 
 /// A cell of actors of type `A`.
+#[repr(C)]
 pub(crate) struct Cell<A: Actor> {
-    pub(crate) core: Core,
-    pub(crate) mailbox: Mailbox<Envelope<A::Msg>>,
+    pub(crate) mailbox: Inbound<A>,
     /// Messages with places of their own. Bounded by the timers and futures of the incarnation.
     pub(crate) own: Mutex<OwnQueue<A::Msg>>,
 }
+
+/// The mailbox of actors of type `A`, around the rest of their cell.
+pub(crate) type Inbound<A> = Mailbox<Envelope<<A as Actor>::Msg>, Core>;
 
 /// What belongs to whoever holds the running claim.
 pub(crate) struct Owner<A: Actor> {
@@ -257,7 +269,7 @@ pub(crate) struct Owner<A: Actor> {
 }
 
 /// The consuming end of a mailbox of actors of type `A`.
-pub(crate) type Inlet<A> = Receiver<Task<Cell<A>>, Envelope<<A as Actor>::Msg>>;
+pub(crate) type Inlet<A> = Receiver<Task<Cell<A>>, Envelope<<A as Actor>::Msg>, Core>;
 
 /// Messages a mailbox holds unless told otherwise.
 pub(crate) const CAPACITY: u32 = 1024;
@@ -265,8 +277,13 @@ pub(crate) const CAPACITY: u32 = 1024;
 impl<A: Actor> Cell<A> {
     /// A cell that refuses everything until it is started.
     pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
-        let cell = Cell { core: Core::new(name), mailbox: Mailbox::closed(capacity), own: Mutex::new(None) };
+        let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), own: Mutex::new(None) };
         Task::new(cell, Owner { life: None, receiver: None, caller: None })
+    }
+
+    #[inline(always)]
+    pub(crate) fn core(&self) -> &Core {
+        self.mailbox.between()
     }
 
     pub(crate) fn load(&self) -> Load {
@@ -274,13 +291,13 @@ impl<A: Actor> Cell<A> {
     }
 
     pub(crate) fn full(&self, reason: Reason) -> Refused {
-        Refused { load: self.load(), ..self.core.refuse(reason) }
+        Refused { load: self.load(), ..self.core().refuse(reason) }
     }
 }
 
 impl<A: Actor> Drop for Cell<A> {
     fn drop(&mut self) {
-        if let Some(home) = self.core.home() {
+        if let Some(home) = self.core().home() {
             home.shared.strike(home.id);
         }
     }
@@ -288,18 +305,18 @@ impl<A: Actor> Drop for Cell<A> {
 
 /// Gives the cell its place in a system, once; a second system is told that the slot is taken.
 pub(crate) fn attach<A: Actor>(cell: &ActorCell<A>, shared: &Arc<Shared>) -> Result<ActorId, StartError> {
-    let home = cell.core.home.get_or_init(|| {
+    let home = cell.core().home.get_or_init(|| {
         let any: Arc<dyn AnyCell> = cell.clone();
         Home { shared: shared.clone(), id: shared.enroll(Arc::downgrade(&any)) }
     });
-    if Arc::ptr_eq(&home.shared, shared) { Ok(home.id) } else { Err(StartError::SlotTaken(cell.core.label())) }
+    if Arc::ptr_eq(&home.shared, shared) { Ok(home.id) } else { Err(StartError::SlotTaken(cell.core().label())) }
 }
 
 /// Makes a cell runnable, on the scheduler of its system.
 #[inline]
 pub(crate) fn wake<A: Actor>(cell: &Task<Cell<A>>) {
     if let Some(runnable) = cell.wake() {
-        cell.core.shared().pool.schedule(runnable);
+        cell.core().shared().pool.schedule(runnable);
     }
 }
 
@@ -337,7 +354,7 @@ pub(crate) type WeakCell = Weak<dyn AnyCell>;
 
 impl<A: Actor> AnyCell for Task<Cell<A>> {
     fn core(&self) -> &Core {
-        &self.core
+        self.mailbox.between()
     }
 
     fn tail(&self) -> u64 {
@@ -359,27 +376,27 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     fn law(&self) -> Law {
         let own = self.own.lock().as_ref().map_or(0, |own| own.len() as u64);
         let (tail, queued) = (self.mailbox.tail(), u64::from(self.mailbox.len()));
-        let in_hand = u64::from(self.core.doing.load(Relaxed) != 0);
+        let in_hand = u64::from(self.core().doing.load(Relaxed) != 0);
         // Own messages are counted when they are taken out: until then they are queued.
-        let mut law = self.core.counters.read(tail, in_hand, queued + own);
+        let mut law = self.core().counters.read(tail, in_hand, queued + own);
         law.accepted += own;
         law
     }
 
     fn shut(&self, status: Status) {
         {
-            let ties = self.core.ties.lock();
+            let ties = self.core().ties.lock();
             if ties.living() != 0 {
                 return;
             }
-            match self.core.status() {
+            match self.core().status() {
                 Status::Gone => return,
                 // Closed already, and what was queued is seen to.
-                Status::Fresh | Status::Stopped => return self.core.set_status(status),
-                Status::Starting | Status::Running | Status::Down => self.core.set_status(status),
+                Status::Fresh | Status::Stopped => return self.core().set_status(status),
+                Status::Starting | Status::Running | Status::Down => self.core().set_status(status),
             }
-            let _control = self.core.control.lock();
-            self.core.raise(flag::CLOSE);
+            let _control = self.core().control.lock();
+            self.core().raise(flag::CLOSE);
         }
         self.mailbox.close();
         wake(self);
@@ -390,7 +407,7 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     }
 
     fn flush(&self) {
-        self.core.control.lock().lane().flush = Some(self.mailbox.tail());
+        self.core().control.lock().lane().flush = Some(self.mailbox.tail());
         wake(self);
     }
 

@@ -66,12 +66,12 @@ impl<A: Actor> Context<A> {
 
     /// The slot's name, if it has one.
     pub fn name(&self) -> Option<&str> {
-        self.cell.core.name.as_deref()
+        self.cell.core().name.as_deref()
     }
 
     /// The system it runs in.
     pub fn system(&self) -> System {
-        System::of(self.cell.core.shared())
+        System::of(self.cell.core().shared())
     }
 
     fn any(&self) -> Arc<dyn AnyCell> {
@@ -80,7 +80,7 @@ impl<A: Actor> Context<A> {
 
     /// The ties of this incarnation. `None` once it was abandoned: they are another's now, or nobody's.
     fn ties(&self) -> Option<MutexGuard<'_, Ties>> {
-        let ties = self.cell.core.ties.lock();
+        let ties = self.cell.core().ties.lock();
         ties.lives(self.pid.incarnation).then_some(ties)
     }
 }
@@ -121,7 +121,7 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// [`StartError::SlotTaken`] if the slot is running or belongs to another parent or system.
     pub fn begin<B: Actor>(&self, slot: &ActorRef<B>, args: B::Args, under: Under) -> Result<Starting, StartError> {
-        Start::under(self.any(), self.pid, under).begin(&slot.cell, self.cell.core.shared(), args)
+        Start::under(self.any(), self.pid, under).begin(&slot.cell, self.cell.core().shared(), args)
     }
 
     /// Resolves when this actor's parent asks it to stop. For actors that trap exits and have long handlers: others
@@ -154,7 +154,7 @@ impl<A: Actor> Context<A> {
         let Some(mut ties) = self.ties() else { return };
         ties.tied().children.remove(&slot.id());
         drop(ties);
-        let mut ties = slot.cell.core.ties.lock();
+        let mut ties = slot.cell.core().ties.lock();
         if ties.living() == 0 && ties.owner == self.pid.id {
             ties.owner = ActorId::OUTSIDE;
         }
@@ -175,11 +175,11 @@ impl<A: Actor> Context<A> {
     pub fn trap_exit(&mut self, trap: bool) {
         let Some(_ties) = self.ties() else { return };
         if trap {
-            self.cell.core.raise(flag::TRAPS);
+            self.cell.core().raise(flag::TRAPS);
         } else {
-            self.cell.core.lower(flag::TRAPS);
+            self.cell.core().lower(flag::TRAPS);
             // What was trapped and not read yet counts again.
-            self.cell.core.raise(flag::URGENT);
+            self.cell.core().raise(flag::URGENT);
         }
     }
 
@@ -189,7 +189,7 @@ impl<A: Actor> Context<A> {
         if other == self.pid {
             return;
         }
-        let target = self.cell.core.shared().find(other.id);
+        let target = self.cell.core().shared().find(other.id);
         if let Some(target) = &target {
             let Some(mut ties) = self.ties() else { return };
             ties.tied().links.insert(other, Arc::downgrade(target));
@@ -210,7 +210,7 @@ impl<A: Actor> Context<A> {
     /// Removes a link. Once this returns no further exit signal of that link arrives; one may be waiting already.
     pub fn unlink(&mut self, other: Pid) {
         if self.ties().is_some_and(|mut ties| ties.unlink(other))
-            && let Some(target) = self.cell.core.shared().find(other.id)
+            && let Some(target) = self.cell.core().shared().find(other.id)
         {
             let mut ties = target.core().ties.lock();
             if ties.lives(other.incarnation) {
@@ -222,7 +222,7 @@ impl<A: Actor> Context<A> {
     /// Watches one incarnation: exactly one [`Down`] comes to [`on_signal`](Actor::on_signal), with
     /// [`NoProc`](ExitReason::NoProc) if it has ended already.
     pub fn monitor(&mut self, other: Pid) -> MonitorRef {
-        let core = &self.cell.core;
+        let core = self.cell.core();
         let monitor = MonitorRef(core.shared().next_monitor());
         let target = core.shared().find(other.id);
         let weak = target.as_ref().map_or_else(|| Arc::downgrade(&self.any()), Arc::downgrade);
@@ -259,7 +259,7 @@ impl<A: Actor> Context<A> {
             }
             None => self
                 .cell
-                .core
+                .core()
                 .control
                 .lock()
                 .forget(|signal| matches!(signal, Signal::Down(down) if down.monitor == monitor)),
@@ -278,7 +278,7 @@ impl<A: Actor> Context<A> {
     /// Takes an exit signal of that incarnation that is waiting unread, if there is one: unlink first.
     pub fn take_exit(&mut self, other: Pid) -> Option<ExitReason> {
         let _ties = self.ties()?;
-        self.cell.core.control.lock().take_exit(other)
+        self.cell.core().control.lock().take_exit(other)
     }
 
     /// Kills an incarnation: no callback of it runs any more, links and monitors see [`ExitReason::Killed`].
@@ -305,14 +305,14 @@ impl<A: Actor> Context<A> {
         let Some(mut ties) = self.ties() else { return false };
         ties.tied().names.retain(|held| &**held != name);
         drop(ties);
-        let core = &self.cell.core;
+        let core = self.cell.core();
         core.shared().names.release(name, self.pid)
     }
 
     /// Joins a process group of its system; [`System::members`] finds it there.
     pub fn join(&mut self, group: &str) {
         let group: Arc<str> = group.into();
-        let core = &self.cell.core;
+        let core = self.cell.core();
         let Some(mut ties) = self.ties() else { return };
         let groups = &mut ties.tied().groups;
         if !groups.contains(&group) {
@@ -323,7 +323,7 @@ impl<A: Actor> Context<A> {
 
     /// Leaves a process group.
     pub fn leave(&mut self, group: &str) -> bool {
-        let core = &self.cell.core;
+        let core = self.cell.core();
         let Some(mut ties) = self.ties() else { return false };
         ties.tied().groups.retain(|joined| &**joined != group);
         drop(ties);
@@ -336,14 +336,14 @@ impl<A: Actor> Context<A> {
     /// Who waits for the message in hand.
     fn asker(&self) -> Option<Caller> {
         // In `init` it is whoever waits for the start: an actor is not cancelled because nobody does.
-        let starting = self.cell.core.status() == Status::Starting;
+        let starting = self.cell.core().status() == Status::Starting;
         self.cell.interlude(|owner| owner.caller.clone().filter(|_| !starting)).flatten()
     }
 
     /// What is left until the deadline of the message in hand; `None` if it has none.
     pub fn remaining(&self) -> Option<Duration> {
         let deadline = turn::current().call.deadline;
-        let left = || deadline.saturating_sub(self.cell.core.shared().port.now_ns());
+        let left = || deadline.saturating_sub(self.cell.core().shared().port.now_ns());
         (deadline != NEVER).then(|| Duration::from_nanos(left()))
     }
 
@@ -354,7 +354,7 @@ impl<A: Actor> Context<A> {
     /// Nothing is lost.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<A> {
         let caller = self.asker();
-        let shared = self.cell.core.shared().clone();
+        let shared = self.cell.core().shared().clone();
         let deadline = turn::current().call.deadline;
         async move {
             let Some(caller) = caller else { return pending().await };
@@ -420,7 +420,7 @@ impl<A: Actor> Context<A> {
 
     /// Stops a timer. False if it has fired or was stopped before; a message it had sent may be waiting.
     pub fn cancel(&mut self, timer: TimerRef) -> bool {
-        self.beside.as_mut().is_some_and(|beside| beside.timers.cancel(self.cell.core.shared(), timer))
+        self.beside.as_mut().is_some_and(|beside| beside.timers.cancel(self.cell.core().shared(), timer))
     }
 
     /// Runs a future beside this actor and sends its result as a message, into a place of its own. It runs in the
@@ -466,7 +466,7 @@ impl<A: Actor> Context<A> {
         &self,
         code: F,
     ) -> impl Future<Output = Result<T, crate::Exit>> + Send + use<A, T, F> {
-        let port = self.cell.core.shared().port.clone();
+        let port = self.cell.core().shared().port.clone();
         async move {
             match port.run_blocking(move || crate::crash::contain(code)).await {
                 Ok(Ok(value)) => Ok(value),
@@ -527,7 +527,7 @@ impl fmt::Debug for StopWatch {
 impl<A: Actor> Drop for Context<A> {
     fn drop(&mut self) {
         if let Some(beside) = &mut self.beside {
-            beside.timers.cancel_all(self.cell.core.shared());
+            beside.timers.cancel_all(self.cell.core().shared());
         }
     }
 }

@@ -60,7 +60,7 @@ impl End {
         if self.report.is_some() {
             return;
         }
-        let core = &cell.core;
+        let core = cell.core();
         self.report = Some(Box::new(CrashReport {
             pid: self.pid,
             name: core.name.as_deref().map(str::to_owned),

@@ -50,12 +50,12 @@ impl<T> Met<T> {
 /// What kills the incarnation, if something came while a callback awaited.
 #[inline(always)]
 pub(crate) fn killer<A: Actor>(cell: &ActorCell<A>) -> Option<Fate> {
-    if cell.core.flags() & flag::URGENT == 0 { None } else { killed(cell) }
+    if cell.core().flags() & flag::URGENT == 0 { None } else { killed(cell) }
 }
 
 #[cold]
 fn killed<A: Actor>(cell: &ActorCell<A>) -> Option<Fate> {
-    cell.core.control.lock().fate(cell.core.pid(), cell.core.traps(), true)
+    cell.core().control.lock().fate(cell.core().pid(), cell.core().traps(), true)
 }
 
 /// Drops a callback that is interrupted. Whatever its remains do, what interrupted it stands.
@@ -64,7 +64,7 @@ pub(crate) fn interrupt<A: Actor, T>(cell: &ActorCell<A>, fate: Fate, discard: i
     match cell.user(|| contain(discard)) {
         Ok(Ok(())) => Met::interrupted(fate),
         Ok(Err(panic)) => {
-            let name = cell.core.label();
+            let name = cell.core().label();
             tracing::error!(name, location = panic.location, "an interrupted callback panicked: {}", panic.message);
             Met::interrupted(fate)
         }

@@ -55,7 +55,7 @@ impl<A: Actor> Inbox<A> {
 
     /// What came before the first turn: whoever is killed then runs no callback at all.
     pub(crate) fn fate_before_init(&self) -> Option<Fate> {
-        let core = &self.cell.core;
+        let core = self.cell.core();
         let urgent = core.flags() & flag::URGENT != 0;
         urgent.then(|| core.control.lock().fate(core.pid(), core.traps(), true)).flatten()
     }
@@ -69,7 +69,7 @@ impl<A: Actor> Inbox<A> {
     /// The next message, if one is there and nothing comes before it.
     #[inline(always)]
     pub(crate) fn message(&mut self) -> Option<Envelope<A::Msg>> {
-        let attends = self.cell.core.flags() & flag::ATTEND != 0;
+        let attends = self.cell.core().flags() & flag::ATTEND != 0;
         if self.batch == 0 || attends && !std::mem::take(&mut self.attended) {
             return None;
         }
@@ -101,7 +101,7 @@ impl<A: Actor> Inbox<A> {
             if self.batch == 0 {
                 return self.yields(cx);
             }
-            let flags = self.cell.core.flags();
+            let flags = self.cell.core().flags();
             if flags & flag::ATTEND != 0
                 && let Some(item) = self.attend(flags)
             {
@@ -131,7 +131,7 @@ impl<A: Actor> Inbox<A> {
         let idle = if turn::is_in_place() {
             self.receiver(Inlet::<A>::park) == Some(true)
         } else {
-            if !self.cell.core.pace.is_quick() {
+            if !self.cell.core().pace.is_quick() {
                 // Who waits for room would wait long for the next such look.
                 self.receiver(Inlet::<A>::flush);
             }
@@ -177,7 +177,7 @@ impl<A: Actor> Inbox<A> {
     }
 
     fn attend_lane(&mut self) -> Option<Option<Item<A::Msg>>> {
-        let core = &self.cell.core;
+        let core = self.cell.core();
         let position = self.receiver(|receiver| receiver.position())?;
         let mut control = core.control.lock();
         if let Some(fate) = control.fate(core.pid(), core.traps(), false) {
@@ -205,10 +205,10 @@ impl<A: Actor> Inbox<A> {
         let next = own.as_mut().and_then(|queue| queue.pop_front());
         if own.as_ref().is_none_or(|queue| queue.is_empty()) {
             *own = None;
-            self.cell.core.lower(flag::OWN);
+            self.cell.core().lower(flag::OWN);
         }
         if next.is_some() {
-            self.cell.core.counters.own.bump();
+            self.cell.core().counters.rare().own.bump();
         }
         next
     }

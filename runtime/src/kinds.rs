@@ -14,27 +14,57 @@ pub(crate) fn short(kind: &'static str) -> &'static str {
 
 /// The names of the kinds an actor has met, in order of first meeting. Grows only; read by inspectors.
 #[derive(Debug, Default)]
-#[expect(clippy::box_collection, reason = "one word in the many that have met none")]
-pub(crate) struct KindNames(Mutex<Option<Box<Vec<&'static str>>>>);
+pub(crate) struct KindNames(Mutex<Names>);
+
+/// Most actors are told one kind of thing, or none.
+#[derive(Debug)]
+#[expect(clippy::box_collection, reason = "no longer than one name")]
+enum Names {
+    /// Empty, as long as there is none.
+    One(&'static str),
+    More(Box<Vec<&'static str>>),
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::One("")
+    }
+}
 
 /// The index of a message that has not said what it is.
 pub(crate) const UNKNOWN: u32 = KINDS as u32;
 
 impl KindNames {
     pub(crate) fn name(&self, index: u8) -> &'static str {
-        self.0.lock().as_ref().and_then(|names| names.get(index as usize).copied()).unwrap_or("?")
+        match &*self.0.lock() {
+            Names::One(name) if index == 0 && !name.is_empty() => name,
+            Names::One(_) => "?",
+            Names::More(names) => names.get(index as usize).copied().unwrap_or("?"),
+        }
     }
 
     fn intern(&self, kind: &'static str) -> u8 {
-        let kind = short(kind);
+        let kind = match short(kind) {
+            "" => "?",
+            kind => kind,
+        };
         let mut names = self.0.lock();
-        let names = names.get_or_insert_default();
-        let index = names.iter().position(|name| *name == kind).unwrap_or_else(|| {
-            if names.len() < KINDS {
-                names.push(kind);
+        let index = match &mut *names {
+            Names::One(first) if first.is_empty() || *first == kind => {
+                *first = kind;
+                0
             }
-            names.len() - 1
-        });
+            Names::One(first) => {
+                *names = Names::More(Box::new(vec![first, kind]));
+                1
+            }
+            Names::More(names) => names.iter().position(|name| *name == kind).unwrap_or_else(|| {
+                if names.len() < KINDS {
+                    names.push(kind);
+                }
+                names.len() - 1
+            }),
+        };
         index as u8
     }
 }
@@ -48,7 +78,7 @@ pub(crate) struct Recent {
     /// Address of the name met last, and its index: most messages are of the kind of the one before.
     last: u8,
     last_address: usize,
-    /// Every name met. Most actors meet few, and many none.
+    /// Every name met, if there are several.
     #[expect(clippy::box_collection, reason = "one word in the many that have none")]
     known: Option<Box<Vec<(usize, u8)>>>,
 }
@@ -70,7 +100,11 @@ impl Recent {
 
     #[inline(never)]
     fn find(&mut self, address: usize, kind: &'static str, names: &KindNames) -> u8 {
-        let known = self.known.get_or_insert_default();
+        if self.last_address == 0 {
+            return names.intern(kind);
+        }
+        let first = (self.last_address, self.last);
+        let known = self.known.get_or_insert_with(|| Box::new(vec![first]));
         if let Some((_, index)) = known.iter().find(|(known, _)| *known == address) {
             return *index;
         }

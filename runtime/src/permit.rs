@@ -89,15 +89,15 @@ impl<A: Actor> Future for Admission<A> {
         if let Err(why) = this.target.look() {
             return Poll::Ready(Err(why));
         }
-        if cell.core.home().is_none() || cell.core.status() == Status::Fresh {
-            return Poll::Ready(Err(cell.core.closed()));
+        if cell.core().home().is_none() || cell.core().status() == Status::Fresh {
+            return Poll::Ready(Err(cell.core().closed()));
         }
         match cell.mailbox.poll_room(&mut this.ticket, cx) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(this.permit())),
-            Poll::Ready(Err(_closed)) => return Poll::Ready(Err(cell.core.closed())),
+            Poll::Ready(Err(_closed)) => return Poll::Ready(Err(cell.core().closed())),
             Poll::Pending => {}
         }
-        let shared = cell.core.shared();
+        let shared = cell.core().shared();
         match &this.waiting {
             Some((at, ..)) if shared.port.now_ns() >= *at => return Poll::Ready(Err(cell.full(Reason::NoTime))),
             Some(_) => {}

@@ -95,16 +95,16 @@ impl Pipes {
         pipe: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Refused> {
         if turn::is_fenced() {
-            return Err(cell.core.refuse(Reason::Fenced));
+            return Err(cell.core().refuse(Reason::Fenced));
         }
         if self.running.fetch_add(1, Ordering::AcqRel) >= RUNNING {
             self.running.fetch_sub(1, Ordering::AcqRel);
-            return Err(cell.core.refuse(Reason::Full));
+            return Err(cell.core().refuse(Reason::Full));
         }
         let running = Running(self.running.clone());
         let weak = Arc::downgrade(cell);
         let mut pipe = Box::pin(CallScope::current().scope(pipe));
-        let task = cell.core.shared().port.spawn(async move {
+        let task = cell.core().shared().port.spawn(async move {
             let _running = running;
             let met = poll_fn(move |cx| match contain(|| pipe.as_mut().poll(cx)) {
                 Ok(polled) => polled.map(Ok),

@@ -173,7 +173,7 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
     begun(&cell, birth.pid.incarnation, birth.ack);
     loop {
         if let Some(Envelope { msg, .. }) = inbox.message() {
-            cell.core.counters.handled.bump();
+            cell.core().counters.handled.bump();
             // The reader may have gone: then the message is nobody's.
             let _ = to.send(msg).await;
             continue;
@@ -186,15 +186,15 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
 }
 
 fn set_running<A: Actor>(cell: &ActorCell<A>, incarnation: u32) {
-    let ties = cell.core.ties.lock();
+    let ties = cell.core().ties.lock();
     if ties.lives(incarnation) {
-        cell.core.set_status(Status::Running);
+        cell.core().set_status(Status::Running);
     }
 }
 
 impl<A: Actor> Schedule for Cell<A> {
     fn schedule(task: &Arc<Task<Self>>, runnable: Runnable) {
-        task.core.shared().pool.schedule(runnable);
+        task.core().shared().pool.schedule(runnable);
     }
 }
 
@@ -216,7 +216,7 @@ impl<A: Actor> Run for Cell<A> {
                 }
             },
         };
-        let core = &task.core;
+        let core = task.core();
         let pid = core.pid();
         let shared = core.shared();
         let began = core.pace.is_due().then(|| shared.port.now_ns());
@@ -268,8 +268,8 @@ fn retire<A: Actor>(task: &ActorCell<A>, claim: Claim<'_, Cell<A>>, turned: Turn
     if let Turned::Pending(life) = turned {
         let _ = contain_drop(life);
     }
-    task.core.shared().stragglers.remove(pid);
-    tracing::warn!(%pid, name = task.core.label(), "a stuck turn of an abandoned incarnation has returned");
+    task.core().shared().stragglers.remove(pid);
+    tracing::warn!(%pid, name = task.core().label(), "a stuck turn of an abandoned incarnation has returned");
     let (_, ran) = claim.retire();
     ran
 }
@@ -290,7 +290,7 @@ enum Between {
 
 /// A turn between two incarnations: throws away what is to be thrown away, then begins the next life, rests or closes.
 fn between<A: Actor>(task: &ActorCell<A>) -> Between {
-    let core = &task.core;
+    let core = task.core();
     drain_own(task);
     let flushes = |control: &Control| {
         let closes = core.flags() & flag::CLOSE != 0;
@@ -326,11 +326,11 @@ fn between<A: Actor>(task: &ActorCell<A>) -> Between {
 
 /// Timers and futures die with their incarnation, and so does what they had sent.
 fn drain_own<A: Actor>(task: &ActorCell<A>) {
-    let core = &task.core;
+    let core = task.core();
     let own = task.own.lock().take();
     for entry in own.into_iter().flat_map(|queue| *queue) {
-        core.counters.own.bump();
-        core.counters.undelivered.bump();
+        core.counters.rare().own.bump();
+        core.counters.rare().undelivered.bump();
         let _ = contain_drop(entry);
     }
     core.lower(flag::OWN);
@@ -340,14 +340,14 @@ fn drain_own<A: Actor>(task: &ActorCell<A>) {
 /// again.
 fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
     use crate::message::Message;
-    let core = &task.core;
+    let core = task.core();
     let pop = |receiver: &mut Inlet<A>| if receiver.position() < until { receiver.pop() } else { Pop::Empty };
     loop {
         let pop = task.with_owner(|owner| open_receiver(task, owner).map(pop)).flatten();
         let Some(pop) = pop else { return false };
         match pop {
             Pop::Message(Envelope { msg, caller, from, stamp, .. }) => {
-                core.counters.undelivered.bump();
+                core.counters.rare().undelivered.bump();
                 let letter = DeadLetter {
                     to: core.pid(),
                     to_name: core.name.as_deref().map(str::to_owned),
@@ -385,7 +385,7 @@ fn open_receiver<'o, A: Actor>(task: &ActorCell<A>, owner: &'o mut Owner<A>) -> 
 /// parent that may restart it, else closed.
 fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
     let Ended { pid, reason, failed_start, report } = ended;
-    let core = &task.core;
+    let core = task.core();
     let shared = core.shared();
     if let Some(report) = report {
         report.emit();
@@ -468,7 +468,7 @@ fn bury(cell: &Arc<dyn AnyCell>, pid: Pid, reason: &ExitReason, never_started: b
 
 /// Takes the slot from an incarnation whose turn blocks its thread.
 pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abandoning {
-    let core = &task.core;
+    let core = task.core();
     let pid = Pid { id: core.id(), incarnation };
     if !core.ties.lock().lives(incarnation) {
         return Abandoning::Ended;
@@ -495,7 +495,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
     // A copy of it, if there is one, is out of reach on the stuck thread.
     if let Some(kind) = core.kind_in_hand() {
         given_up(task, pid, kind, None);
-        core.counters.given_up.bump();
+        core.counters.rare().given_up.bump();
         core.doing.store(0, Relaxed);
     }
     if let Some(caller) = caller {

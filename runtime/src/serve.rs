@@ -180,8 +180,8 @@ fn begin<A: Actor, F: Future>(
 /// The message in hand is handled, and its copy not needed.
 #[inline(always)]
 fn handled<A: Actor>(cell: &ActorCell<A>, end: &mut End) {
-    cell.core.doing.store(0, Relaxed);
-    cell.core.counters.handled.bump();
+    cell.core().doing.store(0, Relaxed);
+    cell.core().counters.handled.bump();
     end.hand.forget();
 }
 
@@ -228,13 +228,13 @@ fn fenced<F: Future>(mut future: Pin<&mut Berth<F>>) -> Met<F::Output> {
 /// Whether a message that somebody waits for, or that has a deadline, is to be handled at all; if so, its asker is noted.
 #[inline]
 fn is_due<A: Actor>(cell: &ActorCell<A>, caller: Option<Caller>, call: Call) -> bool {
-    let core = &cell.core;
+    let core = cell.core();
     if caller.as_ref().is_some_and(|caller| caller.is_cancelled()) {
-        core.counters.cancelled.bump();
+        core.counters.rare().cancelled.bump();
         return false;
     }
     if call.deadline != turn::NEVER && core.shared().port.now_ns() >= call.deadline {
-        core.counters.expired.bump();
+        core.counters.rare().expired.bump();
         if let Some(caller) = caller {
             caller.force(AskError::Expired);
         }
@@ -247,7 +247,7 @@ fn is_due<A: Actor>(cell: &ActorCell<A>, caller: Option<Caller>, call: Call) -> 
 /// Takes a message into hand. What it says of itself is user code and may panic: by then it is in hand.
 #[inline(always)]
 fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId, u32), end: &mut End) {
-    let core = &cell.core;
+    let core = cell.core();
     core.origin.note(sent.0, sent.1);
     core.doing.store((UNKNOWN + 1) | whence, Relaxed);
     core.since_ns.store(core.shared().port.coarse_ns(), Relaxed);
@@ -266,7 +266,7 @@ async fn handle_own<A: Actor>(
     cx: &mut Context<A>,
     end: &mut End,
 ) -> Option<Ending> {
-    take(cell, &msg, OWN_MESSAGE, (cell.core.id(), cell.core.shared().stamp()), end);
+    take(cell, &msg, OWN_MESSAGE, (cell.core().id(), cell.core().shared().stamp()), end);
     let mut handling = pin!(Berth::new());
     let met = match begin(cell, handling.as_mut(), || state.handle(msg, cx)) {
         Poll::Ready(met) => met,
@@ -317,7 +317,7 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut E
     if met.is_fenced() {
         return Some(Ending::by(Fate::Fenced));
     }
-    let core = &cell.core;
+    let core = cell.core();
     let (kind, callback) = (core.kind_in_hand(), end.hand.callback);
     core.doing.store(0, Relaxed);
     let refused = matches!(&met, Met::Returned(Err(_)));
@@ -348,8 +348,8 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut E
             // An actor that says "I am done" has handled the message it said it in.
             None | Some(Ending { reason: ExitReason::Normal, .. }) => core.counters.handled.bump(),
             Some(_) => {
-                core.counters.given_up.bump();
-                given_up(cell, cell.core.pid(), kind, salvage);
+                core.counters.rare().given_up.bump();
+                given_up(cell, cell.core().pid(), kind, salvage);
             }
         }
     }
@@ -373,7 +373,7 @@ pub(crate) fn given_up<A: Actor>(
     kind: &'static str,
     message: Option<Box<dyn Any + Send>>,
 ) {
-    let (core, shared) = (&cell.core, cell.core.shared());
+    let (core, shared) = (cell.core(), cell.core().shared());
     let (from, stamp) = core.origin.read();
     shared.dead_letters.post(DeadLetter {
         to,

@@ -54,7 +54,7 @@ impl<A: Actor> Slot<A> {
         } else {
             Err(StartError::Setting(format!(
                 "mailbox of `{}`: {capacity} messages, allowed are 1 to {LARGEST_MAILBOX}",
-                self.actor.cell.core.label()
+                self.actor.cell.core().label()
             )))
         }
     }

@@ -80,7 +80,7 @@ impl Start {
             return Err(StartError::SystemStopped);
         }
         attach(cell, shared)?;
-        let core = &cell.core;
+        let core = cell.core();
         let parent = self.by.as_ref().filter(|(.., under)| under.parent).map(|(parent, ..)| *parent);
         let pid = take_slot(cell, parent, shared)?;
         let any: Arc<dyn AnyCell> = cell.clone();
@@ -114,7 +114,7 @@ impl Start {
 
 /// The slot begins its next incarnation, if it may.
 fn take_slot<A: Actor>(cell: &ActorCell<A>, parent: Option<Pid>, shared: &Shared) -> Result<Pid, StartError> {
-    let core = &cell.core;
+    let core = cell.core();
     let parent = parent.map_or(ActorId::OUTSIDE, |parent| parent.id);
     let owner = core.ties.lock().owner;
     let owned = owner != parent

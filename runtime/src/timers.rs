@@ -50,7 +50,7 @@ impl Timers {
     }
 
     pub(crate) fn once<A: Actor>(&mut self, cell: &ActorCell<A>, pid: Pid, after: Duration, msg: A::Msg) -> TimerRef {
-        let shared = cell.core.shared();
+        let shared = cell.core().shared();
         let name = self.name();
         let fire = Once { cell: Arc::downgrade(cell), incarnation: pid.incarnation, msg: Mutex::new(Some(msg)) };
         let key = shared.wheel.arm(deadline_after(&shared.port, after), Arc::new(fire), name.0);
@@ -69,7 +69,7 @@ impl Timers {
         if period < TICK {
             return Err(StartError::Setting(format!("an interval of {period:?}, allowed is {TICK:?} and longer")));
         }
-        let shared = cell.core.shared();
+        let shared = cell.core().shared();
         let name = self.name();
         let every = Arc::new(Every {
             cell: Arc::downgrade(cell),
@@ -119,13 +119,13 @@ impl Armed {
 /// Puts a message into its own place in the cell, if that incarnation still lives.
 pub(crate) fn post<A: Actor>(cell: &Task<Cell<A>>, incarnation: u32, msg: A::Msg, token: Token) -> bool {
     {
-        let ties = cell.core.ties.lock();
+        let ties = cell.core().ties.lock();
         if !ties.lives(incarnation) {
             return false;
         }
         let mut own = cell.own.lock();
         own.get_or_insert_with(|| Box::new(VecDeque::new())).push_back(Own { msg, _token: token });
-        cell.core.raise(flag::OWN);
+        cell.core().raise(flag::OWN);
     }
     wake(cell);
     true
@@ -140,7 +140,7 @@ pub(crate) fn post_self<A: Actor>(cell: &Task<Cell<A>>, incarnation: u32, msg: A
         return Err(cell.full(Reason::Full));
     }
     if !post(cell, incarnation, msg, Token::None) {
-        return Err(cell.core.refuse(Reason::Fenced));
+        return Err(cell.core().refuse(Reason::Fenced));
     }
     Ok(())
 }
@@ -196,7 +196,7 @@ impl<A: Actor> Every<A> {
                 }
                 Err(panic) => {
                     // As with what it pipes: an exit signal of the actor to itself.
-                    let pid = Pid { id: cell.core.id(), incarnation: self.incarnation };
+                    let pid = Pid { id: cell.core().id(), incarnation: self.incarnation };
                     let cell: Arc<dyn AnyCell> = cell;
                     let reason = panic.reason(Callback::Handle, None);
                     let _ = send_exit(&cell, self.incarnation, pid, reason, Via::Call);
@@ -205,7 +205,7 @@ impl<A: Actor> Every<A> {
             }
         }
         // The next tick keeps to the grid; those that have passed meanwhile are skipped.
-        let shared = cell.core.shared();
+        let shared = cell.core().shared();
         let (period, now) = (self.period.as_nanos() as u64, shared.port.now_ns());
         let due = self.next.load(Ordering::Relaxed);
         let missed = now.saturating_sub(due) / period;

@@ -1,7 +1,7 @@
 //! The bounded queue of one actor: many senders, one receiver, memory as messages arrive.
 //!
 //! ```text
-//!  senders' half (one cache line)              receiver's half (one cache line)
+//!  senders' half                               receiver's half
 //!  ┌───────────────────────────────────┐       ┌───────────────────────────────┐
 //!  │ tail: flags | reserved | position │       │ head: messages ever taken     │
 //!  │ block: current block + parity     │       │ block: where the head lies    │
@@ -72,34 +72,38 @@ use crate::{
 };
 
 /// A bounded queue: the module's documentation has the picture.
+///
+/// Its halves are written by different threads, often on different cores. They do not share a cache line if what the
+/// owner keeps `between` them is at least as long as one, and rarely written.
 #[repr(C)]
-pub struct Mailbox<T> {
-    senders: Senders<T>,
+pub struct Mailbox<T, B = ()> {
     receiver: ReceiverHalf<T>,
+    between: B,
+    senders: Senders<T>,
 }
 
-#[repr(align(64))]
+#[repr(C)]
 struct Senders<T> {
     tail: AtomicU64,
     /// The block of the latest place. Written under INSTALLING only.
     block: AtomicPtr<Block<T>>,
     /// Some past value of the head: full refusals are checked against the head itself.
     seen_head: AtomicU64,
+    capacity: AtomicU32,
     /// A block for the next installer, so that a steady stream allocates nothing.
     spare: AtomicPtr<Block<T>>,
-    capacity: AtomicU32,
     waiters: Mutex<Option<Box<Waiters>>>,
 }
 
-#[repr(align(64))]
+#[repr(C)]
 struct ReceiverHalf<T> {
+    cursor: UnsafeCell<Cursor<T>>,
     /// Messages ever taken. Written by the receiver.
     head: AtomicU64,
-    /// The link to the first block of all. Written by an installer, under INSTALLING.
-    first: AtomicPtr<Block<T>>,
     /// A `Receiver` exists.
     claimed: AtomicBool,
-    cursor: UnsafeCell<Cursor<T>>,
+    /// The link to the first block of all. Written by an installer, under INSTALLING.
+    first: AtomicPtr<Block<T>>,
 }
 
 /// Where the receiver stands. Only it touches this.
@@ -114,50 +118,59 @@ struct Cursor<T> {
 
 // SAFETY: messages move from senders' threads to the receiver's (`T: Send`); nobody shares one. All other
 // fields are atomics, locks, or the cursor, which only the receiver touches (`receiver.rs`).
-unsafe impl<T: Send> Send for Mailbox<T> {}
+unsafe impl<T: Send, B: Send> Send for Mailbox<T, B> {}
 // SAFETY: as above.
-unsafe impl<T: Send> Sync for Mailbox<T> {}
+unsafe impl<T: Send, B: Sync> Sync for Mailbox<T, B> {}
 
 impl<T: Send> Mailbox<T> {
-    /// The largest capacity.
-    pub const MAX_CAPACITY: u32 = 1 << 19;
-
     /// An open, empty mailbox. Allocates nothing.
     ///
     /// # Panics
     ///
     /// Unless the capacity is within `1..=MAX_CAPACITY`.
     pub fn new(capacity: u32) -> Self {
-        Self::with_word(capacity, Word(0))
+        Self::with_word(capacity, (), Word(0))
     }
+}
 
-    /// A mailbox that starts closed, to be opened by [`Mailbox::reopen`].
+impl<T: Send, B> Mailbox<T, B> {
+    /// The largest capacity.
+    pub const MAX_CAPACITY: u32 = 1 << 19;
+
+    /// A mailbox that starts closed, to be opened by [`Mailbox::reopen`]. Allocates nothing.
     ///
     /// # Panics
     ///
     /// Unless the capacity is within `1..=MAX_CAPACITY`.
-    pub fn closed(capacity: u32) -> Self {
-        Self::with_word(capacity, Word(CLOSED))
+    pub fn closed(capacity: u32, between: B) -> Self {
+        Self::with_word(capacity, between, Word(CLOSED))
     }
 
-    fn with_word(capacity: u32, word: Word) -> Self {
+    fn with_word(capacity: u32, between: B, word: Word) -> Self {
         Self::check_capacity(capacity);
         Mailbox {
+            receiver: ReceiverHalf {
+                cursor: UnsafeCell::new(Cursor { block: None, spent: false, until_flush: flush_every(capacity) }),
+                head: AtomicU64::new(0),
+                claimed: AtomicBool::new(false),
+                first: AtomicPtr::new(ptr::null_mut()),
+            },
+            between,
             senders: Senders {
                 tail: AtomicU64::new(word.0),
                 block: AtomicPtr::new(ptr::null_mut()),
                 seen_head: AtomicU64::new(0),
-                spare: AtomicPtr::new(ptr::null_mut()),
                 capacity: AtomicU32::new(capacity),
+                spare: AtomicPtr::new(ptr::null_mut()),
                 waiters: Mutex::new(None),
             },
-            receiver: ReceiverHalf {
-                head: AtomicU64::new(0),
-                first: AtomicPtr::new(ptr::null_mut()),
-                claimed: AtomicBool::new(false),
-                cursor: UnsafeCell::new(Cursor { block: None, spent: false, until_flush: flush_every(capacity) }),
-            },
         }
+    }
+
+    /// What its owner keeps between its halves.
+    #[inline(always)]
+    pub fn between(&self) -> &B {
+        &self.between
     }
 
     fn check_capacity(capacity: u32) {
@@ -271,7 +284,7 @@ impl<T: Send> Mailbox<T> {
     }
 }
 
-impl<T> Drop for Mailbox<T> {
+impl<T, B> Drop for Mailbox<T, B> {
     fn drop(&mut self) {
         // Every sender is gone, so every place taken is published; every receiver is gone, too.
         let head = self.receiver.head.load(Ordering::Relaxed);
@@ -298,7 +311,7 @@ impl<T> Drop for Mailbox<T> {
     }
 }
 
-impl<T> fmt::Debug for Mailbox<T> {
+impl<T, B> fmt::Debug for Mailbox<T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mailbox")
             .field("tail", &Word(self.senders.tail.load(Ordering::Relaxed)))

@@ -38,9 +38,9 @@ pub enum Nothing {
 }
 
 /// The only consumer of a mailbox, which it keeps alive as a part of `X`.
-pub struct Receiver<X, T: Send> {
+pub struct Receiver<X, T: Send, B = ()> {
     /// The mailbox lies in there.
-    mailbox: NonNull<Mailbox<T>>,
+    mailbox: NonNull<Mailbox<T, B>>,
     /// The head of the queue; only we move it.
     head: u64,
     keep: Arc<X>,
@@ -48,13 +48,13 @@ pub struct Receiver<X, T: Send> {
 
 // SAFETY: a receiver is the exclusive right to the receiving half of a `Mailbox<T>` (`T: Send`), and an
 // `Arc<X>`.
-unsafe impl<X: Send + Sync, T: Send> Send for Receiver<X, T> {}
+unsafe impl<X: Send + Sync, T: Send, B: Send + Sync> Send for Receiver<X, T, B> {}
 // SAFETY: `&Receiver` reads plain data and lends `&Arc<X>`.
-unsafe impl<X: Send + Sync, T: Send> Sync for Receiver<X, T> {}
+unsafe impl<X: Send + Sync, T: Send, B: Send + Sync> Sync for Receiver<X, T, B> {}
 
-impl<X: Send + Sync, T: Send> Receiver<X, T> {
+impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
     /// Claims the receiving side of the mailbox that `get` finds in `keep`. `None` while another has it.
-    pub fn claim(keep: Arc<X>, get: fn(&X) -> &Mailbox<T>) -> Option<Self> {
+    pub fn claim(keep: Arc<X>, get: fn(&X) -> &Mailbox<T, B>) -> Option<Self> {
         let mailbox = get(&keep);
         let half = &mailbox.receiver;
         // Acquire: the cursor and the head as the last receiver left them.
@@ -80,7 +80,7 @@ impl<X: Send + Sync, T: Send> Receiver<X, T> {
     ///
     /// [`Nothing`], and what that means.
     #[inline(always)]
-    pub fn look(&mut self) -> Result<Ready<'_, T>, Nothing> {
+    pub fn look(&mut self) -> Result<Ready<'_, T, B>, Nothing> {
         // SAFETY: as in `mailbox`, for as long as we are borrowed; the claim is ours.
         let mailbox = unsafe { self.mailbox.as_ref() };
         // SAFETY: we are the receiver, and borrowed.
@@ -168,7 +168,7 @@ impl<X: Send + Sync, T: Send> Receiver<X, T> {
         &self.keep
     }
 
-    fn mailbox(&self) -> &Mailbox<T> {
+    fn mailbox(&self) -> &Mailbox<T, B> {
         // SAFETY: `get` found it in `keep` for as long as that is borrowed, which we do by keeping the
         // `Arc`: the value does not move, and nobody gets a `&mut` to it.
         unsafe { self.mailbox.as_ref() }
@@ -197,13 +197,13 @@ impl<X: Send + Sync, T: Send> Receiver<X, T> {
 
 /// A message that can be taken.
 #[must_use = "a message that is not taken stays where it is"]
-pub struct Ready<'r, T: Send> {
-    mailbox: &'r Mailbox<T>,
+pub struct Ready<'r, T: Send, B = ()> {
+    mailbox: &'r Mailbox<T, B>,
     head: &'r mut u64,
     block: NonNull<Block<T>>,
 }
 
-impl<T: Send> Mailbox<T> {
+impl<T: Send, B> Mailbox<T, B> {
     /// The block of the head's place, if that is published as `what`.
     ///
     /// # Safety
@@ -252,7 +252,7 @@ impl<T: Send> Mailbox<T> {
     }
 }
 
-impl<T: Send> Ready<'_, T> {
+impl<T: Send, B> Ready<'_, T, B> {
     /// Takes it.
     #[inline(always)]
     pub fn take(self) -> T {
@@ -278,7 +278,7 @@ impl<T: Send> Ready<'_, T> {
     }
 }
 
-impl<T: Send> fmt::Debug for Ready<'_, T> {
+impl<T: Send, B> fmt::Debug for Ready<'_, T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ready").field("position", &self.head).finish_non_exhaustive()
     }
@@ -289,7 +289,7 @@ pub(super) fn flush_every(capacity: u32) -> u32 {
     (capacity - capacity / 8).max(1)
 }
 
-impl<T: Send> Mailbox<T> {
+impl<T: Send, B> Mailbox<T, B> {
     /// Gives memory back when there is nothing to do.
     fn free_spare(&self) {
         let spare = &self.senders.spare;
@@ -335,7 +335,7 @@ impl<T> Cursor<T> {
     }
 }
 
-impl<X, T: Send> Drop for Receiver<X, T> {
+impl<X, T: Send, B> Drop for Receiver<X, T, B> {
     fn drop(&mut self) {
         // SAFETY: as in `mailbox`: `keep` is still here.
         let half = unsafe { &self.mailbox.as_ref().receiver };
@@ -344,7 +344,7 @@ impl<X, T: Send> Drop for Receiver<X, T> {
     }
 }
 
-impl<X, T: Send> fmt::Debug for Receiver<X, T> {
+impl<X, T: Send, B> fmt::Debug for Receiver<X, T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").field("position", &self.head).finish_non_exhaustive()
     }

@@ -75,13 +75,13 @@ impl fmt::Debug for RoomTicket {
     }
 }
 
-impl<T: Send> Mailbox<T> {
+impl<T: Send, B> Mailbox<T, B> {
     /// Waits for a place and reserves it for the caller, behind those who wait already.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future gives up its position in the queue; a place that was granted goes to the next.
-    pub fn wait_for_room(&self) -> RoomWait<'_, T> {
+    pub fn wait_for_room(&self) -> RoomWait<'_, T, B> {
         RoomWait { mailbox: self, ticket: RoomTicket::new() }
     }
 
@@ -245,12 +245,12 @@ impl Waiter {
 /// The future of [`Mailbox::wait_for_room`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub struct RoomWait<'a, T: Send> {
-    mailbox: &'a Mailbox<T>,
+pub struct RoomWait<'a, T: Send, B = ()> {
+    mailbox: &'a Mailbox<T, B>,
     ticket: RoomTicket,
 }
 
-impl<T: Send> Future for RoomWait<'_, T> {
+impl<T: Send, B> Future for RoomWait<'_, T, B> {
     type Output = Result<(), Closed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -259,7 +259,7 @@ impl<T: Send> Future for RoomWait<'_, T> {
     }
 }
 
-impl<T: Send> Drop for RoomWait<'_, T> {
+impl<T: Send, B> Drop for RoomWait<'_, T, B> {
     fn drop(&mut self) {
         self.mailbox.cancel_room(&mut self.ticket);
     }

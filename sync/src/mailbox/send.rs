@@ -92,10 +92,10 @@ pub struct Place<'m, T> {
     block: NonNull<Block<T>>,
     slot: usize,
     wake: bool,
-    _mailbox: PhantomData<&'m Mailbox<T>>,
+    _mailbox: PhantomData<&'m Block<T>>,
 }
 
-impl<T: Send> Mailbox<T> {
+impl<T: Send, B> Mailbox<T, B> {
     /// Puts a message in the queue, if there is room. Never waits.
     ///
     /// # Errors
@@ -290,12 +290,12 @@ impl<T> fmt::Debug for Place<'_, T> {
 }
 
 /// The block that a sender has brought along and may not need after all.
-struct Brought<'a, T: Send> {
-    mailbox: &'a Mailbox<T>,
+struct Brought<'a, T: Send, B> {
+    mailbox: &'a Mailbox<T, B>,
     block: Option<NonNull<Block<T>>>,
 }
 
-impl<T: Send> Brought<'_, T> {
+impl<T: Send, B> Brought<'_, T, B> {
     fn block(&mut self) -> NonNull<Block<T>> {
         *self.block.get_or_insert_with(|| {
             let spare = &self.mailbox.senders.spare;
@@ -310,7 +310,7 @@ impl<T: Send> Brought<'_, T> {
     }
 }
 
-impl<T: Send> Drop for Brought<'_, T> {
+impl<T: Send, B> Drop for Brought<'_, T, B> {
     fn drop(&mut self) {
         if let Some(block) = self.block {
             // SAFETY: allocated or taken from the spare slot by us, shown to nobody, empty.
@@ -319,7 +319,7 @@ impl<T: Send> Drop for Brought<'_, T> {
     }
 }
 
-impl<T: Send> Mailbox<T> {
+impl<T: Send, B> Mailbox<T, B> {
     /// Keeps an empty block for the next installer, if there is none yet.
     ///
     /// # Safety

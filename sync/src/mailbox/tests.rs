@@ -192,7 +192,7 @@ fn c4_a_closed_mailbox_gives_messages_back_and_is_drained_by_its_receiver() {
 
 #[test]
 fn a_mailbox_can_start_closed() {
-    let mailbox = Mailbox::closed(4);
+    let mailbox = Mailbox::closed(4, ());
     assert_eq!(mailbox.push(1), Err(PushError::Closed(1)));
     mailbox.reopen();
     mailbox.push(1).unwrap();
