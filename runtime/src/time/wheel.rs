@@ -90,6 +90,21 @@ impl Wheel {
         self.insert(at, Entry::Wake(waker))
     }
 
+    /// Lets a timer of [`arm_waker`](Self::arm_waker) wake this task, whichever it woke before. False if it has ended.
+    pub fn rewake(&self, key: TimerKey, waker: &Waker) -> bool {
+        match self.shard(key).lock().entry(key.index, key.serial) {
+            None => return false,
+            Some(Entry::Wake(armed)) if armed.will_wake(waker) => return true,
+            Some(_) => {}
+        }
+        // Wakers are foreign: cloned before the lock, and dropped after it.
+        let mut fresh = Entry::Wake(waker.clone());
+        let mut shard = self.shard(key).lock();
+        let armed = shard.entry(key.index, key.serial).map(|entry| std::mem::swap(entry, &mut fresh)).is_some();
+        drop(shard);
+        armed
+    }
+
     fn insert(&self, at: u64, entry: Entry) -> TimerKey {
         let shard = self.own_shard();
         let now = self.port.coarse_ns() / TICK_NS;

@@ -4,6 +4,7 @@
 
 mod stage;
 
+mod admission;
 mod asks;
 mod c1_down_after_messages;
 mod c2_given_up;

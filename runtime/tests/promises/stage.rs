@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crashworthy_runtime::{
@@ -44,6 +45,11 @@ pub(crate) fn two_workers() -> tokio::runtime::Runtime {
 
 fn in_time(runtime: &tokio::runtime::Runtime, test: impl Future<Output = ()>) {
     runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("the test ends in time") });
+}
+
+/// Polls once, for a task that is never heard of again.
+pub(crate) fn poll_elsewhere<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut std::task::Context::from_waker(Waker::noop()))
 }
 
 /// Lets others run until it is so.
