@@ -384,7 +384,7 @@ impl<A: Actor> Context<A> {
 /// Timers, futures and streams that end in the mailbox.
 impl<A: Actor> Context<A> {
     /// Sends itself a message, into a place of its own: a full mailbox does not refuse it. It is handled before what is
-    /// queued.
+    /// queued; but after 16 such messages (ticks and results of pipes among them) one from the mailbox has its turn.
     ///
     /// # Errors
     /// [`Full`](crate::Reason::Full) if 1,024 messages to itself wait already.

@@ -16,6 +16,10 @@ use crate::turn;
 /// Messages and signals an incarnation handles before others get a turn.
 pub(crate) const BATCH: u32 = 64;
 
+/// Messages of its own an incarnation handles before it looks for one in the mailbox: who always sends to itself, or
+/// whose timers and futures always have something, serves others all the same.
+const OWN_FIRST: u32 = 16;
+
 /// The next thing to do.
 pub(crate) enum Item<M> {
     Message(Envelope<M>),
@@ -41,11 +45,13 @@ pub(crate) struct Inbox<A: Actor> {
     cell: ActorCell<A>,
     /// Messages left in this turn.
     batch: u32,
+    /// Own messages left before the mailbox has its turn.
+    own_first: u32,
 }
 
 impl<A: Actor> Inbox<A> {
     pub(crate) fn open(cell: ActorCell<A>) -> Self {
-        Self { cell, batch: BATCH }
+        Self { cell, batch: BATCH, own_first: OWN_FIRST }
     }
 
     /// What came before the first turn: whoever is killed then runs no callback at all.
@@ -93,6 +99,8 @@ impl<A: Actor> Inbox<A> {
                     self.batch -= 1;
                     return Poll::Ready(Item::Message(envelope));
                 }
+                // The mailbox had its turn before own messages, and had nothing.
+                Next::Rest if flags & flag::OWN != 0 => {}
                 Next::Rest => return self.rest(),
                 Next::Again => {}
                 Next::Busy => {
@@ -107,7 +115,8 @@ impl<A: Actor> Inbox<A> {
 
     /// A turn run in place took its one message: the rest is left to the pumps.
     fn leave(&mut self, cx: &Poller<'_>) -> Poll<Item<A::Msg>> {
-        if self.receiver(|receiver| receiver.park()) != Some(true) {
+        let parked = self.receiver(|receiver| receiver.park()) == Some(true);
+        if !parked || self.cell.core.flags() & flag::OWN != 0 {
             cx.waker().wake_by_ref();
         }
         self.rest()
@@ -144,10 +153,16 @@ impl<A: Actor> Inbox<A> {
         {
             return Some(item);
         }
-        if flags & flag::OWN != 0 {
-            return self.attend_own().map(|own| Some(Item::Own(own)));
+        if flags & flag::OWN == 0 {
+            return None;
         }
-        None
+        if self.own_first == 0 {
+            self.own_first = OWN_FIRST;
+            return None;
+        }
+        let own = self.attend_own()?;
+        self.own_first -= 1;
+        Some(Some(Item::Own(own)))
     }
 
     fn attend_lane(&mut self) -> Option<Option<Item<A::Msg>>> {
@@ -157,16 +172,16 @@ impl<A: Actor> Inbox<A> {
         if let Some(fate) = control.fate(core.pid(), core.traps(), false) {
             return Some(Some(Item::Fate(fate)));
         }
-        let due = control.due(position);
+        let due = control.due(position, core.counters.own.get());
         let (urgent, ordered) = control.left();
         let suspended = control.look().is_some_and(|lane| lane.suspended);
         core.lower(if urgent { 0 } else { flag::URGENT } | if ordered { 0 } else { flag::ORDERED });
         match due {
             Some(What::Signal(signal)) => Some(Some(Item::Signal(signal))),
-            Some(What::Mark(reached)) => {
+            Some(What::Mark(mark)) => {
                 drop(control);
                 // Whoever wanted to know may have gone.
-                tell(|| reached.send(()));
+                tell(|| mark.reached.send(()));
                 self.attend_lane()
             }
             None if suspended => Some(None),

@@ -17,3 +17,4 @@ mod d_replies;
 mod g1_panics;
 mod order;
 mod signals;
+mod timers;

@@ -344,6 +344,20 @@ pub(crate) async fn cast(system: &System, as_what: impl FnOnce(Part) -> Part) ->
     (actor, journal)
 }
 
+/// Has an actor do something and returns what it answers.
+pub(crate) async fn does<R: Send + 'static>(
+    actor: &ActorRef<Puppet>,
+    deed: impl FnOnce(&mut Context<Puppet>) -> R + Send + 'static,
+) -> R {
+    let (sender, answer) = oneshot::channel();
+    let order = now(move |_, cx| {
+        let _ = sender.send(deed(cx));
+        Ok(())
+    });
+    actor.tell(order).expect("it takes orders");
+    answer.await.expect("it obeys")
+}
+
 /// Ask for the running incarnation: an answer proves that it serves.
 pub(crate) async fn who(actor: &ActorRef<Puppet>) -> u32 {
     actor.ask(Order::Who).within(Duration::from_secs(10)).await.expect("an answer")
