@@ -2,7 +2,7 @@
 
 use crate::actor::Actor;
 use crate::cell::ActorCell;
-use crate::crash::{CrashReport, Panic};
+use crate::crash::{CrashReport, Panic, discard};
 use crate::exit::{Callback, Crash, ExitReason};
 use crate::kinds::Recent;
 use crate::pid::Pid;
@@ -73,6 +73,7 @@ impl<A: Actor> End<A> {
     }
 
     pub(crate) fn ended(self, reason: ExitReason) -> Ended {
+        discard(self.hand);
         Ended { pid: self.pid, reason, failed_start: None, report: self.report }
     }
 }

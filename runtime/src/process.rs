@@ -20,7 +20,7 @@ use crashworthy_sync::task::{Abandon, Claim, Ran, Run, Runnable, Schedule, Stale
 use crate::actor::Actor;
 use crate::cell::{ActorCell, AnyCell, Cell, Inlet, Owner, Status, flag};
 use crate::context::Context;
-use crate::crash::{contain, contain_drop};
+use crate::crash::{contain, contain_drop, discard};
 use crate::dead_letter::{DeadLetter, Fallen};
 use crate::end::{End, Ended};
 use crate::envelope::Envelope;
@@ -75,7 +75,10 @@ pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Bir
     let mut cx = Context::new(cell.clone(), birth.pid, birth.parent);
     let init = match inbox.fate_before_init() {
         None => guard(&cell, Call::NONE, A::init(args, &mut cx)).await,
-        Some(fate) => Met::Interrupted(fate),
+        Some(fate) => {
+            discard(args);
+            Met::Interrupted(fate)
+        }
     };
     if !matches!(init, Met::Interrupted(Fate::Fenced)) {
         // From here on it is this life that answers whoever waits for the start.
@@ -87,10 +90,12 @@ pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Bir
             return end.before_start(birth.ack, StartFailure::Ignored, ExitReason::Normal);
         }
         Met::Returned(Err(exit)) => {
-            let reason = match exit.verdict(Callback::Init, None) {
+            // The error is the author's: its text, and its end.
+            let judge = move || match exit.verdict(Callback::Init, None) {
                 Verdict::Incarnation(reason) => reason,
                 Verdict::Message => exit.reason(),
             };
+            let reason = contain(judge).unwrap_or_else(|panic| end.panicked(panic, Callback::Init, None));
             return end.before_start(birth.ack, StartFailure::Failed(reason.clone()), reason);
         }
         Met::Panicked(panic) => {
@@ -156,8 +161,9 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
         match inbox.next().await {
             Item::Message(Envelope { msg, .. }) => {
                 cell.core.counters.handled.bump();
-                // The reader may have gone: then the message is nobody's.
-                let _ = to.send(msg).await;
+                if let Err(unread) = to.send(msg).await {
+                    discard(unread);
+                }
             }
             Item::Own(_) | Item::Signal(_) => {}
             Item::Fate(fate) => return Ended::of(birth.pid, Ending::by(fate).reason),
@@ -306,13 +312,20 @@ fn between<A: Actor>(task: &ActorCell<A>) -> Between {
 /// Timers and futures die with their incarnation, and so does what they had sent.
 fn drain_own<A: Actor>(task: &ActorCell<A>) {
     let core = &task.core;
-    let own = task.own.lock().take();
-    for entry in own.into_iter().flat_map(|queue| *queue) {
-        core.counters.own.bump();
+    loop {
+        let entry = {
+            let mut own = task.own.lock();
+            let Some(entry) = own.as_mut().and_then(|queue| queue.pop_front()) else {
+                *own = None;
+                return core.lower(flag::OWN);
+            };
+            // Counted before the lock goes: whoever reads the law in between misses none.
+            core.counters.own.bump();
+            entry
+        };
         core.counters.undelivered.bump();
-        let _ = contain_drop(entry);
+        discard(entry);
     }
-    core.lower(flag::OWN);
 }
 
 /// Throws away what is queued before a position; its askers are told. False: a sender is about to fill its place, come
@@ -340,7 +353,7 @@ fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
                 if let Some(caller) = caller {
                     caller.force(AskError::Refused(core.closed()));
                 }
-                let _ = contain_drop(msg);
+                discard(msg);
                 core.shared().dead_letters.post(letter);
             }
             Pop::Busy => return false,

@@ -14,7 +14,7 @@ use crashworthy_sync::task::Stale;
 use crate::actor::Actor;
 use crate::cell::{ActorCell, OWN_MESSAGE, flag};
 use crate::context::Context;
-use crate::crash::{Panic, contain};
+use crate::crash::{Panic, contain, discard};
 use crate::dead_letter::{DeadLetter, Fallen};
 use crate::end::End;
 use crate::envelope::Envelope;
@@ -110,7 +110,8 @@ pub(crate) async fn serve<A: Actor>(
                 poll_fn(|cx| step(cell, Call::NONE, handling.as_mut(), &mut polled, cx)).await
             }
             Item::Signal(signal) => {
-                end.hand = Hand { callback: Callback::OnSignal, ..Hand::default() };
+                discard(std::mem::take(&mut end.hand));
+                end.hand.callback = Callback::OnSignal;
                 let mut reading = pin!(Some(state.on_signal(signal, cx)));
                 let mut polled = false;
                 poll_fn(|cx| step(cell, Call::NONE, reading.as_mut(), &mut polled, cx)).await
@@ -188,13 +189,17 @@ fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId
     core.doing.store((u32::from(index) + 1) | whence, Relaxed);
     core.since_ns.store(core.shared().port.coarse_ns(), Relaxed);
     end.hand.kind = Some(kind);
-    end.hand.salvage = msg.salvage();
+    let of_the_last = std::mem::replace(&mut end.hand.salvage, msg.salvage());
+    if let Some(copy) = of_the_last {
+        discard(copy);
+    }
 }
 
 /// Drops a message that is not handled; its destructor is user code.
 #[cold]
 fn drop_unhandled<A: Actor>(cell: &ActorCell<A>, msg: A::Msg, end: &mut End<A>) {
-    end.hand = Hand { callback: Callback::Drop, ..Hand::default() };
+    discard(std::mem::take(&mut end.hand));
+    end.hand.callback = Callback::Drop;
     // Whether it was abandoned meanwhile is seen at the next look into the mailbox.
     let _ = cell.user(|| drop(msg));
 }

@@ -1,7 +1,6 @@
 //! The wheel as others see it: shards, each behind a lock of its own, and a driver that knows the earliest timer.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
@@ -12,6 +11,7 @@ use tokio::sync::Notify;
 use super::shard::{Advanced, NEVER, Shard};
 use super::slab::Entry;
 use super::{TICK_NS, driver};
+use crate::crash::{contain, discard};
 use crate::port::Port;
 
 /// Timers looked at under one lock: what an arming thread may have to wait for.
@@ -102,6 +102,7 @@ impl Wheel {
         let mut shard = self.shard(key).lock();
         let armed = shard.entry(key.index, key.serial).map(|entry| std::mem::swap(entry, &mut fresh)).is_some();
         drop(shard);
+        discard(fresh);
         armed
     }
 
@@ -180,10 +181,9 @@ impl Wheel {
     }
 
     fn contain(&self, foreign: impl FnOnce()) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
+        if let Err(panic) = contain(foreign) {
             self.panics.fetch_add(1, Ordering::Relaxed);
-            // Dropping what was thrown may throw again; what that throws is let go.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(std::mem::forget);
+            tracing::error!(location = panic.location, "the target of a timer panicked: {}", panic.message);
         }
     }
 

@@ -14,6 +14,7 @@ mod c5_abandoned;
 mod c6_law;
 mod c7_stop_and_drain;
 mod d_replies;
+mod g1_drops;
 mod g1_panics;
 mod order;
 mod signals;
