@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::Notify;
 
 use super::shard::{Advanced, NEVER, Shard};
@@ -114,9 +115,19 @@ impl Wheel {
         // before this timer was in, its lock came first, so the announcement is seen here.
         if begins < self.wakes.load(Ordering::Relaxed) {
             self.wakes.fetch_min(begins, Ordering::Relaxed);
-            self.bell.notify_one();
+            self.ring();
         }
         TimerKey { serial, index, shard: shard as u32 }
+    }
+
+    /// Wakes the driver, which may not wait behind whoever arms a timer: a turn of an actor, that may go on to block its
+    /// thread. On a worker, tokio puts a task that is woken into a slot that no other worker takes from; a second task,
+    /// that does nothing, pushes it out of there.
+    fn ring(&self) {
+        self.bell.notify_one();
+        if self.port.runtime().runtime_flavor() == RuntimeFlavor::MultiThread {
+            drop(self.port.spawn(async {}));
+        }
     }
 
     /// Takes a timer out. False if it has ended, is just ending, or was cancelled before.
