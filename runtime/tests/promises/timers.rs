@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use crashworthy_runtime::{ActorRef, Context, ExitReason, Reason, Signal, Slot, StartError, TimerRef};
+use crashworthy_runtime::{
+    Abandoned, ActorRef, AskError, Context, ExitReason, Reason, Signal, Slot, StartError, TimerRef,
+};
 use tokio::sync::oneshot;
 
 use crate::stage::{
-    Nursery, Order, Puppet, act, bare, cast, does, everywhere, law, lawful, ms, now, poll_elsewhere, puppet, trapping,
-    until, who,
+    Nursery, Order, Puppet, act, bare, cast, does, everywhere, law, lawful, ms, now, on_two, poll_elsewhere, puppet,
+    trapping, until, who,
 };
 
 /// Keeps an actor busy until the gate opens.
@@ -359,6 +362,64 @@ fn what_init_sends_to_itself_comes_first() {
         let down = actor.down();
         system.exit(actor.pid(), ExitReason::Shutdown).unwrap();
         down.await;
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_turn_that_arms_a_timer_and_blocks_its_thread_holds_up_nobody_elses_timers() {
+    on_two(async || {
+        let system = bare();
+        let (blocking, _blocking) = puppet(&system).await;
+        let (other, mut journal) = puppet(&system).await;
+        let (inside, is_inside) = oneshot::channel();
+        let (gate, closed) = mpsc::channel::<()>();
+        let order = now(move |_, cx| {
+            cx.send_after(ms(5), Order::Note(1));
+            let _ = inside.send(());
+            let _ = closed.recv();
+            Ok(())
+        });
+        blocking.tell(order).unwrap();
+        is_inside.await.unwrap();
+        does(&other, |cx| cx.send_after(ms(10), Order::Note(2))).await;
+        assert_eq!(journal.note().await, 2);
+        let (_gate, never) = oneshot::channel();
+        other.tell(Order::Await(never)).unwrap();
+        assert_eq!(other.ask(Order::Who).within(ms(10)).await, Err(AskError::Expired));
+        drop(gate);
+        blocking.settled().await;
+        system.kill(other.pid());
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_timer_of_an_abandoned_incarnation_sends_nothing() {
+    on_two(async || {
+        let system = bare();
+        let mut nursery = Nursery::open(&system, Slot::named("till")).await;
+        let (inside, is_inside) = oneshot::channel();
+        let (gate, closed) = mpsc::channel::<()>();
+        let order = now(move |_, cx| {
+            cx.send_after(ms(20), Order::Note(1));
+            cx.interval(ms(5), || Order::Note(2))?;
+            let _ = inside.send(());
+            let _ = closed.recv();
+            Ok(())
+        });
+        nursery.slot.tell(order).unwrap();
+        is_inside.await.unwrap();
+        let stuck = nursery.slot.pid();
+        system.kill(stuck);
+        until("it is abandoned", || system.abandon(stuck) == Abandoned::Done).await;
+        nursery.signals.signal().await;
+        nursery.start().await.unwrap();
+        nursery.child.rest();
+        does(&nursery.slot, |cx| cx.send_after(ms(30), Order::Note(3))).await;
+        assert_eq!(nursery.child.note().await, 3);
+        drop(gate);
+        until("the straggler has returned", || system.stragglers().is_empty()).await;
         lawful(&system).await;
     });
 }
