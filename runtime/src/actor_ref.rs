@@ -16,7 +16,7 @@ use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
 use crate::exit::ExitReason;
 use crate::in_place::Pace;
-use crate::lane::{Ordered, What};
+use crate::lane::{Mark, Ordered, What};
 use crate::message::{Criticality, Message};
 use crate::permit::{Admission, Permit};
 use crate::pid::{ActorId, Pid};
@@ -175,8 +175,9 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Resolves when every message that was queued before this call has been handled (or has otherwise ended), or the
-    /// incarnation has. What tests wait for instead of a while.
+    /// Resolves when every message that was queued before this call has been handled (or has otherwise ended), those
+    /// with places of their own (ticks, results of pipes) included, or the incarnation has ended. What tests wait for
+    /// instead of a while.
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -186,7 +187,8 @@ impl<A: Actor> ActorRef<A> {
         {
             let ties = core.ties.lock();
             if ties.living() != 0 {
-                let mark = Ordered { ticket: self.cell.mailbox.tail(), what: What::Mark(sender) };
+                let mark = Mark { own: self.cell.own_tail(), reached: sender };
+                let mark = Ordered { ticket: self.cell.mailbox.tail(), what: What::Mark(mark) };
                 core.control.lock().lane().ordered.push_back(mark);
                 core.raise(flag::ORDERED);
             }

@@ -55,21 +55,30 @@ struct Waiting<R> {
     deadline: Deadline,
 }
 
-/// When a question ends, and the timer that says so: armed only when its asker has to wait.
-struct Deadline {
+/// When waiting ends, and the timer that says so: armed only when somebody has to wait.
+pub(crate) struct Deadline {
     shared: Arc<Shared>,
     at: u64,
     timer: Option<TimerKey>,
 }
 
 impl Deadline {
+    pub(crate) fn new(shared: &Arc<Shared>, at: u64) -> Self {
+        Self { shared: shared.clone(), at, timer: None }
+    }
+
     fn has_passed(&self) -> bool {
         self.shared.port.now_ns() >= self.at
     }
 
-    fn arm(&mut self, cx: &Poller<'_>) {
-        if self.timer.is_none() {
-            self.timer = Some(self.shared.wheel.arm_waker(self.at, cx.waker().clone()));
+    /// Sees to it that the deadline wakes the task that polls now. False if it has passed.
+    pub(crate) fn wakes(&mut self, cx: &Poller<'_>) -> bool {
+        match self.timer {
+            Some(timer) => !self.has_passed() && self.shared.wheel.rewake(timer, cx.waker()),
+            None => {
+                self.timer = Some(self.shared.wheel.arm_waker(self.at, cx.waker().clone()));
+                true
+            }
         }
     }
 }
@@ -120,10 +129,9 @@ where
         if turn::is_fenced() {
             return Poll::Ready(Err(AskError::Fenced));
         }
-        if waiting.deadline.timer.is_some() && waiting.deadline.has_passed() {
+        if !waiting.deadline.wakes(cx) {
             return Poll::Ready(Err(AskError::Expired));
         }
-        waiting.deadline.arm(cx);
         this.state = State::Waiting(waiting);
         Poll::Pending
     }
@@ -152,7 +160,7 @@ where
     if let Some(runnable) = woken {
         in_place::run(shared, door.pace(), runnable, cx);
     }
-    Ok(Waiting { question, deadline: Deadline { shared: shared.clone(), at, timer: None } })
+    Ok(Waiting { question, deadline: Deadline::new(shared, at) })
 }
 
 impl<M, R, F> fmt::Debug for Ask<'_, M, R, F> {

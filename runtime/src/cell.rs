@@ -286,6 +286,12 @@ impl<A: Actor> Cell<A> {
         self.mailbox.between()
     }
 
+    /// Own messages so far, those still queued included.
+    pub(crate) fn own_tail(&self) -> u64 {
+        let own = self.own.lock();
+        self.core().counters.own() + own.as_ref().map_or(0, |own| own.len() as u64)
+    }
+
     pub(crate) fn load(&self) -> Load {
         Load { depth: self.mailbox.len() + self.mailbox.reserved(), limit: self.mailbox.capacity() }
     }

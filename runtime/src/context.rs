@@ -27,8 +27,7 @@ use crate::turn::{self, NEVER};
 /// links and piped futures end when the incarnation ends.
 pub struct Context<A: Actor> {
     cell: ActorCell<A>,
-    pid: Pid,
-    parent: Option<Pid>,
+    incarnation: u32,
     beside: Option<Box<Beside>>,
 }
 
@@ -40,8 +39,8 @@ struct Beside {
 }
 
 impl<A: Actor> Context<A> {
-    pub(crate) fn new(cell: ActorCell<A>, pid: Pid, parent: Option<Pid>) -> Self {
-        Self { cell, pid, parent, beside: None }
+    pub(crate) fn new(cell: ActorCell<A>, incarnation: u32) -> Self {
+        Self { cell, incarnation, beside: None }
     }
 
     /// The address of this actor.
@@ -51,17 +50,17 @@ impl<A: Actor> Context<A> {
 
     /// This incarnation.
     pub fn pid(&self) -> Pid {
-        self.pid
+        Pid { id: self.cell.core().id(), incarnation: self.incarnation }
     }
 
     /// Who started it and may stop it: its supervisor, if it has one.
     pub fn parent(&self) -> Option<Pid> {
-        self.parent
+        self.ties()?.parent()
     }
 
     /// Which life of its slot this is, from 1.
     pub fn incarnation(&self) -> u32 {
-        self.pid.incarnation
+        self.incarnation
     }
 
     /// The slot's name, if it has one.
@@ -81,7 +80,7 @@ impl<A: Actor> Context<A> {
     /// The ties of this incarnation. `None` once it was abandoned: they are another's now, or nobody's.
     fn ties(&self) -> Option<MutexGuard<'_, Ties>> {
         let ties = self.cell.core().ties.lock();
-        ties.lives(self.pid.incarnation).then_some(ties)
+        ties.lives(self.incarnation).then_some(ties)
     }
 }
 
@@ -121,7 +120,7 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// [`StartError::SlotTaken`] if the slot is running or belongs to another parent or system.
     pub fn begin<B: Actor>(&self, slot: &ActorRef<B>, args: B::Args, under: Under) -> Result<Starting, StartError> {
-        Start::under(self.any(), self.pid, under).begin(&slot.cell, self.cell.core().shared(), args)
+        Start::under(self.any(), self.pid(), under).begin(&slot.cell, self.cell.core().shared(), args)
     }
 
     /// Resolves when this actor's parent asks it to stop. For actors that trap exits and have long handlers: others
@@ -135,7 +134,7 @@ impl<A: Actor> Context<A> {
 
     /// What [`stopping`](Self::stopping) waits for, as a value to pass on.
     pub fn stop_watch(&self) -> StopWatch {
-        StopWatch { cell: self.any(), incarnation: self.pid.incarnation }
+        StopWatch { cell: self.any(), incarnation: self.incarnation }
     }
 
     /// Ends a slot below this actor that is not running: what is queued falls, senders are refused. A slot that is
@@ -155,7 +154,7 @@ impl<A: Actor> Context<A> {
         ties.tied().children.remove(&slot.id());
         drop(ties);
         let mut ties = slot.cell.core().ties.lock();
-        if ties.living() == 0 && ties.owner == self.pid.id {
+        if ties.living() == 0 && ties.owner == self.pid().id {
             ties.owner = ActorId::OUTSIDE;
         }
     }
@@ -186,7 +185,7 @@ impl<A: Actor> Context<A> {
     /// Links this incarnation with another: when either ends, the other gets its exit signal. Linking to a dead
     /// incarnation gives the exit signal [`NoProc`](ExitReason::NoProc) at once. At most one link a pair.
     pub fn link(&mut self, other: Pid) {
-        if other == self.pid {
+        if other == self.pid() {
             return;
         }
         let target = self.cell.core().shared().find(other.id);
@@ -196,7 +195,7 @@ impl<A: Actor> Context<A> {
             drop(ties);
             let mut ties = target.core().ties.lock();
             if ties.lives(other.incarnation) {
-                ties.tied().links.insert(self.pid, Arc::downgrade(&self.any()));
+                ties.tied().links.insert(self.pid(), Arc::downgrade(&self.any()));
                 return;
             }
         }
@@ -204,7 +203,7 @@ impl<A: Actor> Context<A> {
         if let Some(mut ties) = self.ties() {
             ties.tied().links.entry(other).or_insert_with(|| Arc::downgrade(&self.any()));
         }
-        let _ = send_exit(&self.any(), self.pid.incarnation, other, ExitReason::NoProc, Via::Link);
+        let _ = send_exit(&self.any(), self.incarnation, other, ExitReason::NoProc, Via::Link);
     }
 
     /// Removes a link. Once this returns no further exit signal of that link arrives; one may be waiting already.
@@ -214,7 +213,7 @@ impl<A: Actor> Context<A> {
         {
             let mut ties = target.core().ties.lock();
             if ties.lives(other.incarnation) {
-                ties.unlink(self.pid);
+                ties.unlink(self.pid());
             }
         }
     }
@@ -230,11 +229,11 @@ impl<A: Actor> Context<A> {
             Some(mut ties) => ties.tied().monitors.insert(monitor, (other, weak)),
             None => return monitor,
         };
-        let watcher = Watcher::Actor { cell: Arc::downgrade(&self.any()), incarnation: self.pid.incarnation };
+        let watcher = Watcher::Actor { cell: Arc::downgrade(&self.any()), incarnation: self.incarnation };
         if let Some(target) = target {
             let mut ties = target.core().ties.lock();
             if ties.lives(other.incarnation) {
-                ties.tied().watchers.insert((self.pid, monitor), watcher);
+                ties.tied().watchers.insert((self.pid(), monitor), watcher);
                 return monitor;
             }
         }
@@ -253,7 +252,7 @@ impl<A: Actor> Context<A> {
                 if let Some(cell) = cell.upgrade() {
                     let mut ties = cell.core().ties.lock();
                     if ties.lives(pid.incarnation) {
-                        ties.tied().watchers.remove(&(self.pid, monitor));
+                        ties.tied().watchers.remove(&(self.pid(), monitor));
                     }
                 }
             }
@@ -272,7 +271,7 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// [`Full`](crate::Reason::Full) if thousands of signals wait there unread.
     pub fn exit(&self, other: Pid, reason: ExitReason) -> Result<(), Refused> {
-        self.system().exit_from(self.pid, other, reason)
+        self.system().exit_from(self.pid(), other, reason)
     }
 
     /// Takes an exit signal of that incarnation that is waiting unread, if there is one: unlink first.
@@ -297,7 +296,7 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// [`StartError::NameTaken`], or [`StartError::Setting`] if the name is empty or longer than 255 bytes.
     pub fn register(&mut self, name: &str) -> Result<(), StartError> {
-        crate::start::register(&self.any(), self.pid, name)
+        crate::start::register(&self.any(), self.pid(), name)
     }
 
     /// Gives a name back.
@@ -306,7 +305,7 @@ impl<A: Actor> Context<A> {
         ties.tied().names.retain(|held| &**held != name);
         drop(ties);
         let core = self.cell.core();
-        core.shared().names.release(name, self.pid)
+        core.shared().names.release(name, self.pid())
     }
 
     /// Joins a process group of its system; [`System::members`] finds it there.
@@ -318,7 +317,7 @@ impl<A: Actor> Context<A> {
         if !groups.contains(&group) {
             groups.push(group.clone());
         }
-        core.shared().groups.join(&group, self.pid, Arc::downgrade(&self.any()));
+        core.shared().groups.join(&group, self.pid(), Arc::downgrade(&self.any()));
     }
 
     /// Leaves a process group.
@@ -327,7 +326,7 @@ impl<A: Actor> Context<A> {
         let Some(mut ties) = self.ties() else { return false };
         ties.tied().groups.retain(|joined| &**joined != group);
         drop(ties);
-        core.shared().groups.leave(group, self.pid)
+        core.shared().groups.leave(group, self.pid())
     }
 }
 
@@ -392,17 +391,18 @@ impl<A: Actor> Context<A> {
 /// Timers, futures and streams that end in the mailbox.
 impl<A: Actor> Context<A> {
     /// Sends itself a message, into a place of its own: a full mailbox does not refuse it. It is handled before what is
-    /// queued.
+    /// queued; but after 16 such messages (ticks and results of pipes among them) one from the mailbox has its turn.
     ///
     /// # Errors
     /// [`Full`](crate::Reason::Full) if 1,024 messages to itself wait already.
     pub fn send_self(&mut self, msg: impl Into<A::Msg>) -> Result<(), Refused> {
-        crate::timers::post_self(&self.cell, self.pid.incarnation, msg.into())
+        crate::timers::post_self(&self.cell, self.incarnation, msg.into())
     }
 
     /// Sends itself a message later. It has a place of its own: a full mailbox does not swallow it.
     pub fn send_after(&mut self, after: Duration, msg: impl Into<A::Msg>) -> TimerRef {
-        self.beside.get_or_insert_default().timers.once(&self.cell, self.pid, after, msg.into())
+        let pid = self.pid();
+        self.beside.get_or_insert_default().timers.once(&self.cell, pid, after, msg.into())
     }
 
     /// Sends itself a message every `period` from now. Ticks do not pile up: while one waits unread no other is
@@ -415,7 +415,8 @@ impl<A: Actor> Context<A> {
         period: Duration,
         make: impl FnMut() -> A::Msg + Send + 'static,
     ) -> Result<TimerRef, StartError> {
-        self.beside.get_or_insert_default().timers.every(&self.cell, self.pid, period, Box::new(make))
+        let pid = self.pid();
+        self.beside.get_or_insert_default().timers.every(&self.cell, pid, period, Box::new(make))
     }
 
     /// Stops a timer. False if it has fired or was stopped before; a message it had sent may be waiting.
@@ -434,7 +435,8 @@ impl<A: Actor> Context<A> {
         future: impl Future<Output = T> + Send + 'static,
         to: impl FnOnce(T) -> A::Msg + Send + 'static,
     ) -> Result<(), Refused> {
-        self.beside.get_or_insert_default().pipes.future(&self.cell, self.pid, future, to)
+        let pid = self.pid();
+        self.beside.get_or_insert_default().pipes.future(&self.cell, pid, future, to)
     }
 
     /// Sends every item of a stream as a message, then `end`. The stream is pulled only when the item before has been
@@ -452,7 +454,8 @@ impl<A: Actor> Context<A> {
         S: Stream + Send + 'static,
         S::Item: Send,
     {
-        self.beside.get_or_insert_default().pipes.stream(&self.cell, self.pid, stream, to, end)
+        let pid = self.pid();
+        self.beside.get_or_insert_default().pipes.stream(&self.cell, pid, stream, to, end)
     }
 
     /// Runs blocking code on a thread for such code, a bounded number at a time, and waits for it.
@@ -534,6 +537,6 @@ impl<A: Actor> Drop for Context<A> {
 
 impl<A: Actor> fmt::Debug for Context<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("pid", &self.pid).field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("Context").field("pid", &self.pid()).field("name", &self.name()).finish_non_exhaustive()
     }
 }

@@ -50,11 +50,16 @@ impl Counters {
         self.rare.get_or_init(Box::default)
     }
 
+    /// Messages that came through places of their own and were taken out.
+    pub(crate) fn own(&self) -> u64 {
+        self.rare.get().map_or(0, |rare| rare.own.get())
+    }
+
     /// The ends so far. Reading them while the actor runs gives figures of slightly different instants.
     pub(crate) fn read(&self, through_mailbox: u64, in_hand: u64, queued: u64) -> Law {
         let rare = |count: fn(&Rare) -> &Count| self.rare.get().map_or(0, |rare| count(rare).get());
         Law {
-            accepted: through_mailbox + rare(|rare| &rare.own),
+            accepted: through_mailbox + self.own(),
             handled: self.handled.get(),
             expired: rare(|rare| &rare.expired),
             cancelled: rare(|rare| &rare.cancelled),

@@ -65,15 +65,27 @@ impl Drop for Entered {
 /// What cannot be contained: a second panic while unwinding, stack overflow, allocation failure, foreign exceptions.
 #[inline]
 pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, Panic> {
-    let entered = Entered::new();
-    let result = catch_unwind(AssertUnwindSafe(code));
-    drop(entered);
-    result.map_err(recorded)
+    // Dropping what was thrown is part of it.
+    let _entered = Entered::new();
+    catch_unwind(AssertUnwindSafe(code)).map_err(recorded)
 }
 
 /// Drops user data; a panic of its destructor is a value, too.
 pub(crate) fn contain_drop<T>(value: T) -> Result<(), Panic> {
     if std::mem::needs_drop::<T>() { contain(|| drop(value)) } else { Ok(()) }
+}
+
+/// Drops user data that is nobody's any more: a panic of its destructor is reported and goes no further.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(panic) = contain_drop(value) {
+        report(&panic);
+    }
+}
+
+/// Reports a panic of a destructor that ends nothing.
+#[cold]
+pub(crate) fn report(panic: &Panic) {
+    tracing::error!(location = panic.location, "a destructor panicked: {}", panic.message);
 }
 
 /// Tells somebody who may be woken by it: what a foreign waker does is not ours to fail of.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::crash::contain;
+use crate::crash::{contain, discard};
 use crate::pid::{ActorId, Pid};
 use crate::port::Port;
 
@@ -87,10 +87,14 @@ impl DeadLetters {
 
     /// Tells of a letter; never waits.
     pub(crate) fn post(&self, letter: DeadLetter) {
-        if let Some(queue) = &self.queue
-            && queue.try_send(letter).is_err()
-        {
-            self.lost.fetch_add(1, Relaxed);
+        match &self.queue {
+            None => discard(letter),
+            Some(queue) => {
+                if let Err(unread) = queue.try_send(letter) {
+                    self.lost.fetch_add(1, Relaxed);
+                    discard(unread);
+                }
+            }
         }
         // Pairs with the load in `counts`: who sees a letter counted sees whether it was lost.
         self.posted.fetch_add(1, Release);

@@ -2,7 +2,7 @@
 
 use crate::actor::Actor;
 use crate::cell::ActorCell;
-use crate::crash::{CrashReport, Panic};
+use crate::crash::{CrashReport, Panic, discard};
 use crate::exit::{Callback, Crash, ExitReason};
 use crate::kinds::Recent;
 use crate::pid::Pid;
@@ -18,15 +18,9 @@ pub(crate) struct Ended {
     pub(crate) report: Option<Box<CrashReport>>,
 }
 
-impl Ended {
-    pub(crate) fn of(pid: Pid, reason: ExitReason) -> Self {
-        Self { pid, reason, failed_start: None, report: None }
-    }
-}
-
 /// What an incarnation gathers for its end.
 pub(crate) struct End {
-    pub(crate) pid: Pid,
+    incarnation: u32,
     pub(crate) recent: Recent,
     pub(crate) hand: Hand,
     /// Of the first crash: the others are its consequences.
@@ -34,8 +28,12 @@ pub(crate) struct End {
 }
 
 impl End {
-    pub(crate) fn new(pid: Pid) -> Self {
-        Self { pid, recent: Recent::default(), hand: Hand::default(), report: None }
+    pub(crate) fn new(incarnation: u32) -> Self {
+        Self { incarnation, recent: Recent::default(), hand: Hand::default(), report: None }
+    }
+
+    fn pid<A: Actor>(&self, cell: &ActorCell<A>) -> Pid {
+        Pid { id: cell.core().id(), incarnation: self.incarnation }
     }
 
     #[cold]
@@ -62,13 +60,13 @@ impl End {
         }
         let core = cell.core();
         self.report = Some(Box::new(CrashReport {
-            pid: self.pid,
+            pid: self.pid(cell),
             name: core.name.as_deref().map(str::to_owned),
             kind: std::any::type_name::<A>().to_owned(),
             crash: Crash::clone(crash),
             backtrace,
             recent: self.recent.kinds(&core.kinds).into_iter().map(str::to_owned).collect(),
-            restarts: self.pid.incarnation.saturating_sub(1),
+            restarts: self.incarnation.saturating_sub(1),
         }));
     }
 
@@ -80,10 +78,12 @@ impl End {
         reason: ExitReason,
     ) -> Ended {
         self.crashed(cell, &reason);
-        Ended { pid: self.pid, reason, failed_start: Some((ack, failure)), report: self.report }
+        Ended { pid: self.pid(cell), reason, failed_start: Some((ack, failure)), report: self.report }
     }
 
-    pub(crate) fn ended(self, reason: ExitReason) -> Ended {
-        Ended { pid: self.pid, reason, failed_start: None, report: self.report }
+    pub(crate) fn ended<A: Actor>(self, cell: &ActorCell<A>, reason: ExitReason) -> Ended {
+        let pid = self.pid(cell);
+        discard(self.hand);
+        Ended { pid, reason, failed_start: None, report: self.report }
     }
 }

@@ -25,11 +25,13 @@ pub(crate) struct Envelope<M> {
 /// A message with a place of its own, so that a full mailbox cannot swallow it.
 pub(crate) struct Own<M> {
     pub(crate) msg: M,
-    pub(crate) _token: Token,
+    pub(crate) token: Token,
 }
 
-/// What whoever sent it learns when the message is taken out.
+/// What whoever sent it learns when the message has been handled.
+#[derive(Default)]
 pub(crate) enum Token {
+    #[default]
     None,
     /// An interval: no second tick is queued while one waits.
     #[expect(dead_code, reason = "dropping it is its use")]

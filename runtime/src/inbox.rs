@@ -14,13 +14,18 @@ use crate::signal::Signal;
 use crate::turn;
 
 /// Messages and signals an incarnation handles before others get a turn.
-pub(crate) const BATCH: u32 = 64;
+pub(crate) const BATCH: u8 = 64;
 
-/// What comes before the mailbox.
-pub(crate) enum Item<M> {
-    /// Nothing does: a message is there.
+/// Messages of its own an incarnation handles before it looks for one in the mailbox: who always sends to itself, or
+/// whose timers and futures always have something, serves others all the same.
+const OWN_FIRST: u8 = 16;
+
+/// What is to be done next.
+pub(crate) enum Item {
+    /// A message is there, to be taken by [`Inbox::message`].
     Message,
-    Own(Own<M>),
+    /// A message with a place of its own is, to be taken by [`Inbox::own`].
+    Own,
     Signal(Signal),
     Fate(Fate),
 }
@@ -41,16 +46,20 @@ enum Look {
 pub(crate) struct Inbox<A: Actor> {
     cell: ActorCell<A>,
     /// Messages left in this turn.
-    batch: u32,
+    batch: u8,
+    /// Own messages left before the mailbox has its turn.
+    own_first: u8,
     /// The incarnation rests: its next poll begins a turn.
     rests: bool,
     /// What comes before the next message has been attended to, as far as its place has come.
     attended: bool,
+    /// The turn is that of an own message.
+    own_next: bool,
 }
 
 impl<A: Actor> Inbox<A> {
     pub(crate) fn open(cell: ActorCell<A>) -> Self {
-        Self { cell, batch: BATCH, rests: false, attended: false }
+        Self { cell, batch: BATCH, own_first: OWN_FIRST, rests: false, attended: false, own_next: false }
     }
 
     /// What came before the first turn: whoever is killed then runs no callback at all.
@@ -86,13 +95,19 @@ impl<A: Actor> Inbox<A> {
         envelope
     }
 
+    /// The next message with a place of its own, if it is its turn.
+    #[cold]
+    pub(crate) fn own(&mut self) -> Option<Own<A::Msg>> {
+        if std::mem::take(&mut self.own_next) { self.take_own() } else { None }
+    }
+
     /// Waits for something to do.
     #[inline]
-    pub(crate) fn next(&mut self) -> impl Future<Output = Item<A::Msg>> + Send {
+    pub(crate) fn next(&mut self) -> impl Future<Output = Item> + Send {
         poll_fn(|cx| self.poll_next(cx))
     }
 
-    fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Item<A::Msg>> {
+    fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Item> {
         if std::mem::take(&mut self.rests) {
             // A turn run in place takes one message and leaves the rest to the pumps.
             self.batch = if turn::is_in_place() { 1 } else { BATCH };
@@ -107,13 +122,17 @@ impl<A: Actor> Inbox<A> {
             {
                 // An actor that sends to itself has more to do for ever.
                 self.batch -= 1;
+                self.own_next = matches!(item, Some(Item::Own));
                 return item.map_or_else(|| self.rest(), Poll::Ready);
             }
             match self.look() {
                 Look::Message => {
-                    self.attended = flags & flag::ATTEND != 0;
+                    // As they are now: what was attended to has been lowered.
+                    self.attended = self.cell.core().flags() & flag::ATTEND != 0;
                     return Poll::Ready(Item::Message);
                 }
+                // The mailbox had its turn before own messages, and had nothing.
+                Look::Rest if flags & flag::OWN != 0 => {}
                 Look::Rest => return self.rest(),
                 Look::Again => {}
                 Look::Busy => {
@@ -127,9 +146,9 @@ impl<A: Actor> Inbox<A> {
     }
 
     /// Others first: this cell goes to the back of the run queue, if there is more to do.
-    fn yields(&mut self, cx: &Poller<'_>) -> Poll<Item<A::Msg>> {
+    fn yields(&mut self, cx: &Poller<'_>) -> Poll<Item> {
         let idle = if turn::is_in_place() {
-            self.receiver(Inlet::<A>::park) == Some(true)
+            self.receiver(Inlet::<A>::park) == Some(true) && self.cell.core().flags() & flag::OWN == 0
         } else {
             if !self.cell.core().pace.is_quick() {
                 // Who waits for room would wait long for the next such look.
@@ -157,42 +176,47 @@ impl<A: Actor> Inbox<A> {
 
     /// Ends the turn.
     #[inline]
-    fn rest(&mut self) -> Poll<Item<A::Msg>> {
+    fn rest(&mut self) -> Poll<Item> {
         self.rests = true;
         Poll::Pending
     }
 
     /// Looks at what comes before the mailbox. `Some(None)`: there is nothing to do until the next wake-up.
     #[cold]
-    fn attend(&mut self, flags: u32) -> Option<Option<Item<A::Msg>>> {
+    fn attend(&mut self, flags: u32) -> Option<Option<Item>> {
         if flags & (flag::URGENT | flag::ORDERED) != 0
             && let Some(item) = self.attend_lane()
         {
             return Some(item);
         }
-        if flags & flag::OWN != 0 {
-            return self.attend_own().map(|own| Some(Item::Own(own)));
+        if flags & flag::OWN == 0 {
+            return None;
         }
-        None
+        if self.own_first == 0 {
+            self.own_first = OWN_FIRST;
+            return None;
+        }
+        self.own_first -= 1;
+        Some(Some(Item::Own))
     }
 
-    fn attend_lane(&mut self) -> Option<Option<Item<A::Msg>>> {
+    fn attend_lane(&mut self) -> Option<Option<Item>> {
         let core = self.cell.core();
         let position = self.receiver(|receiver| receiver.position())?;
         let mut control = core.control.lock();
         if let Some(fate) = control.fate(core.pid(), core.traps(), false) {
             return Some(Some(Item::Fate(fate)));
         }
-        let due = control.due(position);
+        let due = control.due(position, core.counters.own());
         let (urgent, ordered) = control.left();
         let suspended = control.look().is_some_and(|lane| lane.suspended);
         core.lower(if urgent { 0 } else { flag::URGENT } | if ordered { 0 } else { flag::ORDERED });
         match due {
             Some(What::Signal(signal)) => Some(Some(Item::Signal(signal))),
-            Some(What::Mark(reached)) => {
+            Some(What::Mark(mark)) => {
                 drop(control);
                 // Whoever wanted to know may have gone.
-                tell(|| reached.send(()));
+                tell(|| mark.reached.send(()));
                 self.attend_lane()
             }
             None if suspended => Some(None),
@@ -200,7 +224,7 @@ impl<A: Actor> Inbox<A> {
         }
     }
 
-    fn attend_own(&mut self) -> Option<Own<A::Msg>> {
+    fn take_own(&mut self) -> Option<Own<A::Msg>> {
         let mut own = self.cell.own.lock();
         let next = own.as_mut().and_then(|queue| queue.pop_front());
         if own.as_ref().is_none_or(|queue| queue.is_empty()) {

@@ -87,10 +87,26 @@ pub(crate) struct Ordered {
 pub(crate) enum What {
     Signal(Signal),
     /// Somebody wants to know when everything before it has been handled.
-    Mark(oneshot::Sender<()>),
+    Mark(Mark),
+}
+
+/// A place between messages that somebody waits for. It is reached when the incarnation has also taken out this many
+/// own messages.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    pub(crate) own: u64,
+    pub(crate) reached: oneshot::Sender<()>,
 }
 
 impl What {
+    /// Whether it can be read once its place has come, after so many own messages.
+    fn is_due(&self, own: u64) -> bool {
+        match self {
+            Self::Signal(_) => true,
+            Self::Mark(mark) => mark.own <= own,
+        }
+    }
+
     fn exit(&self) -> Option<(Pid, &ExitReason)> {
         match self {
             Self::Signal(Signal::Exit { from, reason }) => Some((*from, reason)),
@@ -170,11 +186,13 @@ impl Control {
         lane.ordered.iter().find_map(|entry| entry.what.exit().map(|(_, reason)| Fate::Dies(reason.clone())))
     }
 
-    /// The next ordered signal whose place has come.
-    pub(crate) fn due(&mut self, position: u64) -> Option<What> {
-        let lane = self.lane.as_mut()?;
-        lane.ordered.front().filter(|entry| entry.ticket <= position)?;
-        lane.ordered.pop_front().map(|entry| entry.what)
+    /// The next ordered signal whose place has come, `position` messages and `own` own messages having been taken. A mark
+    /// that waits for own messages holds up nothing.
+    pub(crate) fn due(&mut self, position: u64, own: u64) -> Option<What> {
+        let ordered = &mut self.lane.as_mut()?.ordered;
+        let next = ordered.iter().position(|entry| entry.what.is_due(own))?;
+        ordered.get(next).filter(|entry| entry.ticket <= position)?;
+        ordered.remove(next).map(|entry| entry.what)
     }
 
     /// Drops the lane if nothing is left in it.
@@ -235,7 +253,7 @@ mod tests {
         let mut control = Control::default();
         control.lane().ordered.push_back(exit(ExitReason::Normal));
         assert_eq!(control.fate(OWN, false, false), None);
-        assert!(control.due(0).is_none());
+        assert!(control.due(0, 0).is_none());
     }
 
     #[test]
@@ -259,7 +277,19 @@ mod tests {
     fn an_ordered_signal_waits_for_its_ticket() {
         let mut control = Control::default();
         control.lane().ordered.push_back(Ordered { ticket: 3, ..exit(ExitReason::Shutdown) });
-        assert!(control.due(2).is_none());
-        assert!(control.due(3).is_some());
+        assert!(control.due(2, 0).is_none());
+        assert!(control.due(3, 0).is_some());
+    }
+
+    #[test]
+    fn a_mark_waits_for_its_ticket_and_for_own_messages_and_holds_up_no_signal() {
+        let mut control = Control::default();
+        let (reached, _) = oneshot::channel();
+        control.lane().ordered.push_back(Ordered { ticket: 1, what: What::Mark(Mark { own: 2, reached }) });
+        control.lane().ordered.push_back(Ordered { ticket: 3, ..exit(ExitReason::Shutdown) });
+        assert!(control.due(2, 1).is_none());
+        assert!(matches!(control.due(3, 1), Some(What::Signal(_))));
+        assert!(control.due(0, 2).is_none());
+        assert!(matches!(control.due(1, 2), Some(What::Mark(_))));
     }
 }

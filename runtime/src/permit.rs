@@ -11,12 +11,10 @@ use crashworthy_sync::mailbox::RoomTicket;
 
 use crate::actor::Actor;
 use crate::actor_ref::{ActorRef, Offer};
-use crate::ask::Door;
+use crate::ask::{Deadline, Door};
 use crate::cell::Status;
 use crate::error::{Reason, Refused, Rejected};
 use crate::message::{Criticality, Message};
-use crate::shared::Shared;
-use crate::time::TimerKey;
 use crate::turn::{self, Call};
 
 /// Room for one message, reserved. Dropped unsent, it gives the place back.
@@ -65,13 +63,13 @@ pub struct Admission<A: Actor> {
     target: ActorRef<A>,
     within: Duration,
     ticket: RoomTicket,
-    /// The deadline and its timer, once it had to wait.
-    waiting: Option<(u64, TimerKey, Arc<Shared>)>,
+    /// Until when, once it had to wait.
+    deadline: Option<Deadline>,
 }
 
 impl<A: Actor> Admission<A> {
     pub(crate) fn new(target: ActorRef<A>, within: Duration) -> Self {
-        Self { target, within, ticket: RoomTicket::default(), waiting: None }
+        Self { target, within, ticket: RoomTicket::default(), deadline: None }
     }
 
     fn permit(&self) -> Permit<A::Msg> {
@@ -98,14 +96,12 @@ impl<A: Actor> Future for Admission<A> {
             Poll::Pending => {}
         }
         let shared = cell.core().shared();
-        match &this.waiting {
-            Some((at, ..)) if shared.port.now_ns() >= *at => return Poll::Ready(Err(cell.full(Reason::NoTime))),
-            Some(_) => {}
-            None => {
-                let at = turn::deadline_after(&shared.port, this.within).min(turn::current().call.deadline);
-                let timer = shared.wheel.arm_waker(at, cx.waker().clone());
-                this.waiting = Some((at, timer, shared.clone()));
-            }
+        let deadline = this.deadline.get_or_insert_with(|| {
+            let at = turn::deadline_after(&shared.port, this.within).min(turn::current().call.deadline);
+            Deadline::new(shared, at)
+        });
+        if !deadline.wakes(cx) {
+            return Poll::Ready(Err(cell.full(Reason::NoTime)));
         }
         Poll::Pending
     }
@@ -114,9 +110,6 @@ impl<A: Actor> Future for Admission<A> {
 impl<A: Actor> Drop for Admission<A> {
     fn drop(&mut self) {
         self.target.cell.mailbox.cancel_room(&mut self.ticket);
-        if let Some((_, timer, shared)) = self.waiting.take() {
-            shared.wheel.cancel(timer);
-        }
     }
 }
 

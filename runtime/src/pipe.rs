@@ -1,9 +1,10 @@
 //! Futures and streams that run beside an actor and end in its mailbox.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context as Poller, Poll};
 
 use futures_core::Stream;
 use tokio::sync::Semaphore;
@@ -11,14 +12,14 @@ use tokio::task::AbortHandle;
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, AnyCell};
-use crate::crash::{Panic, contain};
+use crate::crash::{Panic, contain, discard};
 use crate::envelope::Token;
 use crate::error::{Reason, Refused};
 use crate::exit::Callback;
 use crate::pid::Pid;
 use crate::signal::{Via, send_exit};
 use crate::timers::post;
-use crate::turn::{self, CallScope};
+use crate::turn::{self, CallScope, Scoped};
 
 /// Futures and streams one actor may have running.
 const RUNNING: usize = 1024;
@@ -28,6 +29,28 @@ const RUNNING: usize = 1024;
 pub(crate) struct Pipes {
     running: Arc<AtomicUsize>,
     handles: Vec<AbortHandle>,
+}
+
+/// The author's future. Polled and dropped contained.
+struct Piped<F>(Option<Scoped<F>>);
+
+impl<F: Future> Piped<F> {
+    fn poll(&mut self, cx: &mut Poller<'_>) -> Poll<Result<F::Output, Panic>> {
+        let Some(future) = &mut self.0 else { unreachable!("a pipe that has ended is not polled again") };
+        let polled = match contain(|| Pin::new(future).poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(panic) => Err(panic),
+        };
+        discard(self.0.take());
+        Poll::Ready(polled)
+    }
+}
+
+impl<F> Drop for Piped<F> {
+    fn drop(&mut self) {
+        discard(self.0.take());
+    }
 }
 
 /// Counts one running pipe.
@@ -103,15 +126,17 @@ impl Pipes {
         }
         let running = Running(self.running.clone());
         let weak = Arc::downgrade(cell);
-        let mut pipe = Box::pin(CallScope::current().scope(pipe));
-        let task = cell.core().shared().port.spawn(async move {
+        let mut pipe = Piped(Some(CallScope::current().scope(pipe)));
+        let shared = cell.core().shared();
+        let stragglers = shared.stragglers.clone();
+        let task = shared.port.spawn(async move {
             let _running = running;
-            let met = poll_fn(move |cx| match contain(|| pipe.as_mut().poll(cx)) {
-                Ok(polled) => polled.map(Ok),
-                Err(panic) => std::task::Poll::Ready(Err(panic)),
-            })
-            .await;
-            if let (Err(panic), Some(cell)) = (met, weak.upgrade()) {
+            let met = poll_fn(move |cx| {
+                // It acts for its actor: what it sends is sent by that incarnation, or refused with it.
+                let _turn = turn::enter_system(pid, &stragglers);
+                pipe.poll(cx)
+            });
+            if let (Err(panic), Some(cell)) = (met.await, weak.upgrade()) {
                 crashed(cell, pid, &panic);
             }
         });

@@ -20,7 +20,7 @@ use crashworthy_sync::task::{Abandon, Claim, Ran, Run, Runnable, Schedule, Stale
 use crate::actor::Actor;
 use crate::cell::{ActorCell, AnyCell, Cell, Inlet, Owner, Status, flag};
 use crate::context::Context;
-use crate::crash::{contain, contain_drop};
+use crate::crash::{contain, contain_drop, discard};
 use crate::dead_letter::{DeadLetter, Fallen};
 use crate::end::{End, Ended};
 use crate::envelope::Envelope;
@@ -50,10 +50,9 @@ pub(crate) enum StartFailure {
 
 /// What a new incarnation is born with.
 pub(crate) struct Birth {
-    pub(crate) pid: Pid,
-    pub(crate) parent: Option<Pid>,
     /// Whoever waits for the start.
     pub(crate) ack: Option<StartAck>,
+    pub(crate) incarnation: u32,
 }
 
 /// What an attempt to abandon an incarnation met.
@@ -70,58 +69,71 @@ pub(crate) enum Abandoning {
 }
 
 /// The life of one incarnation.
-pub(crate) async fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Birth) -> Ended {
-    let Birth { pid, parent, ack } = birth;
-    let mut inbox = Inbox::open(cell.clone());
-    let mut end = End::new(pid);
-    let mut cx = Context::new(cell.clone(), pid, parent);
-    let init = match inbox.fate_before_init() {
-        None => guard(&cell, A::init(args, &mut cx)).await,
-        Some(fate) => Met::interrupted(fate),
-    };
-    let mut state = match init {
-        Met::Returned(Ok(state)) => state,
-        failed => return stillborn(&cell, failed, end, ack),
-    };
-    begun(&cell, pid.incarnation, ack);
-    if parent.is_some() {
-        give_way().await;
-    }
-    let served = catch(serve(&cell, &mut state, &mut cx, &mut inbox, &mut end)).await;
-    let mut ending = served.unwrap_or_else(|panic| panicked(&cell, panic, &mut end));
-    if ending.terminates {
-        match guard(&cell, state.terminate(&ending.reason, &mut cx)).await {
-            Met::Returned(()) => {}
-            Met::Broken(broken) => match *broken {
-                Broken::Panicked(panic) => ending.reason = end.panicked(&cell, panic, Callback::Terminate, None),
-                Broken::Interrupted(Fate::Dies(reason) | Fate::Stops(reason)) => ending.reason = reason,
-                Broken::Interrupted(Fate::Fenced) => {}
-            },
+///
+/// Every actor keeps such a frame: what is captured stays where it is, and what is rare lies elsewhere.
+pub(crate) fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Birth) -> impl Future<Output = Ended> + Send {
+    async move {
+        let mut inbox = Inbox::open(cell.clone());
+        let mut end = End::new(birth.incarnation);
+        let mut cx = Context::new(cell.clone(), birth.incarnation);
+        let init = match inbox.fate_before_init() {
+            None => guard(&cell, A::init(args, &mut cx)).await,
+            Some(fate) => {
+                discard(args);
+                Met::interrupted(fate)
+            }
+        };
+        let mut state = match init {
+            Met::Returned(Ok(state)) => state,
+            failed => return stillborn(&cell, failed, end, birth.ack),
+        };
+        if begun(&cell, birth) {
+            give_way().await;
         }
-    }
-    // Its destructor is user code: it may block, and then the turn can be abandoned like any other.
-    let dropped = match cell.user(|| contain_drop(state)) {
-        Ok(dropped) => dropped,
-        Err((_, Stale)) => return end.ended(ExitReason::Killed),
-    };
-    if let Err(panic) = dropped {
-        // Its first cause is worth more than what its remains did.
-        let reason = end.panicked(&cell, panic, Callback::Drop, None);
-        if ending.reason.is_normal_class() {
-            ending.reason = reason;
+        let served = catch(serve(&cell, &mut state, &mut cx, &mut inbox, &mut end)).await;
+        let mut ending = served.unwrap_or_else(|panic| panicked(&cell, panic, &mut end));
+        if ending.terminates {
+            match guard(&cell, state.terminate(&ending.reason, &mut cx)).await {
+                Met::Returned(()) => {}
+                Met::Broken(broken) => match *broken {
+                    Broken::Panicked(panic) => ending.reason = end.panicked(&cell, panic, Callback::Terminate, None),
+                    Broken::Interrupted(Fate::Dies(reason) | Fate::Stops(reason)) => ending.reason = reason,
+                    Broken::Interrupted(Fate::Fenced) => {}
+                },
+            }
         }
+        bury_state(&cell, state, end, ending.reason)
     }
-    end.ended(ending.reason)
 }
 
-/// `init` has returned: from here on it is this life that answers whoever waits for the start.
-fn begun<A: Actor>(cell: &ActorCell<A>, incarnation: u32, ack: Option<StartAck>) {
+/// Drops the state. Its destructor is user code: it may block, and then the turn can be abandoned like any other.
+fn bury_state<A: Actor>(cell: &ActorCell<A>, state: A, mut end: End, reason: ExitReason) -> Ended {
+    match cell.user(|| contain_drop(state)) {
+        Ok(Ok(())) => end.ended(cell, reason),
+        Ok(Err(panic)) => {
+            // Its first cause is worth more than what its remains did.
+            let dropped = end.panicked(cell, panic, Callback::Drop, None);
+            end.ended(cell, if reason.is_normal_class() { dropped } else { reason })
+        }
+        Err((_, Stale)) => end.ended(cell, ExitReason::Killed),
+    }
+}
+
+/// `init` has returned: from here on it is this life that answers whoever waits for the start. Whether it has a parent.
+fn begun<A: Actor>(cell: &ActorCell<A>, birth: Birth) -> bool {
     drop(cell.with_owner(|owner| owner.caller.take()));
-    set_running(cell, incarnation);
-    if let Some(ack) = ack {
+    let parented = {
+        let ties = cell.core().ties.lock();
+        if ties.lives(birth.incarnation) {
+            cell.core().set_status(Status::Running);
+        }
+        ties.parent().is_some()
+    };
+    if let Some(ack) = birth.ack {
         // Whoever started it may have gone: the actor lives on, tied by its link if there is one.
         let _ = ack.send(Ok(()));
     }
+    parented
 }
 
 /// `init` has not returned a state.
@@ -133,7 +145,7 @@ fn stillborn<A: Actor>(
     ack: Option<StartAck>,
 ) -> Ended {
     if failed.is_fenced() {
-        return end.ended(ExitReason::Killed);
+        return end.ended(cell, ExitReason::Killed);
     }
     drop(cell.with_owner(|owner| owner.caller.take()));
     let reason = match failed {
@@ -141,10 +153,14 @@ fn stillborn<A: Actor>(
         Met::Returned(Err(exit)) if exit.is_ignore() => {
             return end.before_start(cell, ack, StartFailure::Ignored, ExitReason::Normal);
         }
-        Met::Returned(Err(exit)) => match exit.verdict(Callback::Init, None) {
-            Verdict::Incarnation(reason) => reason,
-            Verdict::Message => exit.reason(),
-        },
+        Met::Returned(Err(exit)) => {
+            // The error is the author's: its text, and its end.
+            let judge = move || match exit.verdict(Callback::Init, None) {
+                Verdict::Incarnation(reason) => reason,
+                Verdict::Message => exit.reason(),
+            };
+            contain(judge).unwrap_or_else(|panic| end.panicked(cell, panic, Callback::Init, None))
+        }
         Met::Broken(broken) => match *broken {
             Broken::Panicked(panic) => end.panicked(cell, panic, Callback::Init, None),
             Broken::Interrupted(fate) => Ending::by(fate).reason,
@@ -170,25 +186,21 @@ async fn give_way() {
 /// The life of a stand-in: what it is told goes to whoever reads the channel.
 pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Msg>, birth: Birth) -> Ended {
     let mut inbox = Inbox::open(cell.clone());
-    begun(&cell, birth.pid.incarnation, birth.ack);
+    let end = End::new(birth.incarnation);
+    begun(&cell, birth);
     loop {
         if let Some(Envelope { msg, .. }) = inbox.message() {
             cell.core().counters.handled.bump();
-            // The reader may have gone: then the message is nobody's.
-            let _ = to.send(msg).await;
+            if let Err(unread) = to.send(msg).await {
+                discard(unread);
+            }
             continue;
         }
         match inbox.next().await {
-            Item::Message | Item::Own(_) | Item::Signal(_) => {}
-            Item::Fate(fate) => return Ended::of(birth.pid, Ending::by(fate).reason),
+            Item::Own => discard(inbox.own()),
+            Item::Message | Item::Signal(_) => {}
+            Item::Fate(fate) => return end.ended(&cell, Ending::by(fate).reason),
         }
-    }
-}
-
-fn set_running<A: Actor>(cell: &ActorCell<A>, incarnation: u32) {
-    let ties = cell.core().ties.lock();
-    if ties.lives(incarnation) {
-        cell.core().set_status(Status::Running);
     }
 }
 
@@ -244,7 +256,7 @@ impl<A: Actor> Run for Cell<A> {
                 claim.idle()
             }
             Turned::Ended(ended) => {
-                finish(task, *ended);
+                finish(task, ended);
                 claim.again()
             }
         }
@@ -258,7 +270,7 @@ fn poll(mut life: Life, waker: &Waker) -> Turned {
         Poll::Pending => Turned::Pending(life),
         Poll::Ready(ended) => {
             let _ = contain_drop(life);
-            Turned::Ended(Box::new(ended))
+            Turned::Ended(ended)
         }
     }
 }
@@ -277,7 +289,7 @@ fn retire<A: Actor>(task: &ActorCell<A>, claim: Claim<'_, Cell<A>>, turned: Turn
 /// What a turn came back with.
 enum Turned {
     Pending(Life),
-    Ended(Box<Ended>),
+    Ended(Ended),
 }
 
 /// What a cell without a life is to do.
@@ -327,13 +339,23 @@ fn between<A: Actor>(task: &ActorCell<A>) -> Between {
 /// Timers and futures die with their incarnation, and so does what they had sent.
 fn drain_own<A: Actor>(task: &ActorCell<A>) {
     let core = task.core();
-    let own = task.own.lock().take();
-    for entry in own.into_iter().flat_map(|queue| *queue) {
-        core.counters.rare().own.bump();
-        core.counters.rare().undelivered.bump();
-        let _ = contain_drop(entry);
+    if core.flags() & flag::OWN == 0 {
+        return;
     }
-    core.lower(flag::OWN);
+    loop {
+        let entry = {
+            let mut own = task.own.lock();
+            let Some(entry) = own.as_mut().and_then(|queue| queue.pop_front()) else {
+                *own = None;
+                return core.lower(flag::OWN);
+            };
+            // Counted before the lock goes: whoever reads the law in between misses none.
+            core.counters.rare().own.bump();
+            entry
+        };
+        core.counters.rare().undelivered.bump();
+        discard(entry);
+    }
 }
 
 /// Throws away what is queued before a position; its askers are told. False: a sender is about to fill its place, come
@@ -361,7 +383,7 @@ fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
                 if let Some(caller) = caller {
                     caller.force(AskError::Refused(core.closed()));
                 }
-                let _ = contain_drop(msg);
+                discard(msg);
                 core.shared().dead_letters.post(letter);
             }
             Pop::Busy => return false,

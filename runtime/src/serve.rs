@@ -17,10 +17,10 @@ use crashworthy_sync::task::{Stale, Task};
 use crate::actor::Actor;
 use crate::cell::{ActorCell, OWN_MESSAGE};
 use crate::context::Context;
-use crate::crash::{Panic, contain, contain_drop};
+use crate::crash::{Panic, contain, discard};
 use crate::dead_letter::{DeadLetter, Fallen};
 use crate::end::End;
-use crate::envelope::{Envelope, Own};
+use crate::envelope::{Envelope, Own, Token};
 use crate::error::{AskError, Reason};
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
 use crate::guard::{Broken, Met, interrupt, killer};
@@ -50,23 +50,49 @@ impl Ending {
     }
 }
 
-/// What is left of a callback when it panics, besides what the cell knows of the message in hand.
+/// What a callback has in hand, besides what the cell knows of the message.
 #[derive(Default)]
 pub(crate) struct Hand {
     /// [`Callback::Handle`] between two callbacks, too: so that messages need not say it.
-    pub(crate) callback: Callback,
+    callback: Callback,
+    rare: Option<Box<Beside>>,
+}
+
+/// What most messages do not bring along.
+#[derive(Default)]
+struct Beside {
     /// A copy of the message, if its type keeps one.
     salvage: Option<Box<dyn Any + Send>>,
+    /// Of a message with a place of its own: tells whoever sent it when it is settled.
+    token: Token,
 }
 
 impl Hand {
-    /// The message is handled: its copy is not needed.
+    /// The message is settled.
     #[inline(always)]
-    fn forget(&mut self) {
-        if self.salvage.is_some() {
-            let _ = contain_drop(self.salvage.take());
+    fn open(&mut self) {
+        if self.rare.is_some() {
+            discard(self.rare.take());
         }
     }
+
+    #[cold]
+    fn rare(&mut self) -> &mut Beside {
+        self.rare.get_or_insert_default()
+    }
+
+    fn take_salvage(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.rare.as_mut()?.salvage.take()
+    }
+}
+
+/// Awaits a callback that has begun, and was polled in this turn already. What kills is obeyed at every await.
+macro_rules! awaited {
+    ($cell:expr, $call:expr, $future:expr) => {{
+        let mut polled = true;
+        poll_fn(|cx| if std::mem::take(&mut polled) { Poll::Pending } else { step($cell, $call, $future.as_mut(), cx) })
+            .await
+    }};
 }
 
 /// Handles messages and signals until the incarnation is to end. Not contained: a panic of a callback leaves through
@@ -84,16 +110,16 @@ pub(crate) async fn serve<A: Actor>(
             match next_message(cell, inbox, end, handling.as_mut(), |msg| state.handle(msg, cx)) {
                 Begun::Handled => continue,
                 Begun::Returned(met) => Some(met),
-                Begun::Awaits(call) => Some(resume(cell, call, handling).await),
+                Begun::Awaits(call) => Some(awaited!(cell, call, handling)),
                 Begun::Nothing => None,
             }
         };
         let ending = match met {
             Some(met) => settle(cell, met, end),
             None => match inbox.next().await {
-                Item::Message => None,
-                Item::Own(Own { msg, .. }) => handle_own(cell, state, msg, cx, end).await,
-                Item::Signal(signal) => read(cell, state, signal, cx, end).await,
+                Item::Message | Item::Own => None,
+                // Boxed: its frame is not to be a part of everybody's.
+                Item::Signal(signal) => Box::pin(read(cell, state, signal, cx, end)).await,
                 Item::Fate(fate) => Some(Ending::by(fate)),
             },
         };
@@ -128,36 +154,55 @@ where
     F: Future<Output = Result<(), Exit>>,
 {
     let Some(Envelope { msg, caller, deadline, criticality, from, stamp }) = inbox.message() else {
-        return Begun::Nothing;
+        return own_message(cell, inbox, end, handling, handle);
     };
-    if caller.is_none() && deadline == turn::NEVER {
-        take(cell, &msg, 0, (from, stamp), end);
-        return match begin(cell, handling, || handle(msg)) {
-            Poll::Ready(Met::Returned(Ok(()))) => {
-                handled(cell, end);
-                Begun::Handled
-            }
-            Poll::Ready(met) => Begun::Returned(met),
-            Poll::Pending => Begun::Awaits(None),
-        };
-    }
+    let called = caller.is_some() || deadline != turn::NEVER;
     let call = Call { deadline, criticality };
-    if !is_due(cell, caller, call) {
+    if called && !is_due(cell, caller, call) {
         drop_unhandled(cell, msg, end);
         return Begun::Handled;
     }
     take(cell, &msg, 0, (from, stamp), end);
-    turn::set_call(call);
+    if called {
+        turn::set_call(call);
+    }
     let begun = begin(cell, handling, || handle(msg));
-    turn::set_call(Call::NONE);
+    if called {
+        turn::set_call(Call::NONE);
+    }
     match begun {
         Poll::Ready(Met::Returned(Ok(()))) => {
-            answered(cell);
+            if called {
+                answered(cell);
+            }
             handled(cell, end);
             Begun::Handled
         }
         Poll::Ready(met) => Begun::Returned(met),
-        Poll::Pending => Begun::Awaits(Some(call)),
+        Poll::Pending => Begun::Awaits(called.then_some(call)),
+    }
+}
+
+/// The same with a message that has a place of its own.
+#[inline(never)]
+fn own_message<A: Actor, F>(
+    cell: &ActorCell<A>,
+    inbox: &mut Inbox<A>,
+    end: &mut End,
+    handling: Pin<&mut Berth<F>>,
+    handle: impl FnOnce(A::Msg) -> F,
+) -> Begun
+where
+    F: Future<Output = Result<(), Exit>>,
+{
+    let Some(Own { msg, token }) = inbox.own() else { return Begun::Nothing };
+    if !matches!(token, Token::None) {
+        end.hand.rare().token = token;
+    }
+    take(cell, &msg, OWN_MESSAGE, (cell.core().id(), cell.core().shared().stamp()), end);
+    match begin(cell, handling, || handle(msg)) {
+        Poll::Ready(met) => Begun::Returned(met),
+        Poll::Pending => Begun::Awaits(None),
     }
 }
 
@@ -182,18 +227,7 @@ fn begin<A: Actor, F: Future>(
 fn handled<A: Actor>(cell: &ActorCell<A>, end: &mut End) {
     cell.core().doing.store(0, Relaxed);
     cell.core().counters.handled.bump();
-    end.hand.forget();
-}
-
-/// Awaits a callback that has begun. What kills is obeyed at every await.
-async fn resume<A: Actor, F: Future>(
-    cell: &ActorCell<A>,
-    call: Option<Call>,
-    mut future: Pin<&mut Berth<F>>,
-) -> Met<F::Output> {
-    // It was polled in this turn already.
-    let mut polled = true;
-    poll_fn(|cx| if std::mem::take(&mut polled) { Poll::Pending } else { step(cell, call, future.as_mut(), cx) }).await
+    end.hand.open();
 }
 
 /// Polls a callback again, as user code of this turn. One that is interrupted is dropped as user code, too.
@@ -254,25 +288,8 @@ fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId
     let index = end.recent.note(msg.kind(), &core.kinds);
     core.doing.store((u32::from(index) + 1) | whence, Relaxed);
     if let Some(copy) = msg.salvage() {
-        end.hand.salvage = Some(copy);
+        end.hand.rare().salvage = Some(copy);
     }
-}
-
-/// Handles a message with a place of its own.
-async fn handle_own<A: Actor>(
-    cell: &ActorCell<A>,
-    state: &mut A,
-    msg: A::Msg,
-    cx: &mut Context<A>,
-    end: &mut End,
-) -> Option<Ending> {
-    take(cell, &msg, OWN_MESSAGE, (cell.core().id(), cell.core().shared().stamp()), end);
-    let mut handling = pin!(Berth::new());
-    let met = match begin(cell, handling.as_mut(), || state.handle(msg, cx)) {
-        Poll::Ready(met) => met,
-        Poll::Pending => resume(cell, None, handling).await,
-    };
-    settle(cell, met, end)
 }
 
 /// Has a signal read.
@@ -287,7 +304,7 @@ async fn read<A: Actor>(
     let mut reading = pin!(Berth::new());
     let met = match begin(cell, reading.as_mut(), || state.on_signal(signal, cx)) {
         Poll::Ready(met) => met,
-        Poll::Pending => resume(cell, None, reading).await,
+        Poll::Pending => awaited!(cell, None, reading),
     };
     let ending = settle(cell, met, end);
     end.hand.callback = Callback::Handle;
@@ -323,12 +340,14 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut E
     let refused = matches!(&met, Met::Returned(Err(_)));
     let ending = match met {
         Met::Returned(Ok(())) => None,
-        Met::Returned(Err(exit)) => match exit.verdict(callback, kind) {
-            Verdict::Message => None,
-            Verdict::Incarnation(reason) => {
+        // The error is the author's: its text, and its end.
+        Met::Returned(Err(exit)) => match contain(move || exit.verdict(callback, kind)) {
+            Ok(Verdict::Message) => None,
+            Ok(Verdict::Incarnation(reason)) => {
                 end.crashed(cell, &reason);
                 Some(Ending { reason, terminates: true })
             }
+            Err(panic) => Some(Ending { reason: end.panicked(cell, panic, callback, kind), terminates: true }),
         },
         Met::Broken(broken) => Some(match *broken {
             Broken::Panicked(panic) => Ending { reason: end.panicked(cell, panic, callback, kind), terminates: true },
@@ -342,7 +361,8 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut E
             None => AskError::Unanswered,
         });
     }
-    let salvage = end.hand.salvage.take();
+    let salvage = end.hand.take_salvage();
+    end.hand.open();
     if let Some(kind) = kind {
         match &ending {
             // An actor that says "I am done" has handled the message it said it in.

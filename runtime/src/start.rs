@@ -93,7 +93,7 @@ impl Start {
         let (question, ack, starter) = channel::<Started, AskError>(AskError::Died);
         // No turn settles this one: a life that is dropped unsaid is an answer.
         starter.settle(AskError::Died);
-        let birth = Birth { pid, parent, ack: Some(ack) };
+        let birth = Birth { ack: Some(ack), incarnation: pid.incarnation };
         let life = Box::pin(life(cell.clone(), birth));
         {
             let mut control = core.control.lock();

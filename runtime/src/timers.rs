@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, AnyCell, Cell, flag, wake};
+use crate::crash::{contain, discard, report};
 use crate::envelope::{Own, Ticket, Token};
 use crate::error::{Reason, Refused, StartError};
 use crate::exit::Callback;
@@ -92,7 +93,10 @@ impl Timers {
 
     pub(crate) fn cancel_all(&mut self, shared: &Shared) {
         for armed in std::mem::take(&mut self.armed).into_values() {
-            armed.stop(shared);
+            // With it goes the author's message, or what makes them.
+            if let Err(panic) = contain(|| armed.stop(shared)) {
+                report(&panic);
+            }
         }
     }
 
@@ -116,15 +120,17 @@ impl Armed {
     }
 }
 
-/// Puts a message into its own place in the cell, if that incarnation still lives.
+/// Puts a message into its own place in the cell, if that incarnation still lives; else the message is nobody's.
 pub(crate) fn post<A: Actor>(cell: &Task<Cell<A>>, incarnation: u32, msg: A::Msg, token: Token) -> bool {
     {
         let ties = cell.core().ties.lock();
         if !ties.lives(incarnation) {
+            drop(ties);
+            discard(msg);
             return false;
         }
         let mut own = cell.own.lock();
-        own.get_or_insert_with(|| Box::new(VecDeque::new())).push_back(Own { msg, _token: token });
+        own.get_or_insert_with(|| Box::new(VecDeque::new())).push_back(Own { msg, token });
         cell.core().raise(flag::OWN);
     }
     wake(cell);
@@ -153,8 +159,12 @@ struct Once<A: Actor> {
 
 impl<A: Actor> Expire for Once<A> {
     fn expire(&self, _token: u64) {
-        if let (Some(cell), Some(msg)) = (self.cell.upgrade(), self.msg.lock().take()) {
-            post(&cell, self.incarnation, msg, Token::None);
+        let msg = self.msg.lock().take();
+        match (self.cell.upgrade(), msg) {
+            (Some(cell), Some(msg)) => {
+                post(&cell, self.incarnation, msg, Token::None);
+            }
+            (_, unsent) => discard(unsent),
         }
     }
 }
@@ -187,7 +197,7 @@ impl<A: Actor> Every<A> {
         }
         if !self.waiting.swap(true, Ordering::AcqRel) {
             let ticket = Ticket(self.waiting.clone());
-            let made = crate::crash::contain(|| (self.make.lock())());
+            let made = contain(|| (self.make.lock())());
             match made {
                 Ok(msg) => {
                     if !post(&cell, self.incarnation, msg, Token::Tick(ticket)) {

@@ -84,6 +84,12 @@ impl Shard {
         Some(self.slab.remove(index))
     }
 
+    /// What is done when this timer ends, while it is armed.
+    pub(super) fn entry(&mut self, index: u32, serial: u64) -> Option<&mut Entry> {
+        self.slab.get(index, serial)?;
+        Some(&mut self.slab.node(index).entry)
+    }
+
     pub(super) fn contains(&self, index: u32, serial: u64) -> bool {
         self.slab.get(index, serial).is_some()
     }

@@ -1,17 +1,18 @@
 //! The wheel as others see it: shards, each behind a lock of its own, and a driver that knows the earliest timer.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::Notify;
 
 use super::shard::{Advanced, NEVER, Shard};
 use super::slab::Entry;
 use super::{TICK_NS, driver};
+use crate::crash::{contain, discard};
 use crate::port::Port;
 
 /// Timers looked at under one lock: what an arming thread may have to wait for.
@@ -90,6 +91,22 @@ impl Wheel {
         self.insert(at, Entry::Wake(waker))
     }
 
+    /// Lets a timer of [`arm_waker`](Self::arm_waker) wake this task, whichever it woke before. False if it has ended.
+    pub fn rewake(&self, key: TimerKey, waker: &Waker) -> bool {
+        match self.shard(key).lock().entry(key.index, key.serial) {
+            None => return false,
+            Some(Entry::Wake(armed)) if armed.will_wake(waker) => return true,
+            Some(_) => {}
+        }
+        // Wakers are foreign: cloned before the lock, and dropped after it.
+        let mut fresh = Entry::Wake(waker.clone());
+        let mut shard = self.shard(key).lock();
+        let armed = shard.entry(key.index, key.serial).map(|entry| std::mem::swap(entry, &mut fresh)).is_some();
+        drop(shard);
+        discard(fresh);
+        armed
+    }
+
     fn insert(&self, at: u64, entry: Entry) -> TimerKey {
         let shard = self.own_shard();
         let now = self.port.coarse_ns() / TICK_NS;
@@ -98,9 +115,19 @@ impl Wheel {
         // before this timer was in, its lock came first, so the announcement is seen here.
         if begins < self.wakes.load(Ordering::Relaxed) {
             self.wakes.fetch_min(begins, Ordering::Relaxed);
-            self.bell.notify_one();
+            self.ring();
         }
         TimerKey { serial, index, shard: shard as u32 }
+    }
+
+    /// Wakes the driver, which may not wait behind whoever arms a timer: a turn of an actor, that may go on to block its
+    /// thread. On a worker, tokio puts a task that is woken into a slot that no other worker takes from; a second task,
+    /// that does nothing, pushes it out of there.
+    fn ring(&self) {
+        self.bell.notify_one();
+        if self.port.runtime().runtime_flavor() == RuntimeFlavor::MultiThread {
+            drop(self.port.spawn(async {}));
+        }
     }
 
     /// Takes a timer out. False if it has ended, is just ending, or was cancelled before.
@@ -165,10 +192,9 @@ impl Wheel {
     }
 
     fn contain(&self, foreign: impl FnOnce()) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
+        if let Err(panic) = contain(foreign) {
             self.panics.fetch_add(1, Ordering::Relaxed);
-            // Dropping what was thrown may throw again; what that throws is let go.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(std::mem::forget);
+            tracing::error!(location = panic.location, "the target of a timer panicked: {}", panic.message);
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use crashworthy_runtime::{ActorRef, AskError, CallScope, Reply, System};
 use tokio::sync::oneshot;
 
-use crate::stage::{Order, Puppet, SOON, act, bare, everywhere, law, lawful, ms, now, puppet, until, who};
+use crate::stage::{
+    Order, Puppet, SOON, act, bare, everywhere, law, lawful, ms, now, poll_elsewhere, puppet, until, who,
+};
 
 /// An actor that is busy until the gate opens.
 async fn busy(system: &System) -> (ActorRef<Puppet>, crate::stage::Journal, oneshot::Sender<()>) {
@@ -52,6 +54,19 @@ fn a_deadline_begins_at_the_first_poll() {
         assert_eq!(ask.await, Ok(1));
         drop(actor.ask(|reply| Order::Echo(2, reply)));
         assert_eq!(law(&actor).accepted, 1);
+    });
+}
+
+#[test]
+fn an_ask_that_moves_to_another_task_keeps_its_deadline() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal, gate) = busy(&system).await;
+        let mut ask = actor.ask(|reply| Order::Echo(1, reply)).within(ms(50));
+        assert!(poll_elsewhere(&mut ask).is_pending());
+        assert_eq!(ask.await, Err(AskError::Expired));
+        drop(gate);
+        lawful(&system).await;
     });
 }
 

@@ -4,6 +4,7 @@
 
 mod stage;
 
+mod admission;
 mod asks;
 mod c1_down_after_messages;
 mod c2_given_up;
@@ -13,6 +14,11 @@ mod c5_abandoned;
 mod c6_law;
 mod c7_stop_and_drain;
 mod d_replies;
+mod g1_drops;
 mod g1_panics;
+mod names;
 mod order;
+mod pipes;
+mod recipients;
 mod signals;
+mod timers;

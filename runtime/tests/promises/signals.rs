@@ -1,25 +1,11 @@
 //! Links, monitors and exit signals: OTP's rules, sentence by sentence.
 
-use crashworthy_runtime::{ActorRef, Context, ExitReason, MonitorRef, Pid, Reason, Signal, StartError, System, Under};
+use crashworthy_runtime::{ActorRef, ExitReason, MonitorRef, Pid, Reason, Signal, StartError, System, Under};
 use tokio::sync::oneshot;
 
 use crate::stage::{
-    Event, Nursery, Order, Part, Puppet, act, bare, everywhere, lawful, now, part, puppet, trapping, until, who,
+    Event, Nursery, Order, Part, Puppet, act, bare, does, everywhere, lawful, now, part, puppet, trapping, until, who,
 };
-
-/// Has an actor do something and returns what it answers.
-async fn does<R: Send + 'static>(
-    actor: &ActorRef<Puppet>,
-    deed: impl FnOnce(&mut Context<Puppet>) -> R + Send + 'static,
-) -> R {
-    let (sender, answer) = oneshot::channel();
-    let order = now(move |_, cx| {
-        let _ = sender.send(deed(cx));
-        Ok(())
-    });
-    actor.tell(order).expect("it takes orders");
-    answer.await.expect("it obeys")
-}
 
 async fn link(actor: &ActorRef<Puppet>, other: Pid) {
     does(actor, move |cx| cx.link(other)).await;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crashworthy_runtime::{
@@ -44,6 +45,11 @@ pub(crate) fn two_workers() -> tokio::runtime::Runtime {
 
 fn in_time(runtime: &tokio::runtime::Runtime, test: impl Future<Output = ()>) {
     runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("the test ends in time") });
+}
+
+/// Polls once, for a task that is never heard of again.
+pub(crate) fn poll_elsewhere<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut std::task::Context::from_waker(Waker::noop()))
 }
 
 /// Lets others run until it is so.
@@ -336,6 +342,20 @@ pub(crate) async fn cast(system: &System, as_what: impl FnOnce(Part) -> Part) ->
     let actor = system.spawn::<Puppet>(as_what(part)).await.expect("a puppet starts");
     assert_eq!(journal.next().await, Event::Init(1));
     (actor, journal)
+}
+
+/// Has an actor do something and returns what it answers.
+pub(crate) async fn does<R: Send + 'static>(
+    actor: &ActorRef<Puppet>,
+    deed: impl FnOnce(&mut Context<Puppet>) -> R + Send + 'static,
+) -> R {
+    let (sender, answer) = oneshot::channel();
+    let order = now(move |_, cx| {
+        let _ = sender.send(deed(cx));
+        Ok(())
+    });
+    actor.tell(order).expect("it takes orders");
+    answer.await.expect("it obeys")
 }
 
 /// Ask for the running incarnation: an answer proves that it serves.
