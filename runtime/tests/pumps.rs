@@ -262,6 +262,90 @@ fn a2_a_sleep_ends_beside_a_saturated_pump() {
 }
 
 #[test]
+fn a2_what_comes_from_outside_waits_for_few_turns_that_take_time() {
+    let runtime = one_thread();
+    let pool = pool(&runtime, 1);
+    let turns = Arc::new(AtomicU64::new(0));
+    let busy: Vec<_> = (0..4)
+        .map(|_| {
+            let turns = turns.clone();
+            job(move || {
+                turns.fetch_add(1, SeqCst);
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_micros(100) {}
+                Then::Again
+            })
+        })
+        .collect();
+    busy.iter().for_each(|job| start(&pool, job));
+    runtime.block_on(async {
+        for _ in 0..10 {
+            let began = turns.load(SeqCst);
+            let (counted, ran) = (turns.clone(), Arc::new(AtomicU64::new(0)));
+            let at = ran.clone();
+            start(
+                &pool,
+                &job(move || {
+                    at.store(counted.load(SeqCst), SeqCst);
+                    Then::Idle
+                }),
+            );
+            while ran.load(SeqCst) == 0 {
+                let waited = turns.load(SeqCst) - began;
+                assert!(waited < 32, "{waited} turns of 100 us and no look at what came from outside");
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    assert!(turns.load(SeqCst) > 0);
+    pool.close();
+}
+
+#[test]
+fn a2_what_comes_from_outside_leaves_turns_to_those_that_wait() {
+    const OUTSIDE: u64 = 200;
+    let runtime = one_thread();
+    let pool = pool(&runtime, 1);
+    let spin = || {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(1) {}
+    };
+    let (turns, outside) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (counted, come) = (turns.clone(), outside.clone());
+    let own = job(move || {
+        counted.fetch_add(1, SeqCst);
+        spin();
+        if come.load(SeqCst) < OUTSIDE { Then::Again } else { Then::Idle }
+    });
+    start(&pool, &own);
+    runtime.block_on(async {
+        while turns.load(SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // More than one poll takes in, each turn so long that a look at the injector is always due.
+        for _ in 0..OUTSIDE {
+            let outside = outside.clone();
+            start(
+                &pool,
+                &job(move || {
+                    outside.fetch_add(1, SeqCst);
+                    spin();
+                    Then::Idle
+                }),
+            );
+        }
+        let before = turns.load(SeqCst);
+        let begun = Instant::now();
+        while outside.load(SeqCst) < OUTSIDE {
+            assert!(begun.elapsed() < HANG, "what came from outside has no turns");
+            tokio::task::yield_now().await;
+        }
+        assert!(turns.load(SeqCst) > before, "it had turns in between");
+    });
+    pool.close();
+}
+
+#[test]
 fn a3_each_turn_has_a_budget_of_its_own() {
     const ACTORS: usize = 64;
     const MESSAGES: usize = 1_000;
@@ -326,6 +410,34 @@ fn a4_a_pump_shares_what_waits_behind_a_blocking_turn() {
     assert!(pool.stats().pumps.iter().any(|pump| pump.state == PumpState::InTurn && pump.queued == 0));
     assert!(pool.stats().pumps.iter().all(|pump| pump.panics == 0), "the blocking turn has not given up");
     open.send(()).expect("the turn waits");
+}
+
+#[test]
+fn a4_what_a_pump_leaves_when_its_poll_ends_is_not_stuck_with_its_worker() {
+    let runtime = workers(2);
+    let pool = idle_pool(&runtime, 2);
+    let (ran, order) = channel();
+    // Often enough for the pump to yield in each of its ways.
+    for _ in 0..16 {
+        let (open, mut compute) = gate();
+        let (inner, left, tasks) = (pool.clone(), announced("left", &ran), runtime.handle().clone());
+        let mut task = Some(async move { compute() });
+        start(
+            &pool,
+            &job(move || {
+                // So long that the poll ends with this turn; then the task has this worker for itself.
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_micros(150) {}
+                start(&inner, &left);
+                if let Some(task) = task.take() {
+                    drop(tasks.spawn(task));
+                }
+                Then::Idle
+            }),
+        );
+        assert_eq!(next(&order), "left", "while the task still computes");
+        open.send(()).expect("the task waits");
+    }
 }
 
 #[test]

@@ -15,7 +15,9 @@
 //!   the next is left to tokio; every so often tokio looks at its drivers first.
 //! - **Every turn has a budget of its own** for tokio's resources: a turn cannot use up another's.
 //! - **Nothing is out of reach.** All that is queued, on any pump, can be taken by another, also while that pump's
-//!   turn blocks.
+//!   turn blocks, and while it waits for its next poll.
+//! - **Nobody starves.** What waits longest runs although something is always made ready last; what comes from outside
+//!   is looked at every so many turns, and every so often.
 //! - **A notified pump that does not come holds nobody back**: see [`crashworthy_sync::wakeup`].
 //! - **An idle pool uses no CPU.** No ticker, no polling.
 //! - **The end is told, once.** When the runtime drops its tasks, or [`Pool::close`] is called, the pool takes no more

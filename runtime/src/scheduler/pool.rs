@@ -60,7 +60,7 @@ impl Pool {
             left: AtomicUsize::new(pumps),
         });
         for (pump, queue) in locals.into_iter().enumerate() {
-            let seat = Seat { pool: pool.address(), pump, queue, turn_ns: 0 };
+            let seat = Seat { pool: pool.address(), pump, queue, turn_ns: 0, outside_at: 0, inside: 0 };
             pool.runtime.spawn(Pump::new(pool.clone(), Box::new(seat)));
         }
         pool
