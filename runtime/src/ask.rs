@@ -63,8 +63,14 @@ struct Deadline {
 }
 
 impl Deadline {
-    fn has_passed(&self) -> bool {
-        self.shared.port.now_ns() >= self.at
+    /// How the question ends if there is still no answer now that its asker is woken.
+    fn over(&self) -> Option<AskError> {
+        self.timer.as_ref()?;
+        match self.shared.port.now_ns() >= self.at {
+            true => Some(AskError::Expired),
+            // The runtime has gone, and whoever turned the wheel with it.
+            false => self.shared.wheel.is_closed().then_some(AskError::Died),
+        }
     }
 
     fn arm(&mut self, cx: &Poller<'_>) {
@@ -120,8 +126,8 @@ where
         if turn::is_fenced() {
             return Poll::Ready(Err(AskError::Fenced));
         }
-        if waiting.deadline.timer.is_some() && waiting.deadline.has_passed() {
-            return Poll::Ready(Err(AskError::Expired));
+        if let Some(error) = waiting.deadline.over() {
+            return Poll::Ready(Err(error));
         }
         waiting.deadline.arm(cx);
         this.state = State::Waiting(waiting);

@@ -160,6 +160,13 @@ impl Port {
         self.runtime.spawn(task)
     }
 
+    /// Blocks this thread for a while. For the thread that learns that the runtime has gone: there is none to wait in.
+    pub(crate) fn pause(&self, time: Duration) {
+        if self.is_watched() {
+            std::thread::sleep(time);
+        }
+    }
+
     /// The runtime that tasks and blocking calls go to.
     pub fn runtime(&self) -> &Handle {
         &self.runtime

@@ -8,6 +8,7 @@ use crashworthy_sync::task::Task;
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
+use crate::burial::end_late;
 use crate::cell::{ActorCell, AnyCell, Status, WeakCell, attach};
 use crate::end::Ended;
 use crate::error::{AskError, StartError};
@@ -15,7 +16,7 @@ use crate::names::LONGEST;
 use crate::pid::{ActorId, Pid};
 use crate::process::{Birth, StartFailure, Started, live};
 use crate::shared::Shared;
-use crate::signal::{Down, MonitorRef, send_kill};
+use crate::signal::{Down, MonitorRef};
 use crate::ties::Watcher;
 use crate::turn;
 
@@ -102,8 +103,7 @@ impl Start {
             shared.pool.schedule(runnable);
         }
         if shared.is_closed() {
-            // The system ended meanwhile, and may have looked at this cell before it lived.
-            send_kill(&any, pid.incarnation);
+            end_late(shared, &any, pid.incarnation);
         }
         Ok(Starting { pid, question })
     }

@@ -187,7 +187,7 @@ impl Pool {
     }
 
     /// Drops what is queued, on every pump.
-    pub(super) fn drop_queued(&self) {
+    pub(crate) fn drop_queued(&self) {
         let (mut local, _remote) = run_queue();
         while let Some(runnable) = self.injector.pop() {
             drop(runnable);
