@@ -167,6 +167,24 @@ fn a1_a_task_that_never_yields_is_not_relied_on_for_ever() {
 }
 
 #[test]
+fn a1_what_a_task_makes_runnable_before_it_computes_runs_although_nobody_else_schedules() {
+    let runtime = workers(2);
+    let pool = idle_pool(&runtime, 2);
+    let (ran, order) = channel();
+    for _ in 0..10 {
+        let (open, mut compute) = gate();
+        let (pool, first) = (pool.clone(), announced("first", &ran));
+        let occupied = runtime.spawn(async move {
+            start(&pool, &first);
+            compute();
+        });
+        assert_eq!(next(&order), "first", "while the task still computes");
+        open.send(()).expect("the task waits");
+        runtime.block_on(occupied).expect("the task ends");
+    }
+}
+
+#[test]
 fn a1_threads_that_are_no_workers_reach_the_actors() {
     let runtime = workers(2);
     let pool = idle_pool(&runtime, 2);
@@ -409,6 +427,55 @@ fn a4_a_pump_shares_what_waits_behind_a_blocking_turn() {
     }
     assert!(pool.stats().pumps.iter().any(|pump| pump.state == PumpState::InTurn && pump.queued == 0));
     assert!(pool.stats().pumps.iter().all(|pump| pump.panics == 0), "the blocking turn has not given up");
+    open.send(()).expect("the turn waits");
+}
+
+#[test]
+fn a4_all_that_a_blocking_turn_has_made_runnable_runs_although_nobody_else_schedules() {
+    let runtime = workers(2);
+    let pool = idle_pool(&runtime, 2);
+    let (ran, order) = channel();
+    for waiting in [1, 2, 10] {
+        let (open, mut block) = gate();
+        let (inner, ran) = (pool.clone(), ran.clone());
+        start(
+            &pool,
+            &job(move || {
+                (0..waiting).for_each(|_| start(&inner, &announced("waiting", &ran)));
+                block();
+                Then::Idle
+            }),
+        );
+        (0..waiting).for_each(|_| assert_eq!(next(&order), "waiting", "while the turn still blocks"));
+        open.send(()).expect("the turn waits");
+    }
+}
+
+#[test]
+fn a4_what_is_behind_a_blocking_turn_runs_although_all_others_always_have_more_to_do() {
+    let runtime = workers(2);
+    let pool = idle_pool(&runtime, 2);
+    let (ran, order) = channel();
+    let over = Arc::new(AtomicBool::new(false));
+    let blocks = Arc::new(AtomicBool::new(false));
+    let (inner, behind, blocking) = (pool.clone(), announced("behind", &ran), blocks.clone());
+    let (open, mut block) = gate();
+    let blocker = job(move || {
+        start(&inner, &behind);
+        blocking.store(true, SeqCst);
+        block();
+        Then::Idle
+    });
+    // Two, so that whoever takes one leaves the other.
+    let busy = [0, 1].map(|_| {
+        let ended = over.clone();
+        job(move || if ended.load(SeqCst) { Then::Idle } else { Then::Again })
+    });
+    start(&pool, &blocker);
+    wait_until(|| blocks.load(SeqCst));
+    busy.iter().for_each(|job| start(&pool, job));
+    assert_eq!(next(&order), "behind");
+    over.store(true, SeqCst);
     open.send(()).expect("the turn waits");
 }
 

@@ -95,6 +95,7 @@ impl Pool {
         self.last.notifier.store(this_thread(), Relaxed);
         self.last.times.store(0, Relaxed);
         record.waker.get().expect("a pump is idle only after its first poll").wake_by_ref();
+        self.lookout.call();
     }
 
     /// Whether the pump notified last should have come by now.
