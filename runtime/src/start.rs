@@ -82,7 +82,11 @@ impl Start {
         attach(cell, shared)?;
         let core = &cell.core;
         let parent = self.by.as_ref().filter(|(.., under)| under.parent).map(|(parent, ..)| *parent);
-        let pid = take_slot(cell, parent, shared)?;
+        let pid = take_slot(cell, parent, shared).map_err(|taken| match shared.is_closed() {
+            // The end of the system has closed the slot meanwhile.
+            true => StartError::SystemStopped,
+            false => taken,
+        })?;
         let any: Arc<dyn AnyCell> = cell.clone();
         if let Some((starter, starter_cell, under)) = &self.by {
             tie(&any, pid, *starter, starter_cell, *under);
