@@ -74,8 +74,9 @@ impl Deadline {
     }
 
     fn arm(&mut self, cx: &Poller<'_>) {
-        if self.timer.is_none() {
-            self.timer = Some(self.shared.wheel.arm_waker(self.at, cx.waker().clone()));
+        match &mut self.timer {
+            Some(timer) => self.shared.wheel.follow(timer, self.at, cx.waker()),
+            None => self.timer = Some(self.shared.wheel.arm_waker(self.at, cx.waker().clone())),
         }
     }
 }

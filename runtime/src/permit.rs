@@ -98,9 +98,9 @@ impl<A: Actor> Future for Admission<A> {
             Poll::Pending => {}
         }
         let shared = cell.core.shared();
-        match &this.waiting {
+        match &mut this.waiting {
             Some((at, ..)) if shared.port.now_ns() >= *at => return Poll::Ready(Err(cell.full(Reason::NoTime))),
-            Some(_) => {}
+            Some((at, timer, _)) => shared.wheel.follow(timer, *at, cx.waker()),
             None => {
                 let at = turn::deadline_after(&shared.port, this.within).min(turn::current().call.deadline);
                 let timer = shared.wheel.arm_waker(at, cx.waker().clone());

@@ -4,6 +4,8 @@
 //! the slot of that digit. So the lowest occupied slot of the lowest occupied level comes first, and when time reaches
 //! a slot above level 0, its timers move down. Eight levels hold every tick there is.
 
+use std::task::Waker;
+
 use super::slab::{Entry, NIL, Slab};
 
 const LEVELS: usize = 8;
@@ -86,6 +88,12 @@ impl Shard {
 
     pub(super) fn contains(&self, index: u32, serial: u64) -> bool {
         self.slab.get(index, serial).is_some()
+    }
+
+    /// Whether the timer is there, and wakes the task of this waker.
+    pub(super) fn wakes(&self, index: u32, serial: u64, waker: &Waker) -> bool {
+        let node = self.slab.get(index, serial);
+        node.is_some_and(|node| matches!(&node.entry, Entry::Wake(armed) if armed.will_wake(waker)))
     }
 
     /// Lets time reach `now`: appends what is due to `due`, touching at most `limit` timers.

@@ -93,6 +93,14 @@ impl Wheel {
         self.insert(at, Entry::Wake(waker))
     }
 
+    /// Has this timer wake the task that waits now, if it has moved to another since the timer was armed.
+    pub fn follow(&self, key: &mut TimerKey, at: u64, waker: &Waker) {
+        if !self.shard(*key).lock().wakes(key.index, key.serial, waker) {
+            self.cancel(*key);
+            *key = self.arm_waker(at, waker.clone());
+        }
+    }
+
     fn insert(&self, at: u64, entry: Entry) -> TimerKey {
         let shard = self.own_shard();
         let now = self.port.coarse_ns() / TICK_NS;

@@ -1,8 +1,9 @@
 //! An ask always ends: reply, refusal, expiry, death or cancellation, never silence.
 
+use std::future::Future;
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{ActorRef, AskError, CallScope, Reply, System};
+use crashworthy_runtime::{ActorRef, AskError, CallScope, Reason, Reply, System};
 use tokio::sync::oneshot;
 
 use crate::stage::{Order, Puppet, SOON, act, bare, everywhere, law, lawful, ms, now, puppet, until, who};
@@ -52,6 +53,24 @@ fn a_deadline_begins_at_the_first_poll() {
         assert_eq!(ask.await, Ok(1));
         drop(actor.ask(|reply| Order::Echo(2, reply)));
         assert_eq!(law(&actor).accepted, 1);
+    });
+}
+
+#[test]
+fn a_question_and_a_wait_for_room_end_at_their_deadlines_whichever_task_they_have_moved_to() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal, gate) = busy(&system).await;
+        let mut elsewhere = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut question = std::pin::pin!(actor.ask(|reply| Order::Echo(1, reply)).within(ms(20)));
+        assert!(question.as_mut().poll(&mut elsewhere).is_pending());
+        assert_eq!(question.await, Err(AskError::Expired));
+        while actor.tell(Order::Note(0)).is_ok() {}
+        let mut room = std::pin::pin!(actor.admitted(ms(20)));
+        assert!(room.as_mut().poll(&mut elsewhere).is_pending());
+        assert_eq!(room.await.err().map(|why| why.reason), Some(Reason::NoTime));
+        gate.send(()).unwrap();
+        lawful(&system).await;
     });
 }
 
