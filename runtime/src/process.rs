@@ -306,10 +306,16 @@ fn between<A: Actor>(task: &ActorCell<A>) -> Between {
 /// Timers and futures die with their incarnation, and so does what they had sent.
 fn drain_own<A: Actor>(task: &ActorCell<A>) {
     let core = &task.core;
-    let own = task.own.lock().take();
+    let own = {
+        let mut own = task.own.lock();
+        // Counted before they are taken: whoever sees none left sees them all counted.
+        for _ in own.iter().flat_map(|queue| queue.iter()) {
+            core.counters.own.bump();
+            core.counters.undelivered.bump();
+        }
+        own.take()
+    };
     for entry in own.into_iter().flat_map(|queue| *queue) {
-        core.counters.own.bump();
-        core.counters.undelivered.bump();
         let _ = contain_drop(entry);
     }
     core.lower(flag::OWN);
