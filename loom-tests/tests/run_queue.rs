@@ -61,6 +61,22 @@ fn a_displaced_item_is_neither_lost_nor_taken_twice() {
 }
 
 #[test]
+fn an_item_put_behind_the_others_while_a_thief_takes_it_is_taken_once() {
+    model(|| {
+        let (mut local, remote) = run_queue::<Item>();
+        local.push_next(item(1));
+        let thief = thread::spawn(move || remote.take_next().map(|item| item.0));
+        local.shelve();
+        // Empty for the owner, whoever got the item.
+        assert!(!local.push_next(item(2)));
+        let mut taken = rest(&mut local);
+        taken.extend(thief.join().expect("the thief ends"));
+        taken.sort_unstable();
+        assert_eq!(taken, [1, 2]);
+    });
+}
+
+#[test]
 fn of_two_thieves_and_the_owner_one_gets_the_item() {
     model(|| {
         let (mut local, remote) = run_queue::<Item>();

@@ -71,7 +71,13 @@ impl Deadline {
         self.shared.port.now_ns() >= self.at
     }
 
-    /// Sees to it that the deadline wakes the task that polls now. False if it has passed.
+    /// How a question ends that the deadline does not wake for any more.
+    fn end(&self) -> AskError {
+        // Before its time only where the runtime has gone, and whoever turned the wheel with it.
+        if self.has_passed() || !self.shared.wheel.is_closed() { AskError::Expired } else { AskError::Died }
+    }
+
+    /// Sees to it that the deadline wakes the task that polls now. False if it has passed, or nobody turns the wheel.
     pub(crate) fn wakes(&mut self, cx: &Poller<'_>) -> bool {
         match self.timer {
             Some(timer) => !self.has_passed() && self.shared.wheel.rewake(timer, cx.waker()),
@@ -130,7 +136,7 @@ where
             return Poll::Ready(Err(AskError::Fenced));
         }
         if !waiting.deadline.wakes(cx) {
-            return Poll::Ready(Err(AskError::Expired));
+            return Poll::Ready(Err(waiting.deadline.end()));
         }
         this.state = State::Waiting(waiting);
         Poll::Pending

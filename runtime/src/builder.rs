@@ -102,7 +102,7 @@ impl Builder {
             }
             Err(error) => {
                 // Also what a branch that took too long has left running.
-                shutdown::end(&system.shared, None);
+                shutdown::end(&system.shared, None).await;
                 Err(error)
             }
         }

@@ -344,8 +344,8 @@ pub(crate) trait AnyCell: Send + Sync {
     fn flush(&self);
     /// Takes the slot from an incarnation whose turn does not return.
     fn abandon(self: Arc<Self>, incarnation: u32) -> crate::process::Abandoning;
-    /// Takes the turns that are left to it on this thread: it was killed, and no pump will.
-    fn end_here(self: Arc<Self>);
+    /// Takes the turns that are left to it on this thread: it was killed, and no pump will. Whether it is at rest now.
+    fn end_here(self: Arc<Self>) -> bool;
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -421,11 +421,12 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
         crate::process::abandon(&self, incarnation)
     }
 
-    fn end_here(self: Arc<Self>) {
+    fn end_here(self: Arc<Self>) -> bool {
         let mut next = Task::claim_now(&self).and_then(|claimed| claimed.run(Cell::run));
         while let Some(runnable) = next {
             next = runnable.run();
         }
+        !self.is_held()
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

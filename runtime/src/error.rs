@@ -163,7 +163,7 @@ pub enum AskError {
     Expired,
     /// Whoever the question was asked for has gone.
     Cancelled,
-    /// The incarnation that had the question in hand ended.
+    /// The incarnation that had the question in hand ended, or the system's runtime went away before the answer.
     Died,
     /// The handler ended well and dropped the reply unsent.
     Unanswered,

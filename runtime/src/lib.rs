@@ -12,6 +12,7 @@ mod actor;
 mod actor_ref;
 mod ask;
 mod builder;
+mod burial;
 mod cell;
 mod context;
 mod counters;

@@ -19,6 +19,9 @@ use tokio::time::{Instant, Sleep};
 /// Blocking calls that run at once unless [`Port::with_blocking_limit`] says otherwise.
 const BLOCKING_CALLS: usize = 64;
 
+/// The stack of a thread of ours.
+const STACK: usize = 128 * 1024;
+
 /// How far the coarse clock may fall behind while anything reads the precise one.
 ///
 /// Larger than a short turn, so that pumps on several cores do not fight for the line it lives in.
@@ -158,6 +161,26 @@ impl Port {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         self.runtime.spawn(task)
+    }
+
+    /// Starts a thread that is nobody's worker. It needs little stack.
+    pub(crate) fn spawn_thread(&self, name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        std::thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run).map(drop)
+    }
+
+    /// Blocks this thread until it is unparked, at most this long.
+    pub(crate) fn park(&self, at_most: Option<Duration>) {
+        match at_most {
+            Some(time) => std::thread::park_timeout(time),
+            None => std::thread::park(),
+        }
+    }
+
+    /// Blocks this thread for a while. For the thread that learns that the runtime has gone: there is none to wait in.
+    pub(crate) fn pause(&self, time: Duration) {
+        if self.is_watched() {
+            std::thread::sleep(time);
+        }
     }
 
     /// The runtime that tasks and blocking calls go to.

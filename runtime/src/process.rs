@@ -71,6 +71,7 @@ pub(crate) enum Abandoning {
 /// The life of one incarnation.
 ///
 /// Every actor keeps such a frame: what is captured stays where it is, and what is rare lies elsewhere.
+#[expect(clippy::manual_async_fn, reason = "the arguments of an `async fn` are kept twice")]
 pub(crate) fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Birth) -> impl Future<Output = Ended> + Send {
     async move {
         let mut inbox = Inbox::open(cell.clone());

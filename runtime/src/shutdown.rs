@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
+use crate::burial;
 use crate::cell::flag;
 use crate::exit::ExitReason;
 use crate::pid::Pid;
@@ -156,6 +157,11 @@ impl Stop {
             self.late.lock().push(straggler);
         }
     }
+
+    /// Whether this incarnation was noted: it has been waited for.
+    pub(crate) fn has_noted(&self, pid: Pid) -> bool {
+        self.late.lock().iter().any(|straggler| straggler.pid == pid)
+    }
 }
 
 /// A stop under way.
@@ -197,7 +203,7 @@ async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
             // The watcher of the top hears of its end and ends the system.
             let _ = send_exit(&cell, top.incarnation, Pid::OUTSIDE, reason, Via::Call);
         }
-        None => end(shared, Some(reason)),
+        None => end(shared, Some(reason)).await,
     }
 }
 
@@ -221,13 +227,20 @@ fn unserved(shared: &Shared) -> Work {
     work
 }
 
-/// Ends the system: whatever still lives is told, slots at rest are closed.
-pub(crate) fn end(shared: &Arc<Shared>, reason: Option<ExitReason>) {
-    shared.close();
-    shared.each_cell(|cell| {
-        let living = cell.core().ties.lock().living();
-        crate::signal::send_kill(&cell, living);
-    });
+/// Ends the system: slots at rest are closed, whoever still lives is killed. The end is told when all have ended.
+pub(crate) async fn end(shared: &Arc<Shared>, reason: Option<ExitReason>) {
+    burial::bury(shared).await;
+    tell(shared, reason);
+}
+
+/// The same for whoever cannot wait: the end is told when all have been killed.
+pub(crate) fn end_now(shared: &Arc<Shared>, reason: ExitReason) {
+    burial::kill_all(shared, |_| ());
+    tell(shared, Some(reason));
+}
+
+/// Tells of the end.
+fn tell(shared: &Shared, reason: Option<ExitReason>) {
     let began = shared.stop.began_ns.load(Ordering::Acquire);
     let asked = shared.stop.begun.load(Ordering::Acquire);
     let report = ShutdownReport {
@@ -256,23 +269,27 @@ pub(crate) fn watch(system: &System, top: Pid) {
             Some(down) => down.await.map_or(ExitReason::NoProc, |down| down.reason),
             None => ExitReason::NoProc,
         };
-        end(&shared, Some(reason));
+        end(&shared, Some(reason)).await;
     });
 }
 
-/// Ends the system when its runtime goes away: slots are closed, askers and monitors told, and what nobody runs any
-/// more is dropped by the thread that drops the runtime.
+/// Ends the system when its runtime goes away: slots are closed, mailboxes drained, askers and monitors told, by the
+/// thread that drops the first of the pumps. Questions whose replies are out of reach end as well: no deadline comes
+/// any more.
 pub(crate) fn watch_runtime(shared: &Arc<Shared>) {
     let weak = shared.weak();
     shared.pool.on_closed(Box::new(move || {
         if let Some(shared) = weak.upgrade() {
-            end(&shared, None);
+            burial::bury_here(&shared);
+            shared.wheel.close();
+            tell(&shared, None);
         }
     }));
     let weak = shared.weak();
     shared.pool.on_gone(Box::new(move || {
         if let Some(shared) = weak.upgrade() {
-            shared.each_cell(|cell| cell.end_here());
+            // Whose turns had not ended by then.
+            burial::bury_here(&shared);
         }
     }));
 }

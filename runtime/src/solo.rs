@@ -78,7 +78,7 @@ impl<A: Actor> Deref for Solo<A> {
 
 impl<A: Actor> Drop for Solo<A> {
     fn drop(&mut self) {
-        crate::shutdown::end(&self.system.shared, Some(ExitReason::Normal));
+        crate::shutdown::end_now(&self.system.shared, ExitReason::Normal);
     }
 }
 
@@ -151,7 +151,7 @@ impl<A: Actor> Probe<A> {
 
 impl<A: Actor> Drop for Probe<A> {
     fn drop(&mut self) {
-        crate::shutdown::end(&self.system.shared, Some(ExitReason::Normal));
+        crate::shutdown::end_now(&self.system.shared, ExitReason::Normal);
     }
 }
 

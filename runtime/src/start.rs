@@ -8,6 +8,7 @@ use crashworthy_sync::task::Task;
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
+use crate::burial::end_late;
 use crate::cell::{ActorCell, AnyCell, Status, WeakCell, attach, flag};
 use crate::end::Ended;
 use crate::error::{AskError, StartError};
@@ -16,7 +17,7 @@ use crate::names::LONGEST;
 use crate::pid::{ActorId, Pid};
 use crate::process::{Birth, StartFailure, Started, live};
 use crate::shared::Shared;
-use crate::signal::{Down, MonitorRef, send_kill};
+use crate::signal::{Down, MonitorRef};
 use crate::ties::Watcher;
 use crate::turn;
 
@@ -82,7 +83,11 @@ impl Start {
         attach(cell, shared)?;
         let core = cell.core();
         let parent = self.by.as_ref().filter(|(.., under)| under.parent).map(|(parent, ..)| *parent);
-        let pid = take_slot(cell, parent, shared)?;
+        let pid = take_slot(cell, parent, shared).map_err(|taken| match shared.is_closed() {
+            // The end of the system has closed the slot meanwhile.
+            true => StartError::SystemStopped,
+            false => taken,
+        })?;
         let any: Arc<dyn AnyCell> = cell.clone();
         if let Some((starter, starter_cell, under)) = &self.by {
             tie(&any, pid, *starter, starter_cell, *under);
@@ -105,8 +110,7 @@ impl Start {
             shared.pool.schedule(runnable);
         }
         if shared.is_closed() {
-            // The system ended meanwhile, and may have looked at this cell before it lived.
-            send_kill(&any, pid.incarnation);
+            end_late(shared, &any, pid.incarnation);
         }
         Ok(Starting { pid, question })
     }

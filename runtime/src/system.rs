@@ -305,6 +305,9 @@ impl System {
     /// Stops the system: new work from outside is refused, what is queued is served for at most the drain time, then
     /// the tree stops in reverse order within the limits of its child specs. Calling it again waits for the same end.
     ///
+    /// When it returns all actors have ended. Those outside of the tree are killed after it; who of them does not end
+    /// within 100 ms is abandoned and in the report, as are children.
+    ///
     /// # Cancel safety
     /// Once begun, the stop goes on.
     pub async fn stop(&self) -> ShutdownReport {

@@ -167,6 +167,24 @@ fn a1_a_task_that_never_yields_is_not_relied_on_for_ever() {
 }
 
 #[test]
+fn a1_what_a_task_makes_runnable_before_it_computes_runs_although_nobody_else_schedules() {
+    let runtime = workers(2);
+    let pool = idle_pool(&runtime, 2);
+    let (ran, order) = channel();
+    for _ in 0..10 {
+        let (open, mut compute) = gate();
+        let (pool, first) = (pool.clone(), announced("first", &ran));
+        let occupied = runtime.spawn(async move {
+            start(&pool, &first);
+            compute();
+        });
+        assert_eq!(next(&order), "first", "while the task still computes");
+        open.send(()).expect("the task waits");
+        runtime.block_on(occupied).expect("the task ends");
+    }
+}
+
+#[test]
 fn a1_threads_that_are_no_workers_reach_the_actors() {
     let runtime = workers(2);
     let pool = idle_pool(&runtime, 2);
@@ -262,6 +280,90 @@ fn a2_a_sleep_ends_beside_a_saturated_pump() {
 }
 
 #[test]
+fn a2_what_comes_from_outside_waits_for_few_turns_that_take_time() {
+    let runtime = one_thread();
+    let pool = pool(&runtime, 1);
+    let turns = Arc::new(AtomicU64::new(0));
+    let busy: Vec<_> = (0..4)
+        .map(|_| {
+            let turns = turns.clone();
+            job(move || {
+                turns.fetch_add(1, SeqCst);
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_micros(100) {}
+                Then::Again
+            })
+        })
+        .collect();
+    busy.iter().for_each(|job| start(&pool, job));
+    runtime.block_on(async {
+        for _ in 0..10 {
+            let began = turns.load(SeqCst);
+            let (counted, ran) = (turns.clone(), Arc::new(AtomicU64::new(0)));
+            let at = ran.clone();
+            start(
+                &pool,
+                &job(move || {
+                    at.store(counted.load(SeqCst), SeqCst);
+                    Then::Idle
+                }),
+            );
+            while ran.load(SeqCst) == 0 {
+                let waited = turns.load(SeqCst) - began;
+                assert!(waited < 32, "{waited} turns of 100 us and no look at what came from outside");
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    assert!(turns.load(SeqCst) > 0);
+    pool.close();
+}
+
+#[test]
+fn a2_what_comes_from_outside_leaves_turns_to_those_that_wait() {
+    const OUTSIDE: u64 = 200;
+    let runtime = one_thread();
+    let pool = pool(&runtime, 1);
+    let spin = || {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(1) {}
+    };
+    let (turns, outside) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (counted, come) = (turns.clone(), outside.clone());
+    let own = job(move || {
+        counted.fetch_add(1, SeqCst);
+        spin();
+        if come.load(SeqCst) < OUTSIDE { Then::Again } else { Then::Idle }
+    });
+    start(&pool, &own);
+    runtime.block_on(async {
+        while turns.load(SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // More than one poll takes in, each turn so long that a look at the injector is always due.
+        for _ in 0..OUTSIDE {
+            let outside = outside.clone();
+            start(
+                &pool,
+                &job(move || {
+                    outside.fetch_add(1, SeqCst);
+                    spin();
+                    Then::Idle
+                }),
+            );
+        }
+        let before = turns.load(SeqCst);
+        let begun = Instant::now();
+        while outside.load(SeqCst) < OUTSIDE {
+            assert!(begun.elapsed() < HANG, "what came from outside has no turns");
+            tokio::task::yield_now().await;
+        }
+        assert!(turns.load(SeqCst) > before, "it had turns in between");
+    });
+    pool.close();
+}
+
+#[test]
 fn a3_each_turn_has_a_budget_of_its_own() {
     const ACTORS: usize = 64;
     const MESSAGES: usize = 1_000;
@@ -326,6 +428,83 @@ fn a4_a_pump_shares_what_waits_behind_a_blocking_turn() {
     assert!(pool.stats().pumps.iter().any(|pump| pump.state == PumpState::InTurn && pump.queued == 0));
     assert!(pool.stats().pumps.iter().all(|pump| pump.panics == 0), "the blocking turn has not given up");
     open.send(()).expect("the turn waits");
+}
+
+#[test]
+fn a4_all_that_a_blocking_turn_has_made_runnable_runs_although_nobody_else_schedules() {
+    let runtime = workers(2);
+    let pool = idle_pool(&runtime, 2);
+    let (ran, order) = channel();
+    for waiting in [1, 2, 10] {
+        let (open, mut block) = gate();
+        let (inner, ran) = (pool.clone(), ran.clone());
+        start(
+            &pool,
+            &job(move || {
+                (0..waiting).for_each(|_| start(&inner, &announced("waiting", &ran)));
+                block();
+                Then::Idle
+            }),
+        );
+        (0..waiting).for_each(|_| assert_eq!(next(&order), "waiting", "while the turn still blocks"));
+        open.send(()).expect("the turn waits");
+    }
+}
+
+#[test]
+fn a4_what_is_behind_a_blocking_turn_runs_although_all_others_always_have_more_to_do() {
+    let runtime = workers(2);
+    let pool = idle_pool(&runtime, 2);
+    let (ran, order) = channel();
+    let over = Arc::new(AtomicBool::new(false));
+    let blocks = Arc::new(AtomicBool::new(false));
+    let (inner, behind, blocking) = (pool.clone(), announced("behind", &ran), blocks.clone());
+    let (open, mut block) = gate();
+    let blocker = job(move || {
+        start(&inner, &behind);
+        blocking.store(true, SeqCst);
+        block();
+        Then::Idle
+    });
+    // Two, so that whoever takes one leaves the other.
+    let busy = [0, 1].map(|_| {
+        let ended = over.clone();
+        job(move || if ended.load(SeqCst) { Then::Idle } else { Then::Again })
+    });
+    start(&pool, &blocker);
+    wait_until(|| blocks.load(SeqCst));
+    busy.iter().for_each(|job| start(&pool, job));
+    assert_eq!(next(&order), "behind");
+    over.store(true, SeqCst);
+    open.send(()).expect("the turn waits");
+}
+
+#[test]
+fn a4_what_a_pump_leaves_when_its_poll_ends_is_not_stuck_with_its_worker() {
+    let runtime = workers(2);
+    let pool = idle_pool(&runtime, 2);
+    let (ran, order) = channel();
+    // Often enough for the pump to yield in each of its ways.
+    for _ in 0..16 {
+        let (open, mut compute) = gate();
+        let (inner, left, tasks) = (pool.clone(), announced("left", &ran), runtime.handle().clone());
+        let mut task = Some(async move { compute() });
+        start(
+            &pool,
+            &job(move || {
+                // So long that the poll ends with this turn; then the task has this worker for itself.
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_micros(150) {}
+                start(&inner, &left);
+                if let Some(task) = task.take() {
+                    drop(tasks.spawn(task));
+                }
+                Then::Idle
+            }),
+        );
+        assert_eq!(next(&order), "left", "while the task still computes");
+        open.send(()).expect("the task waits");
+    }
 }
 
 #[test]

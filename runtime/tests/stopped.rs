@@ -1,6 +1,9 @@
 //! What addresses say when their system has stopped.
 
-use crashworthy_runtime::{Actor, Context, Exit, Reason, System};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crashworthy_runtime::{Actor, Context, Exit, Message, Reason, Reply, System};
 
 struct Idler;
 
@@ -25,5 +28,58 @@ async fn an_actor_whose_system_has_stopped_is_gone_and_drains_no_more() {
     system.stop().await;
     down.await;
     assert_eq!(actor.tell(()).expect_err("nobody is there").why.reason, Reason::Gone);
-    assert_eq!(actor.admitted(std::time::Duration::from_secs(1)).await.err().map(|why| why.reason), Some(Reason::Gone));
+    assert_eq!(actor.admitted(Duration::from_secs(1)).await.err().map(|why| why.reason), Some(Reason::Gone));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_the_stop_of_a_system_without_a_tree_returns_its_actors_have_ended() {
+    for _ in 0..20 {
+        let system = System::bare().expect("the defaults are valid");
+        let mut actors = Vec::new();
+        for _ in 0..200 {
+            actors.push(system.spawn::<Idler>(()).await.expect("it starts"));
+        }
+        system.stop().await;
+        assert!(actors.iter().all(|actor| !actor.is_alive()));
+    }
+}
+
+/// Blocks its thread until its gate opens.
+struct Blocker;
+
+struct Block {
+    begun: Reply<()>,
+    gate: mpsc::Receiver<()>,
+}
+
+impl Message for Block {}
+
+impl Actor for Blocker {
+    type Args = ();
+    type Msg = Block;
+
+    async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, Block { begun, gate }: Block, _: &mut Context<Self>) -> Result<(), Exit> {
+        begun.send(());
+        let _ = gate.recv();
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stop_of_a_system_without_a_tree_names_the_turns_it_could_not_wait_for() {
+    let system = System::builder().drain(Duration::ZERO).bare().expect("the setting is valid");
+    let blocker = system.spawn::<Blocker>(()).await.expect("it starts");
+    let idler = system.spawn::<Idler>(()).await.expect("it starts");
+    let (open, gate) = mpsc::channel();
+    blocker.ask(|begun| Block { begun, gate }).await.expect("it begins");
+    let report = system.stop().await;
+    assert!(!blocker.is_alive() && !idler.is_alive());
+    let named: Vec<_> = report.stragglers.iter().map(|straggler| (straggler.pid, straggler.abandoned)).collect();
+    assert_eq!(named, [(blocker.pid(), true)]);
+    assert!(report.stragglers[0].in_hand.is_some(), "what it hung in");
+    drop(open);
 }

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! `next` is the task made ready last: it runs first, while what it needs is still in the cache, unless that
-//! has happened [`NEXT_RUNS`] times in a row and others wait.
+//! has happened [`NEXT_RUNS`] times in a row and others wait. An owner that goes away for a while puts it behind the
+//! others ([`Local::shelve`]): thieves take `next` from an owner that is stuck, and who is not there is not stuck.
 //!
 //! # The word `next`
 //!
@@ -133,6 +134,13 @@ impl<T: Thin> Local<T> {
         }
         self.runs = 0;
         self.deque.pop().or_else(|| self.next.take())
+    }
+
+    /// Puts the next item behind all others.
+    pub fn shelve(&mut self) {
+        if let Some(item) = self.next.take() {
+            self.deque.push(item);
+        }
     }
 
     /// Takes one item from the injector, and moves more of them behind all others.
@@ -350,6 +358,20 @@ mod tests {
         got.sort();
         assert_eq!(got, [1, 2, 3].map(Box::new));
         assert!(local.is_empty() && local.pop().is_none());
+    }
+
+    #[test]
+    fn what_is_shelved_waits_behind_all_others_and_can_be_stolen() {
+        let (mut local, remote) = queue();
+        local.push(Box::new(1));
+        local.push_next(Box::new(2));
+        local.shelve();
+        assert!(!remote.has_next());
+        let (mut thief, _) = queue();
+        let got: Vec<_> = std::iter::from_fn(|| thief.steal(&remote).or_else(|| thief.pop())).collect();
+        assert_eq!(got, [1, 2].map(Box::new));
+        local.shelve();
+        assert!(local.is_empty());
     }
 
     #[test]

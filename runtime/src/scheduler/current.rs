@@ -15,6 +15,9 @@ pub(super) struct Seat {
     pub(super) queue: Local<Runnable>,
     /// How long a turn takes here, lately.
     pub(super) turn_ns: u64,
+    /// When the injector came before this queue, and turns since.
+    pub(super) outside_at: u64,
+    pub(super) inside: u32,
 }
 
 thread_local! {

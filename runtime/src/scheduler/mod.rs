@@ -1,8 +1,9 @@
 //! Who runs next, where, and for how long.
 //!
-//! The queues are ours, the threads are tokio's. A [`Pool`] is a tokio runtime with as many *pumps* as it has cores:
-//! long-lived tasks that drain the queues. An actor made runnable by an actor is a push to the pump that runs right
-//! now; made runnable by anybody else, it goes to the injector and an idle pump is woken, by tokio, on that very worker.
+//! The queues are ours, the threads are tokio's, but for one that takes no turns. A [`Pool`] is a tokio runtime with as
+//! many *pumps* as it has cores: long-lived tasks that drain the queues. An actor made runnable by an actor is a push to
+//! the pump that runs right now; made runnable by anybody else, it goes to the injector and an idle pump is woken, by
+//! tokio, on that very worker.
 //!
 //! ```text
 //!   worker 1: tokio task · pump 0 [next|waiting…] · tokio task · driver        injector
@@ -15,14 +16,19 @@
 //!   the next is left to tokio; every so often tokio looks at its drivers first.
 //! - **Every turn has a budget of its own** for tokio's resources: a turn cannot use up another's.
 //! - **Nothing is out of reach.** All that is queued, on any pump, can be taken by another, also while that pump's
-//!   turn blocks.
+//!   turn blocks, and while it waits for its next poll.
+//! - **Nobody starves.** What waits longest runs although something is always made ready last; what comes from outside
+//!   is looked at every so many turns, and every so often.
 //! - **A notified pump that does not come holds nobody back**: see [`crashworthy_sync::wakeup`].
-//! - **An idle pool uses no CPU.** No ticker, no polling.
+//! - **Work does not wait for a worker that is not free while another is.** Where pumps relied on each other in vain, the
+//!   `lookout` notices within about 10 ms.
+//! - **An idle pool uses no CPU.** No ticker, no polling; the lookout rests.
 //! - **The end is told, once.** When the runtime drops its tasks, or [`Pool::close`] is called, the pool takes no more
 //!   work, drops what is queued, and calls what was given to [`Pool::on_closed`]; and to [`Pool::on_gone`] when the
 //!   last pump has been dropped.
 
 mod current;
+mod lookout;
 mod pool;
 mod pump;
 mod record;

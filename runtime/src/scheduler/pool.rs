@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use super::current::{self, Seat};
+use super::lookout::Lookout;
 use super::pump::Pump;
 use super::record::Record;
 use super::stats::{PoolStats, PumpState, PumpStats};
@@ -31,6 +32,7 @@ pub struct Pool {
     pub(super) wakeup: Wakeup,
     pub(super) records: Box<[Record]>,
     pub(super) last: Last,
+    pub(super) lookout: Lookout,
     /// Called when the pool takes no more work, and when no pump is left.
     on_closed: Mutex<Vec<Hook>>,
     on_gone: Mutex<Vec<Hook>>,
@@ -55,14 +57,16 @@ impl Pool {
             wakeup,
             records: records.into(),
             last: Last::default(),
+            lookout: Lookout::default(),
             on_closed: Mutex::default(),
             on_gone: Mutex::default(),
             left: AtomicUsize::new(pumps),
         });
         for (pump, queue) in locals.into_iter().enumerate() {
-            let seat = Seat { pool: pool.address(), pump, queue, turn_ns: 0 };
+            let seat = Seat { pool: pool.address(), pump, queue, turn_ns: 0, outside_at: 0, inside: 0 };
             pool.runtime.spawn(Pump::new(pool.clone(), Box::new(seat)));
         }
+        Lookout::start(&pool);
         pool
     }
 
@@ -182,12 +186,13 @@ impl Pool {
         if self.wakeup.close() {
             self.drop_queued();
             call(&self.on_closed);
+            self.lookout.end_rest();
             self.records.iter().filter_map(|record| record.waker.get()).for_each(|waker| waker.wake_by_ref());
         }
     }
 
     /// Drops what is queued, on every pump.
-    pub(super) fn drop_queued(&self) {
+    pub(crate) fn drop_queued(&self) {
         let (mut local, _remote) = run_queue();
         while let Some(runnable) = self.injector.pop() {
             drop(runnable);
@@ -200,6 +205,11 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// Whether every pump is idle, and nobody has notified one.
+    pub(super) fn is_idle(&self) -> bool {
+        (0..self.pumps()).all(|pump| self.wakeup.is_idle(pump))
     }
 
     /// Whether something waits that another pump than its owner could take.

@@ -15,6 +15,10 @@
 //! then it yields as `tokio::task::yield_now` does: behind a look at the drivers, which tokio otherwise takes once in
 //! 61 polls. That is cheap on a worker that has only the pump to poll. On a busy one it may mean 60 polls of others,
 //! and the pump would lose its share; so it [backs off](Yields) as long as it comes back late.
+//!
+//! A pump between two polls is nobody's to run: it may sit behind a task that computes, and one that has let the drivers
+//! go first is, until then, no other worker's either. So it leaves nothing that only it could take: what it would run
+//! next is put where others steal, and an idle pump is woken before the drivers are let first.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -33,6 +37,9 @@ use super::{POLL_NS, POLL_TURNS};
 
 /// The injector comes before the pump's own queue once in so many turns.
 const INJECTOR_EVERY: u32 = 61;
+
+/// It comes before the own queue, too, when nobody has looked for this long: turns may take their time.
+const INJECTOR_NS: u64 = 500_000;
 
 /// Turns between two looks at the clock: at most, and before the first look.
 const UNCHECKED: u32 = 32;
@@ -72,7 +79,7 @@ enum End {
     Idle,
     /// Others first. The pump has yet to be woken.
     Yield,
-    /// The same, and tokio wakes it.
+    /// The same, and tokio wakes it, after a look at the drivers.
     Woken,
     Closed,
 }
@@ -105,19 +112,22 @@ impl Future for Pump {
         yields.back(now);
         let end = {
             let _seated = Seated::enter(seat);
-            let end = Shift::begin(pool, record, now, searching).work(cx);
-            record.turn_since.store(0, Relaxed);
+            let mut shift = Shift::begin(pool, record, now, searching);
+            let end = shift.work(cx);
+            shift.leave();
             end
         };
         match end {
             End::Closed => return Poll::Ready(()),
             End::Yield if yields.defers() => {
                 yields.deferred_at = Some(pool.port.now_ns());
+                pool.leave(record);
                 // Polled once: registers this task with the worker, to be woken after a look at the drivers.
                 let _ = pin!(tokio::task::yield_now()).poll(cx);
             }
             End::Yield => cx.waker().wake_by_ref(),
-            End::Idle | End::Woken => {}
+            End::Woken => pool.leave(record),
+            End::Idle => {}
         }
         Poll::Pending
     }
@@ -157,18 +167,25 @@ struct Shift<'p> {
     looked: (u64, u32),
     /// The turn after which to look again.
     look_at: u32,
+    /// Turns since the injector came first, those of earlier polls included; and after how many it does so again.
+    inside: u32,
+    outside_after: u32,
 }
 
 impl<'p> Shift<'p> {
     fn begin(pool: &'p Pool, record: &'p Record, now: u64, searching: bool) -> Self {
         record.polls.add_one();
         record.polled_at.store(now, Relaxed);
-        let turn_ns = current::seat(pool, |seat| seat.turn_ns).unwrap_or(0);
+        let seen = current::seat(pool, |seat| (seat.turn_ns, seat.inside, seat.outside_at));
+        let (turn_ns, inside, outside_at) = seen.unwrap_or_default();
         let look_at = UNCHECKED_FIRST.min(unchecked(POLL_NS, turn_ns));
-        Self { pool, record, searching, turns: 0, until: now + POLL_NS, looked: (now, 0), look_at }
+        // Long turns end a poll each: what comes from outside has one of two at the most.
+        let outside_after = if now.saturating_sub(outside_at) >= INJECTOR_NS { 2 } else { INJECTOR_EVERY };
+        let (until, looked) = (now + POLL_NS, (now, 0));
+        Self { pool, record, searching, turns: 0, until, looked, look_at, inside, outside_after }
     }
 
-    fn work(mut self, cx: &mut Poller<'_>) -> End {
+    fn work(&mut self, cx: &mut Poller<'_>) -> End {
         loop {
             if self.pool.is_closed() {
                 return End::Closed;
@@ -193,8 +210,18 @@ impl<'p> Shift<'p> {
         }
     }
 
+    /// Leaves the seat as the next poll is to find it, and others meanwhile.
+    fn leave(self) {
+        self.record.turn_since.store(0, Relaxed);
+        current::seat(self.pool, |seat| {
+            seat.queue.shelve();
+            seat.inside = self.inside;
+        });
+    }
+
     fn turn(&mut self, runnable: Runnable) {
         self.turns += 1;
+        self.inside = self.inside.saturating_add(1);
         self.record.turns.add_one();
         self.record.turn_since.store(self.pool.port.coarse_ns().max(1), Relaxed);
         let mut again = None;
@@ -240,8 +267,8 @@ impl<'p> Shift<'p> {
 
     fn next(&mut self) -> Option<Runnable> {
         let pool = self.pool;
-        if self.turns % INJECTOR_EVERY == INJECTOR_EVERY - 1
-            && let Some(runnable) = pool.injector.pop()
+        if self.inside >= self.outside_after
+            && let Some(runnable) = self.outside()
         {
             return Some(runnable);
         }
@@ -253,6 +280,16 @@ impl<'p> Shift<'p> {
                 let found = may.then(|| steal(pool, seat)).flatten();
                 found.inspect(|_| self.record.stolen.add_one())
             })
+        })
+        .flatten()
+    }
+
+    /// Looks into the injector before the pump's own queue. What more is there queues behind all others.
+    fn outside(&mut self) -> Option<Runnable> {
+        (self.inside, self.outside_after) = (0, INJECTOR_EVERY);
+        current::seat(self.pool, |seat| {
+            seat.outside_at = self.looked.0;
+            refill(self.pool, seat)
         })
         .flatten()
     }

@@ -17,6 +17,7 @@ use tokio::runtime::RuntimeFlavor;
 
 use super::current::Seat;
 use super::pool::Pool;
+use super::record::Record;
 
 /// A notified pump may take this long to come.
 const OVERDUE_NS: u64 = 100_000;
@@ -63,7 +64,14 @@ impl Pool {
         let backlog = seat.queue.waiting() as u64 * seat.turn_ns;
         let pays = backlog >= BACKLOG_NS || now.saturating_sub(self.last.shared_at.load(Relaxed)) >= SHARE_EVERY_NS;
         if seat.queue.waiting() > 0 && pays {
-            self.last.shared_at.store(now, Relaxed);
+            self.hand_over();
+        }
+    }
+
+    /// The pump of this record is about to be out of everybody's reach for as long as its worker likes: what waits in
+    /// its queue is shared, whether that pays or not.
+    pub(super) fn leave(&self, record: &Record) {
+        if record.remote.waiting() > 0 {
             self.hand_over();
         }
     }
@@ -72,6 +80,7 @@ impl Pool {
     pub(super) fn hand_over(&self) {
         let overdue = || self.port.coarse_ns().saturating_sub(self.last.notified_at.load(Relaxed)) >= OVERDUE_NS;
         if let Some(pump) = self.wakeup.notify(overdue) {
+            self.last.shared_at.store(self.port.coarse_ns(), Relaxed);
             self.wake(pump);
             if self.runtime.runtime_flavor() == RuntimeFlavor::MultiThread {
                 drop(self.runtime.spawn(async {}));
@@ -86,6 +95,7 @@ impl Pool {
         self.last.notifier.store(this_thread(), Relaxed);
         self.last.times.store(0, Relaxed);
         record.waker.get().expect("a pump is idle only after its first poll").wake_by_ref();
+        self.lookout.call();
     }
 
     /// Whether the pump notified last should have come by now.

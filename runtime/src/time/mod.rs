@@ -15,6 +15,7 @@
 //! - It fires at most one tick late, plus what the driver is late: tokio's timer (another millisecond) and its wait for
 //!   a free worker.
 //! - While no timer is armed nothing wakes up. (A wake-up for a timer that was cancelled meanwhile happens once.)
+//! - Nobody waits for a wheel that nobody turns: once it is closed, it wakes who waits at once.
 //! - Memory follows the timers that are armed: a cancelled one leaves nothing behind, and emptied segments are freed.
 
 mod driver;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
@@ -45,6 +45,8 @@ pub struct Wheel {
     wakes: AtomicU64,
     /// Rung when a timer is armed for an earlier tick than that.
     bell: Arc<Notify>,
+    /// Nobody turns it any more.
+    closed: AtomicBool,
     fired: AtomicU64,
     panics: AtomicU64,
 }
@@ -76,6 +78,7 @@ impl Wheel {
             shards: (0..shards).map(|_| Padded(Mutex::new(Shard::new()))).collect(),
             wakes: AtomicU64::new(0),
             bell: Arc::default(),
+            closed: AtomicBool::new(false),
             fired: AtomicU64::new(0),
             panics: AtomicU64::new(0),
         }
@@ -117,6 +120,10 @@ impl Wheel {
             self.wakes.fetch_min(begins, Ordering::Relaxed);
             self.ring();
         }
+        if self.closed.load(Ordering::Relaxed) {
+            // The lock orders this after the mark, if whoever closes looked into the shard before.
+            self.fire_wakers();
+        }
         TimerKey { serial, index, shard: shard as u32 }
     }
 
@@ -155,6 +162,28 @@ impl Wheel {
     /// How many of those had a target that panicked.
     pub fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)
+    }
+
+    /// Whoever turns the wheel has gone: wakes all who wait, now and from now on, before their time, and forgets the
+    /// calls.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.fire_wakers();
+    }
+
+    /// Whether no timer ends at its time any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    fn fire_wakers(&self) {
+        for shard in &self.shards {
+            let drained = shard.0.lock().drain();
+            drained.for_each(|entry| match entry {
+                Entry::Wake(_) => self.fire(entry),
+                Entry::Call(..) | Entry::Vacant => self.contain(|| drop(entry)),
+            });
+        }
     }
 
     /// Cancels all timers.

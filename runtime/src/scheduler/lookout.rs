@@ -1,0 +1,236 @@
+//! The lookout: a thread that looks whether work is held by a pump that nobody polls, or whose turn does not end.
+//!
+//! Pumps wake each other when that pays, and count on being polled soon. They are tasks on another's workers, so both
+//! may turn out wrong: a notified pump sits behind a task that computes; a pump that let the drivers go first is on a
+//! worker that a task has blocked since; a turn has made an actor ready, and blocks. As long as anybody schedules
+//! anything, that is noticed. In a system where nobody does, it is noticed here.
+//!
+//! The lookout looks every [`TICK`]. A pump that is not idle and has neither begun a poll nor a turn since the last look
+//! is *stuck*. What such a one has queued goes to the injector. If that was something, or the injector has work and
+//! nobody gets on, then an idle pump is woken; and so are those that are stuck, from outside: one that waited in a queue
+//! of its worker comes up on another.
+//!
+//! It takes no turns itself: while every worker is blocked, nobody does.
+//!
+//! # Rest
+//!
+//! When all pumps have been idle for [`QUIET`] looks, the lookout says that it rests, looks once more, and sleeps
+//! until it is called. Whoever wakes an idle pump marks it as notified, then looks whether the lookout rests. Between
+//! the two steps of each is a fence, so one of them sees the other.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, fence};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::Thread;
+use std::time::Duration;
+
+use crashworthy_sync::run_queue::run_queue;
+use tokio::runtime::RuntimeFlavor;
+
+use super::pool::Pool;
+use super::record::Record;
+use crate::port::Port;
+
+/// Between two looks.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Looks at a pool that has nothing to do before the lookout rests: an unpark costs more than a look.
+const QUIET: u32 = 16;
+
+/// The lookout of a pool, as its pumps see it.
+#[derive(Default)]
+pub(super) struct Lookout {
+    rests: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+impl Lookout {
+    /// Begins to look after a pool, if another worker could do anything about what it sees.
+    pub(super) fn start(pool: &Arc<Pool>) {
+        let workers = pool.runtime.metrics().num_workers();
+        if workers < 2 || pool.runtime.runtime_flavor() != RuntimeFlavor::MultiThread || !pool.port.is_watched() {
+            return;
+        }
+        let (looked_after, port) = (Arc::downgrade(pool), pool.port.clone());
+        if let Err(error) = pool.port.spawn_thread("lookout", move || look_out(&looked_after, &port)) {
+            tracing::warn!(pool = pool.name(), %error, "no thread to look after the pumps");
+        }
+    }
+
+    /// There is something to look after. Called after a pump was marked as notified.
+    #[inline]
+    pub(super) fn call(&self) {
+        // Pairs with the fence in `may_rest`.
+        fence(SeqCst);
+        if self.rests.load(Relaxed) {
+            self.end_rest();
+        }
+    }
+
+    /// Called when there is something to look after, or nothing ever more.
+    #[cold]
+    pub(super) fn end_rest(&self) {
+        self.rests.store(false, Relaxed);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Says that it rests, unless there is something to look after.
+    fn may_rest(&self, pool: &Pool) -> bool {
+        self.rests.store(true, Relaxed);
+        fence(SeqCst);
+        let rests = pool.is_idle();
+        if !rests {
+            self.rests.store(false, Relaxed);
+        }
+        rests
+    }
+}
+
+/// Looks until the pool is closed.
+fn look_out(pool: &Weak<Pool>, port: &Port) {
+    let (mut seen, mut quiet) = (Vec::new(), 0);
+    loop {
+        let rests = {
+            let Some(pool) = pool.upgrade().filter(|pool| !pool.is_closed()) else { return };
+            // Before it rests for the first time.
+            pool.lookout.thread.get_or_init(std::thread::current);
+            quiet = if pool.is_idle() { quiet + 1 } else { 0 };
+            look(&pool, &mut seen);
+            quiet >= QUIET && pool.lookout.may_rest(&pool)
+        };
+        port.park((!rests).then_some(TICK));
+        if rests {
+            quiet = 0;
+        }
+    }
+}
+
+/// What nobody has done: a pump that was idle has not been seen at work.
+const UNSEEN: u64 = u64::MAX;
+
+/// One look: `seen` is what each pump had done at the last.
+fn look(pool: &Pool, seen: &mut Vec<u64>) {
+    seen.resize(pool.pumps(), UNSEEN);
+    let (mut stuck, mut gets_on) = (Vec::new(), false);
+    for (pump, (record, seen)) in pool.records.iter().zip(seen).enumerate() {
+        let done = if pool.wakeup.is_idle(pump) { UNSEEN } else { record.polls.get() + record.turns.get() };
+        if std::mem::replace(seen, done) != done {
+            gets_on = true;
+        } else if done != UNSEEN {
+            stuck.push(record);
+        }
+    }
+    let mut held = !gets_on && !pool.injector.is_empty();
+    for record in &stuck {
+        held |= release(pool, record);
+    }
+    if held {
+        pool.rouse();
+        if pool.is_closed() {
+            // Whoever closed it may have looked into the injector before.
+            pool.drop_queued();
+        }
+        stuck.iter().filter_map(|record| record.waker.get()).for_each(|waker| waker.wake_by_ref());
+    }
+}
+
+/// Puts what a pump has queued where all look, in the order in which it waits. Whether there was anything.
+fn release(pool: &Pool, record: &Record) -> bool {
+    let (mut taken, _) = run_queue();
+    let mut any = false;
+    let mut next = || taken.pop().or_else(|| taken.steal(&record.remote)).or_else(|| record.remote.take_next());
+    while let Some(runnable) = next() {
+        pool.injector.push(runnable);
+        any = true;
+    }
+    any
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Instant;
+
+    use crashworthy_sync::task::{Claim, Ran, Run, Task};
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    /// Whatever waits longer than this waits for ever.
+    const HANG: Duration = Duration::from_secs(60);
+
+    /// A turn that says that it has come.
+    struct Says(Sender<()>);
+
+    impl Run for Says {
+        type Owner = ();
+
+        fn run(task: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran {
+            task.0.send(()).expect("the test waits");
+            claim.idle()
+        }
+    }
+
+    fn wait_until(mut what: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !what() {
+            assert!(begun.elapsed() < HANG, "it never came");
+            std::thread::yield_now();
+        }
+    }
+
+    fn two_workers() -> (Runtime, Arc<Pool>) {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("a runtime");
+        let pool = Pool::start("test", runtime.handle().clone(), 2, Port::production(runtime.handle().clone()));
+        (runtime, pool)
+    }
+
+    /// Schedules a turn from a task, which then has its worker for itself until the turn has come.
+    fn stall(runtime: &Runtime, pool: &Arc<Pool>) -> bool {
+        let (says, said): (_, Receiver<()>) = channel();
+        let pool = pool.clone();
+        let task = runtime.spawn(async move {
+            let runnable = Task::hold_and_wake(&Task::new(Says(says), ()));
+            pool.schedule(runnable.expect("it was idle"));
+            said.recv_timeout(HANG).is_ok()
+        });
+        runtime.block_on(task).expect("no panic")
+    }
+
+    #[test]
+    fn the_lookout_of_an_idle_pool_rests_until_it_is_called() {
+        let (runtime, pool) = two_workers();
+        for _ in 0..3 {
+            wait_until(|| pool.lookout.rests.load(SeqCst));
+            assert!(stall(&runtime, &pool), "nobody looked");
+        }
+    }
+
+    #[test]
+    fn the_lookout_ends_with_its_pool() {
+        let (runtime, pool) = two_workers();
+        wait_until(|| pool.lookout.rests.load(SeqCst));
+        drop(runtime);
+        // Its thread has the one weak handle.
+        wait_until(|| Arc::weak_count(&pool) == 0);
+    }
+
+    #[test]
+    fn what_a_stuck_pump_has_queued_goes_to_the_injector() {
+        let (runtime, pool) = two_workers();
+        drop(runtime);
+        let (mut local, remote) = run_queue();
+        let tasks = [(); 3].map(|()| Task::new(Says(channel().0), ()));
+        for task in &tasks {
+            local.push_next(Task::hold_and_wake(task).expect("it was idle"));
+        }
+        let record = Record::new(remote);
+        assert!(release(&pool, &record));
+        assert_eq!((pool.injector.len(), local.is_empty()), (3, true));
+        assert!(!release(&pool, &record));
+        pool.drop_queued();
+        assert!(tasks.iter().all(|task| task.wake().is_some()), "all are idle again");
+    }
+}
