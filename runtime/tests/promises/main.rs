@@ -21,4 +21,5 @@ mod order;
 mod pipes;
 mod recipients;
 mod signals;
+mod systems;
 mod timers;
