@@ -21,5 +21,6 @@ mod order;
 mod pipes;
 mod recipients;
 mod signals;
+mod solo;
 mod systems;
 mod timers;
