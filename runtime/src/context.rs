@@ -340,7 +340,8 @@ impl<A: Actor> Context<A> {
     }
 
     /// Resolves when the message in hand need not be handled any more: its asker has gone, or its deadline has
-    /// passed. For a tell it never resolves. The future is owned: it can be raced with `self.work(cx)`.
+    /// passed. For a tell without a deadline it never resolves. The future is owned: it can be raced with
+    /// `self.work(cx)`.
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -349,11 +350,13 @@ impl<A: Actor> Context<A> {
         let shared = self.cell.core.shared().clone();
         let deadline = self.call.deadline;
         async move {
-            let Some(caller) = caller else { return pending().await };
+            if caller.is_none() && deadline == NEVER {
+                return pending().await;
+            }
             let expired = shared.port.sleep_until(deadline);
             let mut expired = std::pin::pin!(expired);
             poll_fn(|cx| {
-                if caller.poll_cancelled(cx).is_ready() {
+                if caller.as_ref().is_some_and(|caller| caller.poll_cancelled(cx).is_ready()) {
                     std::task::Poll::Ready(())
                 } else {
                     expired.as_mut().poll(cx)

@@ -20,6 +20,7 @@ mod names;
 mod order;
 mod pipes;
 mod recipients;
+mod scopes;
 mod signals;
 mod solo;
 mod systems;
