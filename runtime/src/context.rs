@@ -433,7 +433,7 @@ impl<A: Actor> Context<A> {
     }
 
     /// Sends every item of a stream as a message, then `end`. The stream is pulled only when the item before has been
-    /// taken: back pressure reaches its source. It is dropped when the incarnation ends.
+    /// handled: back pressure reaches its source. It is dropped when the incarnation ends.
     ///
     /// # Errors
     /// As [`pipe`](Self::pipe).

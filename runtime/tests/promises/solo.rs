@@ -2,7 +2,7 @@
 
 use crashworthy_runtime::{AskError, ExitReason, Probe, Reason, Refused, Reply, Solo, StartError};
 
-use crate::stage::{Event, Order, Puppet, act, everywhere, law, ms, now, part, poll_elsewhere, who};
+use crate::stage::{Event, Order, Puppet, act, everywhere, law, now, part, poll_elsewhere, who};
 
 #[test]
 fn a_solo_behaves_as_in_service() {
@@ -156,7 +156,7 @@ fn a_pair_is_a_reply_and_its_answer_without_any_actor() {
         assert!(poll_elsewhere(&mut answer).is_pending());
         let waits = tokio::spawn(answer);
         let sends = tokio::spawn(async move {
-            tokio::time::sleep(ms(1)).await;
+            tokio::task::yield_now().await;
             reply.send(9);
         });
         sends.await.unwrap();
