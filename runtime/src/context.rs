@@ -347,7 +347,8 @@ impl<A: Actor> Context<A> {
     }
 
     /// Resolves when the message in hand need not be handled any more: its asker has gone, or its deadline has
-    /// passed. For a tell it never resolves. The future is owned: it can be raced with `self.work(cx)`.
+    /// passed. For a tell without a deadline it never resolves. The future is owned: it can be raced with
+    /// `self.work(cx)`.
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -356,11 +357,13 @@ impl<A: Actor> Context<A> {
         let shared = self.cell.core().shared().clone();
         let deadline = turn::current().call.deadline;
         async move {
-            let Some(caller) = caller else { return pending().await };
+            if caller.is_none() && deadline == NEVER {
+                return pending().await;
+            }
             let expired = shared.port.sleep_until(deadline);
             let mut expired = std::pin::pin!(expired);
             poll_fn(|cx| {
-                if caller.poll_cancelled(cx).is_ready() {
+                if caller.as_ref().is_some_and(|caller| caller.poll_cancelled(cx).is_ready()) {
                     std::task::Poll::Ready(())
                 } else {
                     expired.as_mut().poll(cx)
@@ -440,7 +443,7 @@ impl<A: Actor> Context<A> {
     }
 
     /// Sends every item of a stream as a message, then `end`. The stream is pulled only when the item before has been
-    /// taken: back pressure reaches its source. It is dropped when the incarnation ends.
+    /// handled: back pressure reaches its source. It is dropped when the incarnation ends.
     ///
     /// # Errors
     /// As [`pipe`](Self::pipe).

@@ -7,8 +7,8 @@
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant as StdInstant};
 
 use tokio::runtime::Handle;
@@ -56,16 +56,12 @@ pub struct Port {
     blocking: Arc<Semaphore>,
 }
 
-/// Where time comes from. Both epochs are the moment the port was made.
+/// Where time comes from.
 enum World {
-    Production {
-        epoch: StdInstant,
-    },
-    /// Tokio's clock, which a test or a simulation has paused.
-    Simulated {
-        epoch: Instant,
-        rules: Simulation,
-    },
+    /// The epoch is one moment for the whole process: deadlines mean the same to every system.
+    Production { epoch: StdInstant },
+    /// Tokio's clock, which a test or a simulation has paused. The epoch is the moment the port was made.
+    Simulated { epoch: Instant, rules: Simulation },
 }
 
 /// Keeps what many threads read apart from what others write.
@@ -75,7 +71,9 @@ struct Padded<T>(T);
 impl Port {
     /// The real clock and real randomness; tasks and blocking calls run on `runtime`, whose timers must be enabled.
     pub fn production(runtime: Handle) -> Arc<Self> {
-        Self::new(World::Production { epoch: StdInstant::now() }, RandomState::new().build_hasher().finish(), runtime)
+        static EPOCH: OnceLock<StdInstant> = OnceLock::new();
+        let epoch = *EPOCH.get_or_init(StdInstant::now);
+        Self::new(World::Production { epoch }, RandomState::new().build_hasher().finish(), runtime)
     }
 
     /// Tokio's clock, paused or not, and numbers that follow from the seed.
@@ -88,14 +86,17 @@ impl Port {
     }
 
     fn new(world: World, seed: u64, runtime: Handle) -> Arc<Self> {
-        Arc::new(Self {
+        let port = Self {
             world,
             runtime,
             coarse: Padded(AtomicU64::new(0)),
             random: AtomicU64::new(seed),
             ids: AtomicU64::new(0),
             blocking: Arc::new(Semaphore::new(BLOCKING_CALLS)),
-        })
+        };
+        // The first look also sets the coarse clock.
+        port.now_ns();
+        Arc::new(port)
     }
 
     /// The same port with another bound for [`Port::run_blocking`]: at least 1, at most [`Semaphore::MAX_PERMITS`].
@@ -109,7 +110,7 @@ impl Port {
         self
     }
 
-    /// Nanoseconds since the port was made: precise, monotonic.
+    /// Nanoseconds since the epoch of the port: precise, monotonic. Ports in production have one epoch.
     #[inline]
     pub fn now_ns(&self) -> u64 {
         let elapsed = match &self.world {

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
+use crate::cell::{CAPACITY, Cell};
 use crate::error::StartError;
 use crate::exit::ExitReason;
 use crate::process::forward;
@@ -44,7 +45,7 @@ use crate::system::System;
 /// # Ok(()) }
 /// ```
 pub struct Solo<A: Actor> {
-    system: System,
+    system: Alone,
     actor: ActorRef<A>,
 }
 
@@ -57,14 +58,14 @@ impl<A: Actor> Solo<A> {
     /// # Panics
     /// Outside a tokio runtime.
     pub async fn start(args: A::Args) -> Result<Self, StartError> {
-        let system = System::builder().name("solo").pumps(1).bare()?;
-        let actor = system.spawn(args).await?;
+        let system = Alone::named("solo")?;
+        let actor = system.0.spawn(args).await?;
         Ok(Self { system, actor })
     }
 
     /// The small system it runs in.
     pub fn system(&self) -> &System {
-        &self.system
+        &self.system.0
     }
 }
 
@@ -76,15 +77,24 @@ impl<A: Actor> Deref for Solo<A> {
     }
 }
 
-impl<A: Actor> Drop for Solo<A> {
-    fn drop(&mut self) {
-        crate::shutdown::end_now(&self.system.shared, ExitReason::Normal);
-    }
-}
-
 impl<A: Actor> fmt::Debug for Solo<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Solo").field(&self.actor).finish()
+    }
+}
+
+/// A small system that ends when it is dropped.
+struct Alone(System);
+
+impl Alone {
+    fn named(name: &'static str) -> Result<Self, StartError> {
+        System::builder().name(name).pumps(1).bare().map(Self)
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        crate::shutdown::end_now(&self.0.shared, ExitReason::Normal);
     }
 }
 
@@ -107,7 +117,8 @@ impl<A: Actor> fmt::Debug for Solo<A> {
 /// # Ok(()) }
 /// ```
 pub struct Probe<A: Actor> {
-    system: System,
+    /// Ends when it is dropped.
+    _system: Alone,
     actor: ActorRef<A>,
     messages: mpsc::Receiver<A::Msg>,
 }
@@ -121,12 +132,13 @@ impl<A: Actor> Probe<A> {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start() -> Result<Self, StartError> {
-        let system = System::builder().name("probe").pumps(1).bare()?;
-        let (sender, messages) = mpsc::channel(1);
-        let cell = crate::cell::Cell::new(None, crate::cell::CAPACITY);
+        let system = Alone::named("probe")?;
+        // As many as a mailbox holds: they can be looked at once the actor has settled.
+        let (sender, messages) = mpsc::channel(CAPACITY as usize);
+        let cell = Cell::new(None, CAPACITY);
         let _unawaited =
-            Start::alone().begin_with(&cell, &system.shared, |cell, birth| forward(cell, sender, birth))?;
-        Ok(Self { system, actor: ActorRef::new(cell), messages })
+            Start::alone().begin_with(&cell, &system.0.shared, |cell, birth| forward(cell, sender, birth))?;
+        Ok(Self { _system: system, actor: ActorRef::new(cell), messages })
     }
 
     /// The address to hand out.
@@ -143,15 +155,9 @@ impl<A: Actor> Probe<A> {
     }
 
     /// The next message if it is there already. Await [`settled`](ActorRef::settled) before concluding from its
-    /// absence.
+    /// absence; that waits for you if more than 1,024 messages are unread.
     pub fn try_next(&mut self) -> Option<A::Msg> {
         self.messages.try_recv().ok()
-    }
-}
-
-impl<A: Actor> Drop for Probe<A> {
-    fn drop(&mut self) {
-        crate::shutdown::end_now(&self.system.shared, ExitReason::Normal);
     }
 }
 

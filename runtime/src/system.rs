@@ -113,7 +113,7 @@ impl System {
         &self.shared.settings.name
     }
 
-    /// The system's clock: the time since it was built. It never goes back; under a paused tokio clock it is paused.
+    /// The system's clock, the same in every system of the process. It never goes back; under a paused tokio clock it is paused.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.shared.port.now_ns())
     }
