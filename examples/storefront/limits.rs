@@ -29,9 +29,10 @@ pub(crate) const EXTRAS: Duration = Duration::from_millis(150);
 /// How often a database that the disk failed is tried again.
 pub(crate) const DISK: Duration = Duration::from_secs(1);
 
-/// Messages that wait for the actors everyone needs. Few, so that who waits is served in time: a disk that needs 4 ms to
-/// say that an order is safe needs a quarter of a second for so many.
+/// Messages that wait for the actors everyone needs. Few, so that who waits is served in time.
 pub(crate) const MAILBOX: u32 = 64;
+/// Orders and records that share a transaction.
+pub(crate) const GATHERED: usize = 128;
 
 /// Products on a page.
 pub(crate) const PER_PAGE: u64 = 100;
