@@ -28,9 +28,6 @@ const KEYS: TableDefinition<'_, &str, u64> = TableDefinition::new("keys");
 const STOCK: TableDefinition<'_, &str, u32> = TableDefinition::new("stock");
 const OWED: TableDefinition<'_, (u8, u64), ()> = TableDefinition::new("owed");
 
-/// The database file, inside the data directory.
-const FILE: &str = "storefront.redb";
-
 /// What became of an order that was handed in.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Placed {
@@ -66,9 +63,14 @@ impl Ledger {
     /// Opens the database in this directory, or makes both.
     pub(crate) fn open(dir: &Path) -> Result<Self, LedgerError> {
         std::fs::create_dir_all(dir)?;
-        let path = dir.join(FILE);
+        let path = Self::file(dir);
         let db = open_file(&path)?;
         Ok(Self { path: Arc::new(path), db: Arc::new(RwLock::new(Some(db))) })
+    }
+
+    /// The database file in this directory.
+    pub(crate) fn file(dir: &Path) -> PathBuf {
+        dir.join("storefront.redb")
     }
 
     /// Whether the database was given up after a disk error.
@@ -310,6 +312,11 @@ impl LedgerError {
         Self { what: what.into(), disk: None }
     }
 
+    /// The same in words, for who knows that it is about the database.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     fn disk(what: impl Into<String>) -> Self {
         let refused = Refused { retry_after: Some(limits::DISK), ..Refused::because(Reason::Downstream) };
         Self { what: what.into(), disk: Some(refused) }
@@ -332,6 +339,7 @@ impl From<redb::Error> for LedgerError {
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::Io(_) | redb::Error::PreviousIo => Self::disk(error.to_string()),
+            redb::Error::DatabaseAlreadyOpen => Self::broken("another process has it open"),
             _ => Self::broken(error.to_string()),
         }
     }

@@ -155,7 +155,7 @@ fn everything_is_there_after_opening_again() {
 fn a_second_process_is_told_that_the_database_is_open() {
     let shop = Shop::open("twice");
     let error = Ledger::open(&shop.dir).err().expect("the file is locked").to_string();
-    assert!(error.contains("already open"), "{error}");
+    assert!(error.contains("another process has it open"), "{error}");
 }
 
 #[test]

@@ -102,12 +102,14 @@ fn product_file(cli: &Cli) -> Result<Arc<str>, String> {
 }
 
 fn open_ledger(cli: &Cli, products: &str) -> Result<Ledger, Box<dyn Error>> {
-    let products = catalogue::read(products.as_bytes())?;
-    let ledger = Ledger::open(&cli.data()).map_err(|error| {
-        format!(
-            "cannot open the database in {}: {error}. Another directory can be given: --data DIR",
-            cli.data().display()
-        )
+    let products = catalogue::read(products.as_bytes()).map_err(|error| match &cli.products {
+        Some(path) => format!("{}: {error}", path.display()),
+        None => error.to_string(),
+    })?;
+    let data = cli.data();
+    let ledger = Ledger::open(&data).map_err(|error| {
+        let file = Ledger::file(&data);
+        format!("cannot open {}: {}. Another directory can be given: --data DIR", file.display(), error.what())
     })?;
     ledger.stock_up(products.iter().map(|product| (product.sku.as_str(), product.stock)))?;
     Ok(ledger)
