@@ -73,5 +73,7 @@ pub(crate) const ERRANDS: usize = 64;
 /// Age at which an order's errands are the clerk's.
 pub(crate) const FORGOTTEN: Duration = Duration::from_secs(2);
 
+/// How long an operator's fault waits for room in a mailbox.
+pub(crate) const STRIKE: Duration = Duration::from_secs(1);
 /// The longest fault that can be ordered.
 pub(crate) const FAULT: Duration = Duration::from_secs(60);
