@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Open connections. More wait in the listener's own queue.
 pub(crate) const CONNECTIONS: usize = 2_048;
 /// Customers looking around at a time. More are told to come back.
-pub(crate) const LOOKERS: usize = 64;
+pub(crate) const LOOKERS: usize = 256;
 /// Customers ordering at a time. Rooms of their own: a crowd that looks does not keep out who buys.
 pub(crate) const BUYERS: usize = 256;
 /// Operators at a time. To see and steer a service matters most when it is full.
@@ -29,8 +29,9 @@ pub(crate) const EXTRAS: Duration = Duration::from_millis(150);
 /// How often a database that the disk failed is tried again.
 pub(crate) const DISK: Duration = Duration::from_secs(1);
 
-/// Messages that wait for the actors everyone needs. Few, so that who waits is served in time.
-pub(crate) const MAILBOX: u32 = 64;
+/// Messages that wait for the actors everyone needs. Few enough for who waits to be served in time: 256 searches, or two
+/// transactions.
+pub(crate) const MAILBOX: u32 = 256;
 /// Orders and records that share a transaction.
 pub(crate) const GATHERED: usize = 128;
 
