@@ -112,7 +112,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ledger.tell(Book(entry))?;
     }
 
-    // A service just says `system.run_until_signal().await`. This one sends the signal to itself, once that listens.
+    // A service ends with `Ok(system.run_until_signal().await.into_result()?)`. This one sends the signal to itself, once
+    // that listens.
     let (ended, sent) = tokio::join!(biased; system.run_until_signal(), async {
         println!("SIGTERM");
         let sent = std::process::Command::new("kill").arg(std::process::id().to_string()).status();
@@ -121,8 +122,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         sent
     });
     sent?;
-    println!("{}", ended.into_result()?);
-    Ok(())
+    println!("{}", ended.report);
+    Ok(ended.into_result()?)
 }
 
 /// Waits until an actor takes no more work.

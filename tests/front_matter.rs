@@ -1,6 +1,8 @@
 //! What the pages at the root name must be there.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 const PAGES: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
 
@@ -54,4 +56,37 @@ fn every_lesson_is_in_the_readme_and_leads_to_the_next() {
         let source = std::fs::read_to_string(root.join(pair[0].1)).expect("a link leads somewhere");
         assert!(source.contains(&format!("//! Next: `{}`.", pair[1].0)), "{} does not name {}", pair[0].1, pair[1].0);
     }
+}
+
+#[test]
+fn the_facade_has_fewer_than_forty_crates_in_its_tree() {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args([
+        "tree",
+        "--offline",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--no-dedupe",
+        "--package",
+        "crashworthy",
+    ]);
+    let output = tree.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).expect("names of crates are text");
+    let name_and_version = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let crates: BTreeSet<_> = tree.lines().filter(|line| !line.is_empty()).map(name_and_version).collect();
+    assert!(crates.len() > 5, "the facade depends on something: {crates:?}");
+    assert!(crates.len() < 40, "{} crates: {crates:?}", crates.len());
+}
+
+#[test]
+fn the_first_example_of_the_readme_has_fewer_than_forty_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("every page is there");
+    let (_, code) =
+        readme.split_once("```rust\n").expect("it is run with the doc tests, as it has no other word there");
+    let lines = code.lines().take_while(|line| *line != "```").count();
+    assert!((10..40).contains(&lines), "{lines} lines");
 }

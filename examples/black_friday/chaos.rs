@@ -34,14 +34,14 @@ const TROUBLE: [(&str, &str); 10] = [
 pub(crate) async fn make_peace(operator: &mut Connection) -> Result<(), Error> {
     for backend in ["payment", "delivery"] {
         let healthy = json!({ "mode": "healthy" }).to_string();
-        operator.ask(Question::post(format!("/admin/backends/{backend}"), healthy)).await?;
+        operator.insist(&Question::post(format!("/admin/backends/{backend}"), healthy)).await?;
     }
     Ok(())
 }
 
 /// How often actors were restarted since the service started.
 pub(crate) async fn restarts(operator: &mut Connection) -> Result<u64, Error> {
-    let answer = operator.ask(Question::get("/admin/actors")).await?;
+    let answer = operator.insist(&Question::get("/admin/actors")).await?;
     let seen: Value = serde_json::from_slice(&answer.body)?;
     let actors = seen["actors"].as_array().map(Vec::as_slice).unwrap_or_default();
     Ok(actors.iter().filter_map(|actor| actor["restarts"].as_u64()).sum())

@@ -1,6 +1,7 @@
 //! One connection to the service, opened again when it breaks.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -9,6 +10,7 @@ use hyper::header::{HOST, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
 
 /// What the service answered.
 pub(crate) struct Answer {
@@ -19,7 +21,7 @@ pub(crate) struct Answer {
 }
 
 /// What to ask the service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) method: Method,
     pub(crate) path: String,
@@ -70,6 +72,25 @@ impl Connection {
         let body = Limited::new(response.into_body(), MOST).collect().await?.to_bytes();
         self.sender = Some(sender);
         Ok(Answer { status, retry_after, body })
+    }
+
+    /// Asks until there is an answer: a service that restarts just now is asked again. Not for ever.
+    pub(crate) async fn insist(&mut self, question: &Question) -> Result<Answer, Error> {
+        let patience = Instant::now() + Duration::from_secs(20);
+        loop {
+            match timeout(Duration::from_secs(5), self.ask(question.clone())).await {
+                Ok(Ok(answer)) if !answer.retry_after => return Ok(answer),
+                outcome if Instant::now() > patience => {
+                    let why = match outcome {
+                        Ok(Ok(answer)) => format!("the service answers {} all the time", answer.status),
+                        Ok(Err(error)) => format!("the service does not answer: {error}"),
+                        Err(_) => "the service does not answer".to_owned(),
+                    };
+                    return Err(format!("{} {}: {why}", question.method, question.path).into());
+                }
+                _ => sleep(Duration::from_millis(100)).await,
+            }
+        }
     }
 
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>, Error> {

@@ -13,8 +13,10 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::client::Connection;
 use crate::mix::{Customers, Dice};
-use crate::tally::{DEADLINE, Tally};
+use crate::tally::Tally;
 
+/// A customer who finds every connection taken for so long goes away.
+const WAIT: Duration = Duration::from_millis(250);
 /// After this long an unanswered request is given up.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -96,7 +98,7 @@ impl Load {
         let mut connection = Connection::new(self.service);
         while let Some((n, due)) = self.take() {
             sleep_until(due).await;
-            if due.elapsed() > DEADLINE {
+            if due.elapsed() > WAIT {
                 self.tally().late += 1;
             } else {
                 self.one(&mut connection, n, due).await;

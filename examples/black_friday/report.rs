@@ -71,6 +71,7 @@ pub(crate) fn print_table(rows: &[Row]) {
     println!();
     println!("goodput: answered within 1 s of when it should have been sent; the latencies are theirs (to 1 ms).");
     println!(
-        "refused: told to come back (429, 503). failed: any other error, or no answer. late: too late to be of use."
+        "refused: told to come back (429, 503). failed: any other error, or no answer. late: answered later than that, or \
+         not\nsent at all, because every connection was taken for 250 ms."
     );
 }

@@ -8,6 +8,7 @@ use crashworthy::prelude::*;
 use crate::errand;
 use crate::fault::{Fault, Trouble};
 use crate::gateway::Gateway;
+use crate::ledger::Record;
 use crate::limits;
 use crate::order::{Errand, Order};
 use crate::orders::{Orders, OrdersMsg};
@@ -84,7 +85,7 @@ impl Clerk {
         let Desk { errand, orders, gateway } = &self.desk;
         let progress = errand::run(*errand, gateway, order, limits::CALL).await.map_err(|why| why.to_string())?;
         orders
-            .tell(OrdersMsg::Record { id: order.id, progress: vec![progress] })
+            .tell(OrdersMsg::Record(Record { id: order.id, progress: vec![progress] }))
             .map_err(|rejected| rejected.to_string())
     }
 }

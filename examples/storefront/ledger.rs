@@ -8,24 +8,25 @@
 //! Stock goes down in the transaction that accepts the order, and never below zero: whatever the actors above believe
 //! to be left, nothing is sold twice.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crashworthy::prelude::*;
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError};
+use redb::{
+    Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, TableError,
+    WriteTransaction,
+};
 
 use crate::limits;
-use crate::order::{Draft, Errand, Order, Progress};
+use crate::order::{Draft, Errand, Line, Order, Progress};
 
 const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
 const KEYS: TableDefinition<'_, &str, u64> = TableDefinition::new("keys");
 const STOCK: TableDefinition<'_, &str, u32> = TableDefinition::new("stock");
 const OWED: TableDefinition<'_, (u8, u64), ()> = TableDefinition::new("owed");
-
-/// The database file, inside the data directory.
-const FILE: &str = "storefront.redb";
 
 /// What became of an order that was handed in.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +39,13 @@ pub(crate) enum Placed {
     KeyTaken,
     /// There are not enough units of this product.
     SoldOut { sku: String, left: u32 },
+}
+
+/// What happened to an order after it was accepted.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) id: u64,
+    pub(crate) progress: Vec<Progress>,
 }
 
 /// A handle to the database, cheap to clone.
@@ -55,9 +63,14 @@ impl Ledger {
     /// Opens the database in this directory, or makes both.
     pub(crate) fn open(dir: &Path) -> Result<Self, LedgerError> {
         std::fs::create_dir_all(dir)?;
-        let path = dir.join(FILE);
+        let path = Self::file(dir);
         let db = open_file(&path)?;
         Ok(Self { path: Arc::new(path), db: Arc::new(RwLock::new(Some(db))) })
+    }
+
+    /// The database file in this directory.
+    pub(crate) fn file(dir: &Path) -> PathBuf {
+        dir.join("storefront.redb")
     }
 
     /// Whether the database was given up after a disk error.
@@ -91,62 +104,25 @@ impl Ledger {
         })
     }
 
-    /// Accepts an order, or says why not. When this returns `Accepted`, the order is on disk.
-    pub(crate) fn place(&self, draft: Draft) -> Result<Placed, LedgerError> {
-        self.with(|db| {
-            let write = db.begin_write()?;
-            let placed = {
-                let mut orders = write.open_table(ORDERS)?;
-                let mut keys = write.open_table(KEYS)?;
-                let mut stock = write.open_table(STOCK)?;
-                let mut owed = write.open_table(OWED)?;
-                if let Some(id) = look_up(&keys, &draft)? {
-                    return before(&orders, id, &draft);
-                }
-                for line in &draft.lines {
-                    let left = stock.get(line.sku.as_str())?.map_or(0, |units| units.value());
-                    let Some(rest) = left.checked_sub(line.quantity) else {
-                        return Ok(Placed::SoldOut { sku: line.sku.clone(), left });
-                    };
-                    stock.insert(line.sku.as_str(), rest)?;
-                }
-                let id = orders.last()?.map_or(1, |(id, _)| id.value() + 1);
-                if let Some(key) = &draft.key {
-                    keys.insert(key.as_str(), id)?;
-                }
-                for errand in [Errand::Payment, Errand::Delivery] {
-                    owed.insert((errand as u8, id), ())?;
-                }
-                let order = draft.accepted(id, now_ms());
-                orders.insert(id, serde_json::to_vec(&order)?.as_slice())?;
-                Placed::Accepted(order)
-            };
-            write.commit()?;
-            Ok(placed)
-        })
-    }
-
-    /// Writes down what happened to an order. Nothing happens to one that is not there.
+    /// Writes down all of this in one transaction, and says what became of each order, in their order. When this returns,
+    /// what is `Accepted` is on disk.
     ///
-    /// It reaches the disk with the next order that is accepted: if the process is killed before, the errand is run
-    /// again, and the back ends know the order by its number.
-    pub(crate) fn record(&self, id: u64, progress: Vec<Progress>) -> Result<(), LedgerError> {
+    /// Where nothing is, it does not wait for the disk. What was recorded reaches it with the next order that is accepted:
+    /// if the process is killed before, the errand is run again, and the back ends know the order by its number.
+    pub(crate) fn write(&self, drafts: Vec<Draft>, records: Vec<Record>) -> Result<Vec<Placed>, LedgerError> {
         self.with(|db| {
             let mut write = db.begin_write()?;
-            write.set_durability(Durability::None)?;
-            {
-                let mut orders = write.open_table(ORDERS)?;
-                let Some(mut order) = read_order(&orders, id)? else {
-                    return Ok(());
-                };
-                let mut owed = write.open_table(OWED)?;
-                for step in progress {
-                    owed.remove((step.settles() as u8, id))?;
-                    order.apply(step);
-                }
-                orders.insert(id, serde_json::to_vec(&order)?.as_slice())?;
+            let mut tables = Tables::open(&write)?;
+            let placed: Vec<Placed> = drafts.into_iter().map(|draft| tables.place(draft)).collect::<Result<_, _>>()?;
+            for record in records {
+                tables.record(record)?;
             }
-            Ok(write.commit()?)
+            drop(tables);
+            if !placed.iter().any(|placed| matches!(placed, Placed::Accepted(_))) {
+                write.set_durability(Durability::None)?;
+            }
+            write.commit()?;
+            Ok(placed)
         })
     }
 
@@ -219,12 +195,94 @@ fn open_file(path: &Path) -> Result<Database, LedgerError> {
     let db = redb::Builder::new().set_cache_size(CACHE_BYTES).create(path)?;
     let write = db.begin_write()?;
     // Opening a table makes it, so that readers find it.
-    write.open_table(ORDERS)?;
-    write.open_table(KEYS)?;
-    write.open_table(STOCK)?;
-    write.open_table(OWED)?;
+    drop(Tables::open(&write)?);
     write.commit()?;
     Ok(db)
+}
+
+/// A transaction under way.
+struct Tables<'txn> {
+    orders: Table<'txn, u64, &'static [u8]>,
+    keys: Table<'txn, &'static str, u64>,
+    stock: Table<'txn, &'static str, u32>,
+    owed: Table<'txn, (u8, u64), ()>,
+}
+
+impl<'txn> Tables<'txn> {
+    fn open(write: &'txn WriteTransaction) -> Result<Self, LedgerError> {
+        Ok(Self {
+            orders: write.open_table(ORDERS)?,
+            keys: write.open_table(KEYS)?,
+            stock: write.open_table(STOCK)?,
+            owed: write.open_table(OWED)?,
+        })
+    }
+
+    /// Accepts an order, or says why not; then nothing is changed.
+    fn place(&mut self, draft: Draft) -> Result<Placed, LedgerError> {
+        if let Some(id) = self.id_of_key(&draft)? {
+            let order = read_order(&self.orders, id)?
+                .ok_or_else(|| LedgerError::broken(format!("order {id} has a key but no row")))?;
+            return Ok(if order.draft == draft { Placed::Before(order) } else { Placed::KeyTaken });
+        }
+        let rests = match self.rests(&draft)? {
+            Ok(rests) => rests,
+            Err(sold_out) => return Ok(sold_out),
+        };
+        for (sku, rest) in rests {
+            self.stock.insert(sku, rest)?;
+        }
+        let id = self.orders.last()?.map_or(1, |(id, _)| id.value() + 1);
+        if let Some(key) = &draft.key {
+            self.keys.insert(key.as_str(), id)?;
+        }
+        for errand in [Errand::Payment, Errand::Delivery] {
+            self.owed.insert((errand as u8, id), ())?;
+        }
+        let order = draft.accepted(id, now_ms());
+        self.put(&order)?;
+        Ok(Placed::Accepted(order))
+    }
+
+    /// What would be left of each product of an order, or of which there is not enough.
+    fn rests<'a>(&self, draft: &'a Draft) -> Result<Result<BTreeMap<&'a str, u32>, Placed>, LedgerError> {
+        let mut rests = BTreeMap::new();
+        for Line { sku, quantity, .. } in &draft.lines {
+            let left = match rests.get(sku.as_str()) {
+                Some(&rest) => rest,
+                None => self.stock.get(sku.as_str())?.map_or(0, |units| units.value()),
+            };
+            let Some(rest) = left.checked_sub(*quantity) else {
+                return Ok(Err(Placed::SoldOut { sku: sku.clone(), left }));
+            };
+            rests.insert(sku.as_str(), rest);
+        }
+        Ok(Ok(rests))
+    }
+
+    fn id_of_key(&self, draft: &Draft) -> Result<Option<u64>, LedgerError> {
+        let Some(key) = &draft.key else {
+            return Ok(None);
+        };
+        Ok(self.keys.get(key.as_str())?.map(|id| id.value()))
+    }
+
+    /// Nothing happens to an order that is not there.
+    fn record(&mut self, Record { id, progress }: Record) -> Result<(), LedgerError> {
+        let Some(mut order) = read_order(&self.orders, id)? else {
+            return Ok(());
+        };
+        for step in progress {
+            self.owed.remove((step.settles() as u8, id))?;
+            order.apply(step);
+        }
+        self.put(&order)
+    }
+
+    fn put(&mut self, order: &Order) -> Result<(), LedgerError> {
+        self.orders.insert(order.id, serde_json::to_vec(order)?.as_slice())?;
+        Ok(())
+    }
 }
 
 /// Memory for pages read or about to be written.
@@ -232,19 +290,6 @@ const CACHE_BYTES: usize = 64 << 20;
 
 fn read_order(orders: &impl ReadableTable<u64, &'static [u8]>, id: u64) -> Result<Option<Order>, LedgerError> {
     Ok(orders.get(id)?.map(|bytes| serde_json::from_slice(bytes.value())).transpose()?)
-}
-
-fn look_up(keys: &impl ReadableTable<&'static str, u64>, draft: &Draft) -> Result<Option<u64>, LedgerError> {
-    let Some(key) = &draft.key else {
-        return Ok(None);
-    };
-    Ok(keys.get(key.as_str())?.map(|id| id.value()))
-}
-
-fn before(orders: &impl ReadableTable<u64, &'static [u8]>, id: u64, draft: &Draft) -> Result<Placed, LedgerError> {
-    let order =
-        read_order(orders, id)?.ok_or_else(|| LedgerError::broken(format!("order {id} has a key but no row")))?;
-    Ok(if order.draft == *draft { Placed::Before(order) } else { Placed::KeyTaken })
 }
 
 /// Milliseconds since 1970.
@@ -265,6 +310,11 @@ pub(crate) struct LedgerError {
 impl LedgerError {
     fn broken(what: impl Into<String>) -> Self {
         Self { what: what.into(), disk: None }
+    }
+
+    /// The same in words, for who knows that it is about the database.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
     }
 
     fn disk(what: impl Into<String>) -> Self {
@@ -289,6 +339,7 @@ impl From<redb::Error> for LedgerError {
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::Io(_) | redb::Error::PreviousIo => Self::disk(error.to_string()),
+            redb::Error::DatabaseAlreadyOpen => Self::broken("another process has it open"),
             _ => Self::broken(error.to_string()),
         }
     }

@@ -15,6 +15,18 @@ impl Shop {
         Self { ledger, dir }
     }
 
+    fn place(&self, draft: Draft) -> Placed {
+        self.place_all(vec![draft]).remove(0)
+    }
+
+    fn place_all(&self, drafts: Vec<Draft>) -> Vec<Placed> {
+        self.ledger.write(drafts, Vec::new()).expect("writes")
+    }
+
+    fn record(&self, id: u64, progress: Progress) {
+        self.ledger.write(Vec::new(), vec![Record { id, progress: vec![progress] }]).expect("writes");
+    }
+
     fn left(&self) -> Vec<u32> {
         self.ledger.left(["mug", "pot", "unknown"].into_iter()).expect("reads")
     }
@@ -47,7 +59,7 @@ fn accepted(placed: Placed) -> Order {
 #[test]
 fn an_accepted_order_is_found_and_its_stock_is_gone() {
     let shop = Shop::open("accepted");
-    let order = accepted(shop.ledger.place(draft(None, &[("mug", 3)])).expect("places"));
+    let order = accepted(shop.place(draft(None, &[("mug", 3)])));
     assert_eq!((order.id, order.total_cents), (1, 750));
     assert_eq!(shop.ledger.order(1).expect("reads"), Some(order));
     assert_eq!(shop.left(), [7, 1, 0]);
@@ -56,19 +68,42 @@ fn an_accepted_order_is_found_and_its_stock_is_gone() {
 #[test]
 fn an_order_that_cannot_be_filled_changes_nothing() {
     let shop = Shop::open("sold-out");
-    let placed = shop.ledger.place(draft(None, &[("mug", 3), ("pot", 2)])).expect("answers");
+    let placed = shop.place(draft(None, &[("mug", 3), ("pot", 2)]));
     assert_eq!(placed, Placed::SoldOut { sku: "pot".to_owned(), left: 1 });
     assert_eq!(shop.left(), [10, 1, 0]);
     assert_eq!(shop.ledger.orders().expect("reads"), 0);
 }
 
 #[test]
+fn orders_of_one_transaction_see_each_other() {
+    let shop = Shop::open("together");
+    let drafts = [(None, 6), (None, 5), (Some("k"), 4), (Some("k"), 4)];
+    let placed = shop.place_all(drafts.map(|(key, mugs)| draft(key, &[("mug", mugs)])).into());
+    let [Placed::Accepted(first), sold_out, Placed::Accepted(last), again] = &placed[..] else {
+        panic!("{placed:?}");
+    };
+    assert_eq!((first.id, last.id), (1, 2));
+    assert_eq!(*sold_out, Placed::SoldOut { sku: "mug".to_owned(), left: 4 });
+    assert_eq!(*again, Placed::Before(last.clone()));
+    assert_eq!(shop.left(), [0, 1, 0]);
+}
+
+#[test]
+fn lines_of_the_same_product_count_together() {
+    let shop = Shop::open("twice-the-same");
+    let placed = shop.place(draft(None, &[("mug", 6), ("mug", 5)]));
+    assert_eq!(placed, Placed::SoldOut { sku: "mug".to_owned(), left: 4 });
+    accepted(shop.place(draft(None, &[("mug", 6), ("mug", 4)])));
+    assert_eq!(shop.left(), [0, 1, 0]);
+}
+
+#[test]
 fn the_same_key_is_the_same_order() {
     let shop = Shop::open("key");
-    let order = accepted(shop.ledger.place(draft(Some("k"), &[("mug", 1)])).expect("places"));
-    let again = shop.ledger.place(draft(Some("k"), &[("mug", 1)])).expect("answers");
+    let order = accepted(shop.place(draft(Some("k"), &[("mug", 1)])));
+    let again = shop.place(draft(Some("k"), &[("mug", 1)]));
     assert_eq!(again, Placed::Before(order.clone()));
-    assert_eq!(shop.ledger.place(draft(Some("k"), &[("mug", 2)])).expect("answers"), Placed::KeyTaken);
+    assert_eq!(shop.place(draft(Some("k"), &[("mug", 2)])), Placed::KeyTaken);
     assert_eq!(shop.ledger.order_of_key("k").expect("reads"), Some(order));
     assert_eq!(shop.left(), [9, 1, 0]);
 }
@@ -76,7 +111,7 @@ fn the_same_key_is_the_same_order() {
 #[test]
 fn stocking_up_again_keeps_the_count() {
     let shop = Shop::open("stock");
-    accepted(shop.ledger.place(draft(None, &[("mug", 4)])).expect("places"));
+    accepted(shop.place(draft(None, &[("mug", 4)])));
     shop.ledger.stock_up([("mug", 10), ("new", 5)].into_iter()).expect("stocks");
     assert_eq!(shop.left(), [6, 1, 0]);
 }
@@ -84,14 +119,14 @@ fn stocking_up_again_keeps_the_count() {
 #[test]
 fn an_order_is_owed_payment_and_delivery_until_each_is_recorded() {
     let shop = Shop::open("owed");
-    let id = accepted(shop.ledger.place(draft(None, &[("mug", 1)])).expect("places")).id;
+    let id = accepted(shop.place(draft(None, &[("mug", 1)]))).id;
     let owed = |errand| shop.ledger.owed(errand, u64::MAX, 10).expect("reads").len();
     assert_eq!((owed(Errand::Payment), owed(Errand::Delivery)), (1, 1));
 
-    shop.ledger.record(id, vec![Progress::Paid { receipt: "r".to_owned() }]).expect("records");
+    shop.record(id, Progress::Paid { receipt: "r".to_owned() });
     assert_eq!((owed(Errand::Payment), owed(Errand::Delivery)), (0, 1));
 
-    shop.ledger.record(id, vec![Progress::Scheduled { slot: "noon".to_owned() }]).expect("records");
+    shop.record(id, Progress::Scheduled { slot: "noon".to_owned() });
     assert_eq!((owed(Errand::Payment), owed(Errand::Delivery)), (0, 0));
     let order = shop.ledger.order(id).expect("reads").expect("is there");
     assert_eq!(order.payment, Payment::Paid { receipt: "r".to_owned() });
@@ -101,14 +136,14 @@ fn an_order_is_owed_payment_and_delivery_until_each_is_recorded() {
 #[test]
 fn an_order_placed_just_now_is_left_to_whoever_placed_it() {
     let shop = Shop::open("young");
-    let order = accepted(shop.ledger.place(draft(None, &[("mug", 1)])).expect("places"));
+    let order = accepted(shop.place(draft(None, &[("mug", 1)])));
     assert!(shop.ledger.owed(Errand::Payment, order.placed_ms, 10).expect("reads").is_empty());
 }
 
 #[test]
 fn everything_is_there_after_opening_again() {
     let mut shop = Shop::open("reopen");
-    let order = accepted(shop.ledger.place(draft(Some("k"), &[("pot", 1)])).expect("places"));
+    let order = accepted(shop.place(draft(Some("k"), &[("pot", 1)])));
     let elsewhere = Ledger::open(&shop.dir.join("elsewhere")).expect("opens");
     drop(std::mem::replace(&mut shop.ledger, elsewhere));
     shop.ledger = Ledger::open(&shop.dir).expect("opens again");
@@ -120,7 +155,7 @@ fn everything_is_there_after_opening_again() {
 fn a_second_process_is_told_that_the_database_is_open() {
     let shop = Shop::open("twice");
     let error = Ledger::open(&shop.dir).err().expect("the file is locked").to_string();
-    assert!(error.contains("already open"), "{error}");
+    assert!(error.contains("another process has it open"), "{error}");
 }
 
 #[test]

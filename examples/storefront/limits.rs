@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Open connections. More wait in the listener's own queue.
 pub(crate) const CONNECTIONS: usize = 2_048;
 /// Customers looking around at a time. More are told to come back.
-pub(crate) const LOOKERS: usize = 64;
+pub(crate) const LOOKERS: usize = 256;
 /// Customers ordering at a time. Rooms of their own: a crowd that looks does not keep out who buys.
 pub(crate) const BUYERS: usize = 256;
 /// Operators at a time. To see and steer a service matters most when it is full.
@@ -29,9 +29,11 @@ pub(crate) const EXTRAS: Duration = Duration::from_millis(150);
 /// How often a database that the disk failed is tried again.
 pub(crate) const DISK: Duration = Duration::from_secs(1);
 
-/// Messages that wait for the actors everyone needs. Few, so that who waits is served in time: a disk that needs 4 ms to
-/// say that an order is safe needs a quarter of a second for so many.
-pub(crate) const MAILBOX: u32 = 64;
+/// Messages that wait for the actors everyone needs. Few enough for who waits to be served in time: 256 searches, or two
+/// transactions.
+pub(crate) const MAILBOX: u32 = 256;
+/// Orders and records that share a transaction.
+pub(crate) const GATHERED: usize = 128;
 
 /// Products on a page.
 pub(crate) const PER_PAGE: u64 = 100;
@@ -72,5 +74,7 @@ pub(crate) const ERRANDS: usize = 64;
 /// Age at which an order's errands are the clerk's.
 pub(crate) const FORGOTTEN: Duration = Duration::from_secs(2);
 
+/// How long an operator's fault waits for room in a mailbox.
+pub(crate) const STRIKE: Duration = Duration::from_secs(1);
 /// The longest fault that can be ordered.
 pub(crate) const FAULT: Duration = Duration::from_secs(60);

@@ -36,7 +36,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use crashworthy::ShutdownReport;
 use crashworthy::prelude::*;
 
 use crate::cli::Cli;
@@ -47,10 +46,7 @@ use crate::shop::Shop;
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(&cli).await {
-        Ok(report) => {
-            println!("{report}");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("storefront: {error}");
             ExitCode::FAILURE
@@ -58,7 +54,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: &Cli) -> Result<ShutdownReport, Box<dyn Error>> {
+async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     log(cli.json_logs);
     let listener = listen(cli)?;
     let products = product_file(cli)?;
@@ -70,7 +66,9 @@ async fn run(cli: &Cli) -> Result<ShutdownReport, Box<dyn Error>> {
     let system = System::start(tree).await?;
     println!("{}", welcome(cli, &listener)?);
 
-    Ok(system.run_until_signal().await.into_result()?)
+    let ended = system.run_until_signal().await;
+    println!("{}", ended.report);
+    Ok(ended.into_result()?)
 }
 
 /// The HTTP server as a child of the tree: restarted if it crashes, told when to stop.
@@ -104,12 +102,14 @@ fn product_file(cli: &Cli) -> Result<Arc<str>, String> {
 }
 
 fn open_ledger(cli: &Cli, products: &str) -> Result<Ledger, Box<dyn Error>> {
-    let products = catalogue::read(products.as_bytes())?;
-    let ledger = Ledger::open(&cli.data()).map_err(|error| {
-        format!(
-            "cannot open the database in {}: {error}. Another directory can be given: --data DIR",
-            cli.data().display()
-        )
+    let products = catalogue::read(products.as_bytes()).map_err(|error| match &cli.products {
+        Some(path) => format!("{}: {error}", path.display()),
+        None => error.to_string(),
+    })?;
+    let data = cli.data();
+    let ledger = Ledger::open(&data).map_err(|error| {
+        let file = Ledger::file(&data);
+        format!("cannot open {}: {}. Another directory can be given: --data DIR", file.display(), error.what())
     })?;
     ledger.stock_up(products.iter().map(|product| (product.sku.as_str(), product.stock)))?;
     Ok(ledger)

@@ -8,6 +8,7 @@
 //! └── http          the server: the last to start, the first to stop
 //! ```
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crashworthy::prelude::*;
@@ -99,12 +100,12 @@ impl Company {
 }
 
 /// An actor of the shop, whatever its type.
-pub(crate) trait Member {
+pub(crate) trait Member: Sync {
     fn name(&self) -> &str;
     fn pid(&self) -> Pid;
     fn is_alive(&self) -> bool;
-    /// Puts a fault into its mailbox.
-    fn strike(&self, fault: Fault) -> Result<(), Refused>;
+    /// Puts a fault into its mailbox, as soon as there is room: an operator waits for that, as the actor may well be busy.
+    fn strike(&self, fault: Fault) -> Pin<Box<dyn Future<Output = Result<(), Refused>> + Send + '_>>;
 }
 
 impl<A: Actor> Member for Slot<A>
@@ -123,8 +124,8 @@ where
         ActorRef::is_alive(self)
     }
 
-    fn strike(&self, fault: Fault) -> Result<(), Refused> {
-        self.tell(fault).map_err(|rejected| rejected.why)
+    fn strike(&self, fault: Fault) -> Pin<Box<dyn Future<Output = Result<(), Refused>> + Send + '_>> {
+        Box::pin(async move { self.admitted(limits::STRIKE).await?.send(fault).map_err(|rejected| rejected.why) })
     }
 }
 

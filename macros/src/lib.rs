@@ -111,8 +111,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let system = System::start(Supervisor::one_for_one("shop")).await?;
 ///     # system.stop().await;
-///     system.run_until_signal().await.into_result()?;
-///     Ok(())
+///     Ok(system.run_until_signal().await.into_result()?)
 /// }
 /// ```
 ///

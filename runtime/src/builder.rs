@@ -130,7 +130,11 @@ impl Builder {
         shutdown::watch_runtime(&shared);
         let system = System { shared };
         for part in &mut self.parts {
-            part.attach(&system)?;
+            if let Err(error) = part.attach(&system) {
+                // Those before it have been told of a system that will never be.
+                shutdown::end(&system.shared, None);
+                return Err(error);
+            }
         }
         Ok(system)
     }

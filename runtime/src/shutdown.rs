@@ -86,14 +86,15 @@ impl Ended {
         Self { reason: None, asked: false, report: ShutdownReport::default() }
     }
 
-    /// `Ok` with the report if it was asked to stop or its root ended well.
+    /// `Ok` if it was asked to stop or its root ended well: what `main` returns. Stragglers are no failure: they are in
+    /// the [`report`](Self::report), and in the log.
     ///
     /// # Errors
     /// [`SystemFailed`] if the root crashed or gave up, or the runtime went away.
-    pub fn into_result(self) -> Result<ShutdownReport, SystemFailed> {
+    pub fn into_result(self) -> Result<(), SystemFailed> {
         match &self.reason {
-            Some(_) if self.asked => Ok(self.report),
-            Some(ExitReason::Normal) => Ok(self.report),
+            Some(_) if self.asked => Ok(()),
+            Some(ExitReason::Normal) => Ok(()),
             _ => Err(SystemFailed { ended: self }),
         }
     }

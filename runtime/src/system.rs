@@ -318,8 +318,11 @@ impl System {
     /// Runs until SIGINT, SIGTERM or the end of the root; a signal stops the system as [`stop`](Self::stop) does. A
     /// second signal skips the drain.
     ///
-    /// # Errors
-    /// None; [`Ended::into_result`] turns a root that crashed or gave up into an error.
+    /// Never fails; [`Ended::into_result`] turns a root that crashed or gave up into an error:
+    /// `Ok(system.run_until_signal().await.into_result()?)` is the last line of a service.
+    ///
+    /// # Cancel safety
+    /// A stop that has begun goes on.
     pub async fn run_until_signal(&self) -> Ended {
         crate::shutdown::run_until_signal(self).await
     }

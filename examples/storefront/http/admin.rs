@@ -55,7 +55,8 @@ pub(crate) async fn strike(
     }
     let members = shop.members();
     let member = find(&members, &name, |member| member.name())?;
-    member.strike(fault).map_err(|refused| Problem::from(NotNow { who: "actor", why: AskError::Refused(refused) }))?;
+    let struck = member.strike(fault).await;
+    struck.map_err(|refused| Problem::from(NotNow { who: "actor", why: AskError::Refused(refused) }))?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "actor": name, "queued": format!("{fault:?}") }))))
 }
 

@@ -1,6 +1,6 @@
 //! What clients send, checked before any actor hears of it.
 
-use axum::body::to_bytes;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -24,12 +24,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
             let rule = "the body must be JSON, with `Content-Type: application/json`";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", rule));
         }
-        let body = to_bytes(request.into_body(), limits::BODY).await.map_err(|_| {
-            let rule = format!("a body of at most {} bytes, sent to its end", limits::BODY);
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_body", rule)
-        })?;
-        parse(&body).map(Self)
+        parse(&read(request.into_body()).await?).map(Self)
     }
+}
+
+/// A body, when all of it has arrived.
+pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
+    to_bytes(body, limits::BODY).await.map_err(|_| {
+        let rule = format!("a body of at most {} bytes, sent to its end", limits::BODY);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_body", rule)
+    })
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

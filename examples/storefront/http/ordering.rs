@@ -13,7 +13,7 @@ use super::problem::{NotNow, Problem};
 use crate::catalogue::CatalogueMsg;
 use crate::errand::{self, Undone};
 use crate::inventory::{HoldId, Inventory, InventoryMsg, Short};
-use crate::ledger::Placed;
+use crate::ledger::{Placed, Record};
 use crate::limits;
 use crate::order::{Delivery, Draft, Errand, Line, Order, Payment, Progress};
 use crate::orders::OrdersMsg;
@@ -163,7 +163,7 @@ async fn run_errands(shop: &Shop, mut order: Order) -> Order {
     }
     if !progress.is_empty() {
         // If this is refused the errands are run again, with the same outcome.
-        let _ = shop.orders.tell(OrdersMsg::Record { id: order.id, progress });
+        let _ = shop.orders.tell(OrdersMsg::Record(Record { id: order.id, progress }));
     }
     order
 }

@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use super::input;
 use super::problem::Problem;
 use crate::limits;
 
@@ -89,13 +90,20 @@ async fn converse(
 }
 
 /// Lets a bounded number of requests in at a time, and gives each a bounded time.
+///
+/// A request takes its place when all of it has arrived: clients that are slow to send it keep nobody out.
 pub(crate) async fn guard(State(room): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    let Ok(_seat) = room.try_acquire() else {
-        let full = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests are under way");
-        return full.retry(Duration::from_secs(1)).into_response();
+    let answer = async {
+        let (head, body) = request.into_parts();
+        let body = input::read(body).await?;
+        let _seat = room.try_acquire().map_err(|_| {
+            let full = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests are under way");
+            full.retry(Duration::from_secs(1))
+        })?;
+        Ok::<_, Problem>(next.run(Request::from_parts(head, body.into())).await)
     };
-    match tokio::time::timeout(limits::REQUEST, next.run(request)).await {
-        Ok(response) => response,
+    match tokio::time::timeout(limits::REQUEST, answer).await {
+        Ok(response) => response.into_response(),
         Err(_) => {
             let rule = format!("a request and its answer may take {:?}", limits::REQUEST);
             Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", rule).into_response()

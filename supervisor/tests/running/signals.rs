@@ -93,8 +93,9 @@ async fn service() {
         crashes.notify_one();
     })
     .0;
+    let report = ended.report.clone();
     match ended.into_result() {
-        Ok(report) => say(&format!("stopped, {} stragglers, {} undrained", report.stragglers.len(), report.undrained)),
+        Ok(()) => say(&format!("stopped, {} stragglers, {} undrained", report.stragglers.len(), report.undrained)),
         Err(error) => {
             say(&format!("failed: {error}"));
             std::process::exit(3);
