@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crashworthy_runtime::{
     Actor, ActorRef, AskError, Context, Down, Exit, ExitReason, Message, MonitorRef, Offer, Reason, Reply, Signal,
-    Slot, System, Under,
+    Slot, StartError, System, Under,
 };
 use tokio::sync::mpsc;
 
@@ -21,6 +21,8 @@ const ACTORS: usize = 24;
 const SENDERS: u64 = 6;
 const DEEDS: u64 = 1_000;
 const ROOM: u32 = 16;
+/// Every slot is served long before that.
+const LONG: Duration = Duration::from_secs(30);
 
 /// SplitMix64: the next number of a seed.
 struct Dice(u64);
@@ -121,10 +123,16 @@ impl Message for Close {}
 
 impl Keeper {
     async fn start(&self, number: usize, cx: &Context<Self>) -> Result<(), Exit> {
-        let args = (number, self.ledger.clone());
-        // It may be killed in its first turn: its end is signalled like any other.
-        let mut starting = cx.begin(&self.slots[number], args, Under { parent: true, link: true })?;
-        let _ = starting.ready().await;
+        while !self.over.load(Ordering::SeqCst) {
+            let args = (number, self.ledger.clone());
+            let mut starting = cx.begin(&self.slots[number], args, Under { parent: true, link: true })?;
+            match starting.ready().await {
+                Ok(_) => return Ok(()),
+                // Killed before it was ready: that is answered, not signalled.
+                Err(StartError::Failed(ExitReason::Killed | ExitReason::Shutdown)) => {}
+                Err(other) => Err(other)?,
+            }
+        }
         Ok(())
     }
 }
@@ -154,7 +162,6 @@ impl Actor for Keeper {
         let Signal::Exit { from, .. } = signal else { return Ok(()) };
         let ended = self.slots.iter().position(|slot| slot.id() == from.id);
         if let Some(number) = ended
-            && !self.over.load(Ordering::SeqCst)
             && self.slots[number].pid() == from
         {
             self.start(number, cx).await?;
@@ -190,9 +197,12 @@ async fn rage(seed: u64, sender: u64, system: System, slots: Vec<Slot<Worker>>, 
             63..75 => {
                 ledger.asked.fetch_add(1, Ordering::SeqCst);
                 let value = dice.below(u64::MAX);
-                let within = [ms(0), ms(2), Duration::from_secs(5)][dice.below(3) as usize];
+                let within = [ms(0), ms(2), LONG][dice.below(3) as usize];
                 match slot.ask(|reply| Work::Echo(value, reply)).within(within).await {
                     Ok(answer) => assert_eq!(answer, value),
+                    Err(AskError::Expired) if within == LONG => {
+                        panic!("seed {seed}: nobody answered: {:?}", system.inspect(slot.pid()))
+                    }
                     Err(AskError::Refused(_) | AskError::Expired | AskError::Died) => {}
                     Err(other) => panic!("seed {seed}: {other:?}"),
                 }
