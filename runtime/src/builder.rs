@@ -132,7 +132,7 @@ impl Builder {
         for part in &mut self.parts {
             if let Err(error) = part.attach(&system) {
                 // Those before it have been told of a system that will never be.
-                shutdown::end(&system.shared, None);
+                shutdown::end_now(&system.shared, None);
                 return Err(error);
             }
         }

@@ -235,9 +235,9 @@ pub(crate) async fn end(shared: &Arc<Shared>, reason: Option<ExitReason>) {
 }
 
 /// The same for whoever cannot wait: the end is told when all have been killed.
-pub(crate) fn end_now(shared: &Arc<Shared>, reason: ExitReason) {
+pub(crate) fn end_now(shared: &Arc<Shared>, reason: Option<ExitReason>) {
     burial::kill_all(shared, |_| ());
-    tell(shared, Some(reason));
+    tell(shared, reason);
 }
 
 /// Tells of the end.

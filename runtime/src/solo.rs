@@ -94,7 +94,7 @@ impl Alone {
 
 impl Drop for Alone {
     fn drop(&mut self) {
-        crate::shutdown::end_now(&self.0.shared, ExitReason::Normal);
+        crate::shutdown::end_now(&self.0.shared, Some(ExitReason::Normal));
     }
 }
 
