@@ -120,7 +120,7 @@ pub(crate) struct Core {
     pub(crate) origin: Origin,
     /// Kind of the message in hand, plus one, and [`OWN_MESSAGE`]; 0 when there is none. Written by the incarnation.
     pub(crate) doing: AtomicU32,
-    /// When the message in hand was begun, by the system's coarse clock.
+    /// When the turn began in which the message in hand was taken, by the system's coarse clock.
     pub(crate) since_ns: AtomicU64,
     pub(crate) counters: Counters,
     pub(crate) pace: Pace,

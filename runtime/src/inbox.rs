@@ -1,12 +1,13 @@
 //! What an incarnation does next: urgent things, signals whose place has come, its own messages, then the mailbox.
 
 use std::future::poll_fn;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Poller, Poll};
 
 use crashworthy_sync::mailbox::Nothing;
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, Inlet, flag};
+use crate::cell::{ActorCell, Inlet, Owner, flag};
 use crate::crash::tell;
 use crate::envelope::{Envelope, Own};
 use crate::lane::{Fate, What};
@@ -22,7 +23,7 @@ const OWN_FIRST: u8 = 16;
 
 /// What is to be done next.
 pub(crate) enum Item {
-    /// A message is there, to be taken by [`Inbox::message`].
+    /// A message is there, to be taken.
     Message,
     /// A message with a place of its own is, to be taken by [`Inbox::own`].
     Own,
@@ -75,24 +76,28 @@ impl<A: Actor> Inbox<A> {
         self.cell.with_owner(|owner| owner.receiver.as_mut().map(work)).flatten()
     }
 
-    /// The next message, if one is there and nothing comes before it.
+    /// Whether the next message of the mailbox may be taken: others have not to go first, and nothing comes before it.
     #[inline(always)]
-    pub(crate) fn message(&mut self) -> Option<Envelope<A::Msg>> {
+    pub(crate) fn may_take(&mut self) -> bool {
         let attends = self.cell.core().flags() & flag::ATTEND != 0;
-        if self.batch == 0 || attends && !std::mem::take(&mut self.attended) {
+        self.batch != 0 && (!attends || std::mem::take(&mut self.attended))
+    }
+
+    /// The message at the head of the mailbox, if one is there.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, owner: &mut Owner<A>) -> Option<Envelope<A::Msg>> {
+        let envelope = owner.receiver.as_mut()?.look().ok()?.take();
+        self.batch -= 1;
+        Some(envelope)
+    }
+
+    /// The next message, for whoever has no other use for what the turn owns.
+    pub(crate) fn message(&mut self) -> Option<Envelope<A::Msg>> {
+        if !self.may_take() {
             return None;
         }
-        // Written where it stays: an envelope handed through several returns is copied as often.
-        let mut envelope = None;
-        self.cell.with_owner(|owner| {
-            if let Some(receiver) = &mut owner.receiver
-                && let Ok(ready) = receiver.look()
-            {
-                ready.take_to(&mut envelope);
-                self.batch -= 1;
-            }
-        });
-        envelope
+        let cell = self.cell.clone();
+        cell.with_owner(|owner| self.take(owner)).flatten()
     }
 
     /// The next message with a place of its own, if it is its turn.
@@ -111,6 +116,8 @@ impl<A: Actor> Inbox<A> {
         if std::mem::take(&mut self.rests) {
             // A turn run in place takes one message and leaves the rest to the pumps.
             self.batch = if turn::is_in_place() { 1 } else { BATCH };
+            let core = self.cell.core();
+            core.since_ns.store(core.shared().port.coarse_ns(), Relaxed);
         }
         loop {
             if self.batch == 0 {

@@ -70,14 +70,19 @@ impl KindNames {
 }
 
 /// The kinds of the last messages of one incarnation, newest last. Owned by the incarnation.
+///
+/// Most messages are of the kind of the one before: those are counted, and entered when another kind comes.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    ring: [u8; LOOK_BACK],
-    /// Messages seen; once the ring is full it stays within its second round.
-    seen: u8,
-    /// Address of the name met last, and its index: most messages are of the kind of the one before.
-    last: u8,
+    /// Address of the name met last.
     last_address: usize,
+    /// Its index.
+    last: u8,
+    /// Kinds entered; once the ring is full it stays within its second round.
+    entered: u8,
+    /// Messages of the last kind that are not entered yet.
+    pending: u32,
+    ring: [u8; LOOK_BACK],
     /// Every name met, if there are several.
     #[expect(clippy::box_collection, reason = "one word in the many that have none")]
     known: Option<Box<Vec<(usize, u8)>>>,
@@ -89,16 +94,28 @@ impl Recent {
     pub(crate) fn note(&mut self, kind: &'static str, names: &KindNames) -> u8 {
         let address = kind.as_ptr() as usize;
         if self.last_address != address {
-            self.last = self.find(address, kind, names);
-            self.last_address = address;
+            self.change(address, kind, names);
         }
-        const FULL: u8 = LOOK_BACK as u8;
-        self.ring[usize::from(self.seen % FULL)] = self.last;
-        self.seen = if self.seen == 2 * FULL - 1 { FULL } else { self.seen + 1 };
+        self.pending = self.pending.saturating_add(1);
         self.last
     }
 
     #[inline(never)]
+    fn change(&mut self, address: usize, kind: &'static str, names: &KindNames) {
+        self.enter();
+        self.last = self.find(address, kind, names);
+        self.last_address = address;
+    }
+
+    /// Enters what is pending.
+    fn enter(&mut self) {
+        const FULL: u8 = LOOK_BACK as u8;
+        for _ in 0..std::mem::take(&mut self.pending).min(u32::from(FULL)) {
+            self.ring[usize::from(self.entered % FULL)] = self.last;
+            self.entered = if self.entered == 2 * FULL - 1 { FULL } else { self.entered + 1 };
+        }
+    }
+
     fn find(&mut self, address: usize, kind: &'static str, names: &KindNames) -> u8 {
         if self.last_address == 0 {
             return names.intern(kind);
@@ -116,10 +133,10 @@ impl Recent {
     }
 
     /// The kinds, oldest first.
-    pub(crate) fn kinds(&self, names: &KindNames) -> Vec<&'static str> {
-        let seen = usize::from(self.seen);
-        let from = seen.saturating_sub(LOOK_BACK);
-        (from..seen).map(|at| names.name(self.ring[at % LOOK_BACK])).collect()
+    pub(crate) fn kinds(&mut self, names: &KindNames) -> Vec<&'static str> {
+        self.enter();
+        let entered = usize::from(self.entered);
+        (entered.saturating_sub(LOOK_BACK)..entered).map(|at| names.name(self.ring[at % LOOK_BACK])).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use crashworthy_sync::berth::Berth;
 use crashworthy_sync::task::{Stale, Task};
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, OWN_MESSAGE};
+use crate::cell::{ActorCell, OWN_MESSAGE, Owner};
 use crate::context::Context;
 use crate::crash::{Panic, contain, discard};
 use crate::dead_letter::{DeadLetter, Fallen};
@@ -153,33 +153,48 @@ fn next_message<A: Actor, F>(
 where
     F: Future<Output = Result<(), Exit>>,
 {
-    let Some(Envelope { msg, caller, deadline, criticality, from, stamp }) = inbox.message() else {
+    if !inbox.may_take() {
         return own_message(cell, inbox, end, handling, handle);
+    }
+    let mut handling = handling;
+    let (mut call, mut unwanted) = (None, None);
+    let taken = cell.step(
+        |owner| {
+            let Envelope { msg, caller, deadline, criticality, from, stamp } = inbox.take(owner)?;
+            if caller.is_some() || deadline != turn::NEVER {
+                let wanted = Call { deadline, criticality };
+                if !is_due(cell, caller, wanted, owner) {
+                    unwanted = Some(msg);
+                    return None;
+                }
+                call = Some(wanted);
+                turn::set_call(wanted);
+            }
+            take(cell, &msg, 0, (from, stamp), end);
+            Some(msg)
+        },
+        |msg| {
+            Task::with_waker(cell, |waker| handling.as_mut().fill(|| handle(msg)).poll(&mut Poller::from_waker(waker)))
+        },
+    );
+    let polled = match taken {
+        Some(Ok(polled)) => polled,
+        Some(Err((_, Stale))) => return Begun::Returned(fenced(handling)),
+        None => return unwanted.map_or(Begun::Nothing, |msg| drop_unhandled(cell, msg, end)),
     };
-    let called = caller.is_some() || deadline != turn::NEVER;
-    let call = Call { deadline, criticality };
-    if called && !is_due(cell, caller, call) {
-        drop_unhandled(cell, msg, end);
-        return Begun::Handled;
-    }
-    take(cell, &msg, 0, (from, stamp), end);
-    if called {
-        turn::set_call(call);
-    }
-    let begun = begin(cell, handling, || handle(msg));
-    if called {
+    if call.is_some() {
         turn::set_call(Call::NONE);
     }
-    match begun {
-        Poll::Ready(Met::Returned(Ok(()))) => {
-            if called {
+    match polled {
+        Poll::Ready(Ok(())) => {
+            if call.is_some() {
                 answered(cell);
             }
             handled(cell, end);
             Begun::Handled
         }
-        Poll::Ready(met) => Begun::Returned(met),
-        Poll::Pending => Begun::Awaits(called.then_some(call)),
+        Poll::Ready(result) => Begun::Returned(Met::Returned(result)),
+        Poll::Pending => Begun::Awaits(call),
     }
 }
 
@@ -213,9 +228,8 @@ fn begin<A: Actor, F: Future>(
     mut future: Pin<&mut Berth<F>>,
     make: impl FnOnce() -> F,
 ) -> Poll<Met<F::Output>> {
-    let polled = Task::with_waker(cell, |waker| {
-        cell.user_in_turn(|| future.as_mut().fill(make).poll(&mut Poller::from_waker(waker)))
-    });
+    let polled =
+        Task::with_waker(cell, |waker| cell.user(|| future.as_mut().fill(make).poll(&mut Poller::from_waker(waker))));
     match polled {
         Ok(polled) => polled.map(Met::Returned),
         Err((_, Stale)) => Poll::Ready(fenced(future)),
@@ -261,7 +275,7 @@ fn fenced<F: Future>(mut future: Pin<&mut Berth<F>>) -> Met<F::Output> {
 
 /// Whether a message that somebody waits for, or that has a deadline, is to be handled at all; if so, its asker is noted.
 #[inline]
-fn is_due<A: Actor>(cell: &ActorCell<A>, caller: Option<Caller>, call: Call) -> bool {
+fn is_due<A: Actor>(cell: &ActorCell<A>, caller: Option<Caller>, call: Call, owner: &mut Owner<A>) -> bool {
     let core = cell.core();
     if caller.as_ref().is_some_and(|caller| caller.is_cancelled()) {
         core.counters.rare().cancelled.bump();
@@ -274,7 +288,7 @@ fn is_due<A: Actor>(cell: &ActorCell<A>, caller: Option<Caller>, call: Call) -> 
         }
         return false;
     }
-    cell.with_owner(|owner| owner.caller = caller);
+    owner.caller = caller;
     true
 }
 
@@ -284,7 +298,6 @@ fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId
     let core = cell.core();
     core.origin.note(sent.0, sent.1);
     core.doing.store((UNKNOWN + 1) | whence, Relaxed);
-    core.since_ns.store(core.shared().port.coarse_ns(), Relaxed);
     let index = end.recent.note(msg.kind(), &core.kinds);
     core.doing.store((u32::from(index) + 1) | whence, Relaxed);
     if let Some(copy) = msg.salvage() {
@@ -313,11 +326,12 @@ async fn read<A: Actor>(
 
 /// Drops a message that is not handled; its destructor is user code.
 #[cold]
-fn drop_unhandled<A: Actor>(cell: &ActorCell<A>, msg: A::Msg, end: &mut End) {
+fn drop_unhandled<A: Actor>(cell: &ActorCell<A>, msg: A::Msg, end: &mut End) -> Begun {
     end.hand.callback = Callback::Drop;
     // Whether it was abandoned meanwhile is seen at the next look into the mailbox.
     let _ = cell.user(|| drop(msg));
     end.hand.callback = Callback::Handle;
+    Begun::Handled
 }
 
 /// The handler of a message that somebody waited for has returned: a reply that was dropped unsent has an outcome now.
@@ -337,6 +351,8 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut E
     let core = cell.core();
     let (kind, callback) = (core.kind_in_hand(), end.hand.callback);
     core.doing.store(0, Relaxed);
+    // What is taken next may be taken in a later turn than this was.
+    core.since_ns.store(core.shared().port.coarse_ns(), Relaxed);
     let refused = matches!(&met, Met::Returned(Err(_)));
     let ending = match met {
         Met::Returned(Ok(())) => None,

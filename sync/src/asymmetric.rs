@@ -14,14 +14,21 @@
 
 use crate::facade::{Ordering, fence};
 
-/// The frequent side: between its store and its look.
+/// The frequent side: between its store and its look. `fences` is what [`is_light`] denied, asked earlier: a fence too
+/// many does no harm.
 #[inline(always)]
-pub(crate) fn light() {
-    if kernel::ready() {
-        std::sync::atomic::compiler_fence(Ordering::SeqCst);
-    } else {
+pub(crate) fn light(fences: bool) {
+    if fences {
         fence(Ordering::SeqCst);
+    } else {
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
     }
+}
+
+/// Whether the frequent side need only keep the compiler from reordering. Once true, it stays true.
+#[inline(always)]
+pub(crate) fn is_light() -> bool {
+    kernel::ready()
 }
 
 /// The rare side: between its store and its look. Costs microseconds.

@@ -195,7 +195,7 @@ impl<T: Send, B> Mailbox<T, B> {
             let Some(block) = current.covering(word.position()).filter(|_| room) else {
                 return self.take_with_care(from);
             };
-            match self.swap_word(word, word.advanced()) {
+            match self.swap_word(word, word.advanced_plain()) {
                 Ok(()) => return Ok(Place::new(block, word)),
                 Err(seen) => word = seen,
             }

@@ -70,6 +70,12 @@ impl Word {
         Word(self.0 & !(POSITION | PARKED) | (self.0 + 1) & POSITION)
     }
 
+    /// [`Word::advanced`] of a word that [is plain](Word::is_plain).
+    #[inline(always)]
+    pub(super) fn advanced_plain(self) -> Word {
+        Word((self.0 + 1) & POSITION)
+    }
+
     pub(super) fn one_more_reserved(self) -> Word {
         Word(self.0 + ONE_RESERVED)
     }

@@ -4,6 +4,7 @@ use std::{cell::Cell, fmt};
 
 use super::{ABANDONING, HELD, Header, RUNNING, Run, SCHEDULED, STRAGGLER, State, Task};
 use crate::{
+    asymmetric,
     contain::contain,
     facade::{Backoff, Ordering},
 };
@@ -19,7 +20,10 @@ pub(super) struct Turn {
     /// Whether its owner may be lent now.
     pub(super) lends: Cell<Lends>,
     pub(super) epoch: u32,
+    /// 0 or 1.
     pub(super) bank: usize,
+    /// Whether the way back from foreign code needs a fence of its own: see `asymmetric`.
+    pub(super) fences: bool,
     pub(super) outcome: Cell<Outcome>,
 }
 
@@ -119,6 +123,7 @@ impl Turn {
             lends: Cell::new(Lends::Yes),
             epoch: state.epoch(),
             bank: state.bank(),
+            fences: !asymmetric::is_light(),
             outcome: Cell::new(Outcome::Open),
         }
     }

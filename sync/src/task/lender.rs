@@ -84,7 +84,7 @@ impl<'t> UserPhase<'t> {
     pub(super) fn enter(header: &'t Header, turn: &'t Turn) -> Self {
         turn.lends.set(Lends::Foreign);
         // Release: an abandoner that reads USER sees everything this turn did before.
-        header.phase[turn.bank].store(USER, Ordering::Release);
+        header.phase[turn.bank & 1].store(USER, Ordering::Release);
         UserPhase { header, turn }
     }
 }
@@ -119,7 +119,7 @@ impl Drop for Interlude<'_> {
     fn drop(&mut self) {
         self.turn.lends.set(Lends::Foreign);
         // Release: as in `UserPhase::enter`.
-        self.header.phase[self.turn.bank].store(USER, Ordering::Release);
+        self.header.phase[self.turn.bank & 1].store(USER, Ordering::Release);
     }
 }
 
@@ -127,9 +127,9 @@ impl Drop for Interlude<'_> {
 #[inline(always)]
 fn come_back(header: &Header, turn: &Turn) -> bool {
     // Released to nobody: an abandoner that reads RUNTIME only goes away.
-    header.phase[turn.bank].store(RUNTIME, Ordering::Relaxed);
+    header.phase[turn.bank & 1].store(RUNTIME, Ordering::Relaxed);
     // Pairs with `heavy` in `abandon`: it sees RUNTIME, or we, who look at the state now, see its ABANDONING or its new
     // epoch.
-    asymmetric::light();
+    asymmetric::light(turn.fences);
     header.decided().epoch() == turn.epoch
 }

@@ -301,24 +301,27 @@ impl<T: Run> Task<T> {
         }
     }
 
-    /// [`Task::user`] for who takes a turn of this task.
+    /// A step of the turn that runs on this thread: `take` is lent the runner's private data, and what it takes is given
+    /// to foreign code. The same as [`Task::with_owner`] and then [`Task::user`], for whoever does so all the time.
     ///
-    /// # Errors
-    ///
-    /// As for [`Task::user`].
-    ///
-    /// # Panics
-    ///
-    /// When no turn of this task runs on this thread, or it is in foreign code, or what it owns is lent.
+    /// `None` if `take` took nothing, or nothing is lent.
     #[inline(always)]
-    pub fn user_in_turn<R>(&self, work: impl FnOnce() -> R) -> Result<R, (R, Stale)> {
+    pub fn step<M, R>(
+        &self,
+        take: impl FnOnce(&mut T::Owner) -> Option<M>,
+        foreign: impl FnOnce(M) -> R,
+    ) -> Option<Result<R, (R, Stale)>> {
         // SAFETY: it is not kept beyond this function.
-        let turn = unsafe { current(self.address(), Lends::Yes) };
-        let turn = turn.expect("the caller takes a turn of this task");
+        let turn = unsafe { current(self.address(), Lends::Yes) }?;
+        let taken = {
+            let _lent = Lent::enter(turn);
+            // SAFETY: as in `with_owner`.
+            take(unsafe { self.owners.look(turn.bank) }?)?
+        };
         let phase = UserPhase::enter(&self.header, turn);
-        let result = work();
+        let result = foreign(taken);
         drop(phase);
-        if turn.lends.get() == Lends::Yes { Ok(result) } else { Err((result, Stale)) }
+        Some(if turn.lends.get() == Lends::Yes { Ok(result) } else { Err((result, Stale)) })
     }
 
     /// Lends the runner's private data to code of the turn that runs on this thread.
