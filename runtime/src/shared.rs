@@ -136,3 +136,11 @@ impl Shared {
         Arc::downgrade(self)
     }
 }
+
+impl Drop for Shared {
+    /// Nobody has an address, nobody holds the system: its pumps, its lookout and its wheel have nothing to do any more.
+    fn drop(&mut self) {
+        self.pool.close();
+        self.wheel.close();
+    }
+}

@@ -44,6 +44,36 @@ async fn when_the_stop_of_a_system_without_a_tree_returns_its_actors_have_ended(
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_system_that_nobody_holds_leaves_neither_a_task_nor_a_thread() {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let before = (metrics.num_alive_tasks(), threads());
+    for stopped in [true, false] {
+        let system = System::bare().expect("the defaults are valid");
+        let actor = system.spawn::<Idler>(()).await.expect("it starts");
+        assert!(metrics.num_alive_tasks() > before.0, "it has pumps");
+        if stopped {
+            system.stop().await;
+        } else {
+            // An actor that nobody can reach any more ends with its last address, and the system with it.
+            system.kill(actor.pid());
+            actor.down().await;
+        }
+        drop((system, actor));
+        let gone = async {
+            while metrics.num_alive_tasks() != before.0 || threads() > before.1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), gone).await.expect("what it ran on goes with it");
+    }
+}
+
+/// Threads of this process, where the system says.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, |threads| threads.count())
+}
+
 /// Blocks its thread until its gate opens.
 struct Blocker;
 
