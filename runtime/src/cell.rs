@@ -22,6 +22,7 @@ use std::fmt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use crashworthy_sync::mailbox::{Mailbox, Receiver};
 use crashworthy_sync::task::{Run as _, Task};
@@ -38,6 +39,7 @@ use crate::pid::{ActorId, Pid};
 use crate::reply::Caller;
 use crate::shared::Shared;
 use crate::ties::Ties;
+use crate::turn::Call;
 
 /// A typed cell, shared by addresses, the scheduler and the tree.
 pub(crate) type ActorCell<A> = Arc<Task<Cell<A>>>;
@@ -94,35 +96,18 @@ pub(crate) struct Home {
     pub(crate) id: ActorId,
 }
 
-/// Where the message in hand came from: for the dead-letter hook, should it be given up. Written by the incarnation.
-#[derive(Default)]
-pub(crate) struct Origin {
-    from: AtomicU64,
-    stamp: AtomicU32,
-}
-
-impl Origin {
-    #[inline(always)]
-    pub(crate) fn note(&self, from: ActorId, stamp: u32) {
-        self.from.store(from.0, Relaxed);
-        self.stamp.store(stamp, Relaxed);
-    }
-
-    pub(crate) fn read(&self) -> (ActorId, u32) {
-        (ActorId(self.from.load(Relaxed)), self.stamp.load(Relaxed))
-    }
-}
-
 /// The part of a cell that knows no types. It lies between the two halves of the mailbox.
 #[repr(C)]
 pub(crate) struct Core {
     // Written by the incarnation, every message.
-    pub(crate) origin: Origin,
+    pub(crate) counters: Counters,
+    /// Who sent the message in hand, and when: for the dead-letter hook, should it be given up.
+    from: AtomicU64,
+    sent: AtomicU32,
     /// Kind of the message in hand, plus one, and [`OWN_MESSAGE`]; 0 when there is none. Written by the incarnation.
     pub(crate) doing: AtomicU32,
-    /// When the turn began in which the message in hand was taken, by the system's coarse clock.
-    pub(crate) since_ns: AtomicU64,
-    pub(crate) counters: Counters,
+    /// When the turn began in which the message in hand was taken, as a stamp of the coarse clock.
+    since: AtomicU32,
     pub(crate) pace: Pace,
     // Hardly ever touched.
     pub(crate) control: Mutex<Control>,
@@ -145,8 +130,9 @@ impl Core {
             status: AtomicU32::new(Status::Fresh as u32),
             incarnation: AtomicU32::new(0),
             doing: AtomicU32::new(0),
-            origin: Origin::default(),
-            since_ns: AtomicU64::new(0),
+            from: AtomicU64::new(0),
+            sent: AtomicU32::new(0),
+            since: AtomicU32::new(0),
             control: Mutex::default(),
             ties: Mutex::default(),
             counters: Counters::default(),
@@ -223,6 +209,30 @@ impl Core {
         Refused { by: self.id(), ..Refused::because(reason) }
     }
 
+    /// Notes where the message in hand came from. Written by the incarnation.
+    #[inline(always)]
+    pub(crate) fn note_origin(&self, from: ActorId, stamp: u32) {
+        self.from.store(from.0, Relaxed);
+        self.sent.store(stamp, Relaxed);
+    }
+
+    /// Who sent the message in hand, and how long ago.
+    pub(crate) fn origin(&self) -> (ActorId, Duration) {
+        (ActorId(self.from.load(Relaxed)), self.shared().age(self.sent.load(Relaxed)))
+    }
+
+    /// What is taken from now on is taken in a turn that begins now.
+    pub(crate) fn note_turn(&self) {
+        self.since.store(self.shared().stamp(), Relaxed);
+    }
+
+    /// For how long the message in hand has been there.
+    pub(crate) fn in_hand_for(&self) -> Duration {
+        // The coarse clock may stand still behind the very turn that is asked about.
+        self.shared().port.now_ns();
+        self.shared().age(self.since.load(Relaxed))
+    }
+
     /// The kind of the message in hand.
     pub(crate) fn kind_in_hand(&self) -> Option<&'static str> {
         let doing = self.doing.load(Relaxed) & !OWN_MESSAGE;
@@ -266,6 +276,8 @@ pub(crate) struct Owner<A: Actor> {
     /// The asker of the message in hand; of `init`, whoever waits for the start. Whoever ends the turn, the incarnation
     /// or its abandoner, takes it.
     pub(crate) caller: Option<Caller>,
+    /// The call that the message in hand is for.
+    pub(crate) call: Call,
 }
 
 /// The consuming end of a mailbox of actors of type `A`.
@@ -278,7 +290,7 @@ impl<A: Actor> Cell<A> {
     /// A cell that refuses everything until it is started.
     pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
         let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), own: Mutex::new(None) };
-        Task::new(cell, Owner { life: None, receiver: None, caller: None })
+        Task::new(cell, Owner { life: None, receiver: None, caller: None, call: Call::NONE })
     }
 
     #[inline(always)]

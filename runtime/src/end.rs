@@ -21,6 +21,12 @@ pub(crate) struct Ended {
 /// What an incarnation gathers for its end.
 pub(crate) struct End {
     incarnation: u32,
+    past: Option<Box<Past>>,
+}
+
+/// What there is to be told of an incarnation that has handled anything. Those that wait for their first message have none.
+#[derive(Default)]
+pub(crate) struct Past {
     pub(crate) recent: Recent,
     pub(crate) hand: Hand,
     /// Of the first crash: the others are its consequences.
@@ -29,7 +35,12 @@ pub(crate) struct End {
 
 impl End {
     pub(crate) fn new(incarnation: u32) -> Self {
-        Self { incarnation, recent: Recent::default(), hand: Hand::default(), report: None }
+        Self { incarnation, past: None }
+    }
+
+    #[inline(always)]
+    pub(crate) fn past(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
     }
 
     fn pid<A: Actor>(&self, cell: &ActorCell<A>) -> Pid {
@@ -55,18 +66,19 @@ impl End {
 
     fn report<A: Actor>(&mut self, cell: &ActorCell<A>, reason: &ExitReason, backtrace: Option<String>) {
         let ExitReason::Crashed(crash) = reason else { return };
-        if self.report.is_some() {
+        let (pid, core) = (self.pid(cell), cell.core());
+        let past = self.past();
+        if past.report.is_some() {
             return;
         }
-        let core = cell.core();
-        self.report = Some(Box::new(CrashReport {
-            pid: self.pid(cell),
+        past.report = Some(Box::new(CrashReport {
+            pid,
             name: core.name.as_deref().map(str::to_owned),
             kind: std::any::type_name::<A>().to_owned(),
             crash: Crash::clone(crash),
             backtrace,
-            recent: self.recent.kinds(&core.kinds).into_iter().map(str::to_owned).collect(),
-            restarts: self.incarnation.saturating_sub(1),
+            recent: past.recent.kinds(&core.kinds).into_iter().map(str::to_owned).collect(),
+            restarts: pid.incarnation.saturating_sub(1),
         }));
     }
 
@@ -78,12 +90,17 @@ impl End {
         reason: ExitReason,
     ) -> Ended {
         self.crashed(cell, &reason);
-        Ended { pid: self.pid(cell), reason, failed_start: Some((ack, failure)), report: self.report }
+        let pid = self.pid(cell);
+        Ended { pid, reason, failed_start: Some((ack, failure)), report: self.past.and_then(|past| past.report) }
     }
 
     pub(crate) fn ended<A: Actor>(self, cell: &ActorCell<A>, reason: ExitReason) -> Ended {
         let pid = self.pid(cell);
-        discard(self.hand);
-        Ended { pid, reason, failed_start: None, report: self.report }
+        let report = self.past.and_then(|past| {
+            let Past { hand, report, .. } = *past;
+            discard(hand);
+            report
+        });
+        Ended { pid, reason, failed_start: None, report }
     }
 }

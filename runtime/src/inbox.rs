@@ -1,7 +1,6 @@
 //! What an incarnation does next: urgent things, signals whose place has come, its own messages, then the mailbox.
 
 use std::future::poll_fn;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Poller, Poll};
 
 use crashworthy_sync::mailbox::Nothing;
@@ -43,9 +42,8 @@ enum Look {
     Fenced,
 }
 
-/// The receiving end of one incarnation.
-pub(crate) struct Inbox<A: Actor> {
-    cell: ActorCell<A>,
+/// How far one incarnation is with what it receives. Its cell is handed in: every actor keeps one of these.
+pub(crate) struct Inbox {
     /// Messages left in this turn.
     batch: u8,
     /// Own messages left before the mailbox has its turn.
@@ -56,86 +54,90 @@ pub(crate) struct Inbox<A: Actor> {
     attended: bool,
     /// The turn is that of an own message.
     own_next: bool,
+    /// A callback was polled in this turn already.
+    polled: bool,
 }
 
-impl<A: Actor> Inbox<A> {
-    pub(crate) fn open(cell: ActorCell<A>) -> Self {
-        Self { cell, batch: BATCH, own_first: OWN_FIRST, rests: false, attended: false, own_next: false }
+impl Inbox {
+    pub(crate) fn open() -> Self {
+        Self { batch: BATCH, own_first: OWN_FIRST, rests: false, attended: false, own_next: false, polled: false }
     }
 
     /// What came before the first turn: whoever is killed then runs no callback at all.
-    pub(crate) fn fate_before_init(&self) -> Option<Fate> {
-        let core = self.cell.core();
+    pub(crate) fn fate_before_init<A: Actor>(cell: &ActorCell<A>) -> Option<Fate> {
+        let core = cell.core();
         let urgent = core.flags() & flag::URGENT != 0;
         urgent.then(|| core.control.lock().fate(core.pid(), core.traps(), true)).flatten()
     }
 
-    /// The mailbox's consuming end belongs to the turn, not to the incarnation: a straggler must not have it.
-    #[inline(always)]
-    fn receiver<R>(&self, work: impl FnOnce(&mut Inlet<A>) -> R) -> Option<R> {
-        self.cell.with_owner(|owner| owner.receiver.as_mut().map(work)).flatten()
-    }
-
     /// Whether the next message of the mailbox may be taken: others have not to go first, and nothing comes before it.
     #[inline(always)]
-    pub(crate) fn may_take(&mut self) -> bool {
-        let attends = self.cell.core().flags() & flag::ATTEND != 0;
+    pub(crate) fn may_take<A: Actor>(&mut self, cell: &ActorCell<A>) -> bool {
+        let attends = cell.core().flags() & flag::ATTEND != 0;
         self.batch != 0 && (!attends || std::mem::take(&mut self.attended))
     }
 
     /// The message at the head of the mailbox, if one is there.
     #[inline(always)]
-    pub(crate) fn take(&mut self, owner: &mut Owner<A>) -> Option<Envelope<A::Msg>> {
+    pub(crate) fn take<A: Actor>(&mut self, owner: &mut Owner<A>) -> Option<Envelope<A::Msg>> {
         let envelope = owner.receiver.as_mut()?.look().ok()?.take();
         self.batch -= 1;
         Some(envelope)
     }
 
     /// The next message, for whoever has no other use for what the turn owns.
-    pub(crate) fn message(&mut self) -> Option<Envelope<A::Msg>> {
-        if !self.may_take() {
+    pub(crate) fn message<A: Actor>(&mut self, cell: &ActorCell<A>) -> Option<Envelope<A::Msg>> {
+        if !self.may_take(cell) {
             return None;
         }
-        let cell = self.cell.clone();
         cell.with_owner(|owner| self.take(owner)).flatten()
     }
 
     /// The next message with a place of its own, if it is its turn.
     #[cold]
-    pub(crate) fn own(&mut self) -> Option<Own<A::Msg>> {
-        if std::mem::take(&mut self.own_next) { self.take_own() } else { None }
+    pub(crate) fn own<A: Actor>(&mut self, cell: &ActorCell<A>) -> Option<Own<A::Msg>> {
+        if std::mem::take(&mut self.own_next) { take_own(cell) } else { None }
+    }
+
+    /// A callback that was polled awaits something.
+    pub(crate) fn awaits(&mut self) {
+        self.polled = true;
+    }
+
+    /// Whether the callback was polled in this turn already.
+    pub(crate) fn was_polled(&mut self) -> bool {
+        std::mem::take(&mut self.polled)
     }
 
     /// Waits for something to do.
     #[inline]
-    pub(crate) fn next(&mut self) -> impl Future<Output = Item> + Send {
-        poll_fn(|cx| self.poll_next(cx))
+    pub(crate) fn next<A: Actor>(&mut self, cell: &ActorCell<A>) -> impl Future<Output = Item> + Send {
+        poll_fn(|cx| self.poll_next(cell, cx))
     }
 
-    fn poll_next(&mut self, cx: &mut Poller<'_>) -> Poll<Item> {
+    fn poll_next<A: Actor>(&mut self, cell: &ActorCell<A>, cx: &mut Poller<'_>) -> Poll<Item> {
         if std::mem::take(&mut self.rests) {
             // A turn run in place takes one message and leaves the rest to the pumps.
             self.batch = if turn::is_in_place() { 1 } else { BATCH };
-            let core = self.cell.core();
-            core.since_ns.store(core.shared().port.coarse_ns(), Relaxed);
+            cell.core().note_turn();
         }
         loop {
             if self.batch == 0 {
-                return self.yields(cx);
+                return self.yields(cell, cx);
             }
-            let flags = self.cell.core().flags();
+            let flags = cell.core().flags();
             if flags & flag::ATTEND != 0
-                && let Some(item) = self.attend(flags)
+                && let Some(item) = self.attend(cell, flags)
             {
                 // An actor that sends to itself has more to do for ever.
                 self.batch -= 1;
                 self.own_next = matches!(item, Some(Item::Own));
                 return item.map_or_else(|| self.rest(), Poll::Ready);
             }
-            match self.look() {
+            match look(cell) {
                 Look::Message => {
                     // As they are now: what was attended to has been lowered.
-                    self.attended = self.cell.core().flags() & flag::ATTEND != 0;
+                    self.attended = cell.core().flags() & flag::ATTEND != 0;
                     return Poll::Ready(Item::Message);
                 }
                 // The mailbox had its turn before own messages, and had nothing.
@@ -153,13 +155,13 @@ impl<A: Actor> Inbox<A> {
     }
 
     /// Others first: this cell goes to the back of the run queue, if there is more to do.
-    fn yields(&mut self, cx: &Poller<'_>) -> Poll<Item> {
+    fn yields<A: Actor>(&mut self, cell: &ActorCell<A>, cx: &Poller<'_>) -> Poll<Item> {
         let idle = if turn::is_in_place() {
-            self.receiver(Inlet::<A>::park) == Some(true) && self.cell.core().flags() & flag::OWN == 0
+            receiver(cell, Inlet::<A>::park) == Some(true) && cell.core().flags() & flag::OWN == 0
         } else {
-            if !self.cell.core().pace.is_quick() {
+            if !cell.core().pace.is_quick() {
                 // Who waits for room would wait long for the next such look.
-                self.receiver(Inlet::<A>::flush);
+                receiver(cell, Inlet::<A>::flush);
             }
             false
         };
@@ -167,18 +169,6 @@ impl<A: Actor> Inbox<A> {
             cx.waker().wake_by_ref();
         }
         self.rest()
-    }
-
-    #[inline]
-    fn look(&self) -> Look {
-        self.receiver(|receiver| match receiver.look().err() {
-            None => Look::Message,
-            Some(Nothing::Busy) => Look::Busy,
-            Some(Nothing::ClosedAndEmpty) => Look::Rest,
-            Some(Nothing::Empty) if receiver.park() => Look::Rest,
-            Some(Nothing::Empty) => Look::Again,
-        })
-        .unwrap_or(Look::Fenced)
     }
 
     /// Ends the turn.
@@ -190,9 +180,9 @@ impl<A: Actor> Inbox<A> {
 
     /// Looks at what comes before the mailbox. `Some(None)`: there is nothing to do until the next wake-up.
     #[cold]
-    fn attend(&mut self, flags: u32) -> Option<Option<Item>> {
+    fn attend<A: Actor>(&mut self, cell: &ActorCell<A>, flags: u32) -> Option<Option<Item>> {
         if flags & (flag::URGENT | flag::ORDERED) != 0
-            && let Some(item) = self.attend_lane()
+            && let Some(item) = attend_lane(cell)
         {
             return Some(item);
         }
@@ -206,41 +196,59 @@ impl<A: Actor> Inbox<A> {
         self.own_first -= 1;
         Some(Some(Item::Own))
     }
+}
 
-    fn attend_lane(&mut self) -> Option<Option<Item>> {
-        let core = self.cell.core();
-        let position = self.receiver(|receiver| receiver.position())?;
-        let mut control = core.control.lock();
-        if let Some(fate) = control.fate(core.pid(), core.traps(), false) {
-            return Some(Some(Item::Fate(fate)));
-        }
-        let due = control.due(position, core.counters.own());
-        let (urgent, ordered) = control.left();
-        let suspended = control.look().is_some_and(|lane| lane.suspended);
-        core.lower(if urgent { 0 } else { flag::URGENT } | if ordered { 0 } else { flag::ORDERED });
-        match due {
-            Some(What::Signal(signal)) => Some(Some(Item::Signal(signal))),
-            Some(What::Mark(mark)) => {
-                drop(control);
-                // Whoever wanted to know may have gone.
-                tell(|| mark.reached.send(()));
-                self.attend_lane()
-            }
-            None if suspended => Some(None),
-            None => None,
-        }
-    }
+/// The mailbox's consuming end belongs to the turn, not to the incarnation: a straggler must not have it.
+#[inline(always)]
+fn receiver<A: Actor, R>(cell: &ActorCell<A>, work: impl FnOnce(&mut Inlet<A>) -> R) -> Option<R> {
+    cell.with_owner(|owner| owner.receiver.as_mut().map(work)).flatten()
+}
 
-    fn take_own(&mut self) -> Option<Own<A::Msg>> {
-        let mut own = self.cell.own.lock();
-        let next = own.as_mut().and_then(|queue| queue.pop_front());
-        if own.as_ref().is_none_or(|queue| queue.is_empty()) {
-            *own = None;
-            self.cell.core().lower(flag::OWN);
-        }
-        if next.is_some() {
-            self.cell.core().counters.rare().own.bump();
-        }
-        next
+#[inline]
+fn look<A: Actor>(cell: &ActorCell<A>) -> Look {
+    receiver(cell, |receiver| match receiver.look().err() {
+        None => Look::Message,
+        Some(Nothing::Busy) => Look::Busy,
+        Some(Nothing::ClosedAndEmpty) => Look::Rest,
+        Some(Nothing::Empty) if receiver.park() => Look::Rest,
+        Some(Nothing::Empty) => Look::Again,
+    })
+    .unwrap_or(Look::Fenced)
+}
+
+fn attend_lane<A: Actor>(cell: &ActorCell<A>) -> Option<Option<Item>> {
+    let core = cell.core();
+    let position = receiver(cell, |receiver| receiver.position())?;
+    let mut control = core.control.lock();
+    if let Some(fate) = control.fate(core.pid(), core.traps(), false) {
+        return Some(Some(Item::Fate(fate)));
     }
+    let due = control.due(position, core.counters.own());
+    let (urgent, ordered) = control.left();
+    let suspended = control.look().is_some_and(|lane| lane.suspended);
+    core.lower(if urgent { 0 } else { flag::URGENT } | if ordered { 0 } else { flag::ORDERED });
+    match due {
+        Some(What::Signal(signal)) => Some(Some(Item::Signal(signal))),
+        Some(What::Mark(mark)) => {
+            drop(control);
+            // Whoever wanted to know may have gone.
+            tell(|| mark.reached.send(()));
+            attend_lane(cell)
+        }
+        None if suspended => Some(None),
+        None => None,
+    }
+}
+
+fn take_own<A: Actor>(cell: &ActorCell<A>) -> Option<Own<A::Msg>> {
+    let mut own = cell.own.lock();
+    let next = own.as_mut().and_then(|queue| queue.pop_front());
+    if own.as_ref().is_none_or(|queue| queue.is_empty()) {
+        *own = None;
+        cell.core().lower(flag::OWN);
+    }
+    if next.is_some() {
+        cell.core().counters.rare().own.bump();
+    }
+    next
 }

@@ -1,7 +1,6 @@
 //! Snapshots as plain data, for the console and for tests. Reading them locks no actor.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -94,10 +93,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         Status::Stopped => State::Stopped,
         Status::Gone => State::Gone,
     };
-    let in_hand = core.kind_in_hand().map(|kind| {
-        let now = core.shared().port.now_ns();
-        (kind.to_owned(), Duration::from_nanos(now.saturating_sub(core.since_ns.load(Relaxed))))
-    });
+    let in_hand = core.kind_in_hand().map(|kind| (kind.to_owned(), core.in_hand_for()));
     let load = cell.load();
     let pid = core.pid();
     let mut shot = ActorSnapshot {

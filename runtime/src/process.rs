@@ -19,7 +19,6 @@ use crashworthy_sync::task::{Abandon, Claim, Ran, Run, Runnable, Schedule, Stale
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, AnyCell, Cell, Inlet, Owner, Status, flag};
-use crate::context::Context;
 use crate::crash::{contain, contain_drop, discard};
 use crate::dead_letter::{DeadLetter, Fallen};
 use crate::end::{End, Ended};
@@ -31,10 +30,10 @@ use crate::inbox::{Inbox, Item};
 use crate::kinds::short;
 use crate::lane::{Control, Fate, Life, Next};
 use crate::pid::Pid;
-use crate::serve::{Ending, given_up, panicked, serve};
+use crate::serve::{Being, Ending, given_up, panicked, serve};
 use crate::signal::{Down, Via, send_down, send_exit};
 use crate::ties::Tied;
-use crate::turn;
+use crate::turn::{self, Call};
 use tokio::sync::mpsc;
 
 /// How a start ended, for whoever waits for it.
@@ -71,27 +70,28 @@ pub(crate) enum Abandoning {
 /// The life of one incarnation.
 ///
 /// Every actor keeps such a frame: what is captured stays where it is, and what is rare lies elsewhere.
-#[expect(clippy::manual_async_fn, reason = "the arguments of an `async fn` are kept twice")]
 pub(crate) fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Birth) -> impl Future<Output = Ended> + Send {
+    let Birth { ack, incarnation } = birth;
+    let mut being = Being::new(cell, incarnation);
     async move {
-        let mut inbox = Inbox::open(cell.clone());
-        let mut end = End::new(birth.incarnation);
-        let mut cx = Context::new(cell.clone(), birth.incarnation);
-        let init = match inbox.fate_before_init() {
-            None => guard(&cell, A::init(args, &mut cx)).await,
-            Some(fate) => {
-                discard(args);
-                Met::interrupted(fate)
+        let mut state = {
+            let init = match Inbox::fate_before_init(&being.cell) {
+                None => guard(&being.cell, A::init(args, &mut being.cx)).await,
+                Some(fate) => {
+                    discard(args);
+                    Met::interrupted(fate)
+                }
+            };
+            match init {
+                Met::Returned(Ok(state)) => state,
+                failed => return stillborn(&being.cell, failed, being.end, ack),
             }
         };
-        let mut state = match init {
-            Met::Returned(Ok(state)) => state,
-            failed => return stillborn(&cell, failed, end, birth.ack),
-        };
-        if begun(&cell, birth) {
+        if begun(&being.cell, incarnation, ack) {
             give_way().await;
         }
-        let served = catch(serve(&cell, &mut state, &mut cx, &mut inbox, &mut end)).await;
+        let served = catch(serve(&mut being, &mut state)).await;
+        let Being { cell, mut cx, mut end, .. } = being;
         let mut ending = served.unwrap_or_else(|panic| panicked(&cell, panic, &mut end));
         if ending.terminates {
             match guard(&cell, state.terminate(&ending.reason, &mut cx)).await {
@@ -121,16 +121,16 @@ fn bury_state<A: Actor>(cell: &ActorCell<A>, state: A, mut end: End, reason: Exi
 }
 
 /// `init` has returned: from here on it is this life that answers whoever waits for the start. Whether it has a parent.
-fn begun<A: Actor>(cell: &ActorCell<A>, birth: Birth) -> bool {
+fn begun<A: Actor>(cell: &ActorCell<A>, incarnation: u32, ack: Option<StartAck>) -> bool {
     drop(cell.with_owner(|owner| owner.caller.take()));
     let parented = {
         let ties = cell.core().ties.lock();
-        if ties.lives(birth.incarnation) {
+        if ties.lives(incarnation) {
             cell.core().set_status(Status::Running);
         }
         ties.parent().is_some()
     };
-    if let Some(ack) = birth.ack {
+    if let Some(ack) = ack {
         // Whoever started it may have gone: the actor lives on, tied by its link if there is one.
         let _ = ack.send(Ok(()));
     }
@@ -186,19 +186,19 @@ async fn give_way() {
 
 /// The life of a stand-in: what it is told goes to whoever reads the channel.
 pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Msg>, birth: Birth) -> Ended {
-    let mut inbox = Inbox::open(cell.clone());
+    let mut inbox = Inbox::open();
     let end = End::new(birth.incarnation);
-    begun(&cell, birth);
+    begun(&cell, birth.incarnation, birth.ack);
     loop {
-        if let Some(Envelope { msg, .. }) = inbox.message() {
+        if let Some(Envelope { msg, .. }) = inbox.message(&cell) {
             cell.core().counters.handled.bump();
             if let Err(unread) = to.send(msg).await {
                 discard(unread);
             }
             continue;
         }
-        match inbox.next().await {
-            Item::Own => discard(inbox.own()),
+        match inbox.next(&cell).await {
+            Item::Own => discard(inbox.own(&cell)),
             Item::Message | Item::Signal(_) => {}
             Item::Fate(fate) => return end.ended(&cell, Ending::by(fate).reason),
         }
@@ -501,7 +501,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
     let mut caller = None;
     let heir = |old: &mut Owner<A>| {
         caller = old.caller.take();
-        Owner { life: None, receiver: old.receiver.take(), caller: None }
+        Owner { life: None, receiver: old.receiver.take(), caller: None, call: Call::NONE }
     };
     let runnable = match Task::abandon(task, heir) {
         Abandon::Done(runnable) => runnable,

@@ -88,43 +88,65 @@ impl Hand {
 
 /// Awaits a callback that has begun, and was polled in this turn already. What kills is obeyed at every await.
 macro_rules! awaited {
-    ($cell:expr, $call:expr, $future:expr) => {{
-        let mut polled = true;
-        poll_fn(|cx| if std::mem::take(&mut polled) { Poll::Pending } else { step($cell, $call, $future.as_mut(), cx) })
+    ($being:expr, $future:expr) => {{
+        $being.inbox.awaits();
+        poll_fn(|cx| if $being.inbox.was_polled() { Poll::Pending } else { step(&$being.cell, $future.as_mut(), cx) })
             .await
     }};
 }
 
+/// What an incarnation is besides its author's state.
+pub(crate) struct Being<A: Actor> {
+    pub(crate) cell: ActorCell<A>,
+    pub(crate) cx: Context<A>,
+    pub(crate) inbox: Inbox,
+    pub(crate) end: End,
+}
+
+impl<A: Actor> Being<A> {
+    pub(crate) fn new(cell: ActorCell<A>, incarnation: u32) -> Self {
+        let cx = Context::new(cell.clone(), incarnation);
+        Self { cell, cx, inbox: Inbox::open(), end: End::new(incarnation) }
+    }
+}
+
 /// Handles messages and signals until the incarnation is to end. Not contained: a panic of a callback leaves through
 /// here, and [`panicked`] ends what was in hand.
-pub(crate) async fn serve<A: Actor>(
-    cell: &ActorCell<A>,
-    state: &mut A,
-    cx: &mut Context<A>,
-    inbox: &mut Inbox<A>,
-    end: &mut End,
-) -> Ending {
-    loop {
-        let met = {
-            let mut handling = pin!(Berth::new());
-            match next_message(cell, inbox, end, handling.as_mut(), |msg| state.handle(msg, cx)) {
-                Begun::Handled => continue,
-                Begun::Returned(met) => Some(met),
-                Begun::Awaits(call) => Some(awaited!(cell, call, handling)),
-                Begun::Nothing => None,
+#[expect(clippy::manual_async_fn, reason = "the arguments of an `async fn` are kept twice")]
+pub(crate) fn serve<'b, A: Actor>(
+    being: &'b mut Being<A>,
+    state: &'b mut A,
+) -> impl Future<Output = Ending> + Send + use<'b, A> {
+    async move {
+        'next: loop {
+            'nothing: {
+                let mut handling = pin!(Berth::new());
+                match next_message(&being.cell, &mut being.inbox, &mut being.end, handling.as_mut(), |msg| {
+                    state.handle(msg, &mut being.cx)
+                }) {
+                    Begun::Handled => continue 'next,
+                    Begun::Nothing => break 'nothing,
+                    Begun::Awaits => {}
+                    Begun::Returned(met) => match settle(&being.cell, met, &mut being.end) {
+                        None => continue 'next,
+                        Some(ending) => return ending,
+                    },
+                }
+                let met = awaited!(being, handling);
+                match settle(&being.cell, met, &mut being.end) {
+                    None => continue 'next,
+                    Some(ending) => return ending,
+                }
             }
-        };
-        let ending = match met {
-            Some(met) => settle(cell, met, end),
-            None => match inbox.next().await {
+            let ending = match being.inbox.next(&being.cell).await {
                 Item::Message | Item::Own => None,
                 // Boxed: its frame is not to be a part of everybody's.
-                Item::Signal(signal) => Box::pin(read(cell, state, signal, cx, end)).await,
+                Item::Signal(signal) => Box::pin(read(being, state, signal)).await,
                 Item::Fate(fate) => Some(Ending::by(fate)),
-            },
-        };
-        if let Some(ending) = ending {
-            return ending;
+            };
+            if let Some(ending) = ending {
+                return ending;
+            }
         }
     }
 }
@@ -136,7 +158,7 @@ enum Begun {
     /// Its handler has returned, not simply.
     Returned(Met<Result<(), Exit>>),
     /// Its handler awaits something.
-    Awaits(Option<Call>),
+    Awaits,
     /// There is none, or something comes before it.
     Nothing,
 }
@@ -145,7 +167,7 @@ enum Begun {
 #[inline(always)]
 fn next_message<A: Actor, F>(
     cell: &ActorCell<A>,
-    inbox: &mut Inbox<A>,
+    inbox: &mut Inbox,
     end: &mut End,
     handling: Pin<&mut Berth<F>>,
     handle: impl FnOnce(A::Msg) -> F,
@@ -153,11 +175,11 @@ fn next_message<A: Actor, F>(
 where
     F: Future<Output = Result<(), Exit>>,
 {
-    if !inbox.may_take() {
+    if !inbox.may_take(cell) {
         return own_message(cell, inbox, end, handling, handle);
     }
     let mut handling = handling;
-    let (mut call, mut unwanted) = (None, None);
+    let (mut called, mut unwanted) = (false, None);
     let taken = cell.step(
         |owner| {
             let Envelope { msg, caller, deadline, criticality, from, stamp } = inbox.take(owner)?;
@@ -167,7 +189,7 @@ where
                     unwanted = Some(msg);
                     return None;
                 }
-                call = Some(wanted);
+                called = true;
                 turn::set_call(wanted);
             }
             take(cell, &msg, 0, (from, stamp), end);
@@ -182,19 +204,19 @@ where
         Some(Err((_, Stale))) => return Begun::Returned(fenced(handling)),
         None => return unwanted.map_or(Begun::Nothing, |msg| drop_unhandled(cell, msg, end)),
     };
-    if call.is_some() {
+    if called {
         turn::set_call(Call::NONE);
     }
     match polled {
         Poll::Ready(Ok(())) => {
-            if call.is_some() {
+            if called {
                 answered(cell);
             }
             handled(cell, end);
             Begun::Handled
         }
         Poll::Ready(result) => Begun::Returned(Met::Returned(result)),
-        Poll::Pending => Begun::Awaits(call),
+        Poll::Pending => Begun::Awaits,
     }
 }
 
@@ -202,7 +224,7 @@ where
 #[inline(never)]
 fn own_message<A: Actor, F>(
     cell: &ActorCell<A>,
-    inbox: &mut Inbox<A>,
+    inbox: &mut Inbox,
     end: &mut End,
     handling: Pin<&mut Berth<F>>,
     handle: impl FnOnce(A::Msg) -> F,
@@ -210,14 +232,14 @@ fn own_message<A: Actor, F>(
 where
     F: Future<Output = Result<(), Exit>>,
 {
-    let Some(Own { msg, token }) = inbox.own() else { return Begun::Nothing };
+    let Some(Own { msg, token }) = inbox.own(cell) else { return Begun::Nothing };
     if !matches!(token, Token::None) {
-        end.hand.rare().token = token;
+        end.past().hand.rare().token = token;
     }
     take(cell, &msg, OWN_MESSAGE, (cell.core().id(), cell.core().shared().stamp()), end);
     match begin(cell, handling, || handle(msg)) {
         Poll::Ready(met) => Begun::Returned(met),
-        Poll::Pending => Begun::Awaits(None),
+        Poll::Pending => Begun::Awaits,
     }
 }
 
@@ -241,20 +263,19 @@ fn begin<A: Actor, F: Future>(
 fn handled<A: Actor>(cell: &ActorCell<A>, end: &mut End) {
     cell.core().doing.store(0, Relaxed);
     cell.core().counters.handled.bump();
-    end.hand.open();
+    end.past().hand.open();
 }
 
 /// Polls a callback again, as user code of this turn. One that is interrupted is dropped as user code, too.
 fn step<A: Actor, F: Future>(
     cell: &ActorCell<A>,
-    call: Option<Call>,
     mut future: Pin<&mut Berth<F>>,
     cx: &mut Poller<'_>,
 ) -> Poll<Met<F::Output>> {
     if let Some(fate) = killer(cell) {
         return Poll::Ready(interrupt(cell, fate, || future.as_mut().clear()));
     }
-    turn::set_call(call.unwrap_or(Call::NONE));
+    turn::set_call(cell.with_owner(|owner| owner.call).unwrap_or(Call::NONE));
     let polled = cell.user(|| match future.as_mut().look() {
         Some(future) => future.poll(cx),
         None => unreachable!("a callback that has ended is not polled again"),
@@ -288,7 +309,7 @@ fn is_due<A: Actor>(cell: &ActorCell<A>, caller: Option<Caller>, call: Call, own
         }
         return false;
     }
-    owner.caller = caller;
+    (owner.caller, owner.call) = (caller, call);
     true
 }
 
@@ -296,50 +317,56 @@ fn is_due<A: Actor>(cell: &ActorCell<A>, caller: Option<Caller>, call: Call, own
 #[inline(always)]
 fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId, u32), end: &mut End) {
     let core = cell.core();
-    core.origin.note(sent.0, sent.1);
+    core.note_origin(sent.0, sent.1);
     core.doing.store((UNKNOWN + 1) | whence, Relaxed);
-    let index = end.recent.note(msg.kind(), &core.kinds);
+    let index = end.past().recent.note(msg.kind(), &core.kinds);
     core.doing.store((u32::from(index) + 1) | whence, Relaxed);
     if let Some(copy) = msg.salvage() {
-        end.hand.rare().salvage = Some(copy);
+        end.past().hand.rare().salvage = Some(copy);
     }
 }
 
 /// Has a signal read.
-async fn read<A: Actor>(
-    cell: &ActorCell<A>,
-    state: &mut A,
-    signal: Signal,
-    cx: &mut Context<A>,
-    end: &mut End,
-) -> Option<Ending> {
-    end.hand.callback = Callback::OnSignal;
-    let mut reading = pin!(Berth::new());
-    let met = match begin(cell, reading.as_mut(), || state.on_signal(signal, cx)) {
-        Poll::Ready(met) => met,
-        Poll::Pending => awaited!(cell, None, reading),
+async fn read<A: Actor>(being: &mut Being<A>, state: &mut A, signal: Signal) -> Option<Ending> {
+    being.end.past().hand.callback = Callback::OnSignal;
+    let met = {
+        let mut reading = pin!(Berth::new());
+        match begin(&being.cell, reading.as_mut(), || state.on_signal(signal, &mut being.cx)) {
+            Poll::Ready(met) => met,
+            Poll::Pending => awaited!(being, reading),
+        }
     };
-    let ending = settle(cell, met, end);
-    end.hand.callback = Callback::Handle;
+    let ending = settle(&being.cell, met, &mut being.end);
+    being.end.past().hand.callback = Callback::Handle;
     ending
 }
 
 /// Drops a message that is not handled; its destructor is user code.
 #[cold]
 fn drop_unhandled<A: Actor>(cell: &ActorCell<A>, msg: A::Msg, end: &mut End) -> Begun {
-    end.hand.callback = Callback::Drop;
+    end.past().hand.callback = Callback::Drop;
     // Whether it was abandoned meanwhile is seen at the next look into the mailbox.
     let _ = cell.user(|| drop(msg));
-    end.hand.callback = Callback::Handle;
+    end.past().hand.callback = Callback::Handle;
     Begun::Handled
 }
 
 /// The handler of a message that somebody waited for has returned: a reply that was dropped unsent has an outcome now.
 #[inline]
 fn answered<A: Actor>(cell: &ActorCell<A>) {
-    if let Some(caller) = cell.with_owner(|owner| owner.caller.take()).flatten() {
+    if let Some(caller) = dismiss(cell) {
         caller.settle(AskError::Unanswered);
     }
+}
+
+/// The asker of the message in hand, which is settled.
+#[inline]
+fn dismiss<A: Actor>(cell: &ActorCell<A>) -> Option<Caller> {
+    cell.with_owner(|owner| {
+        owner.call = Call::NONE;
+        owner.caller.take()
+    })
+    .flatten()
 }
 
 /// Counts how what was in hand ended, tells its asker, and decides whether the incarnation goes on.
@@ -349,10 +376,10 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut E
         return Some(Ending::by(Fate::Fenced));
     }
     let core = cell.core();
-    let (kind, callback) = (core.kind_in_hand(), end.hand.callback);
+    let (kind, callback) = (core.kind_in_hand(), end.past().hand.callback);
     core.doing.store(0, Relaxed);
     // What is taken next may be taken in a later turn than this was.
-    core.since_ns.store(core.shared().port.coarse_ns(), Relaxed);
+    core.note_turn();
     let refused = matches!(&met, Met::Returned(Err(_)));
     let ending = match met {
         Met::Returned(Ok(())) => None,
@@ -370,15 +397,15 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut E
             Broken::Interrupted(fate) => Ending::by(fate),
         }),
     };
-    if let Some(caller) = cell.with_owner(|owner| owner.caller.take()).flatten() {
+    if let Some(caller) = dismiss(cell) {
         caller.settle(match &ending {
             Some(_) => AskError::Died,
             None if refused => AskError::Refused(core.refuse(Reason::Downstream).passed_on()),
             None => AskError::Unanswered,
         });
     }
-    let salvage = end.hand.take_salvage();
-    end.hand.open();
+    let salvage = end.past().hand.take_salvage();
+    end.past().hand.open();
     if let Some(kind) = kind {
         match &ending {
             // An actor that says "I am done" has handled the message it said it in.
@@ -410,13 +437,13 @@ pub(crate) fn given_up<A: Actor>(
     message: Option<Box<dyn Any + Send>>,
 ) {
     let (core, shared) = (cell.core(), cell.core().shared());
-    let (from, stamp) = core.origin.read();
+    let (from, age) = core.origin();
     shared.dead_letters.post(DeadLetter {
         to,
         to_name: core.name.as_deref().map(str::to_owned),
         kind,
         from,
-        age: shared.age(stamp),
+        age,
         size: size_of::<A::Msg>(),
         fallen: Fallen::GivenUp,
         message,
