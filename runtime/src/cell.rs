@@ -312,8 +312,8 @@ impl<A: Actor> Drop for Cell<A> {
 /// Gives the cell its place in a system, once; a second system is told that the slot is taken.
 pub(crate) fn attach<A: Actor>(cell: &ActorCell<A>, shared: &Arc<Shared>) -> Result<ActorId, StartError> {
     let home = cell.core().home.get_or_init(|| {
-        let any: Arc<dyn AnyCell> = cell.clone();
-        Home { shared: shared.clone(), id: shared.enroll(Arc::downgrade(&any)) }
+        let weak: WeakCell = Arc::<Task<Cell<A>>>::downgrade(cell);
+        Home { shared: shared.clone(), id: shared.enroll(weak) }
     });
     if Arc::ptr_eq(&home.shared, shared) { Ok(home.id) } else { Err(StartError::SlotTaken(cell.core().label())) }
 }
