@@ -207,7 +207,10 @@ impl Core {
     }
 
     pub(crate) fn lower(&self, bits: u32) {
-        self.flags.fetch_and(!bits, Acquire);
+        // A bit that is raised just now counts as raised afterwards.
+        if self.flags() & bits != 0 {
+            self.flags.fetch_and(!bits, Acquire);
+        }
     }
 
     pub(crate) fn traps(&self) -> bool {
