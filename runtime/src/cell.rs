@@ -172,6 +172,11 @@ impl Core {
         Status::of(self.status.load(Acquire))
     }
 
+    /// Whether no incarnation lives here, nor is one expected.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.status(), Status::Fresh | Status::Stopped | Status::Gone)
+    }
+
     /// Whether this incarnation lives, by the status alone: for those who hold the ties of another cell.
     pub(crate) fn is_living(&self, incarnation: u32) -> bool {
         matches!(self.status(), Status::Starting | Status::Running) && self.incarnation.load(Relaxed) == incarnation
@@ -193,7 +198,10 @@ impl Core {
     }
 
     pub(crate) fn lower(&self, bits: u32) {
-        self.flags.fetch_and(!bits, Acquire);
+        // A bit that is raised just now counts as raised afterwards.
+        if self.flags() & bits != 0 {
+            self.flags.fetch_and(!bits, Acquire);
+        }
     }
 
     pub(crate) fn traps(&self) -> bool {
@@ -324,8 +332,8 @@ impl<A: Actor> Drop for Cell<A> {
 /// Gives the cell its place in a system, once; a second system is told that the slot is taken.
 pub(crate) fn attach<A: Actor>(cell: &ActorCell<A>, shared: &Arc<Shared>) -> Result<ActorId, StartError> {
     let home = cell.core().home.get_or_init(|| {
-        let any: Arc<dyn AnyCell> = cell.clone();
-        Home { shared: shared.clone(), id: shared.enroll(Arc::downgrade(&any)) }
+        let weak: WeakCell = Arc::<Task<Cell<A>>>::downgrade(cell);
+        Home { shared: shared.clone(), id: shared.enroll(weak) }
     });
     if Arc::ptr_eq(&home.shared, shared) { Ok(home.id) } else { Err(StartError::SlotTaken(cell.core().label())) }
 }
@@ -350,8 +358,11 @@ pub(crate) trait AnyCell: Send + Sync {
     fn law(&self) -> Law;
     /// Refuses from now on, and lets the next turn throw away what is queued.
     fn shut(&self, status: Status);
-    /// Lets the mailbox of a slot that has ended refuse.
-    fn close_mailbox(&self);
+    /// Lets the mailbox of a slot that has ended refuse; to be called with the locks of ties and lane, before its turns
+    /// are told to throw away what is queued. True: afterwards [`tell_closed`](Self::tell_closed) is to be called.
+    fn close_mailbox(&self) -> bool;
+    /// Tells whoever waits for room.
+    fn tell_closed(&self);
     /// Throws away what is queued, between two incarnations.
     fn flush(&self);
     /// Takes the slot from an incarnation whose turn does not return.
@@ -402,6 +413,7 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     }
 
     fn shut(&self, status: Status) {
+        let awaited;
         {
             let ties = self.core().ties.lock();
             if ties.living() != 0 {
@@ -414,14 +426,21 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
                 Status::Starting | Status::Running | Status::Down => self.core().set_status(status),
             }
             let _control = self.core().control.lock();
+            awaited = self.mailbox.close_quietly();
             self.core().raise(flag::CLOSE);
         }
-        self.mailbox.close();
+        if awaited {
+            self.mailbox.tell_waiters_closed();
+        }
         wake(self);
     }
 
-    fn close_mailbox(&self) {
-        self.mailbox.close();
+    fn close_mailbox(&self) -> bool {
+        self.mailbox.close_quietly()
+    }
+
+    fn tell_closed(&self) {
+        self.mailbox.tell_waiters_closed();
     }
 
     fn flush(&self) {

@@ -9,7 +9,7 @@ pub(crate) const LOOK_BACK: usize = 16;
 
 /// The last part of a path: what people call a type.
 pub(crate) fn short(kind: &'static str) -> &'static str {
-    kind.rsplit("::").next().unwrap_or(kind)
+    kind.as_bytes().windows(2).rposition(|pair| pair == b"::").map_or(kind, |at| &kind[at + 2..])
 }
 
 /// The names of the kinds an actor has met, in order of first meeting. Grows only; read by inspectors.

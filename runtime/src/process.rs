@@ -220,13 +220,7 @@ impl<A: Actor> Run for Cell<A> {
             Some(life) => life,
             None => match between(task) {
                 Between::Live(life) => life,
-                Between::Again => return claim.again(),
-                Between::Rest => return claim.idle(),
-                Between::Close => {
-                    // The claim on the mailbox holds the task: it goes with its hold.
-                    drop(task.with_owner(|owner| owner.receiver.take()));
-                    return claim.release();
-                }
+                Between::Pause(pause) => return pause.end(task, claim),
             },
         };
         let core = task.core();
@@ -258,7 +252,18 @@ impl<A: Actor> Run for Cell<A> {
             }
             Turned::Ended(ended) => {
                 finish(task, ended);
-                claim.again()
+                if turn::is_in_place() {
+                    // Whoever takes this turn waits for an answer, not for what is queued to be thrown away.
+                    return claim.again();
+                }
+                match between(task) {
+                    Between::Live(life) => {
+                        // The next incarnation waits its turn like anybody else.
+                        task.with_owner(|owner| owner.life = Some(life));
+                        claim.again()
+                    }
+                    Between::Pause(pause) => pause.end(task, claim),
+                }
             }
         }
     }
@@ -296,12 +301,32 @@ enum Turned {
 /// What a cell without a life is to do.
 enum Between {
     Live(Life),
+    Pause(Pause),
+}
+
+/// How a turn ends that leaves a cell without a life.
+enum Pause {
+    /// A sender is about to fill its place, or somebody has changed what is to be done: come again.
     Again,
     Rest,
     Close,
 }
 
-/// A turn between two incarnations: throws away what is to be thrown away, then begins the next life, rests or closes.
+impl Pause {
+    fn end<A: Actor>(self, task: &ActorCell<A>, claim: Claim<'_, Cell<A>>) -> Ran {
+        match self {
+            Self::Again => claim.again(),
+            Self::Rest => claim.idle(),
+            Self::Close => {
+                // The claim on the mailbox holds the task: it goes with its hold.
+                drop(task.with_owner(|owner| owner.receiver.take()));
+                claim.release()
+            }
+        }
+    }
+}
+
+/// What comes between two incarnations: throws away what is to be thrown away, then begins the next life, rests or closes.
 fn between<A: Actor>(task: &ActorCell<A>) -> Between {
     let core = task.core();
     drain_own(task);
@@ -309,15 +334,17 @@ fn between<A: Actor>(task: &ActorCell<A>) -> Between {
         let closes = core.flags() & flag::CLOSE != 0;
         (control.flushes(closes), closes)
     };
-    let (flush, closes) = flushes(&core.control.lock());
-    if let Some(until) = flush
-        && !drain(task, until)
-    {
-        return Between::Again;
-    }
     let mut control = core.control.lock();
-    if flushes(&control) != (flush, closes) {
-        return Between::Again;
+    let (flush, closes) = flushes(&control);
+    if let Some(until) = flush {
+        drop(control);
+        if !drain(task, until) {
+            return Between::Pause(Pause::Again);
+        }
+        control = core.control.lock();
+        if flushes(&control) != (flush, closes) {
+            return Between::Pause(Pause::Again);
+        }
     }
     control.flushed();
     core.lower(flag::CLOSE);
@@ -326,14 +353,15 @@ fn between<A: Actor>(task: &ActorCell<A>) -> Between {
             drop(control);
             if task.with_owner(|owner| open_receiver(task, owner).is_some()) != Some(true) {
                 core.control.lock().start = Some(next);
-                return Between::Again;
+                return Between::Pause(Pause::Again);
             }
             let Next { life, starter } = next;
             task.with_owner(|owner| owner.caller = starter);
             Between::Live(life)
         }
-        None if closes => Between::Close,
-        None => Between::Rest,
+        // Also when it was woken once more after it was closed: a slot that nobody will start keeps nothing alive.
+        None if closes || core.is_over() => Between::Pause(Pause::Close),
+        None => Between::Pause(Pause::Rest),
     }
 }
 
@@ -388,10 +416,12 @@ fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
                 core.shared().dead_letters.post(letter);
             }
             Pop::Busy => return false,
-            Pop::Empty | Pop::ClosedAndEmpty => {
+            Pop::Empty => {
                 task.with_owner(|owner| owner.receiver.as_mut().map(|receiver| receiver.flush()));
                 return true;
             }
+            // Whoever waited for room was told by the close.
+            Pop::ClosedAndEmpty => return true,
         }
     }
 }
@@ -414,8 +444,7 @@ fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
         report.emit();
         shared.record_crash(*report);
     }
-    let any: Arc<dyn AnyCell> = task.clone();
-    bury(&any, pid, &reason, failed_start.is_some(), false);
+    bury(&**task, pid, &reason, failed_start.is_some(), false);
     if let Some((Some(ack), failure)) = failed_start {
         // Whoever started it may have gone.
         let _ = ack.send(Err(failure));
@@ -423,10 +452,10 @@ fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
 }
 
 /// Unties a dead incarnation from everybody.
-fn bury(cell: &Arc<dyn AnyCell>, pid: Pid, reason: &ExitReason, never_started: bool, abandoned: bool) {
+fn bury(cell: &dyn AnyCell, pid: Pid, reason: &ExitReason, never_started: bool, abandoned: bool) {
     let core = cell.core();
     let shared = core.shared();
-    let (tied, forgotten) = {
+    let (tied, forgotten, awaited) = {
         let mut ties = core.ties.lock();
         if !ties.lives(pid.incarnation) {
             return;
@@ -444,13 +473,15 @@ fn bury(cell: &Arc<dyn AnyCell>, pid: Pid, reason: &ExitReason, never_started: b
             Status::Stopped
         };
         core.set_status(if kept { Status::Down } else { over });
+        // First: what is accepted before is thrown away, and nothing is accepted after.
+        let awaited = !kept && cell.close_mailbox();
         if !kept {
             core.raise(flag::CLOSE);
         }
-        (tied, forgotten)
+        (tied, forgotten, awaited)
     };
-    if core.status() != Status::Down {
-        cell.clone().close_mailbox();
+    if awaited {
+        cell.tell_closed();
     }
     drop(forgotten);
     let Some(tied) = tied else { return };
@@ -524,8 +555,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
     if let Some(caller) = caller {
         caller.force(AskError::Died);
     }
-    let any: Arc<dyn AnyCell> = task.clone();
-    bury(&any, pid, &ExitReason::Killed, false, true);
+    bury(&**task, pid, &ExitReason::Killed, false, true);
     shared.pool.schedule(runnable);
     Abandoning::Done
 }

@@ -136,8 +136,7 @@ impl<A: Actor> Probe<A> {
         // As many as a mailbox holds: they can be looked at once the actor has settled.
         let (sender, messages) = mpsc::channel(CAPACITY as usize);
         let cell = Cell::new(None, CAPACITY);
-        let _unawaited =
-            Start::alone().begin_with(&cell, &system.0.shared, |cell, birth| forward(cell, sender, birth))?;
+        Start::alone().launch_with(&cell, &system.0.shared, |cell, birth| forward(cell, sender, birth))?;
         Ok(Self { _system: system, actor: ActorRef::new(cell), messages })
     }
 

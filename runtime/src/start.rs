@@ -15,7 +15,8 @@ use crate::error::{AskError, StartError};
 use crate::lane::Next;
 use crate::names::LONGEST;
 use crate::pid::{ActorId, Pid};
-use crate::process::{Birth, StartFailure, Started, live};
+use crate::process::{Birth, StartAck, StartFailure, Started, live};
+use crate::reply::Caller;
 use crate::shared::Shared;
 use crate::signal::{Down, MonitorRef};
 use crate::ties::Watcher;
@@ -54,23 +55,51 @@ impl Start {
         Self { by: Some((Pid::OUTSIDE, None, Under { parent: true, link: false })), watcher: Some(watcher) }
     }
 
-    /// Puts the life of a new incarnation into the cell and makes it run.
+    /// Puts the life of a new incarnation into the cell and makes it run, for somebody who waits for its `init`.
     pub(crate) fn begin<A: Actor>(
         self,
         cell: &ActorCell<A>,
         shared: &Arc<Shared>,
         args: A::Args,
     ) -> Result<Starting, StartError> {
-        self.begin_with(cell, shared, |cell, birth| live(cell, args, birth))
+        let (question, ack, starter) = channel::<Started, AskError>(AskError::Died);
+        // No turn settles this one: a life that is dropped unsaid is an answer.
+        starter.settle(AskError::Died);
+        let told = Told { ack, starter };
+        let pid = self.put(cell, shared, Some(told), |cell, birth| live(cell, args, birth))?;
+        Ok(Starting { pid, question })
+    }
+
+    /// The same where nobody waits.
+    pub(crate) fn launch<A: Actor>(
+        self,
+        cell: &ActorCell<A>,
+        shared: &Arc<Shared>,
+        args: A::Args,
+    ) -> Result<(), StartError> {
+        self.launch_with(cell, shared, |cell, birth| live(cell, args, birth))
     }
 
     /// The same with a life of another kind.
-    pub(crate) fn begin_with<A: Actor, L>(
-        mut self,
+    pub(crate) fn launch_with<A: Actor, L>(
+        self,
         cell: &ActorCell<A>,
         shared: &Arc<Shared>,
         life: impl FnOnce(ActorCell<A>, Birth) -> L,
-    ) -> Result<Starting, StartError>
+    ) -> Result<(), StartError>
+    where
+        L: Future<Output = Ended> + Send + 'static,
+    {
+        self.put(cell, shared, None, life).map(drop)
+    }
+
+    fn put<A: Actor, L>(
+        mut self,
+        cell: &ActorCell<A>,
+        shared: &Arc<Shared>,
+        told: Option<Told>,
+        life: impl FnOnce(ActorCell<A>, Birth) -> L,
+    ) -> Result<Pid, StartError>
     where
         L: Future<Output = Ended> + Send + 'static,
     {
@@ -88,44 +117,55 @@ impl Start {
             true => StartError::SystemStopped,
             false => taken,
         })?;
-        let any: Arc<dyn AnyCell> = cell.clone();
         if let Some((starter, starter_cell, under)) = &self.by {
+            let any: Arc<dyn AnyCell> = cell.clone();
             tie(&any, pid, *starter, starter_cell, *under);
         }
         if let Some((monitor, watcher)) = self.watcher.take() {
             core.ties.lock().tied().watchers.insert((Pid::OUTSIDE, monitor), watcher);
         }
-        let (question, ack, starter) = channel::<Started, AskError>(AskError::Died);
-        // No turn settles this one: a life that is dropped unsaid is an answer.
-        starter.settle(AskError::Died);
-        let birth = Birth { ack: Some(ack), incarnation: pid.incarnation };
+        let (ack, starter) = told.map(|Told { ack, starter }| (ack, starter)).unzip();
+        let birth = Birth { ack, incarnation: pid.incarnation };
         let life = Box::pin(life(cell.clone(), birth));
         {
             let mut control = core.control.lock();
             let closing = core.flags() & flag::CLOSE != 0;
-            control.begin(Next { life, starter: Some(starter) }, cell.mailbox.tail(), closing);
+            control.begin(Next { life, starter }, cell.mailbox.tail(), closing);
         }
         cell.mailbox.reopen();
         if let Some(runnable) = Task::hold_and_wake(cell) {
             shared.pool.schedule(runnable);
         }
         if shared.is_closed() {
+            let any: Arc<dyn AnyCell> = cell.clone();
             end_late(shared, &any, pid.incarnation);
         }
-        Ok(Starting { pid, question })
+        Ok(pid)
     }
+}
+
+/// Two ends of the question whether a start succeeds: the life's, and that of whoever ends it unsaid.
+struct Told {
+    ack: StartAck,
+    starter: Caller,
 }
 
 /// The slot begins its next incarnation, if it may.
 fn take_slot<A: Actor>(cell: &ActorCell<A>, parent: Option<Pid>, shared: &Shared) -> Result<Pid, StartError> {
     let core = cell.core();
     let parent = parent.map_or(ActorId::OUTSIDE, |parent| parent.id);
-    let owner = core.ties.lock().owner;
-    let owned = owner != parent
-        && shared.find(owner).is_some_and(|owner| !matches!(owner.core().status(), Status::Gone | Status::Fresh));
     let mut ties = core.ties.lock();
+    let mut owned = false;
+    if ties.owner != parent {
+        let owner = ties.owner;
+        // Another cell may end here: not under the lock.
+        drop(ties);
+        let keeps = |owner: Arc<dyn AnyCell>| !matches!(owner.core().status(), Status::Gone | Status::Fresh);
+        owned = shared.find(owner).is_some_and(keeps);
+        ties = core.ties.lock();
+        owned |= ties.owner != owner;
+    }
     let free = ties.living() == 0
-        && ties.owner == owner
         && match core.status() {
             Status::Fresh | Status::Down | Status::Stopped => true,
             Status::Starting | Status::Running | Status::Gone => false,

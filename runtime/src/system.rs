@@ -144,7 +144,7 @@ impl System {
     /// [`StartError::SystemStopped`]. A failing `init` shows in the log and to monitors.
     pub fn launch<A: Actor>(&self, args: A::Args) -> Result<ActorRef<A>, StartError> {
         let cell = Cell::new(None, CAPACITY);
-        let _unawaited = Start::alone().begin(&cell, &self.shared, args)?;
+        Start::alone().launch(&cell, &self.shared, args)?;
         Ok(ActorRef::new(cell))
     }
 

@@ -185,12 +185,23 @@ impl<T: Send, B> Mailbox<T, B> {
     ///
     /// Everybody who waits for room is told. What is queued stays for the receiver to drain.
     pub fn close(&self) -> bool {
-        // AcqRel: the closer's thread sees what was taken before, and the other way round.
-        let before = Word(self.senders.tail.fetch_or(CLOSED, Ordering::AcqRel));
+        let before = self.mark_closed();
         if before.any(WAITERS) {
             self.tell_waiters_closed();
         }
         !before.any(CLOSED)
+    }
+
+    /// [`Mailbox::close`] for whoever holds a lock under which no foreign waker may be woken. True: somebody waits for
+    /// room, and [`Mailbox::tell_waiters_closed`] is to be called when the lock is released.
+    #[must_use = "whoever waits for room is to be told"]
+    pub fn close_quietly(&self) -> bool {
+        self.mark_closed().any(WAITERS)
+    }
+
+    fn mark_closed(&self) -> Word {
+        // AcqRel: the closer's thread sees what was taken before, and the other way round.
+        Word(self.senders.tail.fetch_or(CLOSED, Ordering::AcqRel))
     }
 
     /// Opens a closed mailbox again. To be called when it was drained: what is left is received later.

@@ -194,9 +194,9 @@ impl<T: Send, B> Mailbox<T, B> {
         }
     }
 
-    /// Tells everybody that there will be no room.
+    /// Tells everybody who waits that there will be no room. After [`Mailbox::close_quietly`] alone.
     #[cold]
-    pub(super) fn tell_waiters_closed(&self) {
+    pub fn tell_waiters_closed(&self) {
         let everybody = {
             let mut lock = self.senders.waiters.lock();
             self.nobody_waits();
