@@ -55,6 +55,9 @@ struct Waiting<R> {
     deadline: Deadline,
 }
 
+/// A question that was sent, and its deadline.
+type Sent<R> = (Question<R>, u64);
+
 /// When waiting ends, and the timer that says so: armed only when somebody has to wait.
 pub(crate) struct Deadline {
     shared: Arc<Shared>,
@@ -122,10 +125,19 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let mut waiting = match std::mem::replace(&mut this.state, State::Ended) {
-            State::Unasked(make) => match send(this.door, this.within, make, cx) {
-                Ok(waiting) => waiting,
-                Err(error) => return Poll::Ready(Err(error)),
-            },
+            State::Unasked(make) => {
+                let Some(shared) = this.door.shared() else {
+                    return Poll::Ready(Err(AskError::Refused(this.door.refuse())));
+                };
+                match send(this.door, shared, this.within, make, cx) {
+                    Ok((mut question, at)) => match question.try_take() {
+                        // As a rule after a turn in place: nobody waits, nothing is armed.
+                        Some(answer) => return Poll::Ready(answer),
+                        None => Waiting { question, deadline: Deadline::new(shared, at) },
+                    },
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
             State::Waiting(waiting) => waiting,
             State::Ended => unreachable!("a question is not polled after its end"),
         };
@@ -143,20 +155,21 @@ where
     }
 }
 
+#[inline]
 fn send<M, R, F>(
     door: &dyn Door<M>,
+    shared: &Arc<Shared>,
     within: Option<Duration>,
     make: F,
     cx: &mut Poller<'_>,
-) -> Result<Waiting<R>, AskError>
+) -> Result<Sent<R>, AskError>
 where
     R: Send + 'static,
     F: FnOnce(Reply<R>) -> M,
 {
-    let Some(shared) = door.shared() else { return Err(AskError::Refused(door.refuse())) };
     let call = turn::current().call;
-    let own = turn::deadline_after(&shared.port, within.unwrap_or(shared.settings.ask_within));
-    let at = own.min(call.deadline);
+    let now = shared.port.now_ns();
+    let at = turn::after(now, within.unwrap_or(shared.settings.ask_within)).min(call.deadline);
     let (question, reply, caller) = question();
     let message = make(reply);
     let woken = door.put(message, caller, Call { deadline: at, ..call }).map_err(|why| match why.reason {
@@ -164,9 +177,13 @@ where
         _ => AskError::Refused(why),
     })?;
     if let Some(runnable) = woken {
-        in_place::run(shared, door.pace(), runnable, cx);
+        if at > now {
+            in_place::run(shared, door.pace(), runnable, at, cx);
+        } else {
+            shared.pool.schedule(runnable);
+        }
     }
-    Ok(Waiting { question, deadline: Deadline::new(shared, at) })
+    Ok((question, at))
 }
 
 impl<M, R, F> fmt::Debug for Ask<'_, M, R, F> {

@@ -5,6 +5,7 @@
 //!
 //! * the question woke the callee: it was idle and its mailbox empty;
 //! * the asker is a turn of the same pool or a task of its runtime, so that the callee finds the reactor it expects;
+//! * the question's deadline has not passed when it is asked;
 //! * the callee's turns have been short ([`Pace`]): the last one that was timed took no longer than [`SHORT_NS`], and
 //!   its handlers did not await since;
 //! * the asker has cooperative budget left, which each such turn uses up a little: a loop of asks still yields;
@@ -74,10 +75,11 @@ impl Pace {
     }
 }
 
-/// Runs the turn here if that is allowed and cheap, else schedules it.
-pub(crate) fn run(shared: &Shared, pace: &Pace, runnable: Runnable, cx: &mut Poller<'_>) {
+/// Runs the turn for a question that has just been asked, and ends at `deadline`, which is yet to come: here if that is
+/// allowed and cheap, else by a pump.
+pub(crate) fn run(shared: &Shared, pace: &Pace, runnable: Runnable, deadline: u64, cx: &mut Poller<'_>) {
     let here = pace.is_short() && shared.port.in_place() && shared.pool.on_worker() && !std::thread::panicking();
-    let Some(nested) = here.then(|| turn::nest(DEPTH)).flatten() else {
+    let Some(nested) = here.then(|| turn::nest(DEPTH, deadline)).flatten() else {
         return shared.pool.schedule(runnable);
     };
     let Poll::Ready(budget) = poll_proceed(cx) else {

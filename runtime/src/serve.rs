@@ -302,7 +302,8 @@ fn is_due<A: Actor>(cell: &ActorCell<A>, caller: Option<Caller>, call: Call, own
         core.counters.rare().cancelled.bump();
         return false;
     }
-    if call.deadline != turn::NEVER && core.shared().port.now_ns() >= call.deadline {
+    let read = call.deadline != turn::NEVER && !turn::is_just_asked(call.deadline);
+    if read && core.shared().port.now_ns() >= call.deadline {
         core.counters.rare().expired.bump();
         if let Some(caller) = caller {
             caller.force(AskError::Expired);

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
-use crate::port::Port;
+use crate::port::{Port, nanos};
 
 /// No deadline.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -73,6 +73,8 @@ struct Ambient {
     incarnation: Cell<u32>,
     /// Whether the turn is run in place, that is, by its asker: 1 and more say how deep such turns nest.
     nested: Cell<u8>,
+    /// Deadline of the question that the turn is run in place for; 0 if it is not.
+    asked: Cell<u64>,
     criticality: Cell<Criticality>,
     deadline: Cell<u64>,
     /// Address of the stragglers of the system whose turn this thread ran last: what is compared for every turn.
@@ -85,6 +87,7 @@ thread_local! {
             id: Cell::new(ActorId::OUTSIDE),
             incarnation: Cell::new(0),
             nested: Cell::new(0),
+            asked: Cell::new(0),
             criticality: Cell::new(Call::NONE.criticality),
             deadline: Cell::new(NEVER),
             system: Cell::new(0),
@@ -177,25 +180,38 @@ pub(crate) fn enter_system(pid: Pid, stragglers: &Arc<Stragglers>) -> Guard {
 }
 
 /// A turn run in place, until it goes.
-pub(crate) struct InPlace(());
+pub(crate) struct InPlace {
+    /// Of the turn in which it nests.
+    asked: u64,
+}
 
 impl Drop for InPlace {
     #[inline]
     fn drop(&mut self) {
-        AMBIENT.with(|ambient| ambient.nested.set(ambient.nested.get() - 1));
+        AMBIENT.with(|ambient| {
+            ambient.nested.set(ambient.nested.get() - 1);
+            ambient.asked.set(self.asked);
+        });
     }
 }
 
-/// Makes the next turn one that is run in place, unless that would nest deeper than `deepest`.
+/// Makes the next turn one that is run in place, for a question that has just been asked and ends at `deadline`, unless
+/// that would nest deeper than `deepest`.
 #[inline]
-pub(crate) fn nest(deepest: u8) -> Option<InPlace> {
+pub(crate) fn nest(deepest: u8, deadline: u64) -> Option<InPlace> {
     AMBIENT.with(|ambient| {
         let depth = ambient.nested.get();
         (depth < deepest).then(|| {
             ambient.nested.set(depth + 1);
-            InPlace(())
+            InPlace { asked: ambient.asked.replace(deadline) }
         })
     })
+}
+
+/// Whether the turn is run in place for a question with this deadline: it had not passed when the turn began.
+#[inline(always)]
+pub(crate) fn is_just_asked(deadline: u64) -> bool {
+    AMBIENT.with(|ambient| ambient.asked.get() == deadline)
 }
 
 /// Whether the current turn is run in place: it takes one message.
@@ -270,7 +286,14 @@ impl CallScope {
 
 /// `within` from now as a point on the system's clock; a duration too long to express is [`NEVER`].
 pub(crate) fn deadline_after(port: &Port, within: Duration) -> u64 {
-    u64::try_from(within.as_nanos()).ok().and_then(|ns| port.now_ns().checked_add(ns)).unwrap_or(NEVER)
+    after(port.now_ns(), within)
+}
+
+/// The same, from a reading of that clock.
+#[inline]
+pub(crate) fn after(now: u64, within: Duration) -> u64 {
+    // What saturates is too long to express, or nearly so.
+    now.saturating_add(nanos(within))
 }
 
 /// A future that runs inside a [`CallScope`].

@@ -23,7 +23,7 @@ pub(super) const GONE: u32 = 1 << 3;
 const WAKER: u32 = 1 << 4;
 /// The replier was dropped unsent.
 pub(super) const DROPPED: u32 = 1 << 5;
-/// The turn that had the question in hand is over.
+/// The turn that had the question in hand is over. Not set when there is an outcome already.
 pub(super) const OVER: u32 = 1 << 6;
 /// Somebody waits for the asker to go, or for an outcome. Never cleared.
 const WATCHED: u32 = 1 << 7;
@@ -128,7 +128,13 @@ impl<E> Core<E> {
     }
 
     /// Sets OVER. If the replier was dropped before, brings the error.
+    ///
+    /// Where there is an outcome nothing is left to say: whoever ends it after that would bring none either.
+    #[inline]
     pub(super) fn end_turn(&self, if_dropped: Option<E>) {
+        if self.has(ENDED) {
+            return;
+        }
         // AcqRel: as in the replier's drop.
         let before = self.state.fetch_or(OVER, Ordering::AcqRel);
         if before & (DROPPED | OVER) == DROPPED {

@@ -99,7 +99,7 @@ pub(super) unsafe fn run_erased<T: Run>(header: NonNull<Header>) -> Option<Runna
     // set): one exclusive-or moves both. Acquire pairs with the wakers and with the last runner.
     let before = task.header.state.fetch_xor(SCHEDULED | RUNNING, Ordering::AcqRel);
     // SAFETY: we have just begun the turn.
-    unsafe { take_turn(&task, Turn::new(header.as_ptr().addr(), State(before)), T::run) }
+    unsafe { take_turn(&task, State(before), T::run) }
 }
 
 /// An idle task, claimed for a turn on this thread.
@@ -122,9 +122,9 @@ impl<'a, T: Run> Claimed<'a, T> {
     #[must_use = "a runnable that nobody runs is a lost wake-up"]
     pub fn run(self, run: impl FnOnce(&Arc<Task<T>>, Claim<'_, T>) -> Ran) -> Option<Runnable> {
         let task = ManuallyDrop::new(self).task;
-        let turn = Turn::new(Arc::as_ptr(task).addr(), task.header.load(Ordering::Relaxed));
+        let began = task.header.load(Ordering::Relaxed);
         // SAFETY: by the constructor's contract we are the runner.
-        unsafe { take_turn(task, turn, run) }
+        unsafe { take_turn(task, began, run) }
     }
 }
 
@@ -148,14 +148,15 @@ impl<T: Run> fmt::Debug for Claimed<'_, T> {
 ///
 /// # Safety
 ///
-/// The caller has moved the task to RUNNING, and `turn` is the state it did that in.
+/// The caller has moved the task to RUNNING, in the epoch and the bank of `began`.
 #[inline]
 unsafe fn take_turn<T: Run>(
     task: &Arc<Task<T>>,
-    turn: Turn,
+    began: State,
     run: impl FnOnce(&Arc<Task<T>>, Claim<'_, T>) -> Ran,
 ) -> Option<Runnable> {
-    let frame = Frame { task, turn };
+    // Made where it stays: what is written in small words and copied in large ones right after is waited for.
+    let frame = Frame { task, turn: Turn::new(Arc::as_ptr(task).addr(), began) };
     let current = Nested::enter(&frame.turn);
     let Ran { .. } = run(task, Claim::new(task, &frame.turn));
     drop(current);
