@@ -52,9 +52,8 @@ enum Chore {
     },
     /// The interleaving models, as deep as LOOM_MAX_PREEMPTIONS says (2 unless set)
     Loom {
-        /// Which models, as for `cargo test`
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        filters: Vec<String>,
+        /// Of which primitives, by the names of the files in `loom-tests/tests/`; all if none is named
+        primitives: Vec<String>,
     },
     /// Run the lessons and compare what they print with what they promise
     Examples {
