@@ -70,6 +70,18 @@ impl<P: Identity, R: Reason> Core<P, R> {
         let place = self.children.get(child).map(|record| record.place());
         if matches!(place, Some(Place::Restarting(_))) {
             self.restart(child, now);
+        } else {
+            self.leave_down();
+        }
+    }
+
+    /// The restart of a group was called off: those of its members that are down stay so, and what is sent to them must
+    /// not wait. (Those that were down before are closed already.)
+    fn leave_down(&mut self) {
+        let down = self.children.iter().filter(|(_, child)| child.place() == Place::Down);
+        let down: Vec<ChildKey> = down.map(|(child, _)| child).collect();
+        for child in down {
+            self.act(Action::Close { child });
         }
     }
 

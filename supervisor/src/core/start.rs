@@ -63,6 +63,8 @@ impl<P: Identity, R: Reason> Core<P, R> {
                 self.act(Action::Reply(call, Response::Refused(CallError::StartFailed(reason))));
             }
             Why::RestartChild(call) => {
+                // It stays down, and nobody is to start it: what is sent to it must not wait.
+                self.act(Action::Close { child });
                 self.act(Action::Reply(call, Response::Refused(CallError::StartFailed(reason))));
             }
         }

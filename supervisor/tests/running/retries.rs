@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crashworthy_runtime::{ExitReason, State, System};
+use crashworthy_runtime::{ExitReason, Reason, State, System};
 use crashworthy_supervisor::core::{CallError, Place};
 use crashworthy_supervisor::{ManageError, SlotExt, Strategy, Supervisor};
 use tokio::sync::Notify;
 
-use crate::world::{Diary, Jam, MS, Nurse, SECOND, counted, crash, over, soon, until, worker};
+use crate::world::{Diary, Jam, Job, MS, Nurse, SECOND, counted, crash, over, soon, until, worker};
 
 const ANSWERS: &str = "the supervisor answers";
 
@@ -179,5 +179,36 @@ async fn a_restart_that_blocks_its_thread_is_tried_again_beside_it() {
     jam.clear();
     until(|| system.stragglers().is_empty()).await;
     assert_eq!(counted(&a).await, 0, "its return changes nothing");
+    over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_sent_to_a_child_that_stays_down_is_refused() {
+    let mut diary = Diary::new();
+    let (a, ak) = worker("a", &diary);
+    let top = Supervisor::one_for_one("top").child(a.child(broken(ak)));
+    let management = top.management();
+    let system = System::start(top).await.expect("it starts");
+    diary.reads("+a").await;
+    soon(management.terminate_child("a")).await.expect(ANSWERS);
+    soon(management.restart_child("a")).await.expect_err("it fails from now on");
+    let refused = a.tell(Job::Count).expect_err("nobody will read it");
+    assert_eq!(refused.why.reason, Reason::Stopped);
+    over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_sent_to_a_group_whose_restart_was_called_off_is_refused() {
+    let mut diary = Diary::new();
+    let [(a, ak), (b, bk)] = ["a", "b"].map(|name| worker(name, &diary));
+    let top = Supervisor::one_for_all("top").intensity(u32::MAX, SECOND).child(a.child(broken(ak))).child(b.child(bk));
+    let management = top.management();
+    let system = System::start(top).await.expect("it starts");
+    crash(&a);
+    diary.reads("+a, +b, -a crashed, -b shutdown, a fails").await;
+    soon(management.terminate_child("a")).await.expect(ANSWERS);
+    // The retry that was due then has been read before this is.
+    soon(management.which_children()).await.expect(ANSWERS);
+    until(|| b.tell(Job::Count).is_err_and(|refused| refused.why.reason == Reason::Stopped)).await;
     over(system).await;
 }

@@ -149,6 +149,21 @@ fn restart_child_failing_leaves_it_down_and_does_not_count() {
 }
 
 #[test]
+fn a_child_whose_restart_on_request_failed_is_closed_again() {
+    check(
+        one_for_one(0, "p:a"),
+        "> show places
+         > begin
+         start a, ready
+         > terminate a
+         stop a, close a, reply ok
+         > a next e1
+         > restart a
+         start a: e1, close a, reply failed e1",
+    );
+}
+
+#[test]
 fn delete_child_removes_what_does_not_run() {
     check(
         one_for_one(0, "p:a p:b"),
