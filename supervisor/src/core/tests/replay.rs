@@ -181,9 +181,11 @@ impl Replay<'_> {
             End::Late => {
                 let Shutdown::Within(limit) = shutdown else { panic!("only who has a time can be late") };
                 assert_eq!(self.core.poll_timeout(), Some(self.now + limit), "{:?}", self.trace);
-                self.event(Event::Timeout);
-                self.quiet();
-                self.now += limit;
+                if !limit.is_zero() {
+                    self.event(Event::Timeout);
+                    self.quiet();
+                    self.now += limit;
+                }
                 self.event(Event::Timeout);
                 assert_eq!(self.next(), Some(Action::Signal { pid, signal: ExitSignal::Kill }), "{:?}", self.trace);
                 assert_eq!(self.core.poll_timeout(), None, "a killed child is waited for without limit");
