@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::child_spec::{ChildSpec, Rule, name_rule};
-use crate::strategy::{Flags, Strategy};
+use crate::strategy::{AutoShutdown, Flags, Strategy};
 
 /// The specification of one supervisor. One that exists is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,14 +63,19 @@ pub(crate) fn flags_rule(flags: &Flags) -> Option<Rule> {
     flags.intensity.period.is_zero().then_some(Rule::ZeroPeriod)
 }
 
-/// The first rule of a list of children that were written down without a supervisor, if any.
+/// The first rule that a list of children breaks which was written down without a supervisor, if any: OTP's
+/// `check_childspecs`.
 ///
-/// The rule about [`AutoShutdown::Never`](crate::AutoShutdown::Never) is not applied.
-pub fn check(children: &[ChildSpec]) -> Option<Broken> {
+/// Unless it is said under which automatic shutdown, the rule about [`AutoShutdown::Never`] is not applied.
+pub fn check(children: &[ChildSpec], auto_shutdown: Option<AutoShutdown>) -> Option<Broken> {
     let mut seen = BTreeSet::new();
     children.iter().find_map(|child| {
         let duplicate = (!seen.insert(&child.id)).then_some(Rule::DuplicateId);
-        let rule = child.broken_rule_anywhere().or(duplicate)?;
+        let broken = match auto_shutdown {
+            Some(auto_shutdown) => child.broken_rule(auto_shutdown),
+            None => child.broken_rule_anywhere(),
+        };
+        let rule = broken.or(duplicate)?;
         Some(Broken { child: Some(child.id.clone()), rule })
     })
 }
