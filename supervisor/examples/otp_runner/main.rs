@@ -1,0 +1,72 @@
+//! Plays supervision scenarios as Erlang's own supervisor does in `otp-oracle/otp_runner.escript`, and prints the same
+//! traces; or compares such traces.
+//!
+//! ```text
+//! cargo run --release -p crashworthy-supervisor --example otp_runner -- --engine core < scenarios.jsonl > traces.jsonl
+//! cargo run --release -p crashworthy-supervisor --example otp_runner -- --compare expected.jsonl actual.jsonl
+//! cargo run --release -p crashworthy-supervisor --example otp_runner -- --archive
+//! ```
+//!
+//! `--archive` plays the recorded pairs on the core and prints how many are equal. What is compared and what is not, and
+//! why, is said in `otp-oracle/README.md`.
+
+mod oracle;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::ExitCode;
+
+use oracle::compare::Tally;
+use oracle::scenario::Scenario;
+use oracle::trace::Outcome;
+use oracle::{archive, on_core};
+
+const USAGE: &str = "otp_runner --engine core < SCENARIOS > TRACES | --compare EXPECTED ACTUAL | --archive";
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let tally = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--engine", "core"] => {
+            play(on_core::play)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        ["--compare", expected, actual] => compare(expected, actual)?,
+        ["--archive"] => recorded()?,
+        _ => return Err(USAGE.into()),
+    };
+    println!("{tally}");
+    Ok(if tally.all_equal(1) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn play(engine: impl Fn(&Scenario) -> Outcome) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for line in io::stdin().lock().lines() {
+        serde_json::to_writer(&mut out, &engine(&serde_json::from_str(&line?)?))?;
+        writeln!(out)?;
+    }
+    out.flush()
+}
+
+fn compare(expected: &str, actual: &str) -> io::Result<Tally> {
+    let actual: BTreeMap<u64, Outcome> = traces(actual)?.into_iter().map(|trace| (trace.id(), trace)).collect();
+    let mut tally = Tally::default();
+    for trace in traces(expected)? {
+        tally.count(&trace, actual.get(&trace.id()));
+    }
+    Ok(tally)
+}
+
+fn traces(path: &str) -> io::Result<Vec<Outcome>> {
+    BufReader::new(File::open(path)?).lines().map(|line| Ok(serde_json::from_str(&line?)?)).collect()
+}
+
+fn recorded() -> io::Result<Tally> {
+    let mut tally = Tally::default();
+    for recorded in archive::read(&archive::path())? {
+        let recorded = recorded?;
+        tally.count(&recorded.trace, Some(&on_core::play(&recorded.scenario)));
+    }
+    Ok(tally)
+}
