@@ -2,7 +2,7 @@
 
 use crate::step::Step;
 use crate::workspace::Workspace;
-use crate::{Chore, hazards, lessons};
+use crate::{Chore, hazards, lessons, mutants, otp};
 
 /// How deep the models go unless LOOM_MAX_PREEMPTIONS says otherwise.
 const PREEMPTIONS: &str = "2";
@@ -28,6 +28,8 @@ pub(crate) fn steps(workspace: &Workspace, chore: Chore) -> Vec<Step> {
         Chore::Loom { primitives } => vec![loom(workspace, &primitives)],
         Chore::Examples { names } => vec![examples(workspace, names)],
         Chore::Hazards => vec![abort(workspace)],
+        Chore::Otp { mutants: true, .. } => vec![seeded_faults(workspace)],
+        Chore::Otp { count, seed, mutants: false } => vec![differential(workspace, count, seed)],
     }
 }
 
@@ -102,4 +104,16 @@ fn abort(workspace: &Workspace) -> Step {
     Step::new("hazards", "cargo xtask hazards", "`panic = \"abort\"` does not compile", move || {
         hazards::abort_is_refused(&workspace)
     })
+}
+
+fn differential(workspace: &Workspace, count: u64, seed: u64) -> Step {
+    let workspace = workspace.clone();
+    let what = format!("{count} scenarios of seed {seed} on Erlang's supervisor and on ours");
+    Step::new("otp", "cargo xtask otp", what, move || otp::run(&workspace, count, seed))
+}
+
+fn seeded_faults(workspace: &Workspace) -> Step {
+    let workspace = workspace.clone();
+    let what = "the recorded scenarios catch every fault of `supervisor/otp-oracle/mutants.md`";
+    Step::new("mutants", "cargo xtask otp --mutants", what, move || mutants::run(&workspace))
 }

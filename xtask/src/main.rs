@@ -1,8 +1,9 @@
 //! Every chore of the project, as `cargo xtask <chore>`.
 //!
 //! `chores` says which steps a chore has, `step` runs them and tells the outcome, `workspace` knows how to call cargo.
-//! Two steps are more than a cargo command: `lessons` runs the examples against what they promise to print (`expected`),
-//! and `hazards` looks for an error that must be there. Nothing here depends on another member: a broken runtime must not
+//! Some steps are more than a cargo command: `lessons` runs the examples against what they promise to print (`expected`),
+//! `hazards` looks for an error that must be there, `otp` compares our supervisor with Erlang's, and `mutants` shows that
+//! this can fail. Nothing here depends on another member: a broken runtime must not
 //! break the tool that says so.
 #![forbid(unsafe_code)]
 
@@ -10,6 +11,8 @@ mod chores;
 mod expected;
 mod hazards;
 mod lessons;
+mod mutants;
+mod otp;
 mod paint;
 mod step;
 mod workspace;
@@ -32,7 +35,7 @@ struct Cli {
 /// What can be done. A step that fails ends the run.
 #[derive(Subcommand)]
 enum Chore {
-    /// Everything below, in order: what CI runs
+    /// Everything below but `otp`, in order: what CI runs
     Check,
     /// Format every member
     Fmt {
@@ -62,6 +65,18 @@ enum Chore {
     },
     /// Show that `panic = "abort"` is refused
     Hazards,
+    /// Play new scenarios on Erlang's own supervisor and on ours, and compare (not a part of `check`: needs `erl`, `python3`)
+    Otp {
+        /// How many scenarios
+        #[arg(long, default_value_t = 1000)]
+        count: u64,
+        /// Which ones: the same seed gives the same scenarios
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Instead, seed faults into the supervisor and show that the recorded scenarios catch them (needs neither)
+        #[arg(long, conflicts_with_all = ["count", "seed"])]
+        mutants: bool,
+    },
 }
 
 fn main() -> ExitCode {

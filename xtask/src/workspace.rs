@@ -34,6 +34,11 @@ impl Workspace {
         command
     }
 
+    /// The same for a copy of the workspace.
+    pub(crate) fn moved(&self, root: PathBuf, target: PathBuf) -> Self {
+        Self { root, target, cargo: self.cargo.clone() }
+    }
+
     /// The example of that name, as cargo builds it in the development profile.
     pub(crate) fn example(&self, name: &str) -> PathBuf {
         let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use oracle::compare::Tally;
@@ -62,11 +63,15 @@ fn traces(path: &str) -> io::Result<Vec<Outcome>> {
     BufReader::new(File::open(path)?).lines().map(|line| Ok(serde_json::from_str(&line?)?)).collect()
 }
 
+/// A broken invariant ends one scenario and not the run.
 fn recorded() -> io::Result<Tally> {
     let mut tally = Tally::default();
     for recorded in archive::read(&archive::path())? {
         let recorded = recorded?;
-        tally.count(&recorded.trace, Some(&on_core::play(&recorded.scenario)));
+        let id = recorded.scenario.id;
+        let crashed = |_| Outcome::Failed { id, error: "a panic".to_owned() };
+        let actual = catch_unwind(|| on_core::play(&recorded.scenario)).unwrap_or_else(crashed);
+        tally.count(&recorded.trace, Some(&actual));
     }
     Ok(tally)
 }
