@@ -16,13 +16,13 @@ use std::{future::Future, pin::pin, task::Context};
 
 #[cfg(not(loom))]
 pub use std::{
-    sync::{Arc, atomic},
+    sync::{Arc, Mutex, atomic},
     thread,
 };
 
 #[cfg(loom)]
 pub use loom::{
-    sync::{Arc, atomic},
+    sync::{Arc, Mutex, atomic},
     thread,
 };
 

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use crashworthy_sync::attention::Attention;
 use crashworthy_sync::mailbox::{Mailbox, Receiver};
 use crashworthy_sync::task::{Run as _, Task};
 use parking_lot::Mutex;
@@ -118,7 +119,7 @@ pub(crate) struct Core {
     incarnation: AtomicU32,
     // Read by every sender.
     home: OnceLock<Home>,
-    flags: AtomicU32,
+    flags: Attention,
 }
 
 impl Core {
@@ -126,7 +127,7 @@ impl Core {
         Self {
             name,
             home: OnceLock::new(),
-            flags: AtomicU32::new(0),
+            flags: Attention::new(),
             status: AtomicU32::new(Status::Fresh as u32),
             incarnation: AtomicU32::new(0),
             doing: AtomicU32::new(0),
@@ -189,19 +190,22 @@ impl Core {
 
     #[inline]
     pub(crate) fn flags(&self) -> u32 {
-        self.flags.load(Relaxed)
+        self.flags.bits()
+    }
+
+    /// The bits themselves, for whoever takes a message.
+    #[inline(always)]
+    pub(crate) fn attention(&self) -> &Attention {
+        &self.flags
     }
 
     /// Sets bits; whoever sets them wakes the cell afterwards.
     pub(crate) fn raise(&self, bits: u32) {
-        self.flags.fetch_or(bits, Release);
+        self.flags.raise(bits);
     }
 
     pub(crate) fn lower(&self, bits: u32) {
-        // A bit that is raised just now counts as raised afterwards.
-        if self.flags() & bits != 0 {
-            self.flags.fetch_and(!bits, Acquire);
-        }
+        self.flags.lower(bits);
     }
 
     pub(crate) fn traps(&self) -> bool {

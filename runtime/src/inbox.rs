@@ -50,7 +50,7 @@ pub(crate) struct Inbox {
     own_first: u8,
     /// The incarnation rests: its next poll begins a turn.
     rests: bool,
-    /// What comes before the next message has been attended to, as far as its place has come.
+    /// The next message has been seen, and then what comes before it: there is nothing left that does.
     attended: bool,
     /// The turn is that of an own message.
     own_next: bool,
@@ -70,27 +70,30 @@ impl Inbox {
         urgent.then(|| core.control.lock().fate(core.pid(), core.traps(), true)).flatten()
     }
 
-    /// Whether the next message of the mailbox may be taken: others have not to go first, and nothing comes before it.
+    /// Whether the mailbox has its turn: others have not to go first, and no own message.
     #[inline(always)]
-    pub(crate) fn may_take<A: Actor>(&mut self, cell: &ActorCell<A>) -> bool {
-        let attends = cell.core().flags() & flag::ATTEND != 0;
-        self.batch != 0 && (!attends || std::mem::take(&mut self.attended))
+    pub(crate) fn may_take(&self) -> bool {
+        self.batch != 0 && !self.own_next
     }
 
-    /// The message at the head of the mailbox, if one is there.
+    /// The message at the head of the mailbox, if one is there and nothing comes before it.
+    ///
+    /// What does is looked for when the message was seen, not earlier: its sender may have signalled something before it
+    /// sent this.
     #[inline(always)]
-    pub(crate) fn take<A: Actor>(&mut self, owner: &mut Owner<A>) -> Option<Envelope<A::Msg>> {
-        let envelope = owner.receiver.as_mut()?.look().ok()?.take();
+    pub(crate) fn take<A: Actor>(&mut self, cell: &ActorCell<A>, owner: &mut Owner<A>) -> Option<Envelope<A::Msg>> {
+        let before = if std::mem::take(&mut self.attended) { 0 } else { flag::ATTEND };
+        let envelope = owner.receiver.as_mut()?.look().ok()?.unless(cell.core().attention(), before)?.take();
         self.batch -= 1;
         Some(envelope)
     }
 
     /// The next message, for whoever has no other use for what the turn owns.
     pub(crate) fn message<A: Actor>(&mut self, cell: &ActorCell<A>) -> Option<Envelope<A::Msg>> {
-        if !self.may_take(cell) {
+        if !self.may_take() {
             return None;
         }
-        cell.with_owner(|owner| self.take(owner)).flatten()
+        cell.with_owner(|owner| self.take(cell, owner)).flatten()
     }
 
     /// The next message with a place of its own, if it is its turn.
@@ -136,8 +139,15 @@ impl Inbox {
             }
             match look(cell) {
                 Look::Message => {
-                    // As they are now: what was attended to has been lowered.
-                    self.attended = cell.core().flags() & flag::ATTEND != 0;
+                    // Again, since the message was seen: whatever is raised now and not due comes after it.
+                    let flags = cell.core().flags();
+                    if flags & (flag::URGENT | flag::ORDERED) != 0
+                        && let Some(item) = attend_lane(cell)
+                    {
+                        self.batch -= 1;
+                        return item.map_or_else(|| self.rest(), Poll::Ready);
+                    }
+                    self.attended = flags & flag::ATTEND != 0;
                     return Poll::Ready(Item::Message);
                 }
                 // The mailbox had its turn before own messages, and had nothing.

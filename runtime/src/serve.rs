@@ -175,14 +175,14 @@ fn next_message<A: Actor, F>(
 where
     F: Future<Output = Result<(), Exit>>,
 {
-    if !inbox.may_take(cell) {
+    if !inbox.may_take() {
         return own_message(cell, inbox, end, handling, handle);
     }
     let mut handling = handling;
     let (mut called, mut unwanted) = (false, None);
     let taken = cell.step(
         |owner| {
-            let Envelope { msg, caller, deadline, criticality, from, stamp } = inbox.take(owner)?;
+            let Envelope { msg, caller, deadline, criticality, from, stamp } = inbox.take(cell, owner)?;
             if caller.is_some() || deadline != turn::NEVER {
                 let wanted = Call { deadline, criticality };
                 if !is_due(cell, caller, wanted, owner) {

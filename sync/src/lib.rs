@@ -8,6 +8,7 @@ mod asymmetric;
 mod contain;
 mod facade;
 
+pub mod attention;
 pub mod berth;
 pub mod lifecycle;
 pub mod mailbox;

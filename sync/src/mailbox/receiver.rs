@@ -10,7 +10,10 @@ use super::{
     block::{Block, FULL, HOLE, Tagged},
     word::{CLOSED, INSTALLING, PARKED, WAITERS, Word},
 };
-use crate::facade::{Arc, AtomicPtr, Ordering};
+use crate::{
+    attention::Attention,
+    facade::{Arc, AtomicPtr, Ordering},
+};
 
 /// What [`Receiver::pop`] found.
 #[derive(Debug, PartialEq, Eq)]
@@ -253,6 +256,13 @@ impl<T: Send, B> Mailbox<T, B> {
 }
 
 impl<T: Send, B> Ready<'_, T, B> {
+    /// It, unless one of these bits is raised. They are looked at after the message was seen: a bit raised before it was
+    /// sent is seen now.
+    #[inline(always)]
+    pub fn unless(self, attention: &Attention, bits: u32) -> Option<Self> {
+        (attention.bits() & bits == 0).then_some(self)
+    }
+
     /// Takes it.
     #[inline(always)]
     pub fn take(self) -> T {
