@@ -16,7 +16,7 @@ use crate::exit::ExitReason;
 use crate::pid::{ActorId, Pid};
 use crate::pipe::Pipes;
 use crate::reply::Caller;
-use crate::signal::{Down, MonitorRef, Signal, Via, send_exit};
+use crate::signal::{self, Down, MonitorRef, Signal};
 use crate::start::{Start, Starting, Under};
 use crate::system::System;
 use crate::ties::{Ties, Watcher};
@@ -183,39 +183,15 @@ impl<A: Actor> Context<A> {
     }
 
     /// Links this incarnation with another: when either ends, the other gets its exit signal. Linking to a dead
-    /// incarnation gives the exit signal [`NoProc`](ExitReason::NoProc) at once. At most one link a pair.
+    /// incarnation gives the exit signal [`NoProc`](ExitReason::NoProc) at once. At most one link a pair: to link again
+    /// does nothing.
     pub fn link(&mut self, other: Pid) {
-        if other == self.pid() {
-            return;
-        }
-        let target = self.cell.core().shared().find(other.id);
-        if let Some(target) = &target {
-            let Some(mut ties) = self.ties() else { return };
-            ties.tied().links.insert(other, Arc::downgrade(target));
-            drop(ties);
-            let mut ties = target.core().ties.lock();
-            if ties.lives(other.incarnation) {
-                ties.tied().links.insert(self.pid(), Arc::downgrade(&self.any()));
-                return;
-            }
-        }
-        // `insert` above may have been answered by an exit signal already; then the link is gone and this is a no-op.
-        if let Some(mut ties) = self.ties() {
-            ties.tied().links.entry(other).or_insert_with(|| Arc::downgrade(&self.any()));
-        }
-        let _ = send_exit(&self.any(), self.incarnation, other, ExitReason::NoProc, Via::Link);
+        signal::link(&self.any(), self.pid(), other);
     }
 
     /// Removes a link. Once this returns no further exit signal of that link arrives; one may be waiting already.
     pub fn unlink(&mut self, other: Pid) {
-        if self.ties().is_some_and(|mut ties| ties.unlink(other))
-            && let Some(target) = self.cell.core().shared().find(other.id)
-        {
-            let mut ties = target.core().ties.lock();
-            if ties.lives(other.incarnation) {
-                ties.unlink(self.pid());
-            }
-        }
+        signal::unlink(&self.any(), self.pid(), other);
     }
 
     /// Watches one incarnation: exactly one [`Down`] comes to [`on_signal`](Actor::on_signal), with
@@ -238,7 +214,7 @@ impl<A: Actor> Context<A> {
             }
         }
         let down = Down { monitor, pid: other, reason: ExitReason::NoProc, abandoned: false };
-        crate::signal::send_down(watcher, down);
+        signal::send_down(watcher, down);
         monitor
     }
 

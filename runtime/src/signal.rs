@@ -7,12 +7,17 @@
 //! * Kills, stops by the parent and exit signals that are not trapped overtake the mailbox.
 //! * Nothing is promised between different senders or different receivers.
 //!
+//! A receiver looks whether something is in its lane *after* it has seen its next message and before it takes it, so that
+//! a message does not pass a signal that was sent before it (`crashworthy_sync::attention`).
+//!
 //! # Locks
-//! A cell's ties, then its control lane; never the ties of two cells at once.
+//! A cell's ties, then its control lane. The ties of two cells are locked together only to link and to unlink them
+//! ([`both`]), the lower identity first: a link is in the ties of both, or of neither.
 
 use std::fmt;
 use std::sync::Arc;
 
+use parking_lot::MutexGuard;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{AnyCell, flag};
@@ -21,7 +26,7 @@ use crate::error::{Reason, Refused};
 use crate::exit::ExitReason;
 use crate::lane::{Ordered, What};
 use crate::pid::Pid;
-use crate::ties::Watcher;
+use crate::ties::{Ties, Watcher};
 
 /// What an actor may read besides messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +68,55 @@ impl fmt::Debug for MonitorRef {
 
 /// Exit signals and `Down`s that may wait in one actor before strangers' signals are refused.
 const PENDING_SIGNALS: usize = 4096;
+
+/// Links a living incarnation with another.
+pub(crate) fn link(cell: &Arc<dyn AnyCell>, own: Pid, other: Pid) {
+    // The cell of another incarnation of its own is its own: the other is dead.
+    let target = cell.core().shared().find(other.id).filter(|_| other.id != own.id);
+    let mut ties = both(cell, target.as_ref());
+    if other == own || !ties.0.lives(own.incarnation) || ties.0.is_linked(other) {
+        // If the other has ended and the link is there, its exit signal is on its way.
+        return;
+    }
+    let alive = target.as_ref().zip(ties.1.as_mut()).filter(|(_, ties)| ties.lives(other.incarnation));
+    match alive {
+        Some((target, others)) => {
+            ties.0.tied().links.insert(other, Arc::downgrade(target));
+            others.tied().links.insert(own, Arc::downgrade(cell));
+        }
+        None => {
+            ties.0.tied().links.insert(other, Arc::downgrade(cell));
+            drop(ties);
+            let _ = send_exit(cell, own.incarnation, other, ExitReason::NoProc, Via::Link);
+        }
+    }
+}
+
+/// Ends a link, from both sides.
+pub(crate) fn unlink(cell: &Arc<dyn AnyCell>, own: Pid, other: Pid) {
+    let target = cell.core().shared().find(other.id).filter(|_| other.id != own.id);
+    let mut ties = both(cell, target.as_ref());
+    if ties.0.lives(own.incarnation)
+        && ties.0.unlink(other)
+        && let Some(others) = ties.1.as_mut().filter(|ties| ties.lives(other.incarnation))
+    {
+        others.unlink(own);
+    }
+}
+
+type Guard<'c> = MutexGuard<'c, Ties>;
+
+/// The ties of two cells at once.
+fn both<'c>(cell: &'c Arc<dyn AnyCell>, other: Option<&'c Arc<dyn AnyCell>>) -> (Guard<'c>, Option<Guard<'c>>) {
+    let (cell, other) = (cell.core(), other.map(|other| other.core()));
+    match other {
+        Some(other) if other.id() < cell.id() => {
+            let others = other.ties.lock();
+            (cell.ties.lock(), Some(others))
+        }
+        other => (cell.ties.lock(), other.map(|other| other.ties.lock())),
+    }
+}
 
 /// Where an exit signal comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

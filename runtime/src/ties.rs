@@ -84,6 +84,10 @@ impl Ties {
         self.tied.as_ref()?.parent.as_ref().map(|(pid, _)| *pid)
     }
 
+    pub(crate) fn is_linked(&self, other: Pid) -> bool {
+        self.tied.as_ref().is_some_and(|tied| tied.links.contains_key(&other))
+    }
+
     /// Removes the link to `other`; false if there was none.
     pub(crate) fn unlink(&mut self, other: Pid) -> bool {
         self.tied.as_mut().is_some_and(|tied| tied.links.remove(&other).is_some())
