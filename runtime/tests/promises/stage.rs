@@ -38,6 +38,12 @@ pub(crate) fn on_two<F: Future<Output = ()>>(test: impl Fn() -> F) {
     in_time(&two_workers(), test());
 }
 
+/// Runs a test on so many threads: more than there are cores, so that they are interrupted anywhere.
+pub(crate) fn on_many<F: Future<Output = ()>>(threads: usize, test: impl Fn() -> F) {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    in_time(&builder.worker_threads(threads).enable_all().build().expect("a runtime"), test());
+}
+
 pub(crate) fn two_workers() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().expect("a runtime")
