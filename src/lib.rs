@@ -45,8 +45,8 @@ pub use crashworthy_macros::{Message, main, test};
 pub use crashworthy_runtime::*;
 pub use crashworthy_supervisor as supervisor;
 pub use crashworthy_supervisor::{
-    AutoShutdown, Child, Dynamic, Intensity, IntoChild, InvalidTree, Restart, Shutdown, SlotExt, Strategy, Supervisor,
-    Task, TaskContext,
+    AutoShutdown, Child, Dynamic, Intensity, IntoChild, InvalidTree, Partition, ResizeError, Restart, Shutdown,
+    SlotExt, Strategy, Supervisor, Task, TaskContext, TaskError, TaskHandle, TaskStream, Tasks,
 };
 
 /// So many seconds.
@@ -66,7 +66,10 @@ pub mod prelude {
         Offer, Part, Permit, Pid, Probe, Reason, Recipient, Refused, Rejected, Reply, Signal, Slot, Solo, StartError,
         System, ms, secs,
     };
-    pub use crate::{Child, Dynamic, IntoChild, Restart, Shutdown, SlotExt, Supervisor, Task, TaskContext};
+    pub use crate::{
+        Child, Dynamic, IntoChild, Partition, Restart, Shutdown, SlotExt, Supervisor, Task, TaskContext, TaskError,
+        TaskHandle, Tasks,
+    };
 }
 
 /// What the macros expand to.

@@ -210,8 +210,16 @@ impl System {
     /// Sends the [`Down`] of an incarnation into a channel: at once with [`NoProc`](ExitReason::NoProc) if it has
     /// ended. For whoever waits for many ends at a time.
     pub fn watch(&self, pid: Pid, to: &mpsc::UnboundedSender<Down>) -> MonitorRef {
+        self.watched(pid, Watcher::Channel(to.clone()))
+    }
+
+    /// The same for a single end.
+    pub fn watch_once(&self, pid: Pid, to: oneshot::Sender<Down>) -> MonitorRef {
+        self.watched(pid, Watcher::Outside(to))
+    }
+
+    fn watched(&self, pid: Pid, watcher: Watcher) -> MonitorRef {
         let monitor = MonitorRef(self.shared.next_monitor());
-        let watcher = Watcher::Channel(to.clone());
         if let Some(cell) = self.shared.find(pid.id) {
             let mut ties = cell.core().ties.lock();
             if ties.lives(pid.incarnation) {

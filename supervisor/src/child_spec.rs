@@ -172,6 +172,13 @@ pub enum Rule {
     ZeroPeriod,
     /// A dynamic supervisor has room for at least one child.
     NoRoomForChildren,
+    /// A partition supervisor has a number of partitions that is within limits.
+    PartitionCount {
+        /// How many it is to have.
+        count: usize,
+        /// How many it may have.
+        max: usize,
+    },
     /// A child is significant only under a supervisor whose automatic shutdown is not `Never`.
     SignificantUnderNever,
     /// A significant child is transient or temporary: a permanent one never ends for good.
@@ -195,6 +202,7 @@ impl fmt::Display for Rule {
             Self::DuplicateId => f.write_str("an earlier child of the same supervisor has this name"),
             Self::ZeroPeriod => f.write_str("the period of the restart intensity must be longer than zero"),
             Self::NoRoomForChildren => f.write_str("max_children must be at least 1"),
+            Self::PartitionCount { count, max } => write!(f, "there are 1 to {max} partitions, not {count}"),
             Self::SignificantUnderNever => {
                 f.write_str("a child can be significant only under a supervisor with automatic shutdown")
             }

@@ -15,7 +15,7 @@ use crate::child_spec::{ChildSpec, Shutdown};
 use crate::core::{Action, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
 use crate::launch::{Launch, Launchers};
 use crate::reap::{Reaper, Stuck, outwait, reap, within};
-use crate::tree::{Members, Node, Tree};
+use crate::tree::{Members, Tree};
 
 /// What every incarnation of a supervisor starts from.
 #[derive(Clone)]
@@ -140,8 +140,8 @@ impl Manager {
     fn new(blueprint: Blueprint) -> Result<Self, Exit> {
         let Blueprint { path, tree, launchers } = blueprint;
         let spec = match tree.members {
-            Members::Static(nodes) => Spec::new(tree.flags, nodes.iter().map(Node::spec).cloned().collect::<Vec<_>>()),
             Members::Dynamic { template, max_children } => Spec::dynamic(tree.flags, template, max_children),
+            named => Spec::new(tree.flags, named.specs()),
         };
         Ok(Self {
             path,
@@ -277,7 +277,7 @@ impl Manager {
             Some(Err(StartError::Failed(reason))) => Event::StartFailed { child, reason },
             Some(Err(error)) => Event::StartFailed { child, reason: ExitReason::crashed(error.to_string()) },
             None => {
-                reap(pid, cx).await;
+                reap(pid, &cx.system()).await;
                 Event::StartFailed { child, reason: ExitReason::crashed(format!("not ready within {limit:?}")) }
             }
         }

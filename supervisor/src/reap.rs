@@ -186,18 +186,17 @@ pub(crate) async fn outwait(pid: Pid, patience: Duration, cx: &Context<Manager>)
     let (to, mut downs) = mpsc::unbounded_channel();
     system.watch(pid, &to);
     if within(&system, patience, downs.recv()).await.is_none() {
-        reap(pid, cx).await;
+        reap(pid, &system).await;
     }
 }
 
 /// Kills one incarnation and waits for its end, which comes at the latest when its slot is taken.
-pub(crate) async fn reap(pid: Pid, cx: &Context<Manager>) {
-    let system = cx.system();
+pub(crate) async fn reap(pid: Pid, system: &System) {
     let (to, mut downs) = mpsc::unbounded_channel();
     system.watch(pid, &to);
-    cx.kill(pid);
+    system.kill(pid);
     let mut patience = GRACE;
-    while within(&system, patience, downs.recv()).await.is_none() {
+    while within(system, patience, downs.recv()).await.is_none() {
         if system.abandon(pid) == Abandoned::Straggling {
             // Nothing more can be done: the start that follows is refused, and says so.
             return;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::child_spec::{ChildSpec, Rule, name_rule};
 use crate::core::flags_rule;
+use crate::partition::MAX_PARTITIONS;
 use crate::strategy::{AutoShutdown, Flags};
 
 /// How deep supervisors may nest.
@@ -58,6 +59,27 @@ pub enum Members {
         /// How many there may be at a time.
         max_children: Option<usize>,
     },
+    /// So many children like this one, all started with the supervisor. Their names are their numbers, from 0.
+    Partitions {
+        /// What they have in common.
+        template: ChildSpec,
+        /// How many there are.
+        count: usize,
+    },
+}
+
+impl Members {
+    /// The children that are started with the supervisor, in start order.
+    pub(crate) fn specs(&self) -> Vec<ChildSpec> {
+        match self {
+            Self::Static(nodes) => nodes.iter().map(Node::spec).cloned().collect(),
+            Self::Dynamic { .. } => Vec::new(),
+            Self::Partitions { template, count } => {
+                let numbered = |number: usize| ChildSpec { id: number.to_string().into(), ..template.clone() };
+                (0..*count).map(numbered).collect()
+            }
+        }
+    }
 }
 
 /// One child in a tree.
@@ -91,10 +113,15 @@ impl Tree {
         Self { spec: ChildSpec::supervisor(name), flags, members: Members::Dynamic { template, max_children } }
     }
 
+    /// A supervisor with so many children of one kind, whose names are their numbers.
+    pub fn partitions(name: impl Into<Arc<str>>, flags: Flags, template: ChildSpec, count: usize) -> Self {
+        Self { spec: ChildSpec::supervisor(name), flags, members: Members::Partitions { template, count } }
+    }
+
     /// The same with one more worker at the end of the start order.
     ///
     /// # Panics
-    /// If the supervisor is a dynamic one.
+    /// If the supervisor is a dynamic or a partition supervisor.
     #[must_use]
     pub fn worker(self, spec: ChildSpec) -> Self {
         self.node(Node::Worker(spec))
@@ -103,7 +130,7 @@ impl Tree {
     /// The same with one more supervisor at the end of the start order.
     ///
     /// # Panics
-    /// If the supervisor is a dynamic one.
+    /// If the supervisor is a dynamic or a partition supervisor.
     #[must_use]
     pub fn supervisor(self, tree: Tree) -> Self {
         self.node(Node::Supervisor(tree))
@@ -112,13 +139,13 @@ impl Tree {
     /// The same with one more child at the end of the start order.
     ///
     /// # Panics
-    /// If the supervisor is a dynamic one.
+    /// If the supervisor is a dynamic or a partition supervisor.
     #[must_use]
     pub fn node(mut self, node: Node) -> Self {
         match &mut self.members {
             Members::Static(children) => children.push(node),
-            Members::Dynamic { .. } => {
-                panic!("the children of a dynamic supervisor are not part of the tree")
+            Members::Dynamic { .. } | Members::Partitions { .. } => {
+                panic!("the children of this supervisor are all alike, and not part of the tree")
             }
         }
         self
@@ -164,6 +191,13 @@ impl Tree {
             Members::Dynamic { template, max_children } => {
                 let no_room = (*max_children == Some(0)).then_some(Rule::NoRoomForChildren);
                 found.extend(no_room.map(|rule| Violation { path: path.to_owned(), rule }));
+                let path = format!("{path}/{}", shown(&template.id));
+                found.extend(template.broken_rule(self.flags.auto_shutdown).map(|rule| Violation { path, rule }));
+            }
+            Members::Partitions { template, count } => {
+                let many = (!(1..=MAX_PARTITIONS).contains(count))
+                    .then_some(Rule::PartitionCount { count: *count, max: MAX_PARTITIONS });
+                found.extend(many.map(|rule| Violation { path: path.to_owned(), rule }));
                 let path = format!("{path}/{}", shown(&template.id));
                 found.extend(template.broken_rule(self.flags.auto_shutdown).map(|rule| Violation { path, rule }));
             }
@@ -229,6 +263,7 @@ impl Tree {
             Members::Dynamic { max_children: Some(max), .. } => {
                 write!(f, "dynamic supervisor, {}, at most {max} children", self.flags.intensity)?;
             }
+            Members::Partitions { .. } => write!(f, "partition supervisor, {}", self.flags.intensity)?,
         }
         if self.flags.auto_shutdown != AutoShutdown::Never {
             write!(f, ", auto_shutdown {}", self.flags.auto_shutdown)?;
@@ -244,6 +279,10 @@ impl Tree {
             }),
             Members::Dynamic { template, .. } => {
                 print_leaf(f, template, &format!("{} (any number)", shown(&template.id)), depth + 1)
+            }
+            Members::Partitions { template, count } => {
+                let names = if *count == 1 { "0".to_owned() } else { format!("0 to {}", count.saturating_sub(1)) };
+                print_leaf(f, template, &names, depth + 1)
             }
         }
     }
@@ -283,6 +322,7 @@ mod tests {
         Tree::new("shop", Flags::default().intensity(3, Duration::from_secs(5)))
             .supervisor(orders)
             .supervisor(Tree::dynamic("visitors", Flags::default(), ChildSpec::worker("visitor"), Some(100)))
+            .supervisor(Tree::partitions("counters", Flags::default(), ChildSpec::worker("partition"), 8))
     }
 
     #[test]
@@ -294,7 +334,9 @@ mod tests {
              intake: worker, transient, shutdown within 5s, significant\n    \
              ledger: worker, permanent, brutal kill\n  \
              visitors: dynamic supervisor, 1 restart in 5s, at most 100 children, permanent, shutdown without limit\n    \
-             visitor (any number): worker, permanent, shutdown within 5s\n"
+             visitor (any number): worker, permanent, shutdown within 5s\n  \
+             counters: partition supervisor, 1 restart in 5s, permanent, shutdown without limit\n    \
+             0 to 7: worker, permanent, shutdown within 5s\n"
         );
     }
 
@@ -310,11 +352,12 @@ mod tests {
             .worker(ChildSpec::worker("a").significant())
             .worker(ChildSpec::worker(""))
             .worker(ChildSpec::worker("a"))
-            .supervisor(Tree::dynamic("many", Flags::default(), ChildSpec::worker("x\n"), Some(0)));
+            .supervisor(Tree::dynamic("many", Flags::default(), ChildSpec::worker("x\n"), Some(0)))
+            .supervisor(Tree::partitions("none", Flags::default(), ChildSpec::worker("x"), 0));
         let wrong = Tree::new("shop", Flags::default()).supervisor(below).worker(ChildSpec::worker("n".repeat(300)));
         let found: Vec<String> = wrong.check().unwrap_err().violations.iter().map(Violation::to_string).collect();
         assert_eq!(
-            found[..6],
+            found[..7],
             [
                 "shop/orders: the period of the restart intensity must be longer than zero",
                 "shop/orders/a: a child can be significant only under a supervisor with automatic shutdown",
@@ -322,9 +365,10 @@ mod tests {
                 "shop/orders/a: an earlier child of the same supervisor has this name",
                 "shop/orders/many: max_children must be at least 1",
                 "shop/orders/many/\"x\\n\": a name must not contain control characters",
+                "shop/orders/none: there are 1 to 4096 partitions, not 0",
             ]
         );
-        assert!(found[6].ends_with("a name has at most 255 bytes, this one has 300"), "{}", found[6]);
+        assert!(found[7].ends_with("a name has at most 255 bytes, this one has 300"), "{}", found[7]);
     }
 
     #[test]
