@@ -189,7 +189,7 @@ impl<A: Actor> ActorRef<A> {
             if ties.living() != 0 {
                 let mark = Mark { own: self.cell.own_tail(), reached: sender };
                 let mark = Ordered { ticket: self.cell.mailbox.tail(), what: What::Mark(mark) };
-                core.control.lock().lane().ordered.push_back(mark);
+                core.control.lock().lane().ordered.push(mark);
                 core.raise(flag::ORDERED);
             }
         }

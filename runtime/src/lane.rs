@@ -1,6 +1,5 @@
 //! The system lane: what reaches an actor beside its messages, and never waits behind them.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::crash::tell;
 use crate::exit::ExitReason;
+use crate::pending::Pending;
 use crate::pid::Pid;
 use crate::reply::Caller;
 use crate::signal::Signal;
@@ -40,7 +40,7 @@ pub(crate) struct Lane {
     /// Tells whoever waits for a stop.
     asked: Option<Arc<Notify>>,
     /// Exit signals and `Down`s, in order of arrival, each with its place among the messages.
-    pub(crate) ordered: VecDeque<Ordered>,
+    pub(crate) ordered: Pending,
     /// Handles no message until resumed.
     pub(crate) suspended: bool,
     /// Between incarnations: throw away what is queued before this position.
@@ -69,7 +69,7 @@ impl Drop for Forgotten {
         if let Some(asked) = self.lane.asked.take() {
             tell(|| asked.notify_waiters());
         }
-        for entry in self.lane.ordered.drain(..) {
+        for entry in self.lane.ordered.drain() {
             tell(|| entry);
         }
     }
@@ -190,9 +190,8 @@ impl Control {
     /// that waits for own messages holds up nothing.
     pub(crate) fn due(&mut self, position: u64, own: u64) -> Option<What> {
         let ordered = &mut self.lane.as_mut()?.ordered;
-        let next = ordered.iter().position(|entry| entry.what.is_due(own))?;
-        ordered.get(next).filter(|entry| entry.ticket <= position)?;
-        ordered.remove(next).map(|entry| entry.what)
+        let next = ordered.take_first(|entry| entry.what.is_due(own), |entry| entry.ticket <= position);
+        next.map(|entry| entry.what)
     }
 
     /// Drops the lane if nothing is left in it.
@@ -219,9 +218,7 @@ impl Control {
 
     /// Takes the waiting exit signal of `from`.
     pub(crate) fn take_exit(&mut self, from: Pid) -> Option<ExitReason> {
-        let ordered = &mut self.lane.as_mut()?.ordered;
-        let at = ordered.iter().position(|entry| entry.what.exit().is_some_and(|(sender, _)| sender == from))?;
-        ordered.remove(at)?.what.exit().map(|(_, reason)| reason.clone())
+        self.lane.as_mut()?.ordered.take_exit(from)
     }
 
     /// Whether anything ordered still waits, or a stop is still to be obeyed.
@@ -251,7 +248,7 @@ mod tests {
     #[test]
     fn a_normal_exit_signal_does_nothing_to_whoever_does_not_trap() {
         let mut control = Control::default();
-        control.lane().ordered.push_back(exit(ExitReason::Normal));
+        control.lane().ordered.push(exit(ExitReason::Normal));
         assert_eq!(control.fate(OWN, false, false), None);
         assert!(control.due(0, 0).is_none());
     }
@@ -259,7 +256,7 @@ mod tests {
     #[test]
     fn a_trapping_actor_reads_exits_in_order_and_others_die_of_them() {
         let mut control = Control::default();
-        control.lane().ordered.push_back(exit(ExitReason::Shutdown));
+        control.lane().ordered.push(exit(ExitReason::Shutdown));
         assert_eq!(control.fate(OWN, true, false), None);
         assert_eq!(control.fate(OWN, false, true), Some(Fate::Dies(ExitReason::Shutdown)));
     }
@@ -276,7 +273,7 @@ mod tests {
     #[test]
     fn an_ordered_signal_waits_for_its_ticket() {
         let mut control = Control::default();
-        control.lane().ordered.push_back(Ordered { ticket: 3, ..exit(ExitReason::Shutdown) });
+        control.lane().ordered.push(Ordered { ticket: 3, ..exit(ExitReason::Shutdown) });
         assert!(control.due(2, 0).is_none());
         assert!(control.due(3, 0).is_some());
     }
@@ -285,8 +282,8 @@ mod tests {
     fn a_mark_waits_for_its_ticket_and_for_own_messages_and_holds_up_no_signal() {
         let mut control = Control::default();
         let (reached, _) = oneshot::channel();
-        control.lane().ordered.push_back(Ordered { ticket: 1, what: What::Mark(Mark { own: 2, reached }) });
-        control.lane().ordered.push_back(Ordered { ticket: 3, ..exit(ExitReason::Shutdown) });
+        control.lane().ordered.push(Ordered { ticket: 1, what: What::Mark(Mark { own: 2, reached }) });
+        control.lane().ordered.push(Ordered { ticket: 3, ..exit(ExitReason::Shutdown) });
         assert!(control.due(2, 1).is_none());
         assert!(matches!(control.due(3, 1), Some(What::Signal(_))));
         assert!(control.due(0, 2).is_none());

@@ -31,6 +31,7 @@ mod kinds;
 mod lane;
 mod message;
 mod names;
+mod pending;
 mod permit;
 mod pid;
 mod pipe;

@@ -151,7 +151,7 @@ pub(crate) fn send_exit(
         } else if via == Via::Call && lane.ordered.len() >= PENDING_SIGNALS {
             return Err(core.refuse(Reason::Full));
         } else {
-            lane.ordered.push_back(Ordered { ticket: to.tail(), what: What::Signal(Signal::Exit { from, reason }) });
+            lane.ordered.push(Ordered { ticket: to.tail(), what: What::Signal(Signal::Exit { from, reason }) });
         }
         core.raise(flag::URGENT | flag::ORDERED);
     }
@@ -200,7 +200,7 @@ pub(crate) fn send_down(to: Watcher, down: Down) {
                     return;
                 }
                 let ordered = Ordered { ticket: cell.tail(), what: What::Signal(Signal::Down(down)) };
-                core.control.lock().lane().ordered.push_back(ordered);
+                core.control.lock().lane().ordered.push(ordered);
                 core.raise(flag::ORDERED);
             }
             cell.wake();

@@ -118,8 +118,8 @@ async fn a_task_that_takes_too_long_is_killed_and_has_ended_when_that_is_told() 
     let pid = lasting.pid();
     assert_eq!(soon(lasting.within(MS)).await, Err(TaskError::TimedOut(MS)));
     // Not only told to end.
-    let over = |state| matches!(state, State::Restarting | State::Gone);
-    assert!(system.inspect(pid).is_none_or(|actor| over(actor.state)));
+    let ended = |state| matches!(state, State::Restarting | State::Gone);
+    assert!(system.inspect(pid).is_none_or(|actor| ended(actor.state)));
     diary.reads("dropped").await;
     over(system).await;
 }
