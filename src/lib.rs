@@ -45,8 +45,8 @@ pub use crashworthy_macros::{Message, main, test};
 pub use crashworthy_runtime::*;
 pub use crashworthy_supervisor as supervisor;
 pub use crashworthy_supervisor::{
-    AutoShutdown, Child, Dynamic, Intensity, IntoChild, InvalidTree, Partition, ResizeError, Restart, Shutdown,
-    SlotExt, Strategy, Supervisor, Task, TaskContext, TaskError, TaskHandle, TaskStream, Tasks,
+    AutoShutdown, Backoff, Child, Dynamic, Intensity, IntoChild, InvalidTree, Partition, ResizeError, Restart,
+    Shutdown, SlotExt, Strategy, Supervisor, Task, TaskContext, TaskError, TaskHandle, TaskStream, Tasks,
 };
 
 /// So many seconds.
@@ -67,8 +67,8 @@ pub mod prelude {
         System, ms, secs,
     };
     pub use crate::{
-        Child, Dynamic, IntoChild, Partition, Restart, Shutdown, SlotExt, Supervisor, Task, TaskContext, TaskError,
-        TaskHandle, Tasks,
+        Backoff, Child, Dynamic, IntoChild, Partition, Restart, Shutdown, SlotExt, Supervisor, Task, TaskContext,
+        TaskError, TaskHandle, Tasks,
     };
 }
 

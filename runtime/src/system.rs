@@ -123,6 +123,11 @@ impl System {
         self.shared.port.sleep_until(u64::try_from(instant.as_nanos()).unwrap_or(u64::MAX))
     }
 
+    /// A random number; in a simulation the next one of its seed.
+    pub fn random(&self) -> u64 {
+        self.shared.port.rng_u64()
+    }
+
     /// The runtime it runs on.
     pub fn handle(&self) -> &Handle {
         self.shared.port.runtime()

@@ -170,6 +170,13 @@ pub enum Rule {
     DuplicateId,
     /// The period of the restart intensity is longer than zero.
     ZeroPeriod,
+    /// The first wait of a back-off is longer than zero, and not longer than the longest.
+    BackoffRange {
+        /// The limit of the first.
+        base: Duration,
+        /// The limit of the longest.
+        cap: Duration,
+    },
     /// A dynamic supervisor has room for at least one child.
     NoRoomForChildren,
     /// A partition supervisor has a number of partitions that is within limits.
@@ -201,6 +208,9 @@ impl fmt::Display for Rule {
             Self::ControlCharacterInName => f.write_str("a name must not contain control characters"),
             Self::DuplicateId => f.write_str("an earlier child of the same supervisor has this name"),
             Self::ZeroPeriod => f.write_str("the period of the restart intensity must be longer than zero"),
+            Self::BackoffRange { base, cap } => {
+                write!(f, "a back-off begins above zero and not above its cap: {base:?} to {cap:?} does not")
+            }
             Self::NoRoomForChildren => f.write_str("max_children must be at least 1"),
             Self::PartitionCount { count, max } => write!(f, "there are 1 to {max} partitions, not {count}"),
             Self::SignificantUnderNever => {

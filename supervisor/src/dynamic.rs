@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crashworthy_runtime::{Actor, ActorRef, AskError, Pid, Slot, StartError};
 
+use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 use crate::core::{CallError, Counts, Request, Response, Target};
@@ -99,6 +100,13 @@ impl<A: Actor> Dynamic<A> {
     #[must_use]
     pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
         self.tree.flags = self.tree.flags.intensity(restarts, period);
+        self
+    }
+
+    /// How long restarts wait; unless told otherwise, not at all.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.tree.flags = self.tree.flags.backoff(backoff);
         self
     }
 

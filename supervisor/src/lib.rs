@@ -4,6 +4,7 @@
 //! specifications ([`ChildSpec`]), flags ([`Flags`]), the tree ([`Tree`]) and reports ([`Report`]).
 #![forbid(unsafe_code)]
 
+mod backoff;
 mod child;
 mod child_spec;
 pub mod core;
@@ -24,6 +25,7 @@ mod task_stream;
 mod tasks;
 mod tree;
 
+pub use backoff::Backoff;
 pub use child::{AnyChild, Child, IntoChild, SlotExt};
 pub use child_spec::{ChildSpec, Kind, MAX_NAME, Restart, Rule, Shutdown};
 pub use dynamic::Dynamic;

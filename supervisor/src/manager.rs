@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crashworthy_runtime::{
-    Actor, Context, Exit, ExitReason, Message, MonitorRef, Pid, Reply, Signal, StartError, State, Straggler,
+    Actor, Context, Exit, ExitReason, Message, MonitorRef, Pid, Reply, Signal, StartError, State, Straggler, TimerRef,
 };
 
 use crate::child_spec::{ChildSpec, Shutdown};
@@ -38,6 +38,8 @@ pub(crate) enum Order {
     StartChild { spec: ChildSpec, launch: Box<dyn Launch>, reply: Reply<Answer> },
     /// Adds a child to a dynamic supervisor.
     StartDynamic { launch: Box<dyn Launch>, reply: Reply<Answer> },
+    /// Its own: a wait before a restart is over, if it was not cancelled.
+    Look,
 }
 
 impl Message for Order {
@@ -46,6 +48,7 @@ impl Message for Order {
             Self::Manage { .. } => "Manage",
             Self::StartChild { .. } => "StartChild",
             Self::StartDynamic { .. } => "StartDynamic",
+            Self::Look => "Look",
         }
     }
 }
@@ -63,6 +66,8 @@ pub(crate) struct Manager {
     phase: Phase,
     /// A restart that failed, until whatever had arrived before has been read.
     failed: Option<(MonitorRef, Event<Pid, ExitReason>)>,
+    /// When it is to look whether a wait is over.
+    alarm: Option<(Duration, TimerRef)>,
 }
 
 /// How far its life has come.
@@ -81,7 +86,7 @@ impl Actor for Manager {
 
     async fn init(blueprint: Blueprint, cx: &mut Context<Self>) -> Result<Self, Exit> {
         cx.trap_exit(true);
-        let mut manager = Self::new(blueprint)?;
+        let mut manager = Self::new(blueprint, cx.system().random())?;
         manager.core.handle(cx.system().now(), Event::Begin);
         match manager.carry_out(cx).await {
             Some(reason) => Err(Exit::because(reason)),
@@ -102,6 +107,10 @@ impl Actor for Manager {
                 let child = self.core.next_key();
                 self.launchers.insert(child, launch);
                 (Request::StartDynamic { child }, reply)
+            }
+            Order::Look => {
+                self.alarm = None;
+                return self.feed(Event::Timeout, cx).await;
             }
         };
         let call = CallId(self.next_call);
@@ -137,7 +146,7 @@ impl Actor for Manager {
 }
 
 impl Manager {
-    fn new(blueprint: Blueprint) -> Result<Self, Exit> {
+    fn new(blueprint: Blueprint, seed: u64) -> Result<Self, Exit> {
         let Blueprint { path, tree, launchers } = blueprint;
         let spec = match tree.members {
             Members::Dynamic { template, max_children } => Spec::dynamic(tree.flags, template, max_children),
@@ -145,7 +154,7 @@ impl Manager {
         };
         Ok(Self {
             path,
-            core: Core::new(spec?),
+            core: Core::new(spec?).seeded(seed),
             launchers: (0..).map(ChildKey).zip(launchers.0).collect(),
             names: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -153,6 +162,7 @@ impl Manager {
             reaper: Reaper::new(),
             phase: Phase::Starting,
             failed: None,
+            alarm: None,
         })
     }
 
@@ -160,8 +170,23 @@ impl Manager {
         self.core.handle(cx.system().now(), event);
         match self.carry_out(cx).await {
             Some(reason) => Err(Exit::because(reason)),
-            None => Ok(()),
+            None => {
+                self.set_alarm(cx);
+                Ok(())
+            }
         }
+    }
+
+    /// The core is to be woken when the next wait is over.
+    fn set_alarm(&mut self, cx: &mut Context<Self>) {
+        let due = self.core.poll_timeout();
+        if due == self.alarm.map(|(at, _)| at) {
+            return;
+        }
+        if let Some((_, timer)) = self.alarm.take() {
+            cx.cancel(timer);
+        }
+        self.alarm = due.map(|at| (at, cx.send_after(at.saturating_sub(cx.system().now()), Order::Look)));
     }
 
     /// Carries actions out until the core waits for nothing, or ends.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Actor, ActorRef, Slot, StartError};
 use parking_lot::Mutex;
 
+use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{ChildSpec, Shutdown};
 use crate::core::CallError;
@@ -108,6 +109,13 @@ impl<A: Actor> Partition<A> {
     #[must_use]
     pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
         self.tree.flags = self.tree.flags.intensity(restarts, period);
+        self
+    }
+
+    /// How long restarts wait; unless told otherwise, not at all.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.tree.flags = self.tree.flags.backoff(backoff);
         self
     }
 

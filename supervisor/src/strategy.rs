@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backoff::Backoff;
 use crate::intensity::Intensity;
 
 /// Who is stopped and started again with a child that has failed.
@@ -48,7 +49,7 @@ pub enum AutoShutdown {
     AllSignificant,
 }
 
-/// A supervisor's own settings. The default is OTP's: one for one, 1 restart in 5 s, no automatic shutdown.
+/// A supervisor's own settings. The default is OTP's: one for one, 1 restart in 5 s, no automatic shutdown, no back-off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Flags {
     /// Who shares a failed child's fate.
@@ -57,6 +58,9 @@ pub struct Flags {
     pub intensity: Intensity,
     /// Whether the end of significant children ends the supervisor.
     pub auto_shutdown: AutoShutdown,
+    /// How long restarts wait; `None`, as in OTP: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
 }
 
 impl Flags {
@@ -75,6 +79,12 @@ impl Flags {
     #[must_use]
     pub fn auto_shutdown(self, auto_shutdown: AutoShutdown) -> Self {
         Self { auto_shutdown, ..self }
+    }
+
+    /// The same, with this back-off between restarts.
+    #[must_use]
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        Self { backoff: Some(backoff), ..self }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crashworthy_runtime::{Pid, Root, Slot, StartError, System};
 
+use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{Restart, Shutdown};
 use crate::intensity::Intensity;
@@ -71,6 +72,12 @@ impl Supervisor {
     /// More than this many restarts within the period end the supervisor.
     pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
         self.tree.flags.intensity = Intensity { restarts, period };
+        self
+    }
+
+    /// How long restarts wait; unless told otherwise, not at all.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.tree.flags = self.tree.flags.backoff(backoff);
         self
     }
 

@@ -265,6 +265,9 @@ impl Tree {
             }
             Members::Partitions { .. } => write!(f, "partition supervisor, {}", self.flags.intensity)?,
         }
+        if let Some(backoff) = self.flags.backoff {
+            write!(f, ", {backoff}")?;
+        }
         if self.flags.auto_shutdown != AutoShutdown::Never {
             write!(f, ", auto_shutdown {}", self.flags.auto_shutdown)?;
         }

@@ -77,7 +77,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
         let child = match (target, self.template.is_some()) {
             (Target::Id(name), false) => self.children.named(name),
             (Target::Pid(_), false) => None,
-            (Target::Pid(pid), true) => self.children.running_as(*pid),
+            (Target::Pid(pid), true) => self.children.known_as(*pid),
             (Target::Id(_), true) => return Err(CallError::Dynamic),
         };
         let child = child.ok_or(CallError::NotFound)?;
@@ -119,7 +119,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
             (Target::Id(name), Some(template)) if *template.spec.id == **name => {
                 return Ok(template.spec.clone());
             }
-            (Target::Pid(pid), Some(_)) => self.children.running_as(*pid),
+            (Target::Pid(pid), Some(_)) => self.children.known_as(*pid),
             (Target::Id(name), None) => self.children.named(name),
             (Target::Id(_), Some(_)) | (Target::Pid(_), None) => None,
         };

@@ -28,12 +28,14 @@ impl<P: Identity> Child<P> {
 
 /// All of them. Keys grow, so that key order is start order.
 ///
-/// A name or a running incarnation is indexed exactly as long as its child is here and holds it.
+/// A name or an incarnation, running or about to be followed by the next, is indexed exactly as long as its child is here
+/// and holds it.
 #[derive(Clone, Debug)]
 pub(super) struct Children<P> {
     by_key: BTreeMap<ChildKey, Child<P>>,
     by_name: BTreeMap<Arc<str>, ChildKey>,
     by_pid: BTreeMap<P, ChildKey>,
+    running: usize,
     restarting: usize,
     named: bool,
 }
@@ -41,7 +43,14 @@ pub(super) struct Children<P> {
 impl<P: Identity> Children<P> {
     /// No children yet, with names to be or without.
     pub(super) fn new(named: bool) -> Self {
-        Self { by_key: BTreeMap::new(), by_name: BTreeMap::new(), by_pid: BTreeMap::new(), restarting: 0, named }
+        Self {
+            by_key: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            by_pid: BTreeMap::new(),
+            running: 0,
+            restarting: 0,
+            named,
+        }
     }
 
     pub(super) fn add(&mut self, key: ChildKey, spec: Arc<ChildSpec>) {
@@ -66,17 +75,20 @@ impl<P: Identity> Children<P> {
         let child = self.by_key.get_mut(&key).expect("only a child that is here is moved");
         let before = std::mem::replace(&mut child.place, place);
         match before {
-            Place::Running(pid) => drop(self.by_pid.remove(&pid)),
+            Place::Running(_) => self.running -= 1,
             Place::Restarting(_) => self.restarting -= 1,
             Place::Down => {}
         }
         match place {
-            Place::Running(pid) => {
-                let other = self.by_pid.insert(pid, key);
-                assert!(other.is_none(), "an incarnation belongs to one child");
-            }
+            Place::Running(_) => self.running += 1,
             Place::Restarting(_) => self.restarting += 1,
             Place::Down => {}
+        }
+        let (left, taken) = (known(&before), known(&place));
+        if left != taken {
+            left.map(|pid| self.by_pid.remove(&pid));
+            let other = taken.and_then(|pid| self.by_pid.insert(pid, key));
+            assert!(other.is_none(), "an incarnation belongs to one child");
         }
         before
     }
@@ -96,7 +108,13 @@ impl<P: Identity> Children<P> {
         self.by_name.get(name).copied()
     }
 
+    /// The child that runs as this incarnation.
     pub(super) fn running_as(&self, pid: P) -> Option<ChildKey> {
+        self.known_as(pid).filter(|key| matches!(self.by_key.get(key), Some(Child { place: Place::Running(_), .. })))
+    }
+
+    /// The same, or the child that is being restarted after it.
+    pub(super) fn known_as(&self, pid: P) -> Option<ChildKey> {
         self.by_pid.get(&pid).copied()
     }
 
@@ -116,10 +134,19 @@ impl<P: Identity> Children<P> {
     }
 
     pub(super) fn running(&self) -> usize {
-        self.by_pid.len()
+        self.running
     }
 
     pub(super) fn restarting(&self) -> usize {
         self.restarting
+    }
+}
+
+/// The incarnation that a child is known by.
+fn known<P: Copy>(place: &Place<P>) -> Option<P> {
+    match place {
+        Place::Running(pid) => Some(*pid),
+        Place::Restarting(before) => *before,
+        Place::Down => None,
     }
 }

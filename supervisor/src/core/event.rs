@@ -131,6 +131,7 @@ pub enum Request<P> {
 pub enum Target<P> {
     /// The child of this name.
     Id(String),
-    /// The child whose running incarnation this is. Dynamic supervisors only.
+    /// The child whose incarnation this is: the one that runs, or the one before a restart that is under way. Dynamic
+    /// supervisors only.
     Pid(P),
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::{CallId, ChildKey, Identity, Request};
+use super::waits::Generation;
 
 /// What waits to be read.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub(super) enum Letter<P, R> {
     Call(CallId, Request<P>),
     /// The supervisor's message to itself: the restart of this child failed and is to be tried again.
     Retry(ChildKey),
+    /// The wait of this child before its restart is over.
+    Waited(ChildKey, Generation),
 }
 
 /// A queue out of which the exit of one incarnation can be taken early.

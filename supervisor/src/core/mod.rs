@@ -37,10 +37,11 @@
 //! - Starts of one round go up the start order, stops go down.
 //! - [`Action::Exit`] is the last action, with no child up.
 //! - Every [`Event::Call`] is answered once, or void because of `Exit`.
-//! - The same events give the same actions.
+//! - The same events, and the same seed where there is a back-off, give the same actions.
 //!
 //! # Differs from OTP
-//! Restart instants are exact ([`Intensity`](crate::Intensity)).
+//! Restart instants are exact ([`Intensity`](crate::Intensity)). Restarts can be told to wait ([`Backoff`](crate::Backoff));
+//! then the wait is between the stops of a group and its starts.
 
 mod action;
 mod calls;
@@ -55,6 +56,7 @@ mod start;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -73,6 +75,7 @@ use children::{Child, Children};
 use inbox::{Inbox, Letter};
 use plan::{Awaited, Step};
 use spec::Members;
+use waits::Waits;
 
 /// The decisions of one incarnation of one supervisor.
 #[derive(Clone, Debug)]
@@ -82,6 +85,7 @@ pub struct Core<P, R> {
     children: Children<P>,
     next_key: u64,
     window: Window,
+    waits: Waits,
     inbox: Inbox<P, R>,
     plan: VecDeque<Step<P, R>>,
     awaited: Option<Awaited<P, R>>,
@@ -118,6 +122,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
             children: Children::new(matches!(spec.members, Members::Static(_))),
             next_key: 0,
             window: Window::default(),
+            waits: Waits::new(0),
             inbox: Inbox::new(),
             plan: VecDeque::new(),
             awaited: None,
@@ -138,6 +143,13 @@ impl<P: Identity, R: Reason> Core<P, R> {
         core
     }
 
+    /// The same core, with another beginning for the random numbers that back-offs are drawn from.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.waits = Waits::new(seed);
+        self
+    }
+
     /// A key for a child that is about to be added by a call.
     pub fn next_key(&mut self) -> ChildKey {
         let key = ChildKey(self.next_key);
@@ -153,9 +165,12 @@ impl<P: Identity, R: Reason> Core<P, R> {
         if self.phase == Phase::Ended {
             return;
         }
+        while let Some((child, generation)) = self.waits.over(now) {
+            self.inbox.push(Letter::Waited(child, generation));
+        }
         match event {
             Event::Begin => self.begin(),
-            Event::Started { child, pid } => self.started(child, pid),
+            Event::Started { child, pid } => self.started(child, pid, now),
             Event::Ignored { child } => self.ignored(child),
             Event::StartFailed { child, reason } => self.start_failed(child, reason),
             Event::Down { pid, reason } => self.down(pid, reason),
@@ -174,10 +189,11 @@ impl<P: Identity, R: Reason> Core<P, R> {
 
     /// When to hand in [`Event::Timeout`], unless something else has happened by then. Asked for after the actions.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        match self.awaited {
+        let patience = match self.awaited {
             Some(Awaited::Stop { deadline, .. } | Awaited::StopAll { deadline, .. }) => deadline,
             Some(Awaited::Start { .. }) | None => None,
-        }
+        };
+        patience.into_iter().chain(self.waits.until()).min()
     }
 
     /// The supervisor's own settings.
@@ -235,12 +251,17 @@ impl<P: Identity, R: Reason> Core<P, R> {
     fn take(&mut self, step: Step<P, R>, now: Duration) {
         match step {
             Step::Start { child, why } => {
+                self.waits.cancel(child);
                 let attempt = self.children.attempt(child);
                 self.awaited = Some(Awaited::Start { child, why });
                 self.act(Action::Start { child, attempt });
             }
             Step::Stop { child, then } => self.stop(child, then, now),
             Step::StopAll => self.stop_all(now),
+            Step::Wait { child, before, delay } => {
+                self.children.put(child, Place::Restarting(before));
+                self.waits.begin(child, now.saturating_add(delay));
+            }
             Step::Ready => {
                 self.phase = Phase::Running;
                 self.act(Action::Ready);
@@ -265,6 +286,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
             Letter::ParentExit { reason } => self.end(reason),
             Letter::Call(call, request) => self.call(call, request),
             Letter::Retry(child) => self.retry(child, now),
+            Letter::Waited(child, generation) => self.waited(child, generation),
         }
     }
 
@@ -272,6 +294,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
 
     fn remove(&mut self, child: ChildKey) {
         self.children.remove(child);
+        self.waits.forget(child);
         self.act(Action::Forget { child });
     }
 

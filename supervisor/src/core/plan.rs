@@ -14,6 +14,8 @@ pub(super) enum Step<P, R> {
     Stop { child: ChildKey, then: Then },
     /// Stop all children at once and wait until they are down.
     StopAll,
+    /// Let the child wait so long before its restart, and go on with other things.
+    Wait { child: ChildKey, before: Option<P>, delay: Duration },
     /// Acknowledge the first start.
     Ready,
     /// Answer a call.

@@ -8,6 +8,7 @@ use super::decide::{Decision, Reported, decide};
 use super::event::{ChildKey, Identity, Reason};
 use super::inbox::Letter;
 use super::plan::{Step, Then, Why};
+use super::waits::Generation;
 use crate::child_spec::Restart;
 use crate::intensity::Verdict;
 use crate::report::{Cause, Context};
@@ -39,22 +40,42 @@ impl<P: Identity, R: Reason> Core<P, R> {
             self.children.put(child, Place::Down);
             return self.end(R::shutdown());
         }
+        let before = self.life_before(child);
         match self.flags.strategy {
-            Strategy::OneForOne => {
-                let before = self.life_before(child);
-                self.children.put(child, Place::Restarting(before));
-                self.plan.push_back(Step::Start { child, why: Why::Restart });
-            }
+            Strategy::OneForOne => drop(self.children.put(child, Place::Restarting(before))),
             group @ (Strategy::OneForAll | Strategy::RestForOne) => {
                 self.children.put(child, Place::Down);
                 self.act(Action::Flush { child });
                 let members = self.children.range(group.fate(child));
                 self.plan.extend(members.rev().map(|(child, _)| Step::Stop { child, then: Then::Flush }));
-                let members = self.children.range(group.fate(child));
-                let staying = members.filter(|(_, member)| member.spec.restart != Restart::Temporary);
-                self.plan.extend(staying.map(|(child, _)| Step::Start { child, why: Why::Restart }));
             }
         }
+        match self.flags.backoff {
+            None => self.plan_starts(child),
+            Some(backoff) => {
+                let delay = self.waits.draw(child, now, &backoff);
+                self.plan.push_back(Step::Wait { child, before, delay });
+            }
+        }
+    }
+
+    /// Those that are started with this child, and stay when they end.
+    fn plan_starts(&mut self, child: ChildKey) {
+        let members = self.children.range(self.flags.strategy.fate(child));
+        let staying = members.filter(|(_, member)| member.spec.restart != Restart::Temporary);
+        self.plan.extend(staying.map(|(child, _)| Step::Start { child, why: Why::Restart }));
+    }
+
+    /// The wait of this child is over, unless it was cancelled meanwhile. Members of its group that were started by hand are
+    /// stopped once more; what the others have been sent while they waited is theirs.
+    pub(super) fn waited(&mut self, child: ChildKey, generation: Generation) {
+        if !self.waits.is(child, generation) {
+            return;
+        }
+        let members = self.children.range(self.flags.strategy.fate(child));
+        let running = members.rev().filter(|(_, member)| member.place().pid().is_some());
+        self.plan.extend(running.map(|(child, _)| Step::Stop { child, then: Then::Flush }));
+        self.plan_starts(child);
     }
 
     /// The restart of this child failed: the rest of the round is off, and a letter to ourselves tries again after
@@ -68,7 +89,8 @@ impl<P: Identity, R: Reason> Core<P, R> {
 
     pub(super) fn retry(&mut self, child: ChildKey, now: Duration) {
         let place = self.children.get(child).map(|record| record.place());
-        if matches!(place, Some(Place::Restarting(_))) {
+        // A letter from before it was stopped, started and restarted once more is not heeded.
+        if matches!(place, Some(Place::Restarting(_))) && !self.waits.has(child) {
             self.restart(child, now);
         } else {
             self.leave_down();

@@ -60,7 +60,8 @@ impl Spec {
 
 /// The first rule a supervisor's own settings break, if any.
 pub(crate) fn flags_rule(flags: &Flags) -> Option<Rule> {
-    flags.intensity.period.is_zero().then_some(Rule::ZeroPeriod)
+    let zero_period = flags.intensity.period.is_zero().then_some(Rule::ZeroPeriod);
+    zero_period.or_else(|| flags.backoff.and_then(|backoff| backoff.rule()))
 }
 
 /// The first rule that a list of children breaks which was written down without a supervisor, if any: OTP's

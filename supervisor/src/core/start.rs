@@ -1,5 +1,7 @@
 //! Starting: for the first time, again, and on request, and what a failure means in each case.
 
+use std::time::Duration;
+
 use super::action::{Action, CallError, Place, Response};
 use super::event::{ChildKey, Identity, Reason};
 use super::plan::{Awaited, Step, Why};
@@ -21,9 +23,10 @@ impl<P: Identity, R: Reason> Core<P, R> {
         }
     }
 
-    pub(super) fn started(&mut self, child: ChildKey, pid: P) {
+    pub(super) fn started(&mut self, child: ChildKey, pid: P, now: Duration) {
         let why = self.answered(child);
         self.children.put(child, Place::Running(pid));
+        self.waits.started(child, now);
         if self.template.is_none() {
             self.report(Context::Progress, Cause::Started, child);
         }

@@ -17,6 +17,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
     /// Gives up whatever was planned: all children are stopped, then the supervisor ends with this reason.
     pub(super) fn end(&mut self, reason: R) {
         self.plan.clear();
+        self.waits.clear();
         if self.template.is_some() {
             self.plan.push_back(Step::StopAll);
         } else {
@@ -121,6 +122,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
     /// A child that was to be stopped is down.
     fn rest(&mut self, child: ChildKey, then: Then) {
         let before = self.children.put(child, Place::Down);
+        self.waits.cancel(child);
         if self.goes_when_down(child) {
             self.remove(child);
         } else if before != Place::Down {

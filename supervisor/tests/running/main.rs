@@ -1,6 +1,7 @@
 //! Supervisors on the running system: one file a promise, every test with a system of its own.
 #![allow(clippy::disallowed_methods, reason = "tests play the outside world: its tasks, its threads, its clock")]
 
+mod backoff;
 mod drain;
 mod dynamic;
 mod killed;

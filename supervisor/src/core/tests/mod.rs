@@ -1,5 +1,6 @@
 //! The core's tests: scenarios as transcripts, every short history, random long ones.
 
+mod backoff;
 mod calls;
 mod dynamic;
 mod every_history;
