@@ -2,8 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+use std::task::{Context, Poll, Waker};
+
 use crashworthy_loom_tests::{Arc, block_on, model, poll_once, thread};
-use crashworthy_sync::mailbox::{Closed, Mailbox, Pop, PushError, Pushed, Receiver};
+use crashworthy_sync::mailbox::{Closed, Mailbox, Pop, PushError, Pushed, Receiver, RoomTicket};
 
 type Queue = Arc<Mailbox<u32>>;
 
@@ -240,6 +242,39 @@ fn who_gives_up_passes_a_granted_place_on() {
         patient.join().unwrap();
         assert_eq!(next(&mut receiver), Some(1));
         assert_eq!(queue.reserved(), 0);
+    });
+}
+
+#[test]
+fn a_granted_place_is_taken_once_by_who_sees_it_or_by_who_revokes_it() {
+    model(|| {
+        let (queue, mut receiver) = queue(1);
+        let Pushed { .. } = queue.push(0).unwrap();
+        let mut ticket = RoomTicket::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(queue.poll_room(&mut ticket, &mut cx).is_pending());
+        let pass = ticket.pass().expect("it waits");
+        let waiter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || {
+                let polled = queue.poll_room(&mut ticket, &mut Context::from_waker(Waker::noop()));
+                if polled == Poll::Ready(Ok(())) {
+                    let Pushed { .. } = queue.push_reserved(1).unwrap();
+                }
+                queue.cancel_room(&mut ticket);
+                polled
+            })
+        };
+        let revoker = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.revoke_room(&pass))
+        };
+        assert_eq!(next(&mut receiver), Some(0));
+        let _ = receiver.park();
+        let polled = waiter.join().unwrap();
+        revoker.join().unwrap();
+        assert_eq!(next(&mut receiver), (polled == Poll::Ready(Ok(()))).then_some(1));
+        assert_eq!((queue.reserved(), queue.push(2).is_ok()), (0, true));
     });
 }
 

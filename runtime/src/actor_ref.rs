@@ -100,14 +100,14 @@ impl<A: Actor> ActorRef<A> {
         Ask::new(&*self.cell, make)
     }
 
-    /// Reserves room for one message, without waiting.
+    /// Reserves room for one message, without waiting. In a turn of an actor the permit belongs to that incarnation.
     ///
     /// # Errors
     /// [`Refused`] with the actor's load.
     pub fn reserve(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
         self.look()?;
         match self.cell.mailbox.try_reserve() {
-            Ok(()) => Ok(Permit::new(self, offer)),
+            Ok(()) => Permit::new(self, offer),
             Err(ReserveError::Full) => Err(self.cell.full(Reason::Full)),
             Err(ReserveError::Closed) => Err(self.cell.core().closed()),
         }
@@ -216,6 +216,13 @@ impl<A: Actor> ActorRef<A> {
     /// What the gate says before anything is written.
     pub(crate) fn look(&self) -> Result<(), Refused> {
         look(&self.cell)
+    }
+
+    /// Whether the sender still exists.
+    #[inline]
+    pub(crate) fn look_around(&self) -> Result<(), Refused> {
+        let fenced = self.cell.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers));
+        if fenced { Err(self.cell.fenced()) } else { Ok(()) }
     }
 
     #[inline(always)]
@@ -331,6 +338,10 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
 
     fn refuse(&self) -> Refused {
         self.core().closed()
+    }
+
+    fn fenced(&self) -> Refused {
+        self.core().refuse(Reason::Fenced)
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) trait Door<M>: Send + Sync {
     fn shared(&self) -> Option<&Arc<Shared>>;
     /// The refusal of an actor that is not there.
     fn refuse(&self) -> Refused;
+    /// What a sender is told whose incarnation was abandoned.
+    fn fenced(&self) -> Refused;
 }
 
 /// A question; resolves to its answer. Made by [`ActorRef::ask`](crate::ActorRef::ask).

@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use crashworthy_sync::attention::Attention;
-use crashworthy_sync::mailbox::{Mailbox, Receiver};
+use crashworthy_sync::mailbox::{Mailbox, Receiver, RoomPass};
 use crashworthy_sync::task::{Run as _, Task};
 use parking_lot::Mutex;
 
@@ -369,6 +369,8 @@ pub(crate) trait AnyCell: Send + Sync {
     fn tell_closed(&self);
     /// Throws away what is queued, between two incarnations.
     fn flush(&self);
+    /// Takes a reserved place back from a holder who has lost it, or ends the wait for one.
+    fn give_back(&self, awaited: Option<&RoomPass>);
     /// Takes the slot from an incarnation whose turn does not return.
     fn abandon(self: Arc<Self>, incarnation: u32) -> crate::process::Abandoning;
     /// Takes the turns that are left to it on this thread: it was killed, and no pump will. Whether it is at rest now.
@@ -450,6 +452,13 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     fn flush(&self) {
         self.core().control.lock().lane().flush = Some(self.mailbox.tail());
         wake(self);
+    }
+
+    fn give_back(&self, awaited: Option<&RoomPass>) {
+        match awaited {
+            Some(pass) => self.mailbox.revoke_room(pass),
+            None => self.mailbox.release_reserved(),
+        }
     }
 
     fn abandon(self: Arc<Self>, incarnation: u32) -> crate::process::Abandoning {

@@ -35,6 +35,7 @@ mod pending;
 mod permit;
 mod pid;
 mod pipe;
+mod places;
 pub mod port;
 mod process;
 mod recipient;

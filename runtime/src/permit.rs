@@ -15,37 +15,59 @@ use crate::ask::{Deadline, Door};
 use crate::cell::Status;
 use crate::error::{Reason, Refused, Rejected};
 use crate::message::{Criticality, Message};
+use crate::places::Lease;
 use crate::turn::{self, Call};
 
 /// Room for one message, reserved. Dropped unsent, it gives the place back.
 ///
 /// It promises room, not life: if the actor ends before it is used, the message comes back.
+///
+/// One that was reserved in a turn of an actor belongs to that incarnation, wherever it goes. If the incarnation is
+/// [abandoned](crate::System::abandon), the place is given back at once, and who uses the permit later is told
+/// [`Fenced`](Reason::Fenced).
 #[must_use = "dropping a permit gives the place back"]
 pub struct Permit<M: Message> {
     /// Where the place is; `None` once it is used.
     door: Option<Arc<dyn Door<M>>>,
     offer: Offer,
+    lease: Lease,
 }
 
 impl<M: Message> Permit<M> {
-    pub(crate) fn new<A: Actor<Msg = M>>(target: &ActorRef<A>, offer: Offer) -> Self {
-        Self { door: Some(target.cell.clone()), offer }
+    /// For a place that was reserved just now.
+    ///
+    /// # Errors
+    /// `Fenced`: the incarnation that reserved it was abandoned meanwhile. The place is given back.
+    #[inline]
+    pub(crate) fn new<A: Actor<Msg = M>>(target: &ActorRef<A>, offer: Offer) -> Result<Self, Refused> {
+        let permit = Self { door: Some(target.cell.clone()), offer, lease: Lease::sign(&target.cell, None) };
+        // Whoever abandoned it before it was in the books has not seen it there.
+        match target.look_around() {
+            Ok(()) => Ok(permit),
+            Err(fenced) => Err(fenced),
+        }
     }
 
     /// Sends the message into the reserved place.
     ///
     /// # Errors
-    /// The actor ended meanwhile: [`Rejected`] gives the message back.
+    /// The actor ended meanwhile, or the incarnation that reserved the place was abandoned: [`Rejected`] gives the
+    /// message back.
     pub fn send(mut self, msg: impl Into<M>) -> Result<(), Rejected<M>> {
         let msg = msg.into();
         let door = self.door.take().expect("a permit is used once");
+        if !self.lease.end(door.shared()) {
+            return Err(Rejected::new(door.fenced(), msg));
+        }
         door.put_reserved(msg, Call { criticality: self.offer.criticality, ..Call::NONE })
     }
 }
 
 impl<M: Message> Drop for Permit<M> {
     fn drop(&mut self) {
-        if let Some(door) = self.door.take() {
+        if let Some(door) = self.door.take()
+            && self.lease.end(door.shared())
+        {
             door.release();
         }
     }
@@ -63,18 +85,42 @@ pub struct Admission<A: Actor> {
     target: ActorRef<A>,
     within: Duration,
     ticket: RoomTicket,
+    /// Of the turn in which it began to wait.
+    lease: Lease,
     /// Until when, once it had to wait.
     deadline: Option<Deadline>,
 }
 
 impl<A: Actor> Admission<A> {
     pub(crate) fn new(target: ActorRef<A>, within: Duration) -> Self {
-        Self { target, within, ticket: RoomTicket::default(), deadline: None }
+        Self { target, within, ticket: RoomTicket::default(), lease: Lease::Free, deadline: None }
     }
 
-    fn permit(&self) -> Permit<A::Msg> {
+    /// For a place that is ours, unless we were abandoned while we waited for it.
+    fn permit(&mut self) -> Result<Permit<A::Msg>, Refused> {
+        let cell = &self.target.cell;
+        if !self.lease.end(cell.shared()) {
+            // It was granted before the wait was revoked, and seen after.
+            cell.release();
+            return Err(cell.fenced());
+        }
         let criticality = Criticality::default();
         Permit::new(&self.target, Offer { criticality, ..Offer::within(self.within) })
+    }
+
+    /// Why there will be no place.
+    fn refused(&mut self) -> Refused {
+        let cell = &self.target.cell;
+        if self.lease.end(cell.shared()) { cell.core().closed() } else { cell.fenced() }
+    }
+
+    /// Whoever waits in a turn does not outlast an abandoned incarnation in the queue.
+    fn sign(&mut self) -> Result<(), Refused> {
+        if !self.lease.is_signed() {
+            self.lease = Lease::sign(&self.target.cell, self.ticket.pass());
+            self.target.look_around()?;
+        }
+        Ok(())
     }
 }
 
@@ -91,10 +137,14 @@ impl<A: Actor> Future for Admission<A> {
             return Poll::Ready(Err(cell.core().closed()));
         }
         match cell.mailbox.poll_room(&mut this.ticket, cx) {
-            Poll::Ready(Ok(())) => return Poll::Ready(Ok(this.permit())),
-            Poll::Ready(Err(_closed)) => return Poll::Ready(Err(cell.core().closed())),
+            Poll::Ready(Ok(())) => return Poll::Ready(this.permit()),
+            Poll::Ready(Err(_closed)) => return Poll::Ready(Err(this.refused())),
             Poll::Pending => {}
         }
+        if let Err(fenced) = this.sign() {
+            return Poll::Ready(Err(fenced));
+        }
+        let cell = &this.target.cell;
         let shared = cell.core().shared();
         let deadline = this.deadline.get_or_insert_with(|| {
             let at = turn::deadline_after(&shared.port, this.within).min(turn::current().call.deadline);
@@ -109,7 +159,10 @@ impl<A: Actor> Future for Admission<A> {
 
 impl<A: Actor> Drop for Admission<A> {
     fn drop(&mut self) {
-        self.target.cell.mailbox.cancel_room(&mut self.ticket);
+        let cell = &self.target.cell;
+        cell.mailbox.cancel_room(&mut self.ticket);
+        // Whether or not it was revoked, nothing is held any more.
+        self.lease.end(cell.shared());
     }
 }
 

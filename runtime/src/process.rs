@@ -545,6 +545,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
             return Abandoning::Straggling;
         }
     };
+    shared.stragglers.places.revoke(pid, |id| shared.find(id));
     tracing::error!(%pid, name = core.label(), message_in_hand = core.kind_in_hand(), "incarnation abandoned: a turn of it does not return");
     // A copy of it, if there is one, is out of reach on the stuck thread.
     if let Some(kind) = core.kind_in_hand() {

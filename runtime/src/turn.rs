@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
+use crate::places::Places;
 use crate::port::{Port, nanos};
 
 /// No deadline.
@@ -43,6 +44,8 @@ pub(crate) struct Stragglers {
     /// How many there are: what every send reads.
     count: AtomicUsize,
     pids: Mutex<BTreeSet<Pid>>,
+    /// What is taken from a straggler at once.
+    pub(crate) places: Places,
 }
 
 impl Stragglers {
@@ -142,6 +145,31 @@ pub(crate) fn is_fenced_in(stragglers: &Arc<Stragglers>) -> bool {
     let system = AMBIENT.with(|ambient| ambient.system.get());
     let fine = stragglers.count.load(Acquire) == 0 && (system == Arc::as_ptr(stragglers).addr() || system == 0);
     !fine && is_fenced()
+}
+
+/// Who the current turn is of, as seen from a system.
+pub(crate) enum Whose {
+    /// No actor's.
+    Nobodys,
+    /// An incarnation of that system.
+    Here(Pid),
+    /// One of the system with these stragglers.
+    Elsewhere(Pid, Arc<Stragglers>),
+}
+
+/// Whose the current turn is, for somebody who knows the stragglers of a system, most likely that of the turn.
+#[inline]
+pub(crate) fn whose(stragglers: &Arc<Stragglers>) -> Whose {
+    let pid = current().pid;
+    if pid.incarnation == 0 {
+        return Whose::Nobodys;
+    }
+    if AMBIENT.with(|ambient| ambient.system.get()) == Arc::as_ptr(stragglers).addr() {
+        return Whose::Here(pid);
+    }
+    // A thread that is ending runs no turn any more.
+    let known = STRAGGLERS.try_with(|known| known.borrow().clone()).ok().flatten();
+    known.map_or(Whose::Nobodys, |known| Whose::Elsewhere(pid, known))
 }
 
 /// The current turn, or one of nobody.

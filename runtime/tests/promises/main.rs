@@ -11,6 +11,7 @@ mod c2_given_up;
 mod c3_flush;
 mod c4_closing;
 mod c5_abandoned;
+mod c5_permits;
 mod c6_law;
 mod c7_stop_and_drain;
 mod crash_reports;

@@ -63,7 +63,7 @@ use self::{
 };
 pub use self::{
     receiver::{Nothing, Pop, Ready, Receiver},
-    room::{Closed, RoomTicket, RoomWait},
+    room::{Closed, RoomPass, RoomTicket, RoomWait},
     send::{Place, PushError, Pushed, ReserveError},
 };
 use crate::{

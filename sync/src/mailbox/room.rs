@@ -7,6 +7,9 @@
 //! **Nobody waits for room that is there.** A waiter sets WAITERS and then looks for room; who makes room
 //! does so and then looks for WAITERS. With a full fence (or a read-modify-write of the word) between the
 //! two on either side, one of them sees the other. The one that does calls [`Mailbox::grant`].
+//!
+//! **A granted place has one taker.** The waiter who sees it, who gives up, or somebody who [revokes](Mailbox::revoke_room)
+//! the wait for it: whoever finds the grant in the waiter's lock takes it out of there.
 
 use std::{
     collections::VecDeque,
@@ -38,7 +41,8 @@ enum Turn {
     Waiting(Waker),
     /// A reserved place is the waiter's.
     Granted,
-    Closed,
+    /// The place was taken, or there will be none.
+    Over,
 }
 
 /// The mailbox gives no more places.
@@ -66,6 +70,23 @@ impl RoomTicket {
     /// A ticket that waits for nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+}
+
+impl RoomTicket {
+    /// What it takes to [end this wait](Mailbox::revoke_room) from elsewhere; `None` while it waits for nothing.
+    pub fn pass(&self) -> Option<RoomPass> {
+        self.waiter.clone().map(RoomPass)
+    }
+}
+
+/// The right to end somebody's wait for room.
+#[derive(Clone)]
+pub struct RoomPass(Arc<Waiter>);
+
+impl fmt::Debug for RoomPass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoomPass").finish_non_exhaustive()
     }
 }
 
@@ -101,10 +122,13 @@ impl<T: Send, B> Mailbox<T, B> {
             waiter.renew(cx);
         }
         let waiter = ticket.waiter.as_ref().expect("the ticket was enqueued just now, or before");
-        let answer = match *waiter.0.lock() {
+        let answer = match &mut *waiter.0.lock() {
             Turn::Waiting(_) => return Poll::Pending,
-            Turn::Granted => Ok(()),
-            Turn::Closed => Err(Closed),
+            turn @ Turn::Granted => {
+                *turn = Turn::Over;
+                Ok(())
+            }
+            Turn::Over => Err(Closed),
         };
         ticket.waiter = None;
         Poll::Ready(answer)
@@ -113,20 +137,37 @@ impl<T: Send, B> Mailbox<T, B> {
     /// Stops waiting. A place that was granted and not seen is given back.
     pub fn cancel_room(&self, ticket: &mut RoomTicket) {
         let Some(waiter) = ticket.waiter.take() else { return };
-        let (left, granted) = {
+        let waker = self.leave(&waiter);
+        // The waker in there is foreign: it is dropped here, under no lock.
+        contain(|| drop((waker, waiter)));
+    }
+
+    /// Ends somebody's wait, who is told that there will be no room. A place that was granted and not seen is given back;
+    /// one that was seen is left to who saw it.
+    pub fn revoke_room(&self, pass: &RoomPass) {
+        if let Some(waker) = self.leave(&pass.0) {
+            wake(waker);
+        }
+    }
+
+    /// Takes a waiter out of the queue, or a granted place from it. The waker is the caller's to wake, or to drop.
+    fn leave(&self, waiter: &Arc<Waiter>) -> Option<Waker> {
+        let turn = {
             let mut waiters = self.senders.waiters.lock();
-            let left = waiters.as_mut().and_then(|waiters| waiters.remove(&waiter));
-            if waiters.as_ref().is_some_and(|waiters| waiters.queue.is_empty()) {
+            let left = waiters.as_mut().and_then(|waiters| waiters.remove(waiter));
+            if left.is_some() && waiters.as_ref().is_some_and(|waiters| waiters.queue.is_empty()) {
                 self.nobody_waits();
             }
-            let granted = matches!(*waiter.0.lock(), Turn::Granted);
-            (left, granted)
+            std::mem::replace(&mut *waiter.0.lock(), Turn::Over)
         };
-        if granted {
-            self.release_reserved();
+        match turn {
+            Turn::Waiting(waker) => Some(waker),
+            Turn::Granted => {
+                self.release_reserved();
+                None
+            }
+            Turn::Over => None,
         }
-        // The waker in there is foreign: it is dropped here, under no lock.
-        contain(|| drop((left, waiter)));
     }
 
     /// Puts a ticket at the end of the queue, and serves the queue in case room has come meanwhile.
@@ -150,7 +191,7 @@ impl<T: Send, B> Mailbox<T, B> {
         };
         match refused {
             Some(waiter) => {
-                let waker = waiter.settle(Turn::Closed);
+                let waker = waiter.settle(Turn::Over);
                 contain(|| drop(waker));
             }
             None => self.grant_if_awaited(),
@@ -203,7 +244,7 @@ impl<T: Send, B> Mailbox<T, B> {
             lock.as_mut().map(|waiters| std::mem::take(&mut waiters.queue)).unwrap_or_default()
         };
         for waiter in everybody {
-            if let Some(waker) = waiter.settle(Turn::Closed) {
+            if let Some(waker) = waiter.settle(Turn::Over) {
                 wake(waker);
             }
         }
@@ -222,7 +263,7 @@ impl Waiter {
     fn settle(&self, turn: Turn) -> Option<Waker> {
         match std::mem::replace(&mut *self.0.lock(), turn) {
             Turn::Waiting(waker) => Some(waker),
-            Turn::Granted | Turn::Closed => None,
+            Turn::Granted | Turn::Over => None,
         }
     }
 
@@ -236,7 +277,7 @@ impl Waiter {
         let fresh = cx.waker().clone();
         let surplus = match &mut *self.0.lock() {
             Turn::Waiting(waker) => std::mem::replace(waker, fresh),
-            Turn::Granted | Turn::Closed => fresh,
+            Turn::Granted | Turn::Over => fresh,
         };
         contain(|| drop(surplus));
     }

@@ -1,0 +1,115 @@
+//! Places in mailboxes that belong to an incarnation: it reserved them, or waits for them, in a turn of its own.
+//!
+//! Each is in the books of the incarnation's system for as long as it lasts. Whoever takes it out of there has it: the
+//! permit that is used or dropped, or the abandoner of the incarnation, who gives all of them back at once. So a place
+//! is given back once, however late a straggler returns, and a healthy actor is not pinned by a blocked middleman.
+//!
+//! The books are in shards, one a thread as far as there are enough: entering a place and striking it out is a lock that
+//! hardly anybody else wants. What is reserved outside of turns is in no books.
+
+use std::sync::Arc;
+
+use crashworthy_sync::mailbox::RoomPass;
+use crashworthy_sync::table::{Key, Table};
+
+use crate::actor::Actor;
+use crate::cell::{ActorCell, AnyCell, WeakCell};
+use crate::pid::{ActorId, Pid};
+use crate::shared::Shared;
+use crate::turn::{self, Stragglers, Whose};
+
+/// The places that incarnations of one system hold.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Table<Held>);
+
+/// A place in a mailbox, and whose it is.
+#[derive(Clone, Debug)]
+struct Held {
+    by: Pid,
+    at: At,
+    /// It is waited for; else it is reserved.
+    awaited: Option<RoomPass>,
+}
+
+/// Whose mailbox it is in.
+#[derive(Clone, Debug)]
+enum At {
+    /// An actor of the holder's system.
+    Here(ActorId),
+    Elsewhere(WeakCell),
+}
+
+/// What the holder of a place has of it.
+#[derive(Debug, Default)]
+pub(crate) enum Lease {
+    /// It was reserved outside of any turn, and belongs to nobody else.
+    #[default]
+    Free,
+    /// In the books of the system that the mailbox is in.
+    Here(Key),
+    /// In those of another.
+    Elsewhere(Box<(Arc<Stragglers>, Key)>),
+}
+
+impl Lease {
+    /// Enters a place in the mailbox of `cell`, reserved or waited for, in the books of the incarnation whose turn this
+    /// is. If that was abandoned meanwhile, the place may be in no hands: the holder has to look once more.
+    #[inline]
+    pub(crate) fn sign<A: Actor>(cell: &ActorCell<A>, awaited: Option<RoomPass>) -> Self {
+        // Where there is no system there are no places.
+        let Some(home) = cell.core().home() else { return Self::Free };
+        let stragglers = &home.shared.stragglers;
+        match turn::whose(stragglers) {
+            Whose::Nobodys => Self::Free,
+            Whose::Here(by) => Self::Here(stragglers.places.enter(Held { by, at: At::Here(home.id), awaited })),
+            Whose::Elsewhere(by, books) => {
+                let at: WeakCell = Arc::<crashworthy_sync::task::Task<crate::cell::Cell<A>>>::downgrade(cell);
+                let key = books.places.enter(Held { by, at: At::Elsewhere(at), awaited });
+                Self::Elsewhere(Box::new((books, key)))
+            }
+        }
+    }
+
+    /// Strikes the place out. False: it was revoked, and is given back already.
+    #[inline]
+    pub(crate) fn end(&mut self, shared: Option<&Arc<Shared>>) -> bool {
+        match std::mem::take(self) {
+            Self::Free => true,
+            Self::Here(key) => shared.is_some_and(|shared| shared.stragglers.places.strike(key).is_some()),
+            Self::Elsewhere(entry) => entry.0.places.strike(entry.1).is_some(),
+        }
+    }
+
+    pub(crate) fn is_signed(&self) -> bool {
+        !matches!(self, Self::Free)
+    }
+}
+
+impl Places {
+    fn enter(&self, held: Held) -> Key {
+        self.0.insert(held)
+    }
+
+    fn strike(&self, key: Key) -> Option<Held> {
+        self.0.remove(key)
+    }
+
+    /// Gives back all that `holder` holds. It was abandoned, and enters nothing that it does not strike out itself.
+    pub(crate) fn revoke(&self, holder: Pid, find: impl Fn(ActorId) -> Option<Arc<dyn AnyCell>>) {
+        let mut theirs = Vec::new();
+        self.0.for_each(|key, held| {
+            if held.by == holder {
+                theirs.push(key);
+            }
+        });
+        for held in theirs.into_iter().filter_map(|key| self.strike(key)) {
+            let cell = match &held.at {
+                At::Here(id) => find(*id),
+                At::Elsewhere(cell) => cell.upgrade(),
+            };
+            if let Some(cell) = cell {
+                cell.give_back(held.awaited.as_ref());
+            }
+        }
+    }
+}
