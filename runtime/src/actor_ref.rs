@@ -20,6 +20,7 @@ use crate::lane::{Mark, Ordered, What};
 use crate::message::{Criticality, Message};
 use crate::permit::{Admission, Permit};
 use crate::pid::{ActorId, Pid};
+use crate::places::Lease;
 use crate::recipient::Recipient;
 use crate::reply::{Caller, Reply};
 use crate::shared::Shared;
@@ -107,7 +108,10 @@ impl<A: Actor> ActorRef<A> {
     pub fn reserve(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
         self.look()?;
         match self.cell.mailbox.try_reserve() {
-            Ok(()) => Permit::new(self, offer),
+            Ok(()) => {
+                let lease = self.sign()?;
+                Ok(Permit::new(self, offer, lease))
+            }
             Err(ReserveError::Full) => Err(self.cell.full(Reason::Full)),
             Err(ReserveError::Closed) => Err(self.cell.core().closed()),
         }
@@ -218,8 +222,24 @@ impl<A: Actor> ActorRef<A> {
         look(&self.cell)
     }
 
-    /// Whether the sender still exists.
+    /// Enters a place that was reserved just now in the books. If the incarnation that reserved it was abandoned
+    /// meanwhile, whoever abandoned it may not have seen it there: it is given back.
     #[inline]
+    pub(crate) fn sign(&self) -> Result<Lease, Refused> {
+        let lease = Lease::sign(&self.cell, None);
+        if lease.is_signed()
+            && let Err(fenced) = self.look_around()
+        {
+            if lease.end(|| self.cell.shared()) {
+                self.cell.release();
+            }
+            return Err(fenced);
+        }
+        Ok(lease)
+    }
+
+    /// Whether the sender still exists.
+    #[inline(always)]
     pub(crate) fn look_around(&self) -> Result<(), Refused> {
         let fenced = self.cell.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers));
         if fenced { Err(self.cell.fenced()) } else { Ok(()) }
@@ -321,7 +341,7 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
     }
 
     fn put_reserved(&self, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
-        if turn::is_fenced() {
+        if self.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
             self.mailbox.release_reserved();
             return Err(Rejected::new(self.core().refuse(Reason::Fenced), msg));
         }

@@ -34,18 +34,10 @@ pub struct Permit<M: Message> {
 }
 
 impl<M: Message> Permit<M> {
-    /// For a place that was reserved just now.
-    ///
-    /// # Errors
-    /// `Fenced`: the incarnation that reserved it was abandoned meanwhile. The place is given back.
+    /// For a place that was reserved just now, and is in the books.
     #[inline]
-    pub(crate) fn new<A: Actor<Msg = M>>(target: &ActorRef<A>, offer: Offer) -> Result<Self, Refused> {
-        let permit = Self { door: Some(target.cell.clone()), offer, lease: Lease::sign(&target.cell, None) };
-        // Whoever abandoned it before it was in the books has not seen it there.
-        match target.look_around() {
-            Ok(()) => Ok(permit),
-            Err(fenced) => Err(fenced),
-        }
+    pub(crate) fn new<A: Actor<Msg = M>>(target: &ActorRef<A>, offer: Offer, lease: Lease) -> Self {
+        Self { door: Some(target.cell.clone()), offer, lease }
     }
 
     /// Sends the message into the reserved place.
@@ -56,7 +48,7 @@ impl<M: Message> Permit<M> {
     pub fn send(mut self, msg: impl Into<M>) -> Result<(), Rejected<M>> {
         let msg = msg.into();
         let door = self.door.take().expect("a permit is used once");
-        if !self.lease.end(door.shared()) {
+        if !self.lease.take().end(|| door.shared()) {
             return Err(Rejected::new(door.fenced(), msg));
         }
         door.put_reserved(msg, Call { criticality: self.offer.criticality, ..Call::NONE })
@@ -66,7 +58,7 @@ impl<M: Message> Permit<M> {
 impl<M: Message> Drop for Permit<M> {
     fn drop(&mut self) {
         if let Some(door) = self.door.take()
-            && self.lease.end(door.shared())
+            && self.lease.take().end(|| door.shared())
         {
             door.release();
         }
@@ -99,19 +91,20 @@ impl<A: Actor> Admission<A> {
     /// For a place that is ours, unless we were abandoned while we waited for it.
     fn permit(&mut self) -> Result<Permit<A::Msg>, Refused> {
         let cell = &self.target.cell;
-        if !self.lease.end(cell.shared()) {
+        if !self.lease.take().end(|| cell.shared()) {
             // It was granted before the wait was revoked, and seen after.
             cell.release();
             return Err(cell.fenced());
         }
         let criticality = Criticality::default();
-        Permit::new(&self.target, Offer { criticality, ..Offer::within(self.within) })
+        let lease = self.target.sign()?;
+        Ok(Permit::new(&self.target, Offer { criticality, ..Offer::within(self.within) }, lease))
     }
 
     /// Why there will be no place.
     fn refused(&mut self) -> Refused {
         let cell = &self.target.cell;
-        if self.lease.end(cell.shared()) { cell.core().closed() } else { cell.fenced() }
+        if self.lease.take().end(|| cell.shared()) { cell.core().closed() } else { cell.fenced() }
     }
 
     /// Whoever waits in a turn does not outlast an abandoned incarnation in the queue.
@@ -162,7 +155,7 @@ impl<A: Actor> Drop for Admission<A> {
         let cell = &self.target.cell;
         cell.mailbox.cancel_room(&mut self.ticket);
         // Whether or not it was revoked, nothing is held any more.
-        self.lease.end(cell.shared());
+        self.lease.take().end(|| cell.shared());
     }
 }
 

@@ -4,23 +4,30 @@
 //! permit that is used or dropped, or the abandoner of the incarnation, who gives all of them back at once. So a place
 //! is given back once, however late a straggler returns, and a healthy actor is not pinned by a blocked middleman.
 //!
-//! The books are in shards, one a thread as far as there are enough: entering a place and striking it out is a lock that
-//! hardly anybody else wants. What is reserved outside of turns is in no books.
+//! A place that was reserved is entered in a [`Ledger`], a few stores, and struck out by one compare-and-swap. Who holds
+//! many at a time, waits for one, or holds one in another system, has them in a table behind locks. What is reserved
+//! outside of turns is in no books.
 
 use std::sync::Arc;
 
+use crashworthy_sync::ledger::{Entry, Ledger};
 use crashworthy_sync::mailbox::RoomPass;
 use crashworthy_sync::table::{Key, Table};
+use crashworthy_sync::task::Task;
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, AnyCell, WeakCell};
+use crate::cell::{ActorCell, AnyCell, Cell, WeakCell};
 use crate::pid::{ActorId, Pid};
 use crate::shared::Shared;
 use crate::turn::{self, Stragglers, Whose};
 
 /// The places that incarnations of one system hold.
 #[derive(Debug, Default)]
-pub(crate) struct Places(Table<Held>);
+pub(crate) struct Places {
+    /// Holder, its incarnation, and whose mailbox it is.
+    few: Ledger,
+    others: Table<Held>,
+}
 
 /// A place in a mailbox, and whose it is.
 #[derive(Clone, Debug)]
@@ -45,7 +52,9 @@ pub(crate) enum Lease {
     /// It was reserved outside of any turn, and belongs to nobody else.
     #[default]
     Free,
-    /// In the books of the system that the mailbox is in.
+    /// In the ledger of the system that the mailbox is in.
+    Few(Entry),
+    /// In the other books of that system.
     Here(Key),
     /// In those of another.
     Elsewhere(Box<(Arc<Stragglers>, Key)>),
@@ -54,17 +63,24 @@ pub(crate) enum Lease {
 impl Lease {
     /// Enters a place in the mailbox of `cell`, reserved or waited for, in the books of the incarnation whose turn this
     /// is. If that was abandoned meanwhile, the place may be in no hands: the holder has to look once more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn sign<A: Actor>(cell: &ActorCell<A>, awaited: Option<RoomPass>) -> Self {
         // Where there is no system there are no places.
         let Some(home) = cell.core().home() else { return Self::Free };
         let stragglers = &home.shared.stragglers;
         match turn::whose(stragglers) {
             Whose::Nobodys => Self::Free,
-            Whose::Here(by) => Self::Here(stragglers.places.enter(Held { by, at: At::Here(home.id), awaited })),
+            Whose::Here(by) => {
+                let places = &stragglers.places;
+                let words = [by.id.0, u64::from(by.incarnation), home.id.0];
+                match if awaited.is_none() { places.few.enter(words) } else { None } {
+                    Some(entry) => Self::Few(entry),
+                    None => Self::Here(places.others.insert(Held { by, at: At::Here(home.id), awaited })),
+                }
+            }
             Whose::Elsewhere(by, books) => {
-                let at: WeakCell = Arc::<crashworthy_sync::task::Task<crate::cell::Cell<A>>>::downgrade(cell);
-                let key = books.places.enter(Held { by, at: At::Elsewhere(at), awaited });
+                let at: WeakCell = Arc::<Task<Cell<A>>>::downgrade(cell);
+                let key = books.places.others.insert(Held { by, at: At::Elsewhere(at), awaited });
                 Self::Elsewhere(Box::new((books, key)))
             }
         }
@@ -72,12 +88,17 @@ impl Lease {
 
     /// Strikes the place out. False: it was revoked, and is given back already.
     #[inline]
-    pub(crate) fn end(&mut self, shared: Option<&Arc<Shared>>) -> bool {
-        match std::mem::take(self) {
+    pub(crate) fn end<'s>(self, shared: impl FnOnce() -> Option<&'s Arc<Shared>>) -> bool {
+        match self {
             Self::Free => true,
-            Self::Here(key) => shared.is_some_and(|shared| shared.stragglers.places.strike(key).is_some()),
-            Self::Elsewhere(entry) => entry.0.places.strike(entry.1).is_some(),
+            Self::Few(entry) => shared().is_some_and(|shared| shared.stragglers.places.few.strike(entry)),
+            Self::Here(key) => shared().is_some_and(|shared| shared.stragglers.places.others.remove(key).is_some()),
+            Self::Elsewhere(entry) => entry.0.places.others.remove(entry.1).is_some(),
         }
+    }
+
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::take(self)
     }
 
     pub(crate) fn is_signed(&self) -> bool {
@@ -86,23 +107,22 @@ impl Lease {
 }
 
 impl Places {
-    fn enter(&self, held: Held) -> Key {
-        self.0.insert(held)
-    }
-
-    fn strike(&self, key: Key) -> Option<Held> {
-        self.0.remove(key)
-    }
-
     /// Gives back all that `holder` holds. It was abandoned, and enters nothing that it does not strike out itself.
     pub(crate) fn revoke(&self, holder: Pid, find: impl Fn(ActorId) -> Option<Arc<dyn AnyCell>>) {
+        let (id, incarnation) = (holder.id.0, u64::from(holder.incarnation));
+        let give_back = |[.., at]: [u64; 3]| {
+            if let Some(cell) = find(ActorId(at)) {
+                cell.give_back(None);
+            }
+        };
+        self.few.sweep(|words| words[..2] == [id, incarnation], give_back);
         let mut theirs = Vec::new();
-        self.0.for_each(|key, held| {
+        self.others.for_each(|key, held| {
             if held.by == holder {
                 theirs.push(key);
             }
         });
-        for held in theirs.into_iter().filter_map(|key| self.strike(key)) {
+        for held in theirs.into_iter().filter_map(|key| self.others.remove(key)) {
             let cell = match &held.at {
                 At::Here(id) => find(*id),
                 At::Elsewhere(cell) => cell.upgrade(),

@@ -158,7 +158,7 @@ pub(crate) enum Whose {
 }
 
 /// Whose the current turn is, for somebody who knows the stragglers of a system, most likely that of the turn.
-#[inline]
+#[inline(always)]
 pub(crate) fn whose(stragglers: &Arc<Stragglers>) -> Whose {
     let pid = current().pid;
     if pid.incarnation == 0 {

@@ -7,9 +7,11 @@
 mod asymmetric;
 mod contain;
 mod facade;
+mod thread;
 
 pub mod attention;
 pub mod berth;
+pub mod ledger;
 pub mod lifecycle;
 pub mod mailbox;
 pub mod reply;

@@ -17,6 +17,7 @@ use std::fmt;
 use crossbeam_utils::CachePadded;
 
 use crate::facade::{Mutex, MutexGuard};
+use crate::thread::number;
 
 const SHARDS: usize = if cfg!(loom) { 1 } else { 8 };
 const SEGMENT: usize = if cfg!(loom) { 2 } else { 64 };
@@ -98,7 +99,7 @@ impl<T: Clone> Table<T> {
     ///
     /// At half a billion things or more.
     pub fn insert(&self, thing: T) -> Key {
-        let home = home() % SHARDS;
+        let home = number().unwrap_or(0) % SHARDS;
         let (place, generation) = self.shards[home].lock().insert(thing);
         Key::new(home, place, generation)
     }
@@ -230,23 +231,6 @@ impl<T> Slot<T> {
     fn new() -> Self {
         Slot { generation: 1, content: Content::Vacant { next: None } }
     }
-}
-
-/// A number that is the thread's own, as far as possible.
-#[cfg(not(loom))]
-fn home() -> usize {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static HOME: usize = THREADS.fetch_add(1, Ordering::Relaxed);
-    }
-    // A thread that is ending has no number of its own any more.
-    HOME.try_with(|home| *home).unwrap_or(0)
-}
-
-#[cfg(loom)]
-fn home() -> usize {
-    0
 }
 
 #[cfg(all(test, not(loom)))]
