@@ -15,9 +15,10 @@ use tokio::sync::mpsc;
 
 use crate::cell::AnyCell;
 use crate::crash::contain;
+use crate::exit::Callback;
 use crate::pid::Pid;
 use crate::shared::Shared;
-use crate::shutdown::Straggler;
+use crate::shutdown::{Straggler, Whereabouts};
 use crate::signal::{Down, send_kill};
 use crate::system::{Abandoned, System};
 
@@ -53,24 +54,28 @@ pub(crate) async fn bury(shared: &Arc<Shared>) {
         // A child that its supervisor had to leave behind has been waited for.
         if !shared.stop.has_noted(pid) {
             // Before it is killed: what it had in hand is forgotten then.
-            left.insert(pid, in_hand(&system, pid));
+            left.insert(pid, Left::new(shared, pid));
             system.watch(pid, &to);
         }
     });
     let mut patience = GRACE;
     for _ in 0..TRIES {
         hear(shared, &mut downs, patience, &mut left).await;
-        left.retain(|pid, in_hand| match system.abandon(*pid) {
-            // Heard of next.
-            Abandoned::Ended | Abandoned::Busy => true,
-            Abandoned::Done => {
-                shared.stop.note(straggler(&system, *pid, in_hand.take(), true));
-                true
-            }
-            // Beside an earlier turn that is stuck: it cannot be taken from both.
-            Abandoned::Straggling => {
-                shared.stop.note(straggler(&system, *pid, in_hand.take(), false));
-                false
+        left.retain(|pid, left| {
+            // It may have got further since.
+            left.hung = system.whereabouts(*pid).or(left.hung.take());
+            match system.abandon(*pid) {
+                // Heard of next.
+                Abandoned::Ended | Abandoned::Busy => true,
+                Abandoned::Done => {
+                    shared.stop.note(left.straggler(&system, *pid, true));
+                    true
+                }
+                // Beside an earlier turn that is stuck: it cannot be taken from both.
+                Abandoned::Straggling => {
+                    shared.stop.note(left.straggler(&system, *pid, true));
+                    false
+                }
             }
         });
         if left.is_empty() {
@@ -78,37 +83,62 @@ pub(crate) async fn bury(shared: &Arc<Shared>) {
         }
         patience = AGAIN;
     }
-    for (pid, in_hand) in left {
-        tracing::error!(%pid, "an actor that was killed has not ended: the system ends without it");
-        shared.stop.note(straggler(&system, pid, in_hand, false));
+    for (pid, left) in left {
+        let straggler = left.straggler(&system, pid, true);
+        tracing::error!(%pid, "an actor that was killed has not ended: the system ends without it: {straggler}");
+        shared.stop.note(straggler);
+    }
+}
+
+/// Who was killed and has not ended.
+struct Left {
+    path: String,
+    hung: Option<Whereabouts>,
+    /// It had been asked to stop, by whoever ended before it did.
+    was_stopping: bool,
+}
+
+impl Left {
+    fn new(shared: &Arc<Shared>, pid: Pid) -> Self {
+        let hung = System::of(shared).whereabouts(pid);
+        let was_stopping = hung.as_ref().is_some_and(|hung| hung.callback == Some(Callback::Terminate));
+        Self { path: path(shared, pid), hung, was_stopping }
+    }
+
+    fn straggler(&self, system: &System, pid: Pid, abandoned: bool) -> Straggler {
+        let now = system.now();
+        let after = match &self.hung {
+            Some(hung) if self.was_stopping => now.saturating_sub(hung.since),
+            _ => GRACE,
+        };
+        Straggler::given_up(self.path.clone(), pid, abandoned, after, self.hung.clone(), now)
     }
 }
 
 /// Hears of ends until all have ended, or patience has.
-async fn hear<T>(
-    shared: &Shared,
+async fn hear(
+    shared: &Arc<Shared>,
     downs: &mut mpsc::UnboundedReceiver<Down>,
     patience: Duration,
-    left: &mut BTreeMap<Pid, T>,
+    left: &mut BTreeMap<Pid, Left>,
 ) {
     let over = shared.port.sleep_until(shared.port.now_ns().saturating_add(patience.as_nanos() as u64));
     let mut over = std::pin::pin!(over);
     while !left.is_empty() {
         tokio::select! {
             biased;
-            Some(down) = downs.recv() => left.remove(&down.pid),
+            Some(down) = downs.recv() => {
+                if let Some(left) = left.remove(&down.pid) && left.was_stopping && !down.abandoned {
+                    shared.stop.note(left.straggler(&System::of(shared), down.pid, false));
+                }
+            }
             () = &mut over => return,
-        };
+        }
     }
 }
 
-fn in_hand(system: &System, pid: Pid) -> Option<String> {
-    system.inspect(pid)?.in_hand.map(|(kind, _)| kind)
-}
-
-fn straggler(system: &System, pid: Pid, in_hand: Option<String>, abandoned: bool) -> Straggler {
-    let path = system.shared.find(pid.id).map_or_else(|| pid.id.to_string(), |cell| cell.core().label());
-    Straggler { path, pid, abandoned, after: GRACE, in_hand }
+fn path(shared: &Shared, pid: Pid) -> String {
+    shared.find(pid.id).map_or_else(|| pid.id.to_string(), |cell| cell.core().path().to_string())
 }
 
 /// Kills whoever lives and takes the turns that are left to all on this thread: no pump will. Whose turn is under way

@@ -20,7 +20,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use crate::actor::Actor;
 use crate::counters::{Counters, Law};
 use crate::envelope::{Envelope, Own};
 use crate::error::{Load, Reason, Refused, StartError};
+use crate::exit::Callback;
 use crate::in_place::Pace;
 use crate::kinds::KindNames;
 use crate::lane::{Control, Life};
@@ -86,7 +87,7 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    fn of(word: u32) -> Self {
+    fn of(word: u8) -> Self {
         [Self::Fresh, Self::Starting, Self::Running, Self::Down, Self::Stopped, Self::Gone][word as usize]
     }
 }
@@ -115,7 +116,9 @@ pub(crate) struct Core {
     pub(crate) ties: Mutex<Ties>,
     pub(crate) kinds: KindNames,
     pub(crate) name: Option<Arc<str>>,
-    status: AtomicU32,
+    status: AtomicU8,
+    /// The callback that runs while no message is in hand, plus one; 0 for none. Written by the incarnation.
+    callback: AtomicU8,
     incarnation: AtomicU32,
     // Read by every sender.
     home: OnceLock<Home>,
@@ -128,7 +131,8 @@ impl Core {
             name,
             home: OnceLock::new(),
             flags: Attention::new(),
-            status: AtomicU32::new(Status::Fresh as u32),
+            status: AtomicU8::new(Status::Fresh as u8),
+            callback: AtomicU8::new(0),
             incarnation: AtomicU32::new(0),
             doing: AtomicU32::new(0),
             from: AtomicU64::new(0),
@@ -185,7 +189,7 @@ impl Core {
 
     /// The caller holds the lock of `ties`.
     pub(crate) fn set_status(&self, status: Status) {
-        self.status.store(status as u32, Release);
+        self.status.store(status as u8, Release);
     }
 
     #[inline]
@@ -217,6 +221,15 @@ impl Core {
         self.name.as_deref().map_or_else(|| self.id().to_string(), str::to_owned)
     }
 
+    /// Where in its tree the living incarnation is: the names from the top, with `/` between.
+    pub(crate) fn path(&self) -> Arc<str> {
+        let label = self.label();
+        match self.ties.lock().look() {
+            Some(tied) => tied.path_of(&label),
+            None => label.into(),
+        }
+    }
+
     pub(crate) fn refuse(&self, reason: Reason) -> Refused {
         Refused { by: self.id(), ..Refused::because(reason) }
     }
@@ -238,7 +251,31 @@ impl Core {
         self.since.store(self.shared().stamp(), Relaxed);
     }
 
-    /// For how long the message in hand has been there.
+    /// Which callback runs from now on, besides handlers.
+    pub(crate) fn enters(&self, callback: Option<Callback>) {
+        self.callback.store(callback.map_or(0, |callback| callback as u8 + 1), Relaxed);
+        if callback.is_some() {
+            self.note_turn();
+        }
+    }
+
+    /// The callback that runs, if one does: what a thread that hangs hangs in.
+    pub(crate) fn callback(&self) -> Option<Callback> {
+        match self.status() {
+            Status::Starting => return Some(Callback::Init),
+            Status::Running => {}
+            Status::Fresh | Status::Down | Status::Stopped | Status::Gone => return None,
+        }
+        if self.doing.load(Relaxed) != 0 {
+            return Some(Callback::Handle);
+        }
+        let callback = self.callback.load(Relaxed).checked_sub(1)?;
+        [Callback::Init, Callback::Handle, Callback::OnSignal, Callback::Terminate, Callback::Drop]
+            .get(usize::from(callback))
+            .copied()
+    }
+
+    /// For how long the callback has run, or the message been in hand.
     pub(crate) fn in_hand_for(&self) -> Duration {
         // The coarse clock may stand still behind the very turn that is asked about.
         self.shared().port.now_ns();

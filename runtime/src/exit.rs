@@ -69,9 +69,10 @@ impl fmt::Display for ExitReason {
 }
 
 /// Which callback an actor was in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[repr(u8)]
 pub enum Callback {
     /// [`Actor::init`](crate::Actor::init).
     Init,

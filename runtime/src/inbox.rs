@@ -9,6 +9,7 @@ use crate::actor::Actor;
 use crate::cell::{ActorCell, Inlet, Owner, flag};
 use crate::crash::tell;
 use crate::envelope::{Envelope, Own};
+use crate::exit::Callback;
 use crate::lane::{Fate, What};
 use crate::signal::Signal;
 use crate::turn;
@@ -56,11 +57,21 @@ pub(crate) struct Inbox {
     own_next: bool,
     /// A callback was polled in this turn already.
     polled: bool,
+    /// A signal was handed out, to be read.
+    reads: bool,
 }
 
 impl Inbox {
     pub(crate) fn open() -> Self {
-        Self { batch: BATCH, own_first: OWN_FIRST, rests: false, attended: false, own_next: false, polled: false }
+        Self {
+            batch: BATCH,
+            own_first: OWN_FIRST,
+            rests: false,
+            attended: false,
+            own_next: false,
+            polled: false,
+            reads: false,
+        }
     }
 
     /// What came before the first turn: whoever is killed then runs no callback at all.
@@ -119,6 +130,9 @@ impl Inbox {
     }
 
     fn poll_next<A: Actor>(&mut self, cell: &ActorCell<A>, cx: &mut Poller<'_>) -> Poll<Item> {
+        if std::mem::take(&mut self.reads) {
+            cell.core().enters(None);
+        }
         if std::mem::take(&mut self.rests) {
             // A turn run in place takes one message and leaves the rest to the pumps.
             self.batch = if turn::is_in_place() { 1 } else { BATCH };
@@ -135,6 +149,10 @@ impl Inbox {
                 // An actor that sends to itself has more to do for ever.
                 self.batch -= 1;
                 self.own_next = matches!(item, Some(Item::Own));
+                if matches!(item, Some(Item::Signal(_))) {
+                    cell.core().enters(Some(Callback::OnSignal));
+                    self.reads = true;
+                }
                 return item.map_or_else(|| self.rest(), Poll::Ready);
             }
             match look(cell) {

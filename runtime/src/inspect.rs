@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::{AnyCell, Status, flag};
 use crate::counters::Law;
+use crate::exit::Callback;
 use crate::pid::{ActorId, Pid};
 use crate::shared::Shared;
 
@@ -44,6 +45,8 @@ pub struct ActorSnapshot {
     pub state: State,
     /// The kind of the message in hand, and since when (to a millisecond or so).
     pub in_hand: Option<(String, Duration)>,
+    /// The callback that runs or awaits, and since when (to a millisecond or so).
+    pub callback: Option<(Callback, Duration)>,
     /// Messages queued and places promised.
     pub depth: u32,
     /// Messages it would hold.
@@ -102,6 +105,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         kind: cell.kind().to_owned(),
         state,
         in_hand,
+        callback: core.callback().map(|callback| (callback, core.in_hand_for())),
         depth: load.depth,
         limit: load.limit,
         restarts: pid.incarnation.saturating_sub(1),

@@ -72,7 +72,7 @@ pub use permit::{Admission, Permit};
 pub use pid::{ActorId, Pid};
 pub use recipient::Recipient;
 pub use reply::{Answer, Reply};
-pub use shutdown::{Ended, ShutdownReport, Straggler, SystemFailed};
+pub use shutdown::{Ended, ShutdownReport, Straggler, SystemFailed, Whereabouts};
 pub use signal::{Down, MonitorRef, Signal};
 pub use slot::{LARGEST_MAILBOX, Slot};
 pub use solo::{Probe, Solo};

@@ -76,7 +76,10 @@ pub(crate) fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Birth) ->
     async move {
         let mut state = {
             let init = match Inbox::fate_before_init(&being.cell) {
-                None => guard(&being.cell, A::init(args, &mut being.cx)).await,
+                None => {
+                    being.cell.core().note_turn();
+                    guard(&being.cell, A::init(args, &mut being.cx)).await
+                }
                 Some(fate) => {
                     discard(args);
                     Met::interrupted(fate)
@@ -94,6 +97,7 @@ pub(crate) fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Birth) ->
         let Being { cell, mut cx, mut end, .. } = being;
         let mut ending = served.unwrap_or_else(|panic| panicked(&cell, panic, &mut end));
         if ending.terminates {
+            enters(&cell, Callback::Terminate);
             match guard(&cell, state.terminate(&ending.reason, &mut cx)).await {
                 Met::Returned(()) => {}
                 Met::Broken(broken) => match *broken {
@@ -107,8 +111,16 @@ pub(crate) fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Birth) ->
     }
 }
 
+/// Which callback the incarnation is in now. Nothing is said of one that was abandoned: the cell is its heir's.
+fn enters<A: Actor>(cell: &ActorCell<A>, callback: Callback) {
+    cell.with_owner(|_| cell.core().enters(Some(callback)));
+}
+
 /// Drops the state. Its destructor is user code: it may block, and then the turn can be abandoned like any other.
 fn bury_state<A: Actor>(cell: &ActorCell<A>, state: A, mut end: End, reason: ExitReason) -> Ended {
+    if std::mem::needs_drop::<A>() {
+        enters(cell, Callback::Drop);
+    }
     match cell.user(|| contain_drop(state)) {
         Ok(Ok(())) => end.ended(cell, reason),
         Ok(Err(panic)) => {
@@ -123,6 +135,7 @@ fn bury_state<A: Actor>(cell: &ActorCell<A>, state: A, mut end: End, reason: Exi
 /// `init` has returned: from here on it is this life that answers whoever waits for the start. Whether it has a parent.
 fn begun<A: Actor>(cell: &ActorCell<A>, incarnation: u32, ack: Option<StartAck>) -> bool {
     drop(cell.with_owner(|owner| owner.caller.take()));
+    cell.core().enters(None);
     let parented = {
         let ties = cell.core().ties.lock();
         if ties.lives(incarnation) {
@@ -485,7 +498,7 @@ fn bury(cell: &dyn AnyCell, pid: Pid, reason: &ExitReason, never_started: bool, 
     }
     drop(forgotten);
     let Some(tied) = tied else { return };
-    let Tied { parent: _, starter, links, watchers, monitors, children, names, groups } = *tied;
+    let Tied { parent: _, starter, links, watchers, monitors, children, names, groups, above: _, path: _ } = *tied;
     for name in names {
         shared.names.release(&name, pid);
     }
@@ -553,6 +566,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
         core.counters.rare().given_up.bump();
         core.doing.store(0, Relaxed);
     }
+    core.enters(None);
     if let Some(caller) = caller {
         caller.force(AskError::Died);
     }

@@ -12,35 +12,77 @@ use tokio::sync::{oneshot, watch};
 
 use crate::burial;
 use crate::cell::flag;
-use crate::exit::ExitReason;
+use crate::exit::{Callback, ExitReason};
 use crate::pid::Pid;
 use crate::shared::Shared;
 use crate::signal::{Down, Via, send_exit};
 use crate::system::System;
 
-/// A child that did not stop when it was asked to.
+/// A child that did not stop when it was asked to: who, how it ended, and where it hung.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Straggler {
     /// Its path in the tree.
     pub path: String,
     /// Which incarnation.
     pub pid: Pid,
-    /// Whether it was abandoned: its turn still blocks a thread. Else it was killed.
+    /// Whether it was abandoned: its turn still blocks a thread. Else it ended when it was killed.
     pub abandoned: bool,
-    /// How long it was waited for.
+    /// How long it was waited for before it was killed.
     pub after: Duration,
+    /// The callback it hung in; `None` if it was in none.
+    pub callback: Option<Callback>,
     /// The kind of message it hung in, if it had one in hand.
     pub in_hand: Option<String>,
+    /// How long it had been in there when it was given up.
+    pub hung_for: Duration,
+}
+
+impl Straggler {
+    /// One that is given up `now`, by what was known of where it hung.
+    pub fn given_up(
+        path: String,
+        pid: Pid,
+        abandoned: bool,
+        after: Duration,
+        hung: Option<Whereabouts>,
+        now: Duration,
+    ) -> Self {
+        let (callback, in_hand, hung_for) = match hung {
+            Some(Whereabouts { callback, in_hand, since }) => (callback, in_hand, now.saturating_sub(since)),
+            None => (None, None, Duration::ZERO),
+        };
+        Self { path, pid, abandoned, after, callback, in_hand, hung_for }
+    }
+}
+
+/// Where an incarnation is that does not end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// The callback it is in, if it is in one.
+    pub callback: Option<Callback>,
+    /// The kind of the message in hand.
+    pub in_hand: Option<String>,
+    /// Since when, by the system's clock.
+    pub since: Duration,
 }
 
 impl fmt::Display for Straggler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = if self.abandoned { "abandoned" } else { "killed" };
-        write!(f, "{} {} was {end} after {:?}", self.path, self.pid, self.after)?;
-        match &self.in_hand {
-            Some(kind) => write!(f, ", in hand: {kind}"),
-            None => Ok(()),
+        write!(f, "{} {} was {end} after {:?}", self.path, self.pid, rough(self.after))?;
+        match (self.callback, &self.in_hand) {
+            (None, _) => f.write_str(", between two callbacks"),
+            (Some(callback), None) => write!(f, ", in {callback} for {:?}", rough(self.hung_for)),
+            (Some(callback), Some(kind)) => write!(f, ", in {callback} of {kind} for {:?}", rough(self.hung_for)),
         }
+    }
+}
+
+/// To a millisecond, from a second on: nobody reads the rest in an incident.
+pub(crate) fn rough(duration: Duration) -> Duration {
+    match duration {
+        long if long >= Duration::from_secs(1) => Duration::from_millis(long.as_millis() as u64),
+        short => Duration::from_micros(short.as_micros() as u64),
     }
 }
 
@@ -57,7 +99,7 @@ pub struct ShutdownReport {
 
 impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stopped in {:?}", self.took)?;
+        write!(f, "stopped in {:?}", rough(self.took))?;
         match self.undrained {
             0 => {}
             1 => f.write_str(", 1 message was not served")?,

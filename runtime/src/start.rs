@@ -182,11 +182,13 @@ fn take_slot<A: Actor>(cell: &ActorCell<A>, parent: Option<Pid>, shared: &Shared
 
 /// Ties a new incarnation to its starter before it runs.
 fn tie(cell: &Arc<dyn AnyCell>, pid: Pid, starter: Pid, starter_cell: &Option<WeakCell>, under: Under) {
+    let above = starter_cell.as_ref().filter(|_| under.parent).and_then(WeakCell::upgrade).map(|cell| path(&*cell));
     {
         let mut ties = cell.core().ties.lock();
         let tied = ties.tied();
         if under.parent {
             tied.parent = Some((starter, starter_cell.clone()));
+            tied.above = above;
         }
         if let Some(starter_cell) = starter_cell.clone().filter(|_| under.link) {
             tied.starter = Some(starter);
@@ -204,6 +206,23 @@ fn tie(cell: &Arc<dyn AnyCell>, pid: Pid, starter: Pid, starter_cell: &Option<We
     }
     if under.link {
         tied.links.insert(pid, Arc::downgrade(cell));
+    }
+}
+
+/// The path of an actor that starts a child: made once a life.
+fn path(cell: &dyn AnyCell) -> Arc<str> {
+    let mut ties = cell.core().ties.lock();
+    if ties.living() == 0 {
+        return cell.core().label().into();
+    }
+    let tied = ties.tied();
+    match &tied.path {
+        Some(path) => path.clone(),
+        None => {
+            let path = tied.path_of(&cell.core().label());
+            tied.path = Some(path.clone());
+            path
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::pid::Pid;
 use crate::port::Port;
 use crate::process::Abandoning;
 use crate::shared::Shared;
-use crate::shutdown::{Ended, Ending, ShutdownReport, Straggler};
+use crate::shutdown::{Ended, Ending, ShutdownReport, Straggler, Whereabouts};
 use crate::signal::{Down, MonitorRef, Via, send_down, send_exit, send_kill};
 use crate::start::Start;
 use crate::ties::Watcher;
@@ -250,6 +250,17 @@ impl System {
     /// Abandoned incarnations whose turns still block a thread.
     pub fn stragglers(&self) -> Vec<Pid> {
         self.shared.stragglers.list()
+    }
+
+    /// Where an incarnation is, if it lives: what it hangs in, if it does not end.
+    pub fn whereabouts(&self, pid: Pid) -> Option<Whereabouts> {
+        let cell = self.shared.find(pid.id)?;
+        let core = cell.core();
+        if !core.ties.lock().lives(pid.incarnation) {
+            return None;
+        }
+        let since = self.now().saturating_sub(core.in_hand_for());
+        Some(Whereabouts { callback: core.callback(), in_hand: core.kind_in_hand().map(str::to_owned), since })
     }
 
     /// Notes a child that did not stop when it was asked to, for the shutdown report. For whoever stops children; a note

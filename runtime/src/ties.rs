@@ -31,6 +31,10 @@ pub(crate) struct Ties {
 pub(crate) struct Tied {
     /// Who started it and may stop it; the system itself has no cell.
     pub(crate) parent: Option<(Pid, Option<Weak<dyn AnyCell>>)>,
+    /// The path of its parent.
+    pub(crate) above: Option<Arc<str>>,
+    /// Its own, once it has started a child.
+    pub(crate) path: Option<Arc<str>>,
     /// Who started it and was linked to it from before its `init`: not signalled if that fails.
     pub(crate) starter: Option<Pid>,
     pub(crate) links: BTreeMap<Pid, Weak<dyn AnyCell>>,
@@ -44,6 +48,14 @@ pub(crate) struct Tied {
 }
 
 impl Tied {
+    /// Where it is in its tree, if it is called so.
+    pub(crate) fn path_of(&self, label: &str) -> Arc<str> {
+        match &self.above {
+            Some(above) => format!("{above}/{label}").into(),
+            None => label.into(),
+        }
+    }
+
     /// Whether somebody may start the next incarnation.
     pub(crate) fn has_living_parent(&self) -> bool {
         let Some((pid, Some(cell))) = &self.parent else { return false };

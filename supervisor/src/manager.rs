@@ -279,17 +279,18 @@ impl Manager {
                     Some(Shutdown::Unlimited) => launcher.start_within(),
                     Some(Shutdown::BrutalKill) | None => Duration::ZERO,
                 };
-                outwait(pid, patience, cx).await;
+                let late = outwait(pid, &self.path_below(child, pid), patience, cx).await;
+                self.note(&late, cx);
             }
             // A child that was left may also have ended between the two looks.
-            started = launcher.launch(cx);
+            started = self.launchers.get_mut(&child).expect("it was there just now").launch(cx);
         }
         let mut starting = match started {
             Ok(starting) => starting,
             Err(StartError::Ignored) => return Event::Ignored { child },
             Err(error) => return Event::StartFailed { child, reason: ExitReason::crashed(error.to_string()) },
         };
-        let limit = launcher.start_within();
+        let limit = self.launcher(child).start_within();
         let pid = starting.pid();
         match within(&cx.system(), limit, starting.ready()).await {
             Some(Ok(pid)) => {
@@ -302,7 +303,8 @@ impl Manager {
             Some(Err(StartError::Failed(reason))) => Event::StartFailed { child, reason },
             Some(Err(error)) => Event::StartFailed { child, reason: ExitReason::crashed(error.to_string()) },
             None => {
-                reap(pid, &cx.system()).await;
+                let late = reap(pid, &self.path_below(child, pid), limit, &cx.system()).await;
+                self.note(&late, cx);
                 Event::StartFailed { child, reason: ExitReason::crashed(format!("not ready within {limit:?}")) }
             }
         }
@@ -310,6 +312,14 @@ impl Manager {
 
     fn path_of(&self, pid: Pid) -> String {
         match self.names.get(&pid) {
+            Some(name) => format!("{}/{name}", self.path),
+            None => format!("{}/{pid}", self.path),
+        }
+    }
+
+    /// The path of a child that has not started.
+    fn path_below(&self, child: ChildKey, pid: Pid) -> String {
+        match self.core.child(child).and_then(|info| info.id) {
             Some(name) => format!("{}/{name}", self.path),
             None => format!("{}/{pid}", self.path),
         }

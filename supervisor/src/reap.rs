@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crashworthy_runtime::{Abandoned, Context, Down, ExitReason, Pid, Straggler, System};
+use crashworthy_runtime::{Abandoned, Context, Down, ExitReason, Pid, Straggler, System, Whereabouts};
 use tokio::sync::mpsc;
 
 use crate::manager::Manager;
@@ -15,6 +15,8 @@ use crate::manager::Manager;
 const GRACE: Duration = Duration::from_millis(100);
 /// How often that is tried again while its turn is in the runtime's own code.
 const AGAIN: Duration = Duration::from_millis(10);
+/// How many times: whoever is stuck there for longer cannot be taken from its slot.
+const TRIES: u32 = 100;
 
 /// The children that are being stopped.
 pub(crate) struct Reaper {
@@ -36,11 +38,12 @@ struct Killed {
     path: String,
     at: Duration,
     abandon_at: Duration,
-    in_hand: Option<String>,
+    tries: u32,
+    hung: Option<Whereabouts>,
 }
 
-/// What becomes of a killed child that is stuck beside an earlier life of its that is stuck, too: its slot cannot be
-/// taken from it.
+/// What becomes of a killed child whose slot cannot be taken from it: it is stuck beside an earlier life of its that is
+/// stuck, too, or in code that the runtime runs between callbacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stuck {
     /// The supervisor ends because of it.
@@ -87,8 +90,9 @@ impl Reaper {
     pub(crate) fn kill(&mut self, pid: Pid, path: String, cx: &Context<Manager>) {
         let now = cx.system().now();
         if let Some(stopping) = self.stopping.get_mut(&pid) {
-            let in_hand = cx.system().inspect(pid).and_then(|actor| actor.in_hand).map(|(kind, _)| kind);
-            stopping.killed = Some(Killed { path, at: now, abandon_at: now + GRACE, in_hand });
+            // Before it is killed: what it had in hand is forgotten then.
+            let hung = cx.system().whereabouts(pid);
+            stopping.killed = Some(Killed { path, at: now, abandon_at: now + GRACE, tries: 0, hung });
             self.due.insert((now + GRACE, pid));
         }
         cx.kill(pid);
@@ -117,7 +121,7 @@ impl Reaper {
                     if let Some(killed) = &stopping.killed {
                         self.due.remove(&(killed.abandon_at, down.pid));
                     }
-                    return Ok(Some(stopping.end(down.pid, down.reason, down.abandoned)));
+                    return Ok(Some(stopping.end(down.pid, down.reason, down.abandoned, system.now())));
                 }
                 continue;
             }
@@ -140,20 +144,22 @@ impl Reaper {
                 continue;
             };
             killed.abandon_at = now + AGAIN;
+            killed.tries += 1;
             self.due.insert((killed.abandon_at, pid));
-            match (system.abandon(pid), stuck) {
-                (Abandoned::Straggling, Stuck::Escalates) => {
-                    let path = &killed.path;
-                    return Err(ExitReason::crashed(format!(
-                        "{path} is stuck beside an earlier life of its that is stuck"
-                    )));
-                }
-                (Abandoned::Straggling, Stuck::IsLeftBehind) => {
-                    self.due.remove(&(now + AGAIN, pid));
+            // It may have got further since.
+            killed.hung = system.whereabouts(pid).or(killed.hung.take());
+            let why = match system.abandon(pid) {
+                Abandoned::Straggling => "is stuck beside an earlier life of its that is stuck",
+                Abandoned::Busy if killed.tries >= TRIES => "is stuck where it cannot be abandoned",
+                _ => continue,
+            };
+            match stuck {
+                Stuck::Escalates => return Err(ExitReason::crashed(format!("{} {why}", killed.path))),
+                Stuck::IsLeftBehind => {
+                    self.due.remove(&(killed.abandon_at, pid));
                     let stopping = self.stopping.remove(&pid).unwrap_or_default();
-                    return Ok(Some(stopping.end(pid, ExitReason::Killed, true)));
+                    return Ok(Some(stopping.end(pid, ExitReason::Killed, true, now)));
                 }
-                _ => {}
             }
         }
         Ok(None)
@@ -161,48 +167,53 @@ impl Reaper {
 }
 
 impl Stopping {
-    fn end(self, pid: Pid, reason: ExitReason, abandoned: bool) -> Reaped {
+    fn end(self, pid: Pid, reason: ExitReason, abandoned: bool, now: Duration) -> Reaped {
         let straggler = match (self.asked, self.killed) {
             // To be killed was the way it was to end.
             (None, Some(_)) if !abandoned => None,
             // It ended in its own way just before.
             (_, Some(_)) if reason != ExitReason::Killed => None,
-            (asked, Some(killed)) => Some(Straggler {
-                path: killed.path,
-                pid,
-                abandoned,
-                after: killed.at.saturating_sub(asked.unwrap_or(killed.at)),
-                in_hand: killed.in_hand,
-            }),
+            (asked, Some(killed)) => {
+                let after = killed.at.saturating_sub(asked.unwrap_or(killed.at));
+                Some(Straggler::given_up(killed.path, pid, abandoned, after, killed.hung, now))
+            }
             (_, None) => None,
         };
         Reaped { pid, reason, straggler }
     }
 }
 
-/// Waits for the end of an incarnation that has been told to end, and kills it when patience is over.
-pub(crate) async fn outwait(pid: Pid, patience: Duration, cx: &Context<Manager>) {
+/// Waits for the end of an incarnation that has been told to end, and kills it when patience is over. Who had to be
+/// abandoned is named.
+pub(crate) async fn outwait(pid: Pid, path: &str, patience: Duration, cx: &Context<Manager>) -> Option<Straggler> {
     let system = cx.system();
     let (to, mut downs) = mpsc::unbounded_channel();
     system.watch(pid, &to);
-    if within(&system, patience, downs.recv()).await.is_none() {
-        reap(pid, &system).await;
+    match within(&system, patience, downs.recv()).await {
+        Some(_) => None,
+        None => reap(pid, path, patience, &system).await,
     }
 }
 
-/// Kills one incarnation and waits for its end, which comes at the latest when its slot is taken.
-pub(crate) async fn reap(pid: Pid, system: &System) {
+/// Kills one incarnation that was waited for, and waits for its end, which comes at the latest when its slot is taken.
+/// If nothing more can be done, the start that follows is refused, and says so. Who had to be abandoned is named.
+pub(crate) async fn reap(pid: Pid, path: &str, after: Duration, system: &System) -> Option<Straggler> {
     let (to, mut downs) = mpsc::unbounded_channel();
     system.watch(pid, &to);
     system.kill(pid);
-    let mut patience = GRACE;
-    while within(system, patience, downs.recv()).await.is_none() {
+    let (mut patience, mut hung) = (GRACE, None);
+    for _ in 0..TRIES {
+        if let Some(down) = within(system, patience, downs.recv()).await {
+            let abandoned = down.is_some_and(|down| down.abandoned);
+            return abandoned.then(|| Straggler::given_up(path.to_owned(), pid, true, after, hung, system.now()));
+        }
+        hung = system.whereabouts(pid).or(hung);
         if system.abandon(pid) == Abandoned::Straggling {
-            // Nothing more can be done: the start that follows is refused, and says so.
-            return;
+            break;
         }
         patience = AGAIN;
     }
+    Some(Straggler::given_up(path.to_owned(), pid, true, after, hung, system.now()))
 }
 
 /// Waits for `future`, at most this long.

@@ -236,7 +236,8 @@ impl<T> TaskHandle<T> {
         match within(&system, limit, &mut self).await {
             Some(result) => result,
             None => {
-                reap(pid, &system).await;
+                // Whoever waits for it is told; a future that blocks its thread is left behind.
+                drop(reap(pid, &pid.to_string(), limit, &system).await);
                 // It may have had a result just before.
                 match self.result.as_mut().map(oneshot::Receiver::try_recv) {
                     Some(Ok(result)) => Ok(result),

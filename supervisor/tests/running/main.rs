@@ -5,6 +5,7 @@ mod backoff;
 mod drain;
 mod dynamic;
 mod killed;
+mod ladder;
 mod management;
 mod partitions;
 mod restarts;
