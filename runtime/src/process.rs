@@ -497,6 +497,8 @@ fn bury(cell: &dyn AnyCell, pid: Pid, reason: &ExitReason, never_started: bool, 
         cell.tell_closed();
     }
     drop(forgotten);
+    // Before anybody is told who would act on it.
+    tracing::trace!(system = &*shared.settings.name, %pid, %reason, "ends");
     let Some(tied) = tied else { return };
     let Tied { parent: _, starter, links, watchers, monitors, children, names, groups, above: _, path: _ } = *tied;
     for name in names {

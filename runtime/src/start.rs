@@ -1,5 +1,6 @@
 //! Beginning an incarnation in a slot.
 
+use std::any::type_name;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -125,6 +126,8 @@ impl Start {
             core.ties.lock().tied().watchers.insert((Pid::OUTSIDE, monitor), watcher);
         }
         let (ack, starter) = told.map(|Told { ack, starter }| (ack, starter)).unzip();
+        let (system, name) = (&*shared.settings.name, core.name.as_deref());
+        tracing::trace!(system, %pid, name, parent = parent.map(tracing::field::display), actor = type_name::<A>(), "begins");
         let birth = Birth { ack, incarnation: pid.incarnation };
         let life = Box::pin(life(cell.clone(), birth));
         {

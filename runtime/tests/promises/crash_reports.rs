@@ -253,14 +253,19 @@ fn a_crash_is_told_through_tracing_once_with_what_the_report_says() {
 }
 
 #[test]
-fn an_orderly_end_says_nothing() {
+fn every_life_is_told_at_level_trace_and_an_orderly_end_says_nothing_else() {
     listening(async |ear| {
         let system = bare();
         let (actor, _journal) = cast(&system, |part| part).await;
-        let down = actor.down();
+        let (pid, down) = (actor.pid().to_string(), actor.down());
         actor.tell(Order::Exit(ExitReason::Normal)).unwrap();
         down.await;
-        assert_eq!(ear.take(), []);
+        let said = ear.take();
+        assert!(said.iter().all(|(level, _)| *level == Level::TRACE), "{said:?}");
+        let of_it = said.iter().map(|(_, fields)| fields).filter(|fields| fields.get("pid") == Some(&pid));
+        let told: Vec<_> =
+            of_it.map(|fields| (&*fields["message"], fields.get("reason").map(String::as_str))).collect();
+        assert_eq!(told, [("begins", None), ("ends", Some("normal"))]);
     });
 }
 
