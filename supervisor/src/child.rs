@@ -116,6 +116,32 @@ pub struct AnyChild {
     pub(crate) launch: Box<dyn Launch>,
 }
 
+/// What the child is to its supervisor. For a supervisor of any kind, whose own settings are about its children.
+impl AnyChild {
+    fn change(mut self, change: impl FnOnce(&mut ChildSpec)) -> Self {
+        match &mut self.node {
+            Node::Worker(spec) => change(spec),
+            Node::Supervisor(tree) => change(&mut tree.spec),
+        }
+        self
+    }
+
+    /// When it is restarted.
+    pub fn restart(self, restart: Restart) -> Self {
+        self.change(|spec| spec.restart = restart)
+    }
+
+    /// How it is stopped.
+    pub fn shutdown(self, shutdown: Shutdown) -> Self {
+        self.change(|spec| spec.shutdown = shutdown)
+    }
+
+    /// Its end can end the supervisor (`auto_shutdown`).
+    pub fn significant(self) -> Self {
+        self.change(|spec| spec.significant = true)
+    }
+}
+
 impl fmt::Debug for AnyChild {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("AnyChild").field(&self.node).finish()

@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, ActorRef, AskError, Pid, Slot, StartError};
+use crashworthy_runtime::{Actor, ActorRef, AskError, Pid, Root, Slot, StartError, System};
 
 use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 use crate::core::{CallError, Counts, Request, Response, Target};
 use crate::launch::{Launch, Launchers, Once, START_WITHIN, Static};
+use crate::management::Management;
 use crate::manager::{Answer, Blueprint, Manager, Order};
 use crate::strategy::{Flags, Strategy};
 use crate::supervisor::settle;
@@ -124,6 +125,12 @@ impl<A: Actor> Dynamic<A> {
         self
     }
 
+    /// A handle that asks for its children. Those have no names: what needs one is refused with
+    /// [`CallError::Dynamic`].
+    pub fn management(&self) -> Management {
+        Management::new(self.slot.address())
+    }
+
     /// Starts a child and waits for its `init`.
     ///
     /// # Errors
@@ -210,10 +217,24 @@ impl<A: Actor> Dynamic<A> {
     }
 }
 
+/// As the top of a tree.
+impl<A: Actor> Root for Dynamic<A> {
+    async fn start(self, system: &System) -> Result<Pid, StartError> {
+        self.tree.check().map_err(|invalid| StartError::InvalidTree(invalid.to_string()))?;
+        let args = self.blueprint();
+        system.start_top(&self.slot, args).await
+    }
+}
+
+impl<A: Actor> Dynamic<A> {
+    fn blueprint(&self) -> Blueprint {
+        Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers: Launchers(Vec::new()) }
+    }
+}
+
 impl<A: Actor> IntoChild for Dynamic<A> {
     fn into_child(self) -> AnyChild {
-        let args =
-            Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers: Launchers(Vec::new()) };
+        let args = self.blueprint();
         let launch = Static {
             slot: self.slot.address(),
             args,

@@ -21,7 +21,8 @@ pub(crate) fn emit(path: &str, report: &Report<Pid, ExitReason>) {
         Cause::Started => String::new(),
     };
     if report.context.is_error() {
-        tracing::error!(supervisor = path, context, child, place, restart = %report.offender.restart, "{cause}");
+        let count = report.offender.count;
+        tracing::error!(supervisor = path, context, child, count, place, restart = %report.offender.restart, "{cause}");
     } else {
         tracing::info!(supervisor = path, context, child, place, "started");
     }

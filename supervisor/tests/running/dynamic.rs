@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crashworthy_runtime::{AskError, Reason, StartError, System};
-use crashworthy_supervisor::{Dynamic, Restart, Shutdown, Supervisor};
+use crashworthy_runtime::{AskError, ExitReason, Reason, StartError, System};
+use crashworthy_supervisor::core::CallError;
+use crashworthy_supervisor::{AutoShutdown, Dynamic, IntoChild, ManageError, Restart, Shutdown, Supervisor};
 use tokio::sync::Notify;
 
 use crate::world::{Diary, Job, MS, Nurse, SECOND, Worker, counted, held, over, soon, until};
@@ -199,4 +200,34 @@ async fn a_stopped_child_is_not_drained() {
     assert!(soon(crowd.stop(a.pid())).await.expect(ANSWERS));
     over(system).await;
     assert_eq!((a.law().given_up, a.law().undelivered), (1, 5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dynamic_supervisor_can_be_the_top_of_a_system() {
+    let mut diary = Diary::new();
+    let crowd = Dynamic::<Worker>::named("crowd");
+    let system = System::start(crowd.clone()).await.expect("it starts");
+    soon(crowd.start(Nurse::new("a", &diary))).await.expect("there is room");
+    let management = crowd.management();
+    let children = soon(management.which_children()).await.expect(ANSWERS);
+    assert_eq!(children.iter().map(|child| &child.id).collect::<Vec<_>>(), [&None], "its children have no names");
+    let refused = soon(management.restart_child("a")).await.expect_err("there is no such name");
+    assert_eq!(refused, ManageError::Refused(CallError::Dynamic));
+    over(system).await;
+    diary.reads("+a, -a shutdown").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_supervisor_is_to_the_one_above_it_is_told_to_it_as_a_child() {
+    let mut diary = Diary::new();
+    let crowd = Dynamic::<Worker>::named("crowd").restart(Restart::Permanent).intensity(0, SECOND);
+    let child = crowd.clone().into_child().restart(Restart::Temporary).shutdown(Shutdown::Within(SECOND)).significant();
+    let top = Supervisor::one_for_one("top").auto_shutdown(AutoShutdown::AnySignificant).child(child);
+    assert!(top.to_string().contains("temporary, shutdown within 1s, significant"), "{top}");
+    let system = System::start(top).await.expect("it starts");
+    let a = soon(crowd.start(Nurse::new("a", &diary))).await.expect("there is room");
+    a.tell(Job::Crash).expect("it can be told");
+    // It gives up at once, for good, and takes the top with it.
+    assert_eq!(soon(system.ended()).await.reason, Some(ExitReason::Shutdown));
+    diary.reads("+a, -a crashed").await;
 }
