@@ -6,6 +6,7 @@
 mod oracle;
 
 use oracle::compare::Tally;
+use oracle::on_runtime::Stage;
 use oracle::{archive, on_core};
 
 /// Fewer recorded pairs than this would mean that the archive was truncated.
@@ -20,4 +21,14 @@ fn the_core_does_what_erlangs_supervisor_did_in_every_recorded_scenario() {
     }
     println!("{tally}");
     assert!(tally.all_equal(RECORDED), "{tally}");
+}
+
+/// Every so manieth scenario is played on the running system: in real time it takes longer than all on the core.
+const NTH: usize = 2;
+
+#[test]
+fn the_running_system_does_what_erlangs_supervisor_did_in_every_second_recorded_scenario() {
+    let tally = Stage::new().compare_recorded(NTH).expect("the archive is in the repository");
+    println!("{tally}");
+    assert!(tally.all_equal(RECORDED / NTH * 3 / 4), "{tally}");
 }

@@ -109,7 +109,7 @@ impl Scratch {
             return Err(format!("it does not compile:\n{}", String::from_utf8_lossy(&built.stderr)));
         }
         let mut runner = Command::new(self.workspace.example("otp_runner"));
-        runner.arg("--archive").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        runner.args(["--archive", "core"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut running = runner.spawn().map_err(|error| format!("cannot run the runner: {error}"))?;
         let begun = Instant::now();
         while running.try_wait().map_err(|error| error.to_string())?.is_none() {

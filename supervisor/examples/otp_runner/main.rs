@@ -2,12 +2,14 @@
 //! traces; or compares such traces.
 //!
 //! ```text
-//! cargo run --release -p crashworthy-supervisor --example otp_runner -- --engine core < scenarios.jsonl > traces.jsonl
+//! cargo run --release -p crashworthy-supervisor --example otp_runner -- --engine core|runtime < scenarios.jsonl > traces.jsonl
 //! cargo run --release -p crashworthy-supervisor --example otp_runner -- --compare expected.jsonl actual.jsonl
-//! cargo run --release -p crashworthy-supervisor --example otp_runner -- --archive
+//! cargo run --release -p crashworthy-supervisor --example otp_runner -- --against scenarios.jsonl expected.jsonl
+//! cargo run --release -p crashworthy-supervisor --example otp_runner -- --archive core
 //! ```
 //!
-//! `--archive` plays the recorded pairs on the core and prints how many are equal. What is compared and what is not, and
+//! `--against` plays on the running system and compares at once; what differs is played again when nothing else runs, since
+//! time is real there. `--archive` plays the recorded pairs and prints how many are equal. What is compared and what is not, and
 //! why, is said in `otp-oracle/README.md`.
 
 mod oracle;
@@ -20,11 +22,13 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use oracle::compare::Tally;
+use oracle::on_runtime::{AT_A_TIME, Stage};
 use oracle::scenario::Scenario;
 use oracle::trace::Outcome;
 use oracle::{archive, on_core};
 
-const USAGE: &str = "otp_runner --engine core < SCENARIOS > TRACES | --compare EXPECTED ACTUAL | --archive";
+const USAGE: &str =
+    "otp_runner --engine core|runtime < SCENARIOS > TRACES | --compare EXPECTED ACTUAL | --archive core|runtime";
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,8 +37,14 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             play(on_core::play)?;
             return Ok(ExitCode::SUCCESS);
         }
+        ["--engine", "runtime"] => {
+            play_on_runtime()?;
+            return Ok(ExitCode::SUCCESS);
+        }
         ["--compare", expected, actual] => compare(expected, actual)?,
-        ["--archive"] => recorded()?,
+        ["--against", scenarios, expected] => against(scenarios, expected)?,
+        ["--archive", "core"] => recorded_on_core()?,
+        ["--archive", "runtime"] => Stage::new().compare_recorded(1)?,
         _ => return Err(USAGE.into()),
     };
     println!("{tally}");
@@ -50,6 +60,18 @@ fn play(engine: impl Fn(&Scenario) -> Outcome) -> io::Result<()> {
     out.flush()
 }
 
+fn play_on_runtime() -> io::Result<()> {
+    let lines = io::stdin().lock().lines();
+    let scenarios = lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<io::Result<Vec<_>>>()?;
+    let mut out = io::stdout().lock();
+    let mut told = Ok(());
+    Stage::new().play_all(&scenarios, AT_A_TIME, |outcome| {
+        told =
+            std::mem::replace(&mut told, Ok(())).and_then(|()| writeln!(out, "{}", serde_json::to_string(&outcome)?));
+    });
+    told
+}
+
 fn compare(expected: &str, actual: &str) -> io::Result<Tally> {
     let actual: BTreeMap<u64, Outcome> = traces(actual)?.into_iter().map(|trace| (trace.id(), trace)).collect();
     let mut tally = Tally::default();
@@ -59,12 +81,22 @@ fn compare(expected: &str, actual: &str) -> io::Result<Tally> {
     Ok(tally)
 }
 
+/// Plays on the runtime, and compares.
+fn against(scenarios: &str, expected: &str) -> io::Result<Tally> {
+    let scenarios = BufReader::new(File::open(scenarios)?).lines();
+    let scenarios = scenarios.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<io::Result<Vec<Scenario>>>()?;
+    let mut expected: BTreeMap<u64, Outcome> = traces(expected)?.into_iter().map(|trace| (trace.id(), trace)).collect();
+    let pairs =
+        scenarios.into_iter().filter_map(|scenario| expected.remove(&scenario.id).map(|trace| (scenario, trace)));
+    Ok(Stage::new().compare(pairs.collect()))
+}
+
 fn traces(path: &str) -> io::Result<Vec<Outcome>> {
     BufReader::new(File::open(path)?).lines().map(|line| Ok(serde_json::from_str(&line?)?)).collect()
 }
 
 /// A broken invariant ends one scenario and not the run.
-fn recorded() -> io::Result<Tally> {
+fn recorded_on_core() -> io::Result<Tally> {
     let mut tally = Tally::default();
     for recorded in archive::read(&archive::path())? {
         let recorded = recorded?;

@@ -13,6 +13,8 @@ use super::trace::{Event, Outcome, Trace};
 pub(crate) struct Tally {
     compared: usize,
     equal: usize,
+    /// How many were equal only when they were played alone.
+    alone: usize,
     /// Why scenarios were left out, and how many.
     skipped: BTreeMap<String, usize>,
     /// Where the first few differ.
@@ -37,6 +39,13 @@ impl Tally {
         }
     }
 
+    /// The same for one that differed when it was played beside others.
+    pub(crate) fn count_again(&mut self, expected: &Outcome, actual: &Outcome) {
+        let equal = self.equal;
+        self.count(expected, Some(actual));
+        self.alone += self.equal - equal;
+    }
+
     /// Whether nothing differs, of at least so many that were compared.
     pub(crate) fn all_equal(&self, at_least: usize) -> bool {
         self.compared >= at_least && self.equal == self.compared
@@ -50,6 +59,9 @@ impl fmt::Display for Tally {
         }
         for (why, count) in &self.skipped {
             writeln!(f, "{count} skipped: {why}")?;
+        }
+        if self.alone > 0 {
+            writeln!(f, "{} were equal only when nothing else ran", self.alone)?;
         }
         write!(f, "{} of {} equal", self.equal, self.compared)
     }

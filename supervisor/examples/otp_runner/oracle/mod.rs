@@ -8,5 +8,6 @@ pub(crate) mod archive;
 mod canon;
 pub(crate) mod compare;
 pub(crate) mod on_core;
+pub(crate) mod on_runtime;
 pub(crate) mod scenario;
 pub(crate) mod trace;

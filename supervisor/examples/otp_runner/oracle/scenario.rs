@@ -198,6 +198,12 @@ impl Stop {
         !matches!(self, Self::Die | Self::Unlink)
     }
 
+    /// Whether it answers a stop with a reason of its own, of the normal class.
+    pub(crate) fn answers_well(&self) -> bool {
+        let well = |reason: &str| matches!(reason, "normal" | "shutdown") || reason.starts_with("{shutdown,");
+        matches!(self, Self::Exit(reason) if well(reason))
+    }
+
     /// Whether it may be alive for good after its parent was killed and it has begun to stop.
     pub(crate) fn outlives(&self) -> bool {
         match self {

@@ -31,6 +31,11 @@ fn inexpressible(scenario: &Scenario) -> Option<&'static str> {
     scenario.trees().into_iter().any(odd).then_some("a dynamic supervisor has one template, by its type")
 }
 
+/// Whether a core can be built from this tree, leaving aside what is below it.
+pub(crate) fn is_valid(tree: &Tree) -> bool {
+    !(tree.flags.is_dynamic() && tree.children.len() != 1) && supervisor::specification(tree).is_ok()
+}
+
 fn played(scenario: &Scenario) -> Result<Trace, Stuck> {
     let mut world = World::default();
     world.start_root(&scenario.tree);

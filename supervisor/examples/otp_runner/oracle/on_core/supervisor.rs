@@ -183,7 +183,7 @@ pub(super) fn script(child: &Child) -> Script {
 }
 
 /// What a core is built from, or why the supervisor does not begin.
-fn specification(tree: &Tree) -> Result<Spec, String> {
+pub(super) fn specification(tree: &Tree) -> Result<Spec, String> {
     let children: Vec<_> = tree.children.iter().map(Child::spec).collect();
     let flags = tree.flags.ours();
     let spec = if tree.flags.is_dynamic() {

@@ -91,10 +91,6 @@ impl World {
         }
     }
 
-    pub(super) fn parent_was_killed(&mut self, pid: Pid, why: &Why) {
-        self.parent_exited(pid, why);
-    }
-
     /// It has ended: links and monitors are told, and whoever waits for an answer.
     pub(super) fn ends(&mut self, pid: Pid, why: &Why) {
         let actor = self.actor_mut(pid);

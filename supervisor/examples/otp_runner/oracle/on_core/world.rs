@@ -55,7 +55,7 @@ impl World {
             match self.queue.pop_front() {
                 None => return,
                 Some(Happening::Core(pid, event)) => self.feed(pid, event),
-                Some(Happening::LinkBroken(pid, why)) => self.parent_was_killed(pid, &why),
+                Some(Happening::LinkBroken(pid, why)) => self.parent_exited(pid, &why),
             }
         }
         panic!("something happens again and again");

@@ -1,0 +1,197 @@
+//! Plays scenarios on the running system: real actors under real supervisors, in real time.
+
+mod calls;
+mod declare;
+mod hub;
+mod listener;
+mod reasons;
+mod steps;
+mod worker;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crashworthy_runtime::{StartError, System};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::compare::{Tally, differences};
+use super::scenario::{Op, Scenario, Tree};
+use super::trace::{Done, Outcome, Trace};
+use super::{archive, on_core};
+use hub::Hub;
+use listener::Routes;
+use steps::Play;
+
+/// So many scenarios are under way at a time: most of what they do is wait.
+pub(crate) const AT_A_TIME: usize = 64;
+
+/// A scenario that takes longer has got stuck.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Listens to all that is logged in this process, for as long as it lives.
+pub(crate) struct Stage {
+    routes: Routes,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Real time passes while a machine is busy with other things, and what is to happen within a time does not. More scenarios
+/// than one in so many are not excused like that.
+const EXCUSED: usize = 20;
+
+impl Stage {
+    /// The one stage of this process.
+    ///
+    /// # Panics
+    /// If somebody else listens already.
+    pub(crate) fn new() -> Self {
+        let routes = Routes::default();
+        tracing::subscriber::set_global_default(routes.clone()).expect("nobody else listens");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        Self { routes, runtime: runtime.expect("a runtime can be had") }
+    }
+
+    /// Plays all of them, so many at a time, and tells of each when it is over.
+    pub(crate) fn play_all(&self, scenarios: &[Scenario], at_a_time: usize, mut tell: impl FnMut(Outcome)) {
+        self.runtime.block_on(async {
+            let places = Arc::new(Semaphore::new(at_a_time));
+            let mut plays = JoinSet::new();
+            for (number, scenario) in scenarios.iter().enumerate() {
+                if let Some(why) = inexpressible(scenario) {
+                    tell(Outcome::Skipped { id: scenario.id, skipped: why.to_owned() });
+                    continue;
+                }
+                let place = places.clone().acquire_owned().await.expect("it is never closed");
+                while let Some(played) = plays.try_join_next() {
+                    tell(played.expect("a play is never aborted"));
+                }
+                let (routes, scenario) = (self.routes.clone(), scenario.clone());
+                plays.spawn(async move {
+                    let played = play(&routes, &format!("root-{number}"), &scenario).await;
+                    drop(place);
+                    played
+                });
+            }
+            while let Some(played) = plays.join_next().await {
+                tell(played.expect("a play is never aborted"));
+            }
+        });
+    }
+
+    /// Plays them and compares with what is expected. What differs is played once more, alone.
+    pub(crate) fn compare(&self, pairs: Vec<(Scenario, Outcome)>) -> Tally {
+        let (scenarios, expected): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let expected: BTreeMap<u64, Outcome> = expected.into_iter().map(|trace| (trace.id(), trace)).collect();
+        let mut tally = Tally::default();
+        let mut differing = BTreeSet::new();
+        self.play_all(&scenarios, AT_A_TIME, |actual| {
+            let expected = &expected[&actual.id()];
+            if matches!(actual, Outcome::Skipped { .. }) || differences(expected, &actual).is_empty() {
+                tally.count(expected, Some(&actual));
+            } else {
+                differing.insert(actual.id());
+            }
+        });
+        let again: Vec<Scenario> =
+            scenarios.iter().filter(|scenario| differing.contains(&scenario.id)).cloned().collect();
+        let excused = again.len() <= scenarios.len() / EXCUSED;
+        let again = if excused { &again[..] } else { &again[..again.len().min(EXCUSED)] };
+        self.play_all(again, 1, |actual| {
+            differing.remove(&actual.id());
+            tally.count_again(&expected[&actual.id()], &actual);
+        });
+        for left in differing {
+            tally.count(&expected[&left], None);
+        }
+        tally
+    }
+
+    /// The same with every `nth` of the recorded scenarios.
+    pub(crate) fn compare_recorded(&self, nth: usize) -> io::Result<Tally> {
+        let pairs = archive::read(&archive::path())?.step_by(nth);
+        let pairs = pairs.map(|recorded| recorded.map(|recorded| (recorded.scenario, recorded.trace)));
+        Ok(self.compare(pairs.collect::<io::Result<_>>()?))
+    }
+}
+
+async fn play(routes: &Routes, name: &str, scenario: &Scenario) -> Outcome {
+    let hub = Hub::new();
+    routes.add(name, hub.clone());
+    let system = System::builder().name(name).drain(Duration::ZERO).bare().expect("the settings are good");
+    let outcome = tokio::select! {
+        trace = played(&hub, &system, name, scenario) => Outcome::Trace(trace),
+        why = hub.incomparable() => Outcome::Skipped { id: scenario.id, skipped: why.to_owned() },
+        () = system.sleep_until(system.now() + LIMIT) => {
+            Outcome::Failed { id: scenario.id, error: "it does not come to rest".to_owned() }
+        }
+    };
+    routes.remove(name);
+    system.stop().await;
+    match hub.look(|state| state.incomparable) {
+        Some(why) => Outcome::Skipped { id: scenario.id, skipped: why.to_owned() },
+        None => outcome,
+    }
+}
+
+async fn played(hub: &Arc<Hub>, system: &System, name: &str, scenario: &Scenario) -> Trace {
+    let started = declare::branch(hub, name, "root", &scenario.tree).start(system).await;
+    let mut play = Play::new(hub.clone(), system.clone()).await;
+    play.settle().await;
+    let take_events = || hub.look(|state| state.take_events());
+    let is_up = || hub.look(|state| state.target("root").is_some());
+    let mut steps = vec![Done { op: "start".to_owned(), r: root_started(started), ev: take_events(), dr: None }];
+    for step in &scenario.steps {
+        if !is_up() {
+            break;
+        }
+        let (r, dr) = play.take(step).await;
+        steps.push(Done { op: step.op.name().to_owned(), r, ev: take_events(), dr });
+    }
+    let (mut left, mut stop) = (None, None);
+    if is_up() {
+        left = Some(play.snapshots().await);
+        play.perform(&Op::ParentExit { reason: "shutdown".to_owned() }).await;
+        play.settle().await;
+        stop = Some(take_events());
+    }
+    let living = |state: &mut hub::State| {
+        let living = state.lives.values().filter(|life| life.is_alive());
+        living.map(|life| format!("{}#{}", life.path, life.n)).collect()
+    };
+    Trace { id: scenario.id, steps, left, stop, orphans: hub.look(living) }
+}
+
+fn root_started(started: Result<crashworthy_runtime::Pid, StartError>) -> Value {
+    match started {
+        Ok(_) => json!("ok"),
+        Err(StartError::Failed(reason)) => json!(format!("error:{}", reasons::erlangs(&reason.to_string()))),
+        Err(other) => json!(format!("error:{other}")),
+    }
+}
+
+/// What cannot be said to a running system, or is different on purpose, if the scenario has it.
+fn inexpressible(scenario: &Scenario) -> Option<&'static str> {
+    let trees = scenario.trees();
+    let any = |odd: fn(&&Tree) -> bool| trees.iter().copied().any(|tree| odd(&tree));
+    let of_supervisors = |tree: &&Tree| {
+        tree.flags.is_dynamic()
+            && tree.children.iter().any(|child| child.kind == crashworthy_supervisor::Kind::Supervisor)
+    };
+    let auto = |tree: &&Tree| {
+        tree.flags.is_dynamic() && tree.flags.auto_shutdown != crashworthy_supervisor::AutoShutdown::Never
+    };
+    if any(|tree| !on_core::is_valid(tree)) {
+        Some("trees are checked as a whole, before anything starts")
+    } else if any(|tree| !tree.start.is_empty()) {
+        Some("a supervisor's start cannot decline")
+    } else if any(of_supervisors) {
+        Some("the children of a dynamic supervisor are actors of one type")
+    } else if any(auto) {
+        Some("a dynamic supervisor has no automatic shutdown, as in later releases of OTP")
+    } else {
+        None
+    }
+}
