@@ -11,6 +11,7 @@ use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 use crate::core::{CallError, Counts, Request, Response, Target};
 use crate::launch::{Launch, Launchers, Once, START_WITHIN, Static};
+use crate::management::Management;
 use crate::manager::{Answer, Blueprint, Manager, Order};
 use crate::strategy::{Flags, Strategy};
 use crate::supervisor::settle;
@@ -203,6 +204,12 @@ impl<A: Actor> Dynamic<A> {
             Response::Counts(counts) => Ok(counts),
             _ => unreachable!("a count is answered by a count"),
         }
+    }
+
+    /// A handle to ask the supervisor about its children. They have no names: whoever wants one to end knows its pid, and
+    /// [`stop`](Self::stop)s it; what is asked by name is refused with [`CallError::Dynamic`].
+    pub fn management(&self) -> Management {
+        Management::new(self.slot.address())
     }
 
     async fn call(&self, order: impl FnOnce(crashworthy_runtime::Reply<Answer>) -> Order) -> Result<Answer, AskError> {

@@ -251,3 +251,19 @@ fn the_specification_of_a_child_can_be_asked_for() {
          reply not_found",
     );
 }
+
+#[test]
+fn specifications_are_checked_without_a_supervisor() {
+    use crate::child_spec::{ChildSpec, Restart, Rule};
+    use crate::core::{Broken, check as broken};
+
+    let significant = ChildSpec::worker("a").restart(Restart::Transient).significant();
+    // Without a supervisor nobody knows that it never ends by itself.
+    assert_eq!(broken(&[significant.clone(), ChildSpec::worker("b")]), None);
+    let of = |child: &str, rule| Some(Broken { child: Some(child.into()), rule });
+    assert_eq!(broken(&[ChildSpec::worker("b").significant()]), of("b", Rule::SignificantPermanent));
+    assert_eq!(broken(&[significant.clone(), significant]), of("a", Rule::DuplicateId));
+    assert_eq!(broken(&[ChildSpec::worker("")]), of("", Rule::EmptyName));
+    // The first is told.
+    assert_eq!(broken(&[ChildSpec::worker("a/b"), ChildSpec::worker("")]), of("a/b", Rule::SlashInName));
+}
