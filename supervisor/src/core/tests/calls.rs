@@ -259,11 +259,13 @@ fn specifications_are_checked_without_a_supervisor() {
 
     let significant = ChildSpec::worker("a").restart(Restart::Transient).significant();
     // Without a supervisor nobody knows that it never ends by itself.
-    assert_eq!(broken(&[significant.clone(), ChildSpec::worker("b")]), None);
+    assert_eq!(broken(&[significant.clone(), ChildSpec::worker("b")], None), None);
     let of = |child: &str, rule| Some(Broken { child: Some(child.into()), rule });
-    assert_eq!(broken(&[ChildSpec::worker("b").significant()]), of("b", Rule::SignificantPermanent));
-    assert_eq!(broken(&[significant.clone(), significant]), of("a", Rule::DuplicateId));
-    assert_eq!(broken(&[ChildSpec::worker("")]), of("", Rule::EmptyName));
+    let never = Some(crate::strategy::AutoShutdown::Never);
+    assert_eq!(broken(std::slice::from_ref(&significant), never), of("a", Rule::SignificantUnderNever));
+    assert_eq!(broken(&[ChildSpec::worker("b").significant()], None), of("b", Rule::SignificantPermanent));
+    assert_eq!(broken(&[significant.clone(), significant.clone()], None), of("a", Rule::DuplicateId));
+    assert_eq!(broken(&[ChildSpec::worker("")], None), of("", Rule::EmptyName));
     // The first is told.
-    assert_eq!(broken(&[ChildSpec::worker("a/b"), ChildSpec::worker("")]), of("a/b", Rule::SlashInName));
+    assert_eq!(broken(&[ChildSpec::worker("a/b"), ChildSpec::worker("")], None), of("a/b", Rule::SlashInName));
 }
