@@ -25,7 +25,7 @@
 //! a broken tree: the supervision tree is not valid: shop/till: an earlier child of the same supervisor has this name
 //! ```
 //!
-//! Next: `testing`.
+//! Next: `many`.
 
 use std::sync::Arc;
 

@@ -119,7 +119,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
     let ties = core.ties.lock();
     if let Some(tied) = ties.look() {
         shot.parent = tied.parent.as_ref().map(|(pid, _)| *pid);
-        shot.links = tied.links.keys().copied().collect();
+        shot.links = tied.links.pids();
         shot.monitors = tied.monitors.values().map(|(pid, _)| *pid).collect();
         shot.watchers = tied.watchers.keys().map(|(pid, _)| *pid).collect();
         shot.children = tied.children.keys().copied().collect();

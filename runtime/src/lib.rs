@@ -29,6 +29,7 @@ mod inbox;
 mod inspect;
 mod kinds;
 mod lane;
+mod links;
 mod message;
 mod names;
 mod pending;

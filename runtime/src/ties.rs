@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cell::AnyCell;
+use crate::links::Links;
 use crate::pid::{ActorId, Pid};
 use crate::signal::{Down, MonitorRef};
 
@@ -37,7 +38,7 @@ pub(crate) struct Tied {
     pub(crate) path: Option<Arc<str>>,
     /// Who started it and was linked to it from before its `init`: not signalled if that fails.
     pub(crate) starter: Option<Pid>,
-    pub(crate) links: BTreeMap<Pid, Weak<dyn AnyCell>>,
+    pub(crate) links: Links,
     /// Who watches this incarnation.
     pub(crate) watchers: BTreeMap<(Pid, MonitorRef), Watcher>,
     /// Whom this incarnation watches.
@@ -97,12 +98,12 @@ impl Ties {
     }
 
     pub(crate) fn is_linked(&self, other: Pid) -> bool {
-        self.tied.as_ref().is_some_and(|tied| tied.links.contains_key(&other))
+        self.tied.as_ref().is_some_and(|tied| tied.links.has(other))
     }
 
     /// Removes the link to `other`; false if there was none.
     pub(crate) fn unlink(&mut self, other: Pid) -> bool {
-        self.tied.as_mut().is_some_and(|tied| tied.links.remove(&other).is_some())
+        self.tied.as_mut().is_some_and(|tied| tied.links.remove(other))
     }
 
     /// Ends a monitor of this incarnation.

@@ -125,12 +125,6 @@ impl<A: Actor> Dynamic<A> {
         self
     }
 
-    /// A handle that asks for its children. Those have no names: what needs one is refused with
-    /// [`CallError::Dynamic`].
-    pub fn management(&self) -> Management {
-        Management::new(self.slot.address())
-    }
-
     /// Starts a child and waits for its `init`.
     ///
     /// # Errors
@@ -210,6 +204,12 @@ impl<A: Actor> Dynamic<A> {
             Response::Counts(counts) => Ok(counts),
             _ => unreachable!("a count is answered by a count"),
         }
+    }
+
+    /// A handle to ask the supervisor about its children. They have no names: whoever wants one to end knows its pid, and
+    /// [`stop`](Self::stop)s it; what is asked by name is refused with [`CallError::Dynamic`].
+    pub fn management(&self) -> Management {
+        Management::new(self.slot.address())
     }
 
     async fn call(&self, order: impl FnOnce(crashworthy_runtime::Reply<Answer>) -> Order) -> Result<Answer, AskError> {

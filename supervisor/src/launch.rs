@@ -56,7 +56,8 @@ where
     fn close(&self, cx: &Context<Manager>, gone: bool) {
         if self.begun || !self.reusable {
             cx.close(&self.slot, gone && !self.reusable);
-            if gone {
+            // A slot that is gone for good has no other parent.
+            if gone && self.reusable {
                 cx.release(&self.slot);
             }
         }

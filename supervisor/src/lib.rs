@@ -9,6 +9,7 @@ mod child;
 mod child_spec;
 pub mod core;
 mod dynamic;
+mod index;
 mod intensity;
 mod launch;
 mod log;

@@ -13,6 +13,7 @@ use crashworthy_runtime::{
 
 use crate::child_spec::{ChildSpec, Shutdown};
 use crate::core::{Action, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
+use crate::index::Index;
 use crate::launch::{Launch, Launchers};
 use crate::reap::{Reaper, Stuck, outwait, reap, within};
 use crate::tree::{Members, Tree};
@@ -57,7 +58,7 @@ impl Message for Order {
 pub(crate) struct Manager {
     path: Arc<str>,
     core: Core<Pid, ExitReason>,
-    launchers: BTreeMap<ChildKey, Box<dyn Launch>>,
+    launchers: Index<ChildKey, Box<dyn Launch>>,
     /// Names of the children, for paths in texts.
     names: BTreeMap<Pid, Arc<str>>,
     calls: BTreeMap<CallId, Reply<Answer>>,
@@ -147,7 +148,11 @@ impl Actor for Manager {
 
 impl Manager {
     fn new(blueprint: Blueprint, seed: u64) -> Result<Self, Exit> {
-        let Blueprint { path, tree, launchers } = blueprint;
+        let Blueprint { path, tree, launchers: brought } = blueprint;
+        let mut launchers = Index::default();
+        for (key, launcher) in (0..).zip(brought.0) {
+            launchers.insert(ChildKey(key), launcher);
+        }
         let spec = match tree.members {
             Members::Dynamic { template, max_children } => Spec::dynamic(tree.flags, template, max_children),
             named => Spec::new(tree.flags, named.specs()),
@@ -155,7 +160,7 @@ impl Manager {
         Ok(Self {
             path,
             core: Core::new(spec?).seeded(seed),
-            launchers: (0..).map(ChildKey).zip(launchers.0).collect(),
+            launchers,
             names: BTreeMap::new(),
             calls: BTreeMap::new(),
             next_call: 0,
@@ -226,13 +231,10 @@ impl Manager {
         match action {
             Action::Start { .. } | Action::Exit { .. } => unreachable!("carried out by the loop"),
             Action::Monitor { pid } => self.reaper.watch(pid, cx),
-            Action::Signal { pid, signal } => {
-                let path = self.path_of(pid);
-                match signal {
-                    ExitSignal::Shutdown => self.reaper.ask(pid, cx),
-                    ExitSignal::Kill => self.reaper.kill(pid, path, cx),
-                }
-            }
+            Action::Signal { pid, signal } => match signal {
+                ExitSignal::Shutdown => self.reaper.ask(pid, cx),
+                ExitSignal::Kill => self.reaper.kill(pid, self.path_of(pid), cx),
+            },
             Action::Unlink { pid } => {
                 cx.unlink(pid);
                 // Its exit signal, if it came, was preferred to the monitor's word already.

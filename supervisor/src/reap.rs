@@ -1,6 +1,6 @@
 //! Ending children: asked, then killed, then abandoned. No wait here is without an end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Abandoned, Context, Down, ExitReason, Pid, Straggler, System, Whereabouts};
 use tokio::sync::mpsc;
 
+use crate::index::Index;
 use crate::manager::Manager;
 
 /// How long a killed child may take to come to its next await before its slot is taken from it.
@@ -22,7 +23,7 @@ const TRIES: u32 = 100;
 pub(crate) struct Reaper {
     to: mpsc::UnboundedSender<Down>,
     downs: mpsc::UnboundedReceiver<Down>,
-    stopping: BTreeMap<Pid, Stopping>,
+    stopping: Index<Pid, Stopping>,
     /// When the slot of whom is to be taken, if it was killed and has not ended.
     due: BTreeSet<(Duration, Pid)>,
 }
@@ -31,7 +32,8 @@ pub(crate) struct Reaper {
 #[derive(Default)]
 struct Stopping {
     asked: Option<Duration>,
-    killed: Option<Killed>,
+    /// Of few, usually.
+    killed: Option<Box<Killed>>,
 }
 
 struct Killed {
@@ -63,7 +65,7 @@ pub(crate) struct Reaped {
 impl Reaper {
     pub(crate) fn new() -> Self {
         let (to, downs) = mpsc::unbounded_channel();
-        Self { to, downs, stopping: BTreeMap::new(), due: BTreeSet::new() }
+        Self { to, downs, stopping: Index::default(), due: BTreeSet::new() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -92,7 +94,7 @@ impl Reaper {
         if let Some(stopping) = self.stopping.get_mut(&pid) {
             // Before it is killed: what it had in hand is forgotten then.
             let hung = cx.system().whereabouts(pid);
-            stopping.killed = Some(Killed { path, at: now, abandon_at: now + GRACE, tries: 0, hung });
+            stopping.killed = Some(Box::new(Killed { path, at: now, abandon_at: now + GRACE, tries: 0, hung }));
             self.due.insert((now + GRACE, pid));
         }
         cx.kill(pid);
@@ -112,11 +114,13 @@ impl Reaper {
         loop {
             let abandon_at = self.due.first().map(|(at, _)| *at);
             let until = timeout.into_iter().chain(abandon_at).min();
-            let down = match until {
-                Some(until) => before(&system, until, self.downs.recv()).await,
-                None => Some(self.downs.recv().await),
+            let down = match (self.downs.try_recv(), until) {
+                // No need to look at the clock.
+                (Ok(down), _) => Some(down),
+                (Err(_), Some(until)) => before(&system, until, self.downs.recv()).await.flatten(),
+                (Err(_), None) => self.downs.recv().await,
             };
-            if let Some(Some(down)) = down {
+            if let Some(down) = down {
                 if let Some(stopping) = self.stopping.remove(&down.pid) {
                     if let Some(killed) = &stopping.killed {
                         self.due.remove(&(killed.abandon_at, down.pid));
@@ -174,6 +178,7 @@ impl Stopping {
             // It ended in its own way just before.
             (_, Some(_)) if reason != ExitReason::Killed => None,
             (asked, Some(killed)) => {
+                let killed = *killed;
                 let after = killed.at.saturating_sub(asked.unwrap_or(killed.at));
                 Some(Straggler::given_up(killed.path, pid, abandoned, after, killed.hung, now))
             }

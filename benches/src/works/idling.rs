@@ -1,11 +1,11 @@
 //! idle-memory: what an actor that waits for its first message keeps resident. Runs in a process of its own: see `versus::child`.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::support::{Wrong, check};
+use crate::crowd::resident;
 use crate::peer::{Behaviour, Lane, Next, Peer};
 
 /// Actors spawned between two looks at the memory, at most.
@@ -96,11 +96,4 @@ async fn grow<P: Peer>(
     while ledger.started.load(Ordering::Relaxed) < *spawned as u64 {
         tokio::task::yield_now().await;
     }
-}
-
-/// The resident set of this process, in bytes; 0 where there is no `/proc`.
-fn resident() -> u64 {
-    const PAGE: u64 = 4_096;
-    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE
 }

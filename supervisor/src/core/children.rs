@@ -1,12 +1,15 @@
 //! The children of one supervisor in start order, found by key, name or incarnation.
+//!
+//! Each knows its neighbours in the start order, so that adding one at the end, removing one anywhere and finding one cost
+//! the same among ten as among a million; nothing but a walk over all takes longer when there are more.
 
-use std::collections::BTreeMap;
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use super::action::Place;
 use super::event::{ChildKey, Identity};
 use crate::child_spec::ChildSpec;
+use crate::index::Index;
 
 /// One child.
 #[derive(Clone, Debug)]
@@ -14,15 +17,18 @@ pub(super) struct Child<P> {
     pub(super) spec: Arc<ChildSpec>,
     pub(super) attempts: u64,
     place: Place<P>,
+    before: Option<ChildKey>,
+    after: Option<ChildKey>,
 }
 
 impl<P: Identity> Child<P> {
-    pub(super) fn new(spec: Arc<ChildSpec>) -> Self {
-        Self { spec, attempts: 0, place: Place::Down }
-    }
-
     pub(super) fn place(&self) -> Place<P> {
         self.place
+    }
+
+    /// Who comes after it in the start order.
+    pub(super) fn after(&self) -> Option<ChildKey> {
+        self.after
     }
 }
 
@@ -32,11 +38,15 @@ impl<P: Identity> Child<P> {
 /// and holds it.
 #[derive(Clone, Debug)]
 pub(super) struct Children<P> {
-    by_key: BTreeMap<ChildKey, Child<P>>,
-    by_name: BTreeMap<Arc<str>, ChildKey>,
-    by_pid: BTreeMap<P, ChildKey>,
+    by_key: Index<ChildKey, Child<P>>,
+    by_name: Index<Arc<str>, ChildKey>,
+    by_pid: Index<P, ChildKey>,
+    first: Option<ChildKey>,
+    last: Option<ChildKey>,
     running: usize,
     restarting: usize,
+    /// Significant children that run or are being restarted.
+    significant: usize,
     named: bool,
 }
 
@@ -44,27 +54,34 @@ impl<P: Identity> Children<P> {
     /// No children yet, with names to be or without.
     pub(super) fn new(named: bool) -> Self {
         Self {
-            by_key: BTreeMap::new(),
-            by_name: BTreeMap::new(),
-            by_pid: BTreeMap::new(),
+            by_key: Index::default(),
+            by_name: Index::default(),
+            by_pid: Index::default(),
+            first: None,
+            last: None,
             running: 0,
             restarting: 0,
+            significant: 0,
             named,
         }
     }
 
     pub(super) fn add(&mut self, key: ChildKey, spec: Arc<ChildSpec>) {
-        assert!(self.by_key.last_key_value().is_none_or(|(last, _)| *last < key), "keys grow in start order");
+        assert!(self.last.is_none_or(|last| last < key), "keys grow in start order");
         if self.named {
             let earlier = self.by_name.insert(spec.id.clone(), key);
             assert!(earlier.is_none(), "names are unique in a supervisor");
         }
-        self.by_key.insert(key, Child::new(spec));
+        let before = self.last.replace(key);
+        *self.after_slot(before) = Some(key);
+        self.by_key.insert(key, Child { spec, attempts: 0, place: Place::Down, before, after: None });
     }
 
     pub(super) fn remove(&mut self, key: ChildKey) {
         self.put(key, Place::Down);
         let child = self.by_key.remove(&key).expect("put has found it");
+        *self.after_slot(child.before) = child.after;
+        *self.before_slot(child.after) = child.before;
         if self.named {
             self.by_name.remove(&child.spec.id);
         }
@@ -74,6 +91,10 @@ impl<P: Identity> Children<P> {
     pub(super) fn put(&mut self, key: ChildKey, place: Place<P>) -> Place<P> {
         let child = self.by_key.get_mut(&key).expect("only a child that is here is moved");
         let before = std::mem::replace(&mut child.place, place);
+        if child.spec.significant {
+            self.significant -= usize::from(!matches!(before, Place::Down));
+            self.significant += usize::from(!matches!(place, Place::Down));
+        }
         match before {
             Place::Running(_) => self.running -= 1,
             Place::Restarting(_) => self.restarting -= 1,
@@ -118,15 +139,24 @@ impl<P: Identity> Children<P> {
         self.by_pid.get(&pid).copied()
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (ChildKey, &Child<P>)> {
-        self.by_key.iter().map(|(key, child)| (*key, child))
+    pub(super) fn first(&self) -> Option<ChildKey> {
+        self.first
     }
 
-    pub(super) fn range(
-        &self,
-        range: impl RangeBounds<ChildKey>,
-    ) -> impl DoubleEndedIterator<Item = (ChildKey, &Child<P>)> {
-        self.by_key.range(range).map(|(key, child)| (*key, child))
+    /// In start order.
+    pub(super) fn iter(&self) -> Walk<'_, P> {
+        Walk { children: self, next: self.first, last: self.last }
+    }
+
+    /// A part of the start order whose ends are children, or its own ends.
+    pub(super) fn range(&self, range: impl RangeBounds<ChildKey>) -> Walk<'_, P> {
+        let end = |bound: Bound<&ChildKey>, open: Option<ChildKey>| match bound {
+            Bound::Included(key) => Some(*key),
+            Bound::Unbounded => open,
+            Bound::Excluded(_) => unreachable!("a fate is shared by the child that has it"),
+        };
+        let (next, last) = (end(range.start_bound(), self.first), end(range.end_bound(), self.last));
+        Walk { children: self, next, last }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -140,6 +170,67 @@ impl<P: Identity> Children<P> {
     pub(super) fn restarting(&self) -> usize {
         self.restarting
     }
+
+    /// How many significant children run or are being restarted.
+    pub(super) fn significant(&self) -> usize {
+        self.significant
+    }
+
+    /// Where it is written who comes after this child; nobody: who is the first.
+    fn after_slot(&mut self, before: Option<ChildKey>) -> &mut Option<ChildKey> {
+        match before {
+            Some(key) => &mut self.by_key.get_mut(&key).expect("neighbours are here").after,
+            None => &mut self.first,
+        }
+    }
+
+    /// Where it is written who comes before this child; nobody: who is the last.
+    fn before_slot(&mut self, after: Option<ChildKey>) -> &mut Option<ChildKey> {
+        match after {
+            Some(key) => &mut self.by_key.get_mut(&key).expect("neighbours are here").before,
+            None => &mut self.last,
+        }
+    }
+}
+
+/// Children from one to another, from both ends.
+pub(super) struct Walk<'c, P> {
+    children: &'c Children<P>,
+    next: Option<ChildKey>,
+    last: Option<ChildKey>,
+}
+
+impl<'c, P: Identity> Walk<'c, P> {
+    fn step(&mut self, from: Option<ChildKey>) -> Option<(ChildKey, &'c Child<P>)> {
+        let key = from?;
+        let child = self.children.get(key).expect("walks are along neighbours");
+        if self.next == self.last {
+            (self.next, self.last) = (None, None);
+        }
+        Some((key, child))
+    }
+}
+
+impl<'c, P: Identity> Iterator for Walk<'c, P> {
+    type Item = (ChildKey, &'c Child<P>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, child) = self.step(self.next)?;
+        if self.next.is_some() {
+            self.next = child.after;
+        }
+        Some((key, child))
+    }
+}
+
+impl<P: Identity> DoubleEndedIterator for Walk<'_, P> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let (key, child) = self.step(self.last)?;
+        if self.last.is_some() {
+            self.last = child.before;
+        }
+        Some((key, child))
+    }
 }
 
 /// The incarnation that a child is known by.
@@ -148,5 +239,67 @@ fn known<P: Copy>(place: &Place<P>) -> Option<P> {
         Place::Running(pid) => Some(*pid),
         Place::Restarting(before) => *before,
         Place::Down => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::Strategy;
+
+    fn keys<'c>(walk: impl Iterator<Item = (ChildKey, &'c Child<u32>)>) -> Vec<u64> {
+        walk.map(|(key, _)| key.0).collect()
+    }
+
+    fn five() -> Children<u32> {
+        let mut children = Children::new(false);
+        let spec = Arc::new(ChildSpec::worker("w"));
+        for key in 0..5 {
+            children.add(ChildKey(key), spec.clone());
+        }
+        children
+    }
+
+    #[test]
+    fn the_start_order_stays_whoever_is_removed() {
+        for gone in 0..5 {
+            let mut children = five();
+            children.remove(ChildKey(gone));
+            let left: Vec<u64> = (0..5).filter(|key| *key != gone).collect();
+            assert_eq!(keys(children.iter()), left);
+            assert_eq!(keys(children.iter().rev()), left.iter().rev().copied().collect::<Vec<_>>());
+            children.add(ChildKey(5), Arc::new(ChildSpec::worker("w")));
+            assert_eq!(keys(children.iter()).last(), Some(&5));
+            for key in keys(children.iter()) {
+                children.remove(ChildKey(key));
+            }
+            assert_eq!((keys(children.iter()), children.len()), (vec![], 0));
+            children.add(ChildKey(9), Arc::new(ChildSpec::worker("w")));
+            assert_eq!(keys(children.iter().rev()), [9]);
+        }
+    }
+
+    #[test]
+    fn a_fate_is_a_part_of_the_start_order() {
+        let mut children = five();
+        children.remove(ChildKey(3));
+        let of = |strategy: Strategy, key| keys(children.range(strategy.fate(ChildKey(key))));
+        assert_eq!(of(Strategy::OneForOne, 2), [2]);
+        assert_eq!(of(Strategy::RestForOne, 2), [2, 4]);
+        assert_eq!(of(Strategy::RestForOne, 4), [4]);
+        assert_eq!(of(Strategy::OneForAll, 2), [0, 1, 2, 4]);
+        assert_eq!(keys(children.range(Strategy::RestForOne.fate(ChildKey(1))).rev()), [4, 2, 1]);
+    }
+
+    #[test]
+    fn a_walk_from_both_ends_meets_everybody_once() {
+        let children = five();
+        let mut walk = children.iter();
+        let mut met = Vec::new();
+        while let Some((key, _)) = walk.next() {
+            met.push(key.0);
+            met.extend(walk.next_back().map(|(key, _)| key.0));
+        }
+        assert_eq!(met, [0, 4, 1, 3, 2]);
     }
 }

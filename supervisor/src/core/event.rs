@@ -1,6 +1,7 @@
 //! What can happen to a supervisor.
 
 use std::fmt::Debug;
+use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +17,8 @@ pub struct ChildKey(pub u64);
 pub struct CallId(pub u64);
 
 /// The identity of one life of a child. Never reused.
-pub trait Identity: Copy + Ord + Debug {}
-impl<P: Copy + Ord + Debug> Identity for P {}
+pub trait Identity: Copy + Ord + Hash + Debug {}
+impl<P: Copy + Ord + Hash + Debug> Identity for P {}
 
 /// What a core must know about exit reasons, and the two it makes itself.
 pub trait Reason: Clone + PartialEq + Debug {

@@ -184,6 +184,9 @@ impl<P: Identity, R: Reason> Core<P, R> {
 
     /// The next thing to do, if there is any.
     pub fn poll_action(&mut self) -> Option<Action<P, R>> {
+        if self.actions.is_empty() {
+            self.ask_next();
+        }
         self.actions.pop_front()
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::action::Response;
+use super::action::{ExitSignal, Response};
 use super::event::{CallId, ChildKey};
 
 /// One step of a plan.
@@ -56,7 +56,18 @@ pub(super) enum Awaited<P, R> {
     /// A stopped child's `Down`.
     Stop { child: ChildKey, pid: P, then: Then, deadline: Option<Duration> },
     /// The `Down` of everybody.
-    StopAll { deadline: Option<Duration>, tally: Tally<R> },
+    StopAll { deadline: Option<Duration>, tally: Tally<R>, asking: Option<Asking> },
+}
+
+/// How far a signal to all children has come: they are asked one by one as actions are polled, so that a million children
+/// are no million actions at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asking {
+    /// Who is next: still here.
+    pub(super) next: ChildKey,
+    pub(super) signal: ExitSignal,
+    /// They are monitored, too: nobody has asked them before.
+    pub(super) monitor: bool,
 }
 
 /// How many children ended in which way that is to be reported.

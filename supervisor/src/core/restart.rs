@@ -108,11 +108,10 @@ impl<P: Identity, R: Reason> Core<P, R> {
     }
 
     fn significant_ended(&mut self) {
-        let left = || self.children.iter().any(|(_, child)| child.spec.significant && child.place() != Place::Down);
         let over = match self.flags.auto_shutdown {
             AutoShutdown::Never => false,
             AutoShutdown::AnySignificant => true,
-            AutoShutdown::AllSignificant => !left(),
+            AutoShutdown::AllSignificant => self.children.significant() == 0,
         };
         if over {
             self.end(R::shutdown());

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::Core;
 use super::action::{Action, ExitSignal, Place};
+use super::children::Child;
 use super::decide::{Reported, stopped};
 use super::event::{ChildKey, Identity, Reason};
-use super::plan::{Awaited, Step, Tally, Then};
+use super::plan::{Asking, Awaited, Step, Tally, Then};
 use crate::child_spec::Shutdown;
 use crate::report::{Cause, Context, Offender, Report};
 
@@ -40,24 +41,34 @@ impl<P: Identity, R: Reason> Core<P, R> {
 
     pub(super) fn stop_all(&mut self, now: Duration) {
         let Some(template) = &self.template else { unreachable!("named children are stopped one by one") };
-        let shutdown = template.spec.shutdown;
-        let running: Vec<P> = self.children.iter().filter_map(|(_, child)| child.place().pid()).collect();
-        let mut deadline = None;
-        for pid in &running {
-            deadline = self.ask_to_stop(*pid, shutdown, now);
+        let (signal, deadline) = patience(template.spec.shutdown, now);
+        if self.children.running() > 0 {
+            let asking = self.children.first().map(|next| Asking { next, signal, monitor: true });
+            self.awaited = Some(Awaited::StopAll { deadline, tally: Tally::new(), asking });
         }
-        if !running.is_empty() {
-            self.awaited = Some(Awaited::StopAll { deadline, tally: Tally::new() });
+    }
+
+    /// Asks the next child of those that are stopped together. False: there is none.
+    pub(super) fn ask_next(&mut self) -> bool {
+        while let Some(Awaited::StopAll { asking, .. }) = &mut self.awaited
+            && let Some(Asking { next, signal, monitor }) = *asking
+        {
+            let child = self.children.get(next).expect("who is next is here");
+            *asking = child.after().map(|next| Asking { next, signal, monitor });
+            if let Some(pid) = child.place().pid() {
+                if monitor {
+                    self.act(Action::Monitor { pid });
+                }
+                self.act(Action::Signal { pid, signal });
+                return true;
+            }
         }
+        false
     }
 
     /// Monitors and signals; returns when patience ends.
     fn ask_to_stop(&mut self, pid: P, shutdown: Shutdown, now: Duration) -> Option<Duration> {
-        let (signal, deadline) = match shutdown {
-            Shutdown::BrutalKill => (ExitSignal::Kill, None),
-            Shutdown::Within(limit) => (ExitSignal::Shutdown, now.checked_add(limit)),
-            Shutdown::Unlimited => (ExitSignal::Shutdown, None),
-        };
+        let (signal, deadline) = patience(shutdown, now);
         self.act(Action::Monitor { pid });
         self.act(Action::Signal { pid, signal });
         deadline
@@ -71,12 +82,13 @@ impl<P: Identity, R: Reason> Core<P, R> {
             return;
         }
         *deadline = None;
-        let late: Vec<P> = match self.awaited {
-            Some(Awaited::Stop { pid, .. }) => vec![pid],
-            _ => self.children.iter().filter_map(|(_, child)| child.place().pid()).collect(),
-        };
-        for pid in late {
-            self.act(Action::Signal { pid, signal: ExitSignal::Kill });
+        if let Some(Awaited::Stop { pid, .. }) = self.awaited {
+            return self.act(Action::Signal { pid, signal: ExitSignal::Kill });
+        }
+        while self.ask_next() {}
+        if let Some(Awaited::StopAll { asking, .. }) = &mut self.awaited {
+            let first = self.children.first();
+            *asking = first.map(|next| Asking { next, signal: ExitSignal::Kill, monitor: false });
         }
     }
 
@@ -87,19 +99,24 @@ impl<P: Identity, R: Reason> Core<P, R> {
                 self.judge(child, how);
                 self.rest(child, then);
             }
-            Some(Awaited::StopAll { deadline, mut tally }) => {
+            Some(Awaited::StopAll { deadline, mut tally, mut asking }) => {
                 if let Some(child) = self.children.running_as(pid) {
                     let how = self.buried(pid, reason);
                     let spec = self.spec(child);
                     if stopped(spec.restart, spec.shutdown, how.class()) == Reported::Yes {
                         tally.count(how);
                     }
+                    if let Some(was) = asking.filter(|asking| asking.next == child) {
+                        // It has ended before it was to be killed.
+                        let after = self.children.get(child).and_then(Child::after);
+                        asking = after.map(|next| Asking { next, ..was });
+                    }
                     self.rest(child, Then::Leave);
                 }
                 if self.children.running() == 0 {
                     self.report_tally(tally);
                 } else {
-                    self.awaited = Some(Awaited::StopAll { deadline, tally });
+                    self.awaited = Some(Awaited::StopAll { deadline, tally, asking });
                 }
             }
             other => self.awaited = other,
@@ -143,5 +160,14 @@ impl<P: Identity, R: Reason> Core<P, R> {
             let offender = Offender { count: Some(count), ..Offender::new(&spec, Place::Down) };
             self.act(Action::Report(Report { context: Context::ShutdownError, cause, offender }));
         }
+    }
+}
+
+/// How a child is asked to stop, and until when it is waited for.
+fn patience(shutdown: Shutdown, now: Duration) -> (ExitSignal, Option<Duration>) {
+    match shutdown {
+        Shutdown::BrutalKill => (ExitSignal::Kill, None),
+        Shutdown::Within(limit) => (ExitSignal::Shutdown, now.checked_add(limit)),
+        Shutdown::Unlimited => (ExitSignal::Shutdown, None),
     }
 }

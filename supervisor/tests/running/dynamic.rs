@@ -1,10 +1,11 @@
 //! Children that are started on request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crashworthy_runtime::{AskError, ExitReason, Reason, StartError, System};
 use crashworthy_supervisor::core::CallError;
-use crashworthy_supervisor::{AutoShutdown, Dynamic, IntoChild, ManageError, Restart, Shutdown, Supervisor};
+use crashworthy_supervisor::{AutoShutdown, Backoff, Dynamic, IntoChild, ManageError, Restart, Shutdown, Supervisor};
 use tokio::sync::Notify;
 
 use crate::world::{Diary, Job, MS, Nurse, SECOND, Worker, counted, held, over, soon, until};
@@ -230,4 +231,47 @@ async fn what_a_supervisor_is_to_the_one_above_it_is_told_to_it_as_a_child() {
     // It gives up at once, for good, and takes the top with it.
     assert_eq!(soon(system.ended()).await.reason, Some(ExitReason::Shutdown));
     diary.reads("+a, -a crashed").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_children_are_shown_newest_first_and_have_no_names() {
+    let diary = Diary::new();
+    let crowd = Dynamic::<Worker>::named("crowd").restart(Restart::Permanent);
+    let management = crowd.management();
+    let system = with(&crowd).await;
+    let a = soon(crowd.start(Nurse::new("a", &diary))).await.expect("it starts");
+    let b = soon(crowd.start(Nurse::new("b", &diary))).await.expect("it starts");
+    let shown = soon(management.which_children()).await.expect(ANSWERS);
+    let places: Vec<_> = shown.iter().map(|child| (child.id.as_deref(), child.place.pid())).collect();
+    assert_eq!(places, [(None, Some(b.pid())), (None, Some(a.pid()))]);
+    assert_eq!(soon(management.count_children()).await.expect(ANSWERS).specs, 1);
+    // The name of all of them is that of their kind.
+    assert_eq!(soon(management.child_spec("crowd")).await.expect(ANSWERS).restart, Restart::Permanent);
+    for refused in [
+        soon(management.terminate_child("a")).await,
+        soon(management.restart_child("a")).await.map(drop),
+        soon(management.delete_child("a")).await,
+    ] {
+        assert_eq!(refused, Err(ManageError::Refused(CallError::Dynamic)));
+    }
+    over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_waits_for_its_restart_is_stopped_by_the_incarnation_before() {
+    let mut diary = Diary::new();
+    let never = Duration::from_secs(1 << 32);
+    let crowd = Dynamic::<Worker>::named("crowd").restart(Restart::Permanent).backoff(Backoff::new(never, never));
+    let system = with(&crowd).await;
+    let a = soon(crowd.start(Nurse::new("a", &diary))).await.expect("it starts");
+    let before = a.pid();
+    a.tell(Job::Crash).expect("it can be told");
+    diary.reads("+a, -a crashed").await;
+    soon(async { while crowd.count().await.expect(ANSWERS).active > 0 {} }).await;
+    assert_eq!(soon(crowd.count()).await.expect(ANSWERS).workers, 1, "it is to come back");
+    assert!(soon(crowd.stop(before)).await.expect(ANSWERS));
+    assert_eq!(soon(crowd.count()).await.expect(ANSWERS).workers, 0);
+    until(|| a.tell(Job::Count).is_err_and(|gone| gone.why.reason == Reason::Gone)).await;
+    over(system).await;
+    diary.is_read();
 }

@@ -1,10 +1,12 @@
 //! Changing a running supervisor.
 
+use std::sync::Arc;
+
 use crashworthy_runtime::{AskError, Reason, Slot, System};
 use crashworthy_supervisor::core::{CallError, Place};
 use crashworthy_supervisor::{ManageError, Restart, Rule, SlotExt, Supervisor};
 
-use crate::world::{Diary, Job, Nurse, Worker, crash, over, soon, worker};
+use crate::world::{Diary, Job, Nurse, Worker, crash, lawful, over, soon, worker};
 
 const ANSWERS: &str = "the supervisor answers";
 
@@ -124,4 +126,22 @@ async fn before_the_start_and_after_the_end_calls_are_refused() {
     over(system).await;
     let reason = refused(soon(management.count_children()).await);
     assert!(matches!(reason, Reason::Draining | Reason::Stopped | Reason::Gone), "{reason:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_its_supervisor_does_not_live_to_answer_is_unanswered() {
+    let mut diary = Diary::new();
+    let top = Supervisor::one_for_one("top");
+    let management = top.management();
+    let system = System::start(top).await.expect("it starts");
+    let pid = system.snapshot().actors[0].pid;
+    let (a, ak) = worker("a", &diary);
+    let slow = Nurse { gate: Some(Arc::default()), ..ak };
+    let call = tokio::spawn(async move { management.start_child(a.child(slow)).await });
+    diary.reads("a waits").await;
+    system.kill(pid);
+    let answer = soon(call).await.expect("no panic");
+    assert!(matches!(answer, Err(ManageError::Unanswered(AskError::Died | AskError::Unanswered))), "{answer:?}");
+    soon(system.ended()).await;
+    lawful(&system).await;
 }

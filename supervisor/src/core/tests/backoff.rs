@@ -420,14 +420,12 @@ fn ten_thousand_children_of_a_dead_dependency_do_not_restart_in_step() {
 #[test]
 fn memory_of_waits_goes_with_the_child() {
     let mut core = begun(dynamic(SHORT, u32::MAX), 0);
-    let mut pid = 0;
-    for _ in 0..100 {
+    for pid in 0..100 {
         let child = core.next_key();
         core.handle(Duration::ZERO, Event::Call(CallId(0), Request::StartDynamic { child }));
         core.handle(Duration::ZERO, Event::Started { child, pid });
         core.handle(Duration::ZERO, Event::Exited { pid, reason: Term("boom".into()) });
         core.handle(Duration::ZERO, Event::Call(CallId(0), Request::TerminateChild(Target::Pid(pid))));
-        pid += 1;
     }
     assert_eq!(core.poll_timeout(), None);
     assert!(core.waits.is_empty());

@@ -251,3 +251,21 @@ fn the_specification_of_a_child_can_be_asked_for() {
          reply not_found",
     );
 }
+
+#[test]
+fn specifications_are_checked_without_a_supervisor() {
+    use crate::child_spec::{ChildSpec, Restart, Rule};
+    use crate::core::{Broken, check as broken};
+
+    let significant = ChildSpec::worker("a").restart(Restart::Transient).significant();
+    // Without a supervisor nobody knows that it never ends by itself.
+    assert_eq!(broken(&[significant.clone(), ChildSpec::worker("b")], None), None);
+    let of = |child: &str, rule| Some(Broken { child: Some(child.into()), rule });
+    let never = Some(crate::strategy::AutoShutdown::Never);
+    assert_eq!(broken(std::slice::from_ref(&significant), never), of("a", Rule::SignificantUnderNever));
+    assert_eq!(broken(&[ChildSpec::worker("b").significant()], None), of("b", Rule::SignificantPermanent));
+    assert_eq!(broken(&[significant.clone(), significant.clone()], None), of("a", Rule::DuplicateId));
+    assert_eq!(broken(&[ChildSpec::worker("")], None), of("", Rule::EmptyName));
+    // The first is told.
+    assert_eq!(broken(&[ChildSpec::worker("a/b"), ChildSpec::worker("")], None), of("a/b", Rule::SlashInName));
+}

@@ -9,6 +9,7 @@ mod random;
 mod reference;
 mod replay;
 mod restarting;
+mod scale;
 mod significant;
 mod starting;
 mod stopping;
