@@ -94,6 +94,7 @@ impl Task {
         Fut: Future<Output = Result<(), Exit>> + Send + 'static,
     {
         // Neither `args` nor `run` need be `Sync`: they are taken under a lock, for the moment of the call.
+        #[expect(clippy::disallowed_types, reason = "the shell's, held for the moment of a call")]
         let kit = parking_lot::Mutex::new((args, run));
         let job = Job(Arc::new(move |cx| {
             let (args, run) = &*kit.lock();

@@ -5,6 +5,7 @@ mod calls;
 mod dynamic;
 mod every_history;
 mod history;
+mod invariants;
 mod random;
 mod reference;
 mod replay;

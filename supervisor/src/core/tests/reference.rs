@@ -342,7 +342,8 @@ impl<'a, C: Choose> Reference<'a, C> {
         let letter = letters[self.choices.choose(letters.len())];
         let period = self.flags.intensity.period;
         let pause = if self.limits.time {
-            [Duration::ZERO, period, period + Duration::from_nanos(1)][self.choices.choose(3)]
+            let nano = Duration::from_nanos(1);
+            [Duration::ZERO, period, period + nano, period - nano][self.choices.choose(4)]
         } else {
             Duration::ZERO
         };

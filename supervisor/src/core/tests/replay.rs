@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::*;
 use super::history::{End, Letter, Line, Outcome, Trace, Why};
+use super::invariants::{Broken, Watch};
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 
 struct Replay<'a> {
@@ -15,18 +16,9 @@ struct Replay<'a> {
     up: BTreeMap<u32, ChildKey>,
     calls: u64,
     replies: u64,
-    /// The last child started, or stopped, if nothing else has happened since.
-    row: Row,
-    /// Whether a letter arrived during a step, to be read in its own time: a new row may begin anywhere.
-    interrupted: bool,
+    /// Who checks the invariants.
+    watch: Watch,
     names: BTreeMap<ChildKey, (std::sync::Arc<str>, Shutdown)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Row {
-    Starts(ChildKey),
-    Stops(ChildKey),
-    Neither,
 }
 
 /// Plays this history on a core.
@@ -45,15 +37,13 @@ pub(super) fn replay(flags: Flags, children: &[ChildSpec], trace: &Trace) {
         up: BTreeMap::new(),
         calls: 0,
         replies: 0,
-        row: Row::Neither,
-        interrupted: false,
+        watch: Watch::new(flags, children),
     };
-    replay.core.handle(Duration::ZERO, Event::Begin);
+    replay.event(Event::Begin);
     let mut lines = trace.iter();
     while let Some(line) = lines.next() {
         match line {
             Line::Arrives(pause, letter) => {
-                (replay.row, replay.interrupted) = (Row::Neither, false);
                 replay.arrives(*pause, *letter);
             }
             Line::Start(key) => replay.start(ChildKey(*key), &mut lines),
@@ -70,17 +60,26 @@ impl Replay<'_> {
     /// The next action that the reference knows of.
     fn next(&mut self) -> Option<Action<u32, Why>> {
         loop {
-            match self.core.poll_action()? {
+            let action = self.core.poll_action()?;
+            self.holds(|replay| replay.watch.action(replay.now, &action));
+            match action {
                 Action::Report(report) if report.context == Context::Progress => {}
-                Action::Flush { .. } | Action::Close { .. } => {}
+                Action::Flush { .. } | Action::Close { .. } | Action::Unlink { .. } => {}
                 Action::Forget { child } => assert!(!self.up.values().any(|up| *up == child), "it is down"),
-                Action::Unlink { pid } => assert!(!self.up.contains_key(&pid), "the link goes last: {:?}", self.trace),
                 action => return Some(action),
             }
         }
     }
 
+    /// An invariant, which must hold.
+    fn holds(&mut self, look: impl FnOnce(&mut Self) -> Result<(), Broken>) {
+        if let Err(broken) = look(self) {
+            panic!("invariant {broken} is broken: {:?}", self.trace);
+        }
+    }
+
     fn event(&mut self, event: Event<u32, Why>) {
+        self.watch.event(&event);
         self.core.handle(self.now, event);
     }
 
@@ -118,15 +117,9 @@ impl Replay<'_> {
     fn start(&mut self, key: ChildKey, lines: &mut std::slice::Iter<'_, Line>) {
         let Some(Action::Start { child, .. }) = self.next() else { panic!("start {key:?}: {:?}", self.trace) };
         assert_eq!(child, key, "{:?}", self.trace);
-        assert!(!self.up.values().any(|up| *up == child), "a child is started only when it is down: {:?}", self.trace);
-        if let Row::Starts(before) = self.row {
-            assert!(before < child || self.interrupted, "starts go up the start order: {:?}", self.trace);
-        }
-        self.row = Row::Starts(child);
         loop {
             match lines.next() {
                 Some(Line::Arrives(pause, letter)) => {
-                    self.interrupted = true;
                     self.arrives(*pause, *letter);
                 }
                 Some(Line::Started(outcome)) => {
@@ -151,18 +144,15 @@ impl Replay<'_> {
 
     fn stop(&mut self, expected: u32, lines: &mut std::slice::Iter<'_, Line>) {
         assert_eq!(self.next(), Some(Action::Monitor { pid: expected }), "{:?}", self.trace);
-        let info = self.core.children().find(|info| info.place.pid() == Some(expected)).expect("a child is stopped");
-        if let Row::Stops(before) = self.row {
-            assert!(before > info.child || self.interrupted, "stops go down the start order: {:?}", self.trace);
-        }
-        self.row = Row::Stops(info.child);
+        let info = self.core.children().find(|info| info.place.pid() == Some(expected));
+        self.holds(|replay| replay.watch.stopping(info.as_ref().map(|info| info.child)));
+        let info = info.expect("a child is stopped");
         let shutdown = self.names[&info.child].1;
         let signal = if shutdown == Shutdown::BrutalKill { ExitSignal::Kill } else { ExitSignal::Shutdown };
         assert_eq!(self.next(), Some(Action::Signal { pid: expected, signal }), "{:?}", self.trace);
         loop {
             match lines.next() {
                 Some(Line::Arrives(pause, letter)) => {
-                    self.interrupted = true;
                     self.arrives(*pause, *letter);
                 }
                 Some(Line::Stopped(end)) => {
@@ -205,7 +195,6 @@ impl Replay<'_> {
 
     fn expect(&mut self, line: &Line) {
         let action = self.next().unwrap_or_else(|| panic!("expected {line:?}: {:?}", self.trace));
-        self.row = Row::Neither;
         match (line, action) {
             (Line::Report(context, key), Action::Report(report)) => {
                 assert_eq!(report.context, *context, "{:?}", self.trace);
@@ -218,7 +207,6 @@ impl Replay<'_> {
             (Line::Ready, Action::Ready) => {}
             (Line::Exit(why), Action::Exit { reason }) => {
                 assert_eq!(*why, reason, "{:?}", self.trace);
-                assert!(self.up.is_empty(), "no child is up at the end: {:?}", self.trace);
             }
             (line, action) => panic!("{action:?} instead of {line:?}: {:?}", self.trace),
         }
