@@ -37,6 +37,9 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! New here? Two guides: [Designing a supervision tree](guide::supervision_trees), and
+//! [Coming from Erlang/OTP or Elixir](guide::from_erlang).
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -48,6 +51,8 @@ pub use crashworthy_supervisor::{
     AutoShutdown, Backoff, Child, Dynamic, Intensity, IntoChild, InvalidTree, Partition, ResizeError, Restart,
     Shutdown, SlotExt, Strategy, Supervisor, Task, TaskContext, TaskError, TaskHandle, TaskStream, Tasks,
 };
+
+pub mod guide;
 
 /// So many seconds.
 pub const fn secs(seconds: u64) -> Duration {
