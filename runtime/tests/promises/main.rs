@@ -30,3 +30,22 @@ mod solo;
 mod stress;
 mod systems;
 mod timers;
+
+#[test]
+fn every_test_named_in_the_table_exists() {
+    let table = include_str!("README.md");
+    let (mut rust, mut folders) = (String::new(), vec!["tests/promises", "../loom-tests/tests"]);
+    while let Some(folder) = folders.pop() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for file in std::fs::read_dir(folder).expect("the tests are here") {
+            let path = file.expect("it can be read").path();
+            if path.extension().is_some_and(|ext| ext == "rs") {
+                rust.push_str(&std::fs::read_to_string(path).expect("it is text"));
+            }
+        }
+    }
+    let named: Vec<&str> = table.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 2).collect();
+    assert!(named.len() > 60, "the table names {}", named.len());
+    let missing: Vec<_> = named.iter().filter(|name| !rust.contains(&format!("#[test]\nfn {name}()"))).collect();
+    assert!(missing.is_empty(), "no such test: {missing:#?}");
+}
