@@ -1,5 +1,9 @@
 //! Supervisors on the running system: one file a promise, every test with a system of its own.
-#![allow(clippy::disallowed_methods, reason = "tests play the outside world: its tasks, its threads, its clock")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests play the outside world: its tasks, its threads, its clock, its locks"
+)]
 
 mod backoff;
 mod drain;

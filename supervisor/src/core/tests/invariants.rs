@@ -18,7 +18,7 @@
 //! | `nobody_is_up_at_the_end` | the exit comes when all children are down |
 //!
 //! A *round* is what one crash, or one retry, leads to. That the same events give the same actions
-//! (`the_same_events_give_the_same_actions`) is tried by a second core beside the first, for long random histories.
+//! (`the_same_events_give_the_same_actions`) is tried with two cores, for long random histories.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::history::{Choose, Limits};
 use super::reference::Reference;
-use super::replay::replay;
+use super::replay::{actions, replay};
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 use crate::strategy::{AutoShutdown, Flags, Strategy};
 
@@ -62,5 +62,17 @@ proptest! {
         let limits = Limits { letters: 30, interruptions: 20, mishaps: 20, time: true };
         let trace = Reference::play(flags, &children, limits, &mut Tape { numbers, at: 0 });
         replay(flags, &children, &trace);
+    }
+
+    #[test]
+    fn the_same_events_give_the_same_actions(
+        flags in flags(),
+        children in proptest::collection::vec(child(), 0..6),
+        numbers in proptest::collection::vec(any::<u16>(), 0..200),
+    ) {
+        let children: Vec<ChildSpec> = children.into_iter().enumerate().map(|(index, child)| named(index, child)).collect();
+        let limits = Limits { letters: 30, interruptions: 20, mishaps: 20, time: true };
+        let trace = Reference::play(flags, &children, limits, &mut Tape { numbers, at: 0 });
+        assert_eq!(actions(flags, &children, &trace), actions(flags, &children, &trace));
     }
 }

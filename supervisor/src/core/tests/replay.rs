@@ -18,6 +18,8 @@ struct Replay<'a> {
     replies: u64,
     /// Who checks the invariants.
     watch: Watch,
+    /// What the core did, if somebody wants to know.
+    log: Log,
     names: BTreeMap<ChildKey, (std::sync::Arc<str>, Shutdown)>,
 }
 
@@ -26,6 +28,17 @@ struct Replay<'a> {
 /// # Panics
 /// If the core does anything else than the reference, or breaks an invariant.
 pub(super) fn replay(flags: Flags, children: &[ChildSpec], trace: &Trace) {
+    run(flags, children, trace, None);
+}
+
+/// The same; returns all that the core did.
+pub(super) fn actions(flags: Flags, children: &[ChildSpec], trace: &Trace) -> Vec<Action<u32, Why>> {
+    run(flags, children, trace, Some(Vec::new())).expect("they were asked for")
+}
+
+type Log = Option<Vec<Action<u32, Why>>>;
+
+fn run(flags: Flags, children: &[ChildSpec], trace: &Trace, log: Log) -> Log {
     let spec = Spec::new(flags, children.to_vec()).expect("the children keep the rules");
     let core = Core::new(spec);
     let names = core.children().zip(children).map(|(info, spec)| (info.child, (spec.id.clone(), spec.shutdown)));
@@ -38,6 +51,7 @@ pub(super) fn replay(flags: Flags, children: &[ChildSpec], trace: &Trace) {
         calls: 0,
         replies: 0,
         watch: Watch::new(flags, children),
+        log,
     };
     replay.event(Event::Begin);
     let mut lines = trace.iter();
@@ -54,6 +68,7 @@ pub(super) fn replay(flags: Flags, children: &[ChildSpec], trace: &Trace) {
     assert_eq!(replay.next(), None, "nothing comes after the exit: {trace:?}");
     assert!(replay.core.has_ended(), "every history ends: {trace:?}");
     assert!(replay.replies <= replay.calls, "at most one answer a call: {trace:?}");
+    replay.log
 }
 
 impl Replay<'_> {
@@ -62,6 +77,9 @@ impl Replay<'_> {
         loop {
             let action = self.core.poll_action()?;
             self.holds(|replay| replay.watch.action(replay.now, &action));
+            if let Some(log) = &mut self.log {
+                log.push(action.clone());
+            }
             match action {
                 Action::Report(report) if report.context == Context::Progress => {}
                 Action::Flush { .. } | Action::Close { .. } | Action::Unlink { .. } => {}
