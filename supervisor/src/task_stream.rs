@@ -1,5 +1,7 @@
 //! A task an item: a stream of results that never has more under way than it may.
 
+#![expect(clippy::disallowed_types, reason = "the shell's: a waker, for the moment of a poll")]
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
