@@ -20,7 +20,7 @@
 //! server: closed
 //! ledger: closed, 3 entries
 //! stopped in [..], 1 message was not served
-//!   shop/printer [..] was killed after [..]ms, in hand: Print
+//!   shop/printer [..] was killed after [..]ms, in handle of Print for [..]ms
 //! ```
 //!
 //! That was the last lesson. `examples/storefront` is a whole service.

@@ -125,6 +125,7 @@ impl Builder {
         let port = Port::production(handle.clone());
         let pool = Pool::start(self.settings.name.clone(), handle, self.settings.pumps, port.clone());
         let wheel = Wheel::start(port.clone());
+        pool.look_after(&wheel);
         let dead_letters = DeadLetters::new(self.hook, &port);
         let shared = Shared::new(self.settings, port, pool, wheel, dead_letters);
         shutdown::watch_runtime(&shared);

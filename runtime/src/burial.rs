@@ -21,6 +21,7 @@ use crate::shared::Shared;
 use crate::shutdown::{Straggler, Whereabouts};
 use crate::signal::{Down, send_kill};
 use crate::system::{Abandoned, System};
+use crate::time::Nap;
 
 /// How long a killed actor may take to come to its next await before its slot is taken from it.
 const GRACE: Duration = Duration::from_millis(100);
@@ -122,7 +123,7 @@ async fn hear(
     patience: Duration,
     left: &mut BTreeMap<Pid, Left>,
 ) {
-    let over = shared.port.sleep_until(shared.port.now_ns().saturating_add(patience.as_nanos() as u64));
+    let over = Nap::until(&shared.wheel, shared.port.now_ns().saturating_add(patience.as_nanos() as u64));
     let mut over = std::pin::pin!(over);
     while !left.is_empty() {
         tokio::select! {

@@ -20,6 +20,7 @@ use crate::signal::{self, Down, MonitorRef, Signal};
 use crate::start::{Start, Starting, Under};
 use crate::system::System;
 use crate::ties::{Ties, Watcher};
+use crate::time::Nap;
 use crate::timers::{TimerRef, Timers};
 use crate::turn::{self, NEVER};
 
@@ -336,7 +337,7 @@ impl<A: Actor> Context<A> {
             if caller.is_none() && deadline == NEVER {
                 return pending().await;
             }
-            let expired = shared.port.sleep_until(deadline);
+            let expired = Nap::until(&shared.wheel, deadline);
             let mut expired = std::pin::pin!(expired);
             poll_fn(|cx| {
                 if caller.as_ref().is_some_and(|caller| caller.poll_cancelled(cx).is_ready()) {

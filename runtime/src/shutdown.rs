@@ -17,6 +17,7 @@ use crate::pid::Pid;
 use crate::shared::Shared;
 use crate::signal::{Down, Via, send_exit};
 use crate::system::System;
+use crate::time::Nap;
 
 /// A child that did not stop when it was asked to: who, how it ended, and where it hung.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,7 +239,7 @@ async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
         if quiet || now >= until || shared.stop.hurry.load(Ordering::Acquire) {
             break;
         }
-        shared.port.sleep_until(until.min(now + LOOK.as_nanos() as u64)).await;
+        Nap::until(&shared.wheel, until.min(now + LOOK.as_nanos() as u64)).await;
     }
     let top = *shared.stop.top.lock();
     match top.and_then(|top| Some((top, shared.find(top.id)?))) {

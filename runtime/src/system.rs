@@ -24,6 +24,7 @@ use crate::shutdown::{Ended, Ending, ShutdownReport, Straggler, Whereabouts};
 use crate::signal::{Down, MonitorRef, Via, send_down, send_exit, send_kill};
 use crate::start::Start;
 use crate::ties::Watcher;
+use crate::time::Nap;
 use crate::turn;
 
 /// What a system is told once, when it is built.
@@ -120,7 +121,7 @@ impl System {
 
     /// Waits until its clock says so.
     pub fn sleep_until(&self, instant: Duration) -> impl Future<Output = ()> + Send + use<> {
-        self.shared.port.sleep_until(u64::try_from(instant.as_nanos()).unwrap_or(u64::MAX))
+        Nap::until(&self.shared.wheel, u64::try_from(instant.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// A random number; in a simulation the next one of its seed.

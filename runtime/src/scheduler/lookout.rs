@@ -10,7 +10,8 @@
 //! nobody gets on, then an idle pump is woken; and so are those that are stuck, from outside: one that waited in a queue
 //! of its worker comes up on another.
 //!
-//! It takes no turns itself: while every worker is blocked, nobody does.
+//! It takes no turns itself: while every worker is blocked, nobody does. But it turns the wheel of timers when the driver
+//! of that is late: a turn that blocks the worker on which tokio's timers are turned must not hold up a deadline.
 //!
 //! # Rest
 //!
@@ -98,6 +99,9 @@ fn look_out(pool: &Weak<Pool>, port: &Port) {
             pool.lookout.thread.get_or_init(std::thread::current);
             quiet = if pool.is_idle() { quiet + 1 } else { 0 };
             look(&pool, &mut seen);
+            if let Some(wheel) = pool.wheel.get().and_then(Weak::upgrade) {
+                wheel.stand_in();
+            }
             quiet >= QUIET && pool.lookout.may_rest(&pool)
         };
         port.park((!rests).then_some(TICK));

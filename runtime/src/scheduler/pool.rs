@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 
 use crashworthy_sync::run_queue::{Injector, Local, run_queue};
 use crashworthy_sync::task::Runnable;
@@ -19,6 +19,7 @@ use super::record::Record;
 use super::stats::{PoolStats, PumpState, PumpStats};
 use super::waking::Last;
 use crate::port::Port;
+use crate::time::Wheel;
 
 /// Told that a pool takes no more work.
 type Hook = Box<dyn FnOnce() + Send>;
@@ -33,6 +34,8 @@ pub struct Pool {
     pub(super) records: Box<[Record]>,
     pub(super) last: Last,
     pub(super) lookout: Lookout,
+    /// The timers of the system whose actors run here.
+    pub(super) wheel: OnceLock<Weak<Wheel>>,
     /// Called when the pool takes no more work, and when no pump is left.
     on_closed: Mutex<Vec<Hook>>,
     on_gone: Mutex<Vec<Hook>>,
@@ -58,6 +61,7 @@ impl Pool {
             records: records.into(),
             last: Last::default(),
             lookout: Lookout::default(),
+            wheel: OnceLock::new(),
             on_closed: Mutex::default(),
             on_gone: Mutex::default(),
             left: AtomicUsize::new(pumps),
@@ -68,6 +72,11 @@ impl Pool {
         }
         Lookout::start(&pool);
         pool
+    }
+
+    /// Has the lookout stand in for the driver of this wheel when that is late.
+    pub(crate) fn look_after(&self, wheel: &Arc<Wheel>) {
+        let _ = self.wheel.set(Arc::downgrade(wheel));
     }
 
     /// The pool's name.

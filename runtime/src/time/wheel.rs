@@ -18,6 +18,12 @@ use crate::port::Port;
 /// Timers looked at under one lock: what an arming thread may have to wait for.
 const BATCH: usize = 128;
 
+/// Ticks after which a driver is late.
+const LATE: u64 = 5;
+
+/// Batches that are ended in its place in one go.
+const ROUNDS: usize = 8;
+
 /// Most shards of a wheel.
 const SHARDS: usize = 16;
 
@@ -191,6 +197,24 @@ impl Wheel {
         for shard in &self.shards {
             let drained = shard.0.lock().drain();
             drained.for_each(|entry| self.contain(|| drop(entry)));
+        }
+    }
+
+    /// Whether the clock has reached this instant.
+    pub(super) fn has_reached(&self, at: u64) -> bool {
+        self.port.now_ns() >= at
+    }
+
+    /// Turns the wheel in the driver's place, if that is late: it waits for a timer of tokio's, which stand still while the
+    /// worker that turns them is blocked.
+    pub(crate) fn stand_in(&self) {
+        let due = match self.wakes.load(Ordering::Relaxed) {
+            // It is awake, or was about to be.
+            0 => self.shards.iter().map(|shard| shard.0.lock().earliest()).min().unwrap_or(NEVER),
+            due => due,
+        };
+        if due != NEVER && self.port.now_ns() / TICK_NS > due.saturating_add(LATE) {
+            let _ = (0..ROUNDS).any(|_| !self.fire_due().more);
         }
     }
 

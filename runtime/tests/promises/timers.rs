@@ -423,3 +423,40 @@ fn a_timer_of_an_abandoned_incarnation_sends_nothing() {
         lawful(&system).await;
     });
 }
+
+/// Whoever sleeps is woken on the worker that turns tokio's timers, and nobody takes them over while it is blocked, unless
+/// something else happens.
+#[test]
+fn a_turn_that_blocks_the_worker_that_turns_tokios_timers_holds_up_no_deadline() {
+    on_two(async || {
+        for asks in [true, false, true, false] {
+            let system = bare();
+            let (blocker, _journal) = puppet(&system).await;
+            let (gate, closed) = mpsc::channel::<()>();
+            let order = act(move |_, _| {
+                Box::pin(async move {
+                    tokio::time::sleep(ms(30)).await;
+                    let _ = closed.recv();
+                    Ok(())
+                })
+            });
+            blocker.tell(order).unwrap();
+            // Tokio's own timeouts would not end this test: a thread of its own does, and says so.
+            let (ends, ended) = mpsc::channel::<()>();
+            let watch = std::thread::spawn(move || {
+                let in_time = ended.recv_timeout(Duration::from_secs(60)).is_ok();
+                drop(gate);
+                in_time
+            });
+            // Armed before that, for later.
+            if asks {
+                assert_eq!(blocker.ask(Order::Who).within(ms(200)).await, Err(AskError::Expired));
+            } else {
+                system.sleep_until(system.now() + ms(200)).await;
+            }
+            let _ = ends.send(());
+            assert!(watch.join().unwrap(), "deadlines waited for the turn");
+            system.stop().await;
+        }
+    });
+}
