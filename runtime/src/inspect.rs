@@ -9,6 +9,7 @@ use crate::cell::{AnyCell, Status, flag};
 use crate::counters::Law;
 use crate::exit::Callback;
 use crate::pid::{ActorId, Pid};
+use crate::scheduler::PumpState;
 use crate::shared::Shared;
 
 /// Where a slot is in its life.
@@ -51,6 +52,8 @@ pub struct ActorSnapshot {
     pub depth: u32,
     /// Messages it would hold.
     pub limit: u32,
+    /// Exit signals and `Down`s that wait to be read.
+    pub signals: usize,
     /// How often it was started anew.
     pub restarts: u32,
     /// How its messages ended.
@@ -82,11 +85,21 @@ pub struct SystemSnapshot {
     pub dead_letters: u64,
     /// Abandoned incarnations whose turns still block a thread.
     pub stragglers: Vec<Pid>,
+    /// Timers that are armed: of actors, and deadlines of those who wait for an answer or for room.
+    pub timers: usize,
+    /// Names that are taken.
+    pub names: usize,
+    /// Memberships of process groups: an actor has one in each group it is in.
+    pub memberships: usize,
+    /// Actors that wait for a turn on a pump, or are in one.
+    pub runnable: usize,
+    /// Turns that pumps have taken so far. While nothing is runnable and this stands still, the system is at rest.
+    pub turns: u64,
 }
 
 pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
     let core = cell.core();
-    let suspended = core.control.lock().look().is_some_and(|lane| lane.suspended);
+    let (suspended, signals) = core.control.lock().look().map_or((false, 0), |lane| (lane.suspended, lane.signals()));
     let state = match core.status() {
         Status::Fresh => State::NotStarted,
         Status::Starting => State::Starting,
@@ -108,6 +121,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         callback: core.callback().map(|callback| (callback, core.in_hand_for())),
         depth: load.depth,
         limit: load.limit,
+        signals,
         restarts: pid.incarnation.saturating_sub(1),
         law: cell.law(),
         parent: None,
@@ -132,6 +146,8 @@ impl SystemSnapshot {
         let mut actors = Vec::with_capacity(shared.cells());
         shared.each_cell(|cell| actors.push(snapshot(&cell)));
         actors.sort_by_key(|actor| actor.pid.id);
+        let pool = shared.pool.stats();
+        let in_turn = pool.pumps.iter().filter(|pump| pump.state == PumpState::InTurn).count();
         Self {
             name: shared.settings.name.to_string(),
             uptime: Duration::from_nanos(shared.port.now_ns()),
@@ -139,6 +155,11 @@ impl SystemSnapshot {
             crashes: shared.crashes().0,
             dead_letters: shared.dead_letters.counts().0,
             stragglers: shared.stragglers.list(),
+            timers: shared.wheel.armed(),
+            names: shared.names.len(),
+            memberships: shared.groups.memberships(),
+            runnable: pool.queued() + in_turn,
+            turns: pool.turns(),
         }
     }
 

@@ -57,6 +57,11 @@ impl Lane {
     pub(crate) fn awaited(&self) -> Option<Arc<Notify>> {
         self.asked.clone()
     }
+
+    /// Signals that wait to be read.
+    pub(crate) fn signals(&self) -> usize {
+        self.ordered.iter().filter(|entry| matches!(entry.what, What::Signal(_))).count()
+    }
 }
 
 /// What an incarnation that has ended will not read any more. Dropped, it tells whoever waited for that.

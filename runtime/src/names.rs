@@ -39,6 +39,10 @@ impl Names {
         Some((pid, cell.upgrade()?))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
     pub(crate) fn list(&self) -> Vec<(Arc<str>, Pid)> {
         self.0.lock().iter().map(|(name, (pid, _))| (name.clone(), *pid)).collect()
     }
@@ -61,6 +65,11 @@ impl Groups {
             groups.remove(group);
         }
         was
+    }
+
+    /// Those of all groups.
+    pub(crate) fn memberships(&self) -> usize {
+        self.0.lock().values().map(BTreeMap::len).sum()
     }
 
     pub(crate) fn members(&self, group: &str) -> Vec<Arc<dyn AnyCell>> {
