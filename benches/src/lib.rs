@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod crowd;
+pub mod faults;
 pub mod peer;
 pub mod peers;
 pub mod versus;

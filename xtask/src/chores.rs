@@ -7,6 +7,9 @@ use crate::{Chore, hazards, lessons, mutants, otp};
 /// How deep the models go unless LOOM_MAX_PREEMPTIONS says otherwise.
 const PREEMPTIONS: &str = "2";
 
+/// Faults of the campaign that belongs to the check.
+const FAULTS: &str = "10000";
+
 /// The steps of `chore`, in order. Cheap ones come first: most mistakes end a check within a minute.
 pub(crate) fn steps(workspace: &Workspace, chore: Chore) -> Vec<Step> {
     match chore {
@@ -17,6 +20,7 @@ pub(crate) fn steps(workspace: &Workspace, chore: Chore) -> Vec<Step> {
             tests(workspace, &[]),
             doc_tests(workspace, &[]),
             examples(workspace, Vec::new()),
+            faults(workspace),
             abort(workspace),
             loom(workspace, &[]),
         ],
@@ -27,6 +31,7 @@ pub(crate) fn steps(workspace: &Workspace, chore: Chore) -> Vec<Step> {
         Chore::Test { filters } => vec![tests(workspace, &filters), doc_tests(workspace, &filters)],
         Chore::Loom { primitives } => vec![loom(workspace, &primitives)],
         Chore::Examples { names } => vec![examples(workspace, names)],
+        Chore::Faults => vec![faults(workspace)],
         Chore::Hazards => vec![abort(workspace)],
         Chore::Otp { mutants: true, .. } => vec![seeded_faults(workspace)],
         Chore::Otp { count, seed, mutants: false } => vec![differential(workspace, count, seed)],
@@ -97,6 +102,12 @@ fn examples(workspace: &Workspace, names: Vec<String>) -> Step {
     Step::new("examples", "cargo xtask examples", "every lesson against its expected output", move || {
         lessons::run(&workspace, &names)
     })
+}
+
+/// A short campaign, always the same. Without optimisations: with assertions, and built for the tests already.
+fn faults(workspace: &Workspace) -> Step {
+    let run = ["run", "--package", "crashworthy-benches", "--bin", "faults", "--", "--count", FAULTS, "--seed", "1"];
+    Step::cargo("faults", "cargo xtask faults", workspace.cargo(run))
 }
 
 fn abort(workspace: &Workspace) -> Step {

@@ -63,6 +63,8 @@ enum Chore {
         /// Which lessons; all if none is named
         names: Vec<String>,
     },
+    /// A short fault campaign: random trees under traffic, in which everything goes wrong that can
+    Faults,
     /// Show that `panic = "abort"` is refused
     Hazards,
     /// Play new scenarios on Erlang's own supervisor and on ours, and compare (not a part of `check`: needs `erl`, `python3`)
