@@ -85,13 +85,13 @@ pub struct SystemSnapshot {
     pub dead_letters: u64,
     /// Abandoned incarnations whose turns still block a thread.
     pub stragglers: Vec<Pid>,
-    /// Timers that are armed: of actors, and deadlines of those who wait for an answer or for room.
+    /// Timers that are armed, or ending just now: of actors, and deadlines of those who wait for an answer or for room.
     pub timers: usize,
     /// Names that are taken.
     pub names: usize,
     /// Memberships of process groups: an actor has one in each group it is in.
     pub memberships: usize,
-    /// Actors that wait for a turn on a pump, or are in one.
+    /// Actors that wait for a turn, and pumps that are not idle: they are in a turn, or look for the next.
     pub runnable: usize,
     /// Turns that pumps have taken so far. While nothing is runnable and this stands still, the system is at rest.
     pub turns: u64,
@@ -147,7 +147,7 @@ impl SystemSnapshot {
         shared.each_cell(|cell| actors.push(snapshot(&cell)));
         actors.sort_by_key(|actor| actor.pid.id);
         let pool = shared.pool.stats();
-        let in_turn = pool.pumps.iter().filter(|pump| pump.state == PumpState::InTurn).count();
+        let busy = pool.pumps.iter().filter(|pump| pump.state != PumpState::Idle).count();
         Self {
             name: shared.settings.name.to_string(),
             uptime: Duration::from_nanos(shared.port.now_ns()),
@@ -155,10 +155,11 @@ impl SystemSnapshot {
             crashes: shared.crashes().0,
             dead_letters: shared.dead_letters.counts().0,
             stragglers: shared.stragglers.list(),
-            timers: shared.wheel.armed(),
+            // What is not armed any more is seen in what comes after.
+            timers: shared.wheel.armed() + shared.wheel.ending(),
             names: shared.names.len(),
             memberships: shared.groups.memberships(),
-            runnable: pool.queued() + in_turn,
+            runnable: pool.queued() + busy,
             turns: pool.turns(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
@@ -54,6 +54,8 @@ pub struct Wheel {
     /// Nobody turns it any more.
     closed: AtomicBool,
     fired: AtomicU64,
+    /// Taken out, and not told yet.
+    ending: AtomicUsize,
     panics: AtomicU64,
 }
 
@@ -86,6 +88,7 @@ impl Wheel {
             bell: Arc::default(),
             closed: AtomicBool::new(false),
             fired: AtomicU64::new(0),
+            ending: AtomicUsize::new(0),
             panics: AtomicU64::new(0),
         }
     }
@@ -160,6 +163,11 @@ impl Wheel {
         self.shards.iter().map(|shard| shard.0.lock().len()).sum()
     }
 
+    /// How many timers have ended just now, and their targets are about to be told.
+    pub(crate) fn ending(&self) -> usize {
+        self.ending.load(Ordering::Acquire)
+    }
+
     /// How many timers have ended by themselves.
     pub fn fired(&self) -> u64 {
         self.fired.load(Ordering::Relaxed)
@@ -228,9 +236,20 @@ impl Wheel {
         let now = self.port.now_ns() / TICK_NS;
         let mut fired = Fired { timers: 0, more: false };
         for shard in &self.shards {
-            fired.more |= shard.0.lock().advance(now, due, BATCH) == Advanced::More;
-            fired.timers += due.len();
+            {
+                let mut shard = shard.0.lock();
+                fired.more |= shard.advance(now, due, BATCH) == Advanced::More;
+                // Under the lock: who does not see them armed any more sees them here.
+                if !due.is_empty() {
+                    self.ending.fetch_add(due.len(), Ordering::Relaxed);
+                }
+            }
+            let ending = due.len();
+            fired.timers += ending;
             due.drain(..).for_each(|entry| self.fire(entry));
+            if ending > 0 {
+                self.ending.fetch_sub(ending, Ordering::Release);
+            }
         }
         fired
     }
