@@ -462,13 +462,14 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
             if ties.living() != 0 {
                 return;
             }
+            // Before the status changes: a turn that sees the slot over, and nothing to be thrown away, lets go of it.
+            let _control = self.core().control.lock();
             match self.core().status() {
                 Status::Gone => return,
                 // Closed already, and what was queued is seen to.
                 Status::Fresh | Status::Stopped => return self.core().set_status(status),
                 Status::Starting | Status::Running | Status::Down => self.core().set_status(status),
             }
-            let _control = self.core().control.lock();
             awaited = self.mailbox.close_quietly();
             self.core().raise(flag::CLOSE);
         }

@@ -134,8 +134,9 @@ impl Start {
             let mut control = core.control.lock();
             let closing = core.flags() & flag::CLOSE != 0;
             control.begin(Next { life, starter }, cell.mailbox.tail(), closing);
+            // Before the life can be found: it may end, and close the mailbox, before this returns.
+            cell.mailbox.reopen();
         }
-        cell.mailbox.reopen();
         if let Some(runnable) = Task::hold_and_wake(cell) {
             shared.pool.schedule(runnable);
         }
