@@ -543,22 +543,17 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
         return Abandoning::Ended;
     }
     let shared = core.shared();
-    shared.stragglers.add(pid);
     let mut caller = None;
     let heir = |old: &mut Owner<A>| {
+        // Decided: no earlier, or a turn that is not abandoned after all would be refused what it sends meanwhile.
+        shared.stragglers.add(pid);
         caller = old.caller.take();
         Owner { life: None, receiver: old.receiver.take(), caller: None, call: Call::NONE }
     };
     let runnable = match Task::abandon(task, heir) {
         Abandon::Done(runnable) => runnable,
-        Abandon::NotRunning | Abandon::Busy => {
-            shared.stragglers.remove(pid);
-            return Abandoning::Busy;
-        }
-        Abandon::Straggler => {
-            shared.stragglers.remove(pid);
-            return Abandoning::Straggling;
-        }
+        Abandon::NotRunning | Abandon::Busy => return Abandoning::Busy,
+        Abandon::Straggler => return Abandoning::Straggling,
     };
     shared.stragglers.places.revoke(pid, |id| shared.find(id));
     tracing::error!(%pid, name = core.label(), message_in_hand = core.kind_in_hand(), "incarnation abandoned: a turn of it does not return");

@@ -305,3 +305,31 @@ fn c5_the_message_in_hand_of_an_abandoned_incarnation_reaches_the_hook() {
         assert_eq!(system.dead_letters(), (1, 0), "once");
     });
 }
+
+/// Nothing of a turn is refused as long as it may still turn out that it is not abandoned.
+#[test]
+fn c5_an_attempt_to_abandon_that_comes_to_nothing_leaves_no_trace() {
+    on_two(async || {
+        let system = bare();
+        for _ in 0..100 {
+            let (actor, _journal) = puppet(&system).await;
+            let tried = std::thread::spawn({
+                let (system, pid) = (system.clone(), actor.pid());
+                move || (0..20_000).all(|_| system.abandon(pid) == Abandoned::Busy)
+            });
+            loop {
+                match actor.ask(|reply| Order::Echo(7, reply)).within(Duration::from_secs(10)).await {
+                    Ok(answer) => assert_eq!(answer, 7),
+                    Err(AskError::Died | AskError::Refused(_)) => break,
+                    Err(other) => panic!("its handler answers: {other:?}"),
+                }
+                if tried.is_finished() {
+                    break;
+                }
+            }
+            tried.join().unwrap();
+            system.kill(actor.pid());
+        }
+        until("its turns have returned", || system.stragglers().is_empty()).await;
+    });
+}
