@@ -281,13 +281,18 @@ impl System {
     }
 
     fn set_suspended(&self, pid: Pid, suspended: bool) {
-        if let Some(cell) = self.reach(pid)
-            && cell.core().ties.lock().lives(pid.incarnation)
+        let Some(cell) = self.reach(pid) else { return };
+        let core = cell.core();
         {
-            cell.core().control.lock().lane().suspended = suspended;
-            cell.core().raise(crate::cell::flag::URGENT);
-            cell.wake();
+            // Under this lock it stays this incarnation: the next one is not suspended by a word to the one before.
+            let ties = core.ties.lock();
+            if !ties.lives(pid.incarnation) {
+                return;
+            }
+            core.control.lock().lane().suspended = suspended;
+            core.raise(crate::cell::flag::URGENT);
         }
+        cell.wake();
     }
 
     /// The last 256 crash reports, oldest first, and how many there were in all.
