@@ -37,7 +37,7 @@ struct Options {
     /// How often, with --round.
     #[arg(long, default_value_t = 1, requires = "round", value_parser = clap::value_parser!(u64).range(1..))]
     times: u64,
-    /// How many rounds are played at a time; as many as there are cores, and two more, when left out.
+    /// How many rounds are played at a time; eight for each core when left out: most of a round is waiting.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=64))]
     lanes: Option<u8>,
     /// Ends with one line of JSON on stdout; everything else goes to stderr.
@@ -49,7 +49,7 @@ fn main() -> io::Result<ExitCode> {
     let Options { count, seed, round, times, lanes, json } = Options::parse();
     let cores = thread::available_parallelism().map_or(2, usize::from);
     let plan =
-        Plan { count, seed, only: round.map(|round| (round, times)), lanes: lanes.map_or(cores + 2, usize::from) };
+        Plan { count, seed, only: round.map(|round| (round, times)), lanes: lanes.map_or(8 * cores, usize::from) };
     let shown = io::stderr().is_terminal();
     let summary = campaign::run(plan, |progress| {
         if shown {

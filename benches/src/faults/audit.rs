@@ -7,7 +7,7 @@ use crashworthy::supervisor::core::Place;
 use crashworthy::{ActorSnapshot, Down, Law, Offer, Pid, State, System, SystemSnapshot, ms, secs};
 use tokio::sync::mpsc;
 
-use super::ledger::{Ledger, Peer};
+use super::ledger::{Findings, Ledger, Peer};
 use super::message::{Body, Msg, Report};
 use super::register::mark;
 use super::tree::World;
@@ -82,13 +82,13 @@ pub fn bustle(ledger: &Ledger, shot: &SystemSnapshot) -> Vec<String> {
     bustle
 }
 
-/// Checks what must hold while the system runs and is quiet.
-pub async fn living(world: &World, system: &System) {
-    let ledger = &world.ledger;
+/// Checks what must hold while the system runs and is quiet. Nothing, if it was not: somebody has ended meanwhile.
+pub async fn living(world: &World, system: &System) -> Option<Findings> {
+    let (ledger, mut found) = (&world.ledger, Findings::default());
     let shot = system.snapshot();
     let by_pid: BTreeMap<Pid, &ActorSnapshot> =
         shot.actors.iter().filter(|actor| lives(actor)).map(|actor| (actor.pid, actor)).collect();
-    ties(ledger, &by_pid);
+    ties(&mut found, &by_pid);
 
     let peers: Vec<Peer> = ledger.peers().clone();
     let mut reports = Vec::new();
@@ -97,7 +97,7 @@ pub async fn living(world: &World, system: &System) {
         ledger.counts.asked.fetch_add(1, SeqCst);
         match ask.within(PATIENCE).await {
             Ok(report) => reports.push(report),
-            Err(error) => ledger.violate("a living worker answers", format!("{} says {error}", peer.actor.pid())),
+            Err(error) => found.violate("a living worker answers", format!("{} says {error}", peer.actor.pid())),
         }
         ledger.counts.answered.fetch_add(1, SeqCst);
     }
@@ -107,14 +107,14 @@ pub async fn living(world: &World, system: &System) {
                 .violate("one Down for each monitor", format!("{pid} waits for {monitor:?} of {of}, which has ended"));
         }
     }
-    names(ledger, system, &shot, &reports);
+    names(&mut found, system, &shot, &reports);
 
     for peer in peers.iter().filter(|peer| peer.actor.is_alive()).take(FILLED) {
-        room(ledger, peer);
+        room(&mut found, peer);
     }
     for branch in &world.branches {
         let Ok(children) = tokio::time::timeout(PATIENCE, branch.management.which_children()).await else {
-            ledger.violate("a living supervisor answers", format!("{:?}", branch.management));
+            found.violate("a living supervisor answers", format!("{:?}", branch.management));
             continue;
         };
         for child in children.into_iter().flatten() {
@@ -125,18 +125,21 @@ pub async fn living(world: &World, system: &System) {
             };
             if ended {
                 let seen = format!("{:?} of {:?} is {:?}", child.id, branch.management, child.place);
-                ledger.violate("a supervisor knows which of its children live", seen);
+                found.violate("a supervisor knows which of its children live", seen);
             }
         }
     }
+    let still: BTreeSet<Pid> =
+        system.snapshot().actors.iter().filter(|actor| lives(actor)).map(|actor| actor.pid).collect();
+    by_pid.into_keys().eq(still).then_some(found)
 }
 
 /// Links, monitors and parents point to the living, and links both ways.
-fn ties(ledger: &Ledger, by_pid: &BTreeMap<Pid, &ActorSnapshot>) {
+fn ties(found: &mut Findings, by_pid: &BTreeMap<Pid, &ActorSnapshot>) {
     for (pid, actor) in by_pid {
         for other in &actor.links {
             if !by_pid.get(other).is_some_and(|other| other.links.contains(pid)) {
-                ledger.leak(
+                found.leak(
                     "a link ends with either end",
                     format!("{pid} is linked with {other}, which knows nothing of it"),
                 );
@@ -144,7 +147,7 @@ fn ties(ledger: &Ledger, by_pid: &BTreeMap<Pid, &ActorSnapshot>) {
         }
         for other in &actor.monitors {
             if !by_pid.get(other).is_some_and(|other| other.watchers.contains(pid)) {
-                ledger.leak(
+                found.leak(
                     "a monitor ends with either end",
                     format!("{pid} monitors {other}, which knows nothing of it"),
                 );
@@ -152,7 +155,7 @@ fn ties(ledger: &Ledger, by_pid: &BTreeMap<Pid, &ActorSnapshot>) {
         }
         for watcher in actor.watchers.iter().filter(|watcher| **watcher != Pid::OUTSIDE) {
             if !by_pid.get(watcher).is_some_and(|watcher| watcher.monitors.contains(pid)) {
-                ledger.leak(
+                found.leak(
                     "a monitor ends with either end",
                     format!("{pid} has the watcher {watcher}, which knows nothing of it"),
                 );
@@ -162,38 +165,37 @@ fn ties(ledger: &Ledger, by_pid: &BTreeMap<Pid, &ActorSnapshot>) {
         if let Some(parent) = actor.parent.filter(|parent| *parent != Pid::OUTSIDE)
             && !by_pid.contains_key(&parent)
         {
-            ledger.violate("whoever lives has a parent that lives", format!("{pid} is below {parent}"));
+            found.violate("whoever lives has a parent that lives", format!("{pid} is below {parent}"));
         }
     }
 }
 
 /// Names and groups are those that the living say they have.
-fn names(ledger: &Ledger, system: &System, shot: &SystemSnapshot, reports: &[Report]) {
+fn names(found: &mut Findings, system: &System, shot: &SystemSnapshot, reports: &[Report]) {
     let held: BTreeSet<(String, Pid)> =
         reports.iter().flat_map(|report| report.names.iter().map(|name| (name.clone(), report.pid))).collect();
     let taken: BTreeSet<(String, Pid)> =
         system.registered().into_iter().map(|(name, pid)| (name.to_string(), pid)).collect();
     if held != taken || shot.names != taken.len() {
-        ledger.leak("names are given back", format!("registered {taken:?}, held {held:?}, counted {}", shot.names));
+        found.leak("names are given back", format!("registered {taken:?}, held {held:?}, counted {}", shot.names));
     }
     let memberships: usize = reports.iter().map(|report| report.groups.len()).sum();
     if shot.memberships != memberships {
-        ledger
-            .leak("groups are left", format!("{} memberships, {memberships} of them of the living", shot.memberships));
+        found.leak("groups are left", format!("{} memberships, {memberships} of them of the living", shot.memberships));
     }
 }
 
 /// All places of a mailbox can be had, and not one more.
-fn room(ledger: &Ledger, peer: &Peer) {
+fn room(found: &mut Findings, peer: &Peer) {
     let limit = peer.actor.load().limit;
     let permits: Vec<_> = (0..=limit).map_while(|_| peer.actor.reserve(Offer::within(ms(1))).ok()).collect();
     if permits.len() != limit as usize {
         let seen = format!("{} of {limit} places of {} can be had", permits.len(), peer.actor.pid());
-        ledger.leak("a mailbox has as many places as it says", seen);
+        found.leak("a mailbox has as many places as it says", seen);
     }
     drop(permits);
     if peer.actor.load().depth != 0 {
-        ledger.leak("a permit that is dropped gives its place back", describe_load(peer));
+        found.leak("a permit that is dropped gives its place back", describe_load(peer));
     }
 }
 

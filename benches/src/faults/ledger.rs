@@ -34,6 +34,22 @@ pub struct Violation {
     pub leak: bool,
 }
 
+/// What an audit has found.
+#[derive(Debug, Default)]
+pub struct Findings(Vec<Violation>);
+
+impl Findings {
+    /// A promise was not kept.
+    pub fn violate(&mut self, rule: &'static str, detail: impl Into<String>) {
+        self.0.push(Violation { rule, detail: detail.into(), leak: false });
+    }
+
+    /// Something is left over.
+    pub fn leak(&mut self, rule: &'static str, detail: impl Into<String>) {
+        self.0.push(Violation { rule, detail: detail.into(), leak: true });
+    }
+}
+
 /// Somebody to send messages to.
 #[derive(Clone)]
 pub struct Peer {
@@ -155,8 +171,9 @@ impl Ledger {
         (!peers.is_empty()).then(|| peers[(number % peers.len() as u64) as usize].clone())
     }
 
-    /// A worker is given a message.
-    pub fn enter(&self, worker: usize, token: &Token, from: u64, number: u64) {
+    /// A worker is given a message. Whether it is out of order.
+    #[must_use]
+    pub fn enter(&self, worker: usize, token: &Token, from: u64, number: u64) -> Option<String> {
         self.counts.entered.fetch_add(1, SeqCst);
         if self.messages.mark(token.id(), mark::ENTERED) & mark::ENTERED != 0 {
             self.violate(
@@ -164,13 +181,11 @@ impl Ledger {
                 format!("message {} of {from}, to worker {worker}", token.id()),
             );
         }
-        if from != 0 {
-            let last = self.order[worker].lock().expect("nobody panics with the order").insert(from, number);
-            if last.is_some_and(|last| last >= number) {
-                let seen = format!("worker {worker} read {number} of {from} after {}", last.unwrap_or_default());
-                self.violate("messages of one sender keep their order", seen);
-            }
+        if from == 0 {
+            return None;
         }
+        let last = self.order[worker].lock().expect("nobody panics with the order").insert(from, number)?;
+        (last >= number).then(|| format!("worker {worker} read {number} of {from} after {last}"))
     }
 
     /// Its handler is done with it.
@@ -187,6 +202,11 @@ impl Ledger {
     /// Something is left over.
     pub fn leak(&self, rule: &'static str, detail: impl Into<String>) {
         self.note(Violation { rule, detail: detail.into(), leak: true });
+    }
+
+    /// What an audit has found counts.
+    pub fn enter_findings(&self, findings: Findings) {
+        findings.0.into_iter().for_each(|violation| self.note(violation));
     }
 
     fn note(&self, violation: Violation) {

@@ -22,6 +22,9 @@ const DRIVERS: u64 = 4;
 /// Deeds of one driver.
 const DEEDS: u64 = 60;
 
+/// How often a system may turn out not to have been quiet.
+const AUDITS: u32 = 5;
+
 /// Lines of what hangs, and of the state of the tree.
 const SHOWN: usize = 64;
 
@@ -45,7 +48,7 @@ pub type Stage = Arc<Mutex<&'static str>>;
 
 /// Plays one round on the current runtime, on which nothing else runs.
 pub async fn play(seed: u64, round: u64, tally: Arc<Tally>, stage: Stage) -> Outcome {
-    let tasks = Handle::current().metrics().num_alive_tasks();
+    let tasks = living_tasks();
     let mut dice = Dice::of(seed, round);
     let ledger = Ledger::open(tally);
     let (world, root) = grow(&ledger, &mut dice);
@@ -58,9 +61,10 @@ pub async fn play(seed: u64, round: u64, tally: Arc<Tally>, stage: Stage) -> Out
     // A start that fails is over: what it had begun has ended, and nothing can be left of it.
     let system = round.wait(builder.start(root)).await.and_then(Result::ok);
     if let Some(system) = system {
+        let resident = living_tasks();
         let (sender, mut downs) = mpsc::unbounded_channel();
         round.rage(&world, &system, &sender, &mut dice).await;
-        round.calm(&world, &system).await;
+        round.calm(&world, &system, resident).await;
         drop(sender);
         round.end(&world, &system, &mut downs).await;
         ledger.peers().clear();
@@ -74,6 +78,11 @@ pub async fn play(seed: u64, round: u64, tally: Arc<Tally>, stage: Stage) -> Out
     round.vanish(tasks).await;
     let (found, violations) = ledger.found();
     Outcome { round: 0, found, violations, tree: text, hangs: round.hangs }
+}
+
+/// Tasks of this runtime that have not ended.
+fn living_tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
 }
 
 /// The dead-letter hook of a round.
@@ -180,27 +189,38 @@ impl Round {
         self.ledger.end_faults();
     }
 
-    /// The system is quiet again, and everything in it is as it should be.
-    async fn calm(&mut self, world: &World, system: &System) {
-        let mut turns = u64::MAX;
+    /// The system is quiet again, and everything in it is as it should be. It began with `resident` tasks: others are what
+    /// its actors have piped and what wakes them.
+    async fn calm(&mut self, world: &World, system: &System, resident: usize) {
         let ledger = self.ledger.clone();
         let ends = || system.is_stopped() || ledger.stops.load(SeqCst);
-        let quiet = || {
-            if ends() {
-                return Vec::new();
+        for _ in 0..AUDITS {
+            let mut turns = u64::MAX;
+            let quiet = || {
+                if ends() {
+                    return Vec::new();
+                }
+                ledger.empty_purses();
+                let shot = system.snapshot();
+                let mut noise = audit::bustle(&ledger, &shot);
+                if std::mem::replace(&mut turns, shot.turns) != shot.turns {
+                    noise.push("turns are taken".to_owned());
+                }
+                match living_tasks().saturating_sub(resident) {
+                    0 => {}
+                    more => noise.push(format!("{more} tasks beside its own")),
+                }
+                noise
+            };
+            if !self.until("the quiet after the faults", Some(system), quiet).await || ends() {
+                return;
             }
-            ledger.empty_purses();
-            let shot = system.snapshot();
-            let mut noise = audit::bustle(&ledger, &shot);
-            if std::mem::replace(&mut turns, shot.turns) != shot.turns {
-                noise.push("turns are taken".to_owned());
-            }
-            noise
-        };
-        if self.until("the quiet after the faults", Some(system), quiet).await && !ends() {
             self.enter("the answers of the living");
-            audit::living(world, system).await;
+            if let Some(findings) = audit::living(world, system).await {
+                return ledger.enter_findings(findings);
+            }
         }
+        ledger.violate("a system comes to rest", "again and again somebody ended when nothing was the matter");
     }
 
     /// The system ends, and everything with it.
@@ -223,7 +243,7 @@ impl Round {
 
     /// No task is left of the system.
     async fn vanish(&mut self, tasks: usize) {
-        let left = || match Handle::current().metrics().num_alive_tasks().saturating_sub(tasks) {
+        let left = || match living_tasks().saturating_sub(tasks) {
             0 => Vec::new(),
             more => vec![format!("{more} tasks")],
         };

@@ -146,7 +146,12 @@ impl Actor for Worker {
 
     async fn handle(&mut self, msg: Msg, cx: &mut Context<Self>) -> Result<(), Exit> {
         let (ledger, id) = (self.kit.ledger.clone(), msg.token.id());
-        ledger.enter(self.kit.number, &msg.token, msg.from, msg.number);
+        if let Some(seen) = ledger.enter(self.kit.number, &msg.token, msg.from, msg.number)
+            // One that was abandoned before it came so far has been overtaken by the next incarnation.
+            && cx.check() != Err(AskError::Fenced)
+        {
+            ledger.violate("messages of one sender keep their order", seen);
+        }
         let done = self.act(msg, cx).await;
         if !matches!(done, Err(Bad::Incarnation(_))) {
             ledger.handled(id);
