@@ -1,10 +1,14 @@
 //! Links, monitors and exit signals: OTP's rules, sentence by sentence.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crashworthy_runtime::{ActorRef, ExitReason, MonitorRef, Pid, Reason, Signal, StartError, System, Under};
 use tokio::sync::oneshot;
 
 use crate::stage::{
-    Event, Nursery, Order, Part, Puppet, act, bare, does, everywhere, lawful, now, part, puppet, trapping, until, who,
+    Event, Nursery, Order, Part, Puppet, act, bare, does, everywhere, lawful, now, on_two, part, puppet, trapping,
+    until, who,
 };
 
 async fn link(actor: &ActorRef<Puppet>, other: Pid) {
@@ -253,6 +257,51 @@ fn once_unlink_returns_no_further_exit_of_that_link_arrives() {
         assert_eq!(journal.rest(), []);
         assert_lives(&trapper).await;
         lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_link_has_both_ends_or_none_however_it_is_made_and_removed() {
+    const TIMES: u32 = 2_000;
+    on_two(async || {
+        let system = bare();
+        let ((a, _a), (b, _b)) = (trapping(&system).await, trapping(&system).await);
+        let (to_a, to_b) = (a.pid(), b.pid());
+        let (met, met_too) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        // Both have come so far.
+        let meet = |met: &AtomicU32, at: u32| {
+            met.fetch_add(1, Ordering::SeqCst);
+            while met.load(Ordering::SeqCst) < 2 * at {
+                std::hint::spin_loop();
+            }
+        };
+        let (before, after) = (met.clone(), met_too.clone());
+        let links = now(move |_, cx| {
+            for time in 1..=TIMES {
+                meet(&before, time);
+                cx.link(to_b);
+                meet(&after, time);
+            }
+            Ok(())
+        });
+        let looks = system.clone();
+        let (halves, halved) = oneshot::channel();
+        let unlinks = now(move |_, cx| {
+            let linked = |of, with| looks.inspect(of).is_some_and(|actor| actor.links.contains(&with));
+            let mut half = 0;
+            for time in 1..=TIMES {
+                cx.link(to_a);
+                meet(&met, time);
+                cx.unlink(to_a);
+                meet(&met_too, time);
+                half += u32::from(linked(to_a, to_b) != linked(to_b, to_a));
+            }
+            let _ = halves.send(half);
+            Ok(())
+        });
+        a.tell(links).unwrap();
+        b.tell(unlinks).unwrap();
+        assert_eq!(halved.await, Ok(0), "half a link");
     });
 }
 
