@@ -477,7 +477,7 @@ impl Worker {
             }
             Holding::Timers => {
                 self.after(1, None, cx);
-                self.after(5_000, None, cx);
+                self.after(60_000, None, cx);
                 let books = ledger.clone();
                 self.timers.extend(cx.interval(ms(2), move || Msg::own(&books, Body::Tick)));
                 fail(&ledger, Kind::HandlePanicTimer)
