@@ -185,7 +185,8 @@ impl Inbox {
     /// Others first: this cell goes to the back of the run queue, if there is more to do.
     fn yields<A: Actor>(&mut self, cell: &ActorCell<A>, cx: &Poller<'_>) -> Poll<Item> {
         let idle = if turn::is_in_place() {
-            receiver(cell, Inlet::<A>::park) == Some(true) && cell.core().flags() & flag::OWN == 0
+            // Whatever came before this turn began has woken nobody but this turn.
+            receiver(cell, Inlet::<A>::park) == Some(true) && cell.core().flags() & flag::ATTEND == 0
         } else {
             if !cell.core().pace.is_quick() {
                 // Who waits for room would wait long for the next such look.

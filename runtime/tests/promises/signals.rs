@@ -7,8 +7,8 @@ use crashworthy_runtime::{ActorRef, ExitReason, MonitorRef, Pid, Reason, Signal,
 use tokio::sync::oneshot;
 
 use crate::stage::{
-    Event, Nursery, Order, Part, Puppet, act, bare, does, everywhere, lawful, now, on_two, part, puppet, trapping,
-    until, who,
+    Event, Nursery, Order, Part, Puppet, Tally, act, bare, cast, does, everywhere, lawful, now, on_two, part, puppet,
+    trapping, until, who,
 };
 
 async fn link(actor: &ActorRef<Puppet>, other: Pid) {
@@ -677,5 +677,45 @@ fn everybody_tied_to_a_dead_actor_is_told() {
             journal.signal().await;
         }
         lawful(&system).await;
+    });
+}
+
+/// A turn in place takes the question and leaves the rest to the pumps: they are told of signals, too.
+#[test]
+fn a_signal_that_meets_a_question_on_its_way_is_read() {
+    const TIMES: u64 = 5_000;
+    on_two(async || {
+        let system = bare();
+        let read = Tally::default();
+        let reads = read.clone();
+        let (actor, _journal) = cast(&system, |part| {
+            part.trapping().signalled(move |_| {
+                reads.bump();
+                Ok(())
+            })
+        })
+        .await;
+        let go = Arc::new(AtomicU32::new(0));
+        let sender = std::thread::spawn({
+            let (system, pid, go) = (system.clone(), actor.pid(), go.clone());
+            move || {
+                for time in 1..=TIMES as u32 {
+                    while go.load(Ordering::SeqCst) < time {
+                        std::hint::spin_loop();
+                    }
+                    system.exit(pid, ExitReason::Shutdown).expect("few signals wait");
+                }
+            }
+        });
+        // A task of the runtime: its questions are handled in place.
+        let asked = tokio::spawn(async move {
+            for time in 1..=TIMES {
+                go.store(time as u32, Ordering::SeqCst);
+                who(&actor).await;
+                until("the signal is read", || read.get() == time).await;
+            }
+        });
+        asked.await.unwrap();
+        sender.join().unwrap();
     });
 }
