@@ -228,10 +228,8 @@ fn c5_a_place_is_given_back_once_however_use_and_abandonment_meet() {
                 let _ = inside.send(());
                 let _ = goes.recv();
                 for (number, permit) in permits.into_iter().enumerate() {
-                    if number % 2 == 0 {
-                        if permit.send(Order::Note(round)).is_ok() {
-                            tally.bump();
-                        }
+                    if number % 2 == 0 && permit.send(Order::Note(round)).is_ok() {
+                        tally.bump();
                     }
                 }
                 Ok(())

@@ -1,6 +1,7 @@
 //! What is known of one scenario under way: whoever lives, what happened so far, and the gate.
 //!
 //! Everything that happens is noted where it happens, under one lock, so that the order of the notes is causal.
+#![expect(clippy::disallowed_types, reason = "the driver of a comparison is no part of the core")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Hears what the runtime and the supervisors log, and passes it on to the scenario it belongs to.
+#![expect(clippy::disallowed_types, reason = "the driver of a comparison is no part of the core")]
 
 use std::collections::BTreeMap;
 use std::fmt;
