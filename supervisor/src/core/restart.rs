@@ -89,17 +89,20 @@ impl<P: Identity, R: Reason> Core<P, R> {
 
     pub(super) fn retry(&mut self, child: ChildKey, now: Duration) {
         let place = self.children.get(child).map(|record| record.place());
-        // A letter from before it was stopped, started and restarted once more is not heeded.
-        if matches!(place, Some(Place::Restarting(_))) && !self.waits.has(child) {
-            self.restart(child, now);
-        } else {
-            self.leave_down();
+        match place {
+            // A letter from before it was stopped, started and restarted once more is not heeded.
+            Some(Place::Restarting(_)) if self.waits.has(child) => {}
+            Some(Place::Restarting(_)) => self.restart(child, now),
+            Some(Place::Running(_) | Place::Down) | None => self.leave_down(),
         }
     }
 
     /// The restart of a group was called off: those of its members that are down stay so, and what is sent to them must
-    /// not wait. (Those that were down before are closed already.)
-    fn leave_down(&mut self) {
+    /// not wait. (Those that were down before are closed already; another restart that is due may take them along.)
+    pub(super) fn leave_down(&mut self) {
+        if self.flags.strategy == Strategy::OneForOne || self.children.restarting() > 0 {
+            return;
+        }
         let down = self.children.iter().filter(|(_, child)| child.place() == Place::Down);
         let down: Vec<ChildKey> = down.map(|(child, _)| child).collect();
         for child in down {

@@ -139,7 +139,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
     /// A child that was to be stopped is down.
     fn rest(&mut self, child: ChildKey, then: Then) {
         let before = self.children.put(child, Place::Down);
-        self.waits.cancel(child);
+        let waited = self.waits.cancel(child);
         if self.goes_when_down(child) {
             self.remove(child);
         } else if before != Place::Down {
@@ -148,6 +148,9 @@ impl<P: Identity, R: Reason> Core<P, R> {
                 Then::Close => self.act(Action::Close { child }),
                 Then::Leave => {}
             }
+        }
+        if waited && then == Then::Close {
+            self.leave_down();
         }
     }
 

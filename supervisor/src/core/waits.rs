@@ -67,11 +67,13 @@ impl Waits {
         self.due.insert((until, child, generation));
     }
 
-    /// This child waits no longer, if it did.
-    pub(super) fn cancel(&mut self, child: ChildKey) {
-        if let Some((until, generation)) = self.streaks.get_mut(&child).and_then(|streak| streak.wait.take()) {
+    /// This child waits no longer. Whether it did.
+    pub(super) fn cancel(&mut self, child: ChildKey) -> bool {
+        let wait = self.streaks.get_mut(&child).and_then(|streak| streak.wait.take());
+        if let Some((until, generation)) = wait {
             self.due.remove(&(until, child, generation));
         }
+        wait.is_some()
     }
 
     /// This child is no more.

@@ -184,6 +184,21 @@ fn a_restart_that_fails_waits_again_and_counts_again() {
 }
 
 #[test]
+fn terminate_child_of_a_waiting_child_closes_those_that_were_to_be_started_with_it() {
+    check(
+        waiting(Strategy::OneForAll, 9, "p:a p:b p:c"),
+        "> show places
+         > begin
+         start a, start b, start c, ready
+         > b exits boom
+         report child_terminated b boom, flush b, stop c, flush c, stop a, flush a
+         > terminate b
+         close b, close a, close b, close c, reply ok
+         > after 1000",
+    );
+}
+
+#[test]
 fn a_group_is_stopped_at_once_and_started_after_the_wait() {
     check(
         waiting(Strategy::OneForAll, 9, "p:a x:t p:b p:c"),
