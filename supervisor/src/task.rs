@@ -165,7 +165,8 @@ struct Runner {
     job: Job,
 }
 
-struct Go;
+/// The one message of an actor that is a future: run it.
+pub(crate) struct Go;
 
 impl Message for Go {
     fn kind(&self) -> &'static str {

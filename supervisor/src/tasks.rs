@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Poll, ready};
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, AskError, Context, Down, Exit, ExitReason, Message, Pid, StartError, System};
+use crashworthy_runtime::{Actor, AskError, Context, Down, Exit, ExitReason, Pid, StartError, System};
 use tokio::sync::oneshot;
 
 use crate::child::{AnyChild, IntoChild};
@@ -15,6 +15,7 @@ use crate::child_spec::Shutdown;
 use crate::core::Counts;
 use crate::dynamic::Dynamic;
 use crate::reap::{reap, within};
+use crate::task::Go;
 use crate::task_stream::TaskStream;
 
 /// A supervisor of futures that run once, each as an actor of its own: what is done beside an actor, or for somebody who
@@ -344,14 +345,6 @@ impl Drop for Leash {
 /// The actor around the future: its one message runs it.
 struct Errand {
     body: Option<Body>,
-}
-
-struct Go;
-
-impl Message for Go {
-    fn kind(&self) -> &'static str {
-        "Task"
-    }
 }
 
 impl Actor for Errand {

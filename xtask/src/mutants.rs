@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::lessons::wait_until;
 use crate::workspace::Workspace;
 
 /// Where the faults are written down.
@@ -19,9 +19,6 @@ const LIST: &str = "supervisor/otp-oracle/mutants.md";
 
 /// A mutant that plays longer than this does not end.
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// How often a running mutant is looked at.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// One fault.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,14 +108,8 @@ impl Scratch {
         let mut runner = Command::new(self.workspace.example("otp_runner"));
         runner.args(["--archive", "core"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut running = runner.spawn().map_err(|error| format!("cannot run the runner: {error}"))?;
-        let begun = Instant::now();
-        while running.try_wait().map_err(|error| error.to_string())?.is_none() {
-            if begun.elapsed() > LIMIT {
-                let _ = running.kill();
-                let _ = running.wait();
-                return Ok(Fate::Endless);
-            }
-            thread::sleep(LOOK);
+        if wait_until(&mut running, Instant::now() + LIMIT).map_err(|error| error.to_string())?.is_none() {
+            return Ok(Fate::Endless);
         }
         let output = running.wait_with_output().map_err(|error| error.to_string())?;
         let said = String::from_utf8_lossy(&output.stdout);
