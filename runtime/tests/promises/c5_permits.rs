@@ -130,6 +130,8 @@ fn c5_a_permit_of_an_incarnation_that_lives_on_or_ends_in_order_is_good() {
         holder.tell(order).unwrap();
         elsewhere.recv().await.unwrap().send(Order::Note(2)).expect("its holder lives");
         drop(elsewhere.recv().await.unwrap());
+        // It has reserved, and sent, all that it was to.
+        holder.settled().await;
         assert_eq!(target.load().depth, 3);
         let down = holder.down();
         holder.tell(Order::Panic).unwrap();
