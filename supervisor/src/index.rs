@@ -1,33 +1,45 @@
 //! Finding by key at a cost that does not grow with the number of keys.
-
-#![expect(
-    clippy::disallowed_types,
-    reason = "nothing here can be walked, so that the order of the hash is nobody's order"
-)]
+//!
+//! ```text
+//!   entries   [ (k0, v0) │ (k1, v1) │ (k2, v2) ]       dense, in no order that anybody sees
+//!                 ▲          ▲          ▲
+//!   places    { 1 · · 0 · 2 · · }                      by the hash of the key: five bytes a bucket
+//! ```
+//!
+//! What is found by hash cannot be walked, so that the order of the hash is nobody's order: whoever needs an order keeps one
+//! beside it. The hash has no seed, so that runs do not even differ in their cost. Room for a crowd that has gone is given
+//! back, and the cost of that is shared by those who went.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What belongs to a key. It has no order and cannot be walked: whoever needs an order keeps one beside it.
-///
-/// The hash has no seed, so that runs do not even differ in their cost.
+use hashbrown::HashTable;
+
+/// What belongs to a key.
 #[derive(Clone)]
 pub(crate) struct Index<K, V> {
-    map: HashMap<K, V, BuildHasherDefault<DefaultHasher>>,
+    entries: Vec<(K, V)>,
+    places: HashTable<u32>,
 }
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {
-        Self { map: HashMap::default() }
+        Self { entries: Vec::new(), places: HashTable::new() }
     }
 }
 
 impl<K: Eq + Hash, V> Index<K, V> {
     /// What belonged to the key before.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        self.map.insert(key, value)
+        if let Some(held) = self.get_mut(&key) {
+            return Some(std::mem::replace(held, value));
+        }
+        let place = u32::try_from(self.entries.len()).expect("four billion entries are more than memory holds");
+        let entries = &self.entries;
+        self.places.insert_unique(hash(&key), place, |place| hash(&entries[*place as usize].0));
+        self.entries.push((key, value));
+        None
     }
 
     pub(crate) fn get<Q>(&self, key: &Q) -> Option<&V>
@@ -35,11 +47,13 @@ impl<K: Eq + Hash, V> Index<K, V> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.map.get(key)
+        let place = self.places.find(hash(key), |place| self.entries[*place as usize].0.borrow() == key)?;
+        Some(&self.entries[*place as usize].1)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.map.get_mut(key)
+        let place = self.places.find(hash(key), |place| self.entries[*place as usize].0 == *key)?;
+        Some(&mut self.entries[*place as usize].1)
     }
 
     pub(crate) fn remove<Q>(&mut self, key: &Q) -> Option<V>
@@ -47,25 +61,144 @@ impl<K: Eq + Hash, V> Index<K, V> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        let removed = self.map.remove(key);
-        // Room for a crowd that has gone is given back, and the cost of that is shared by those who went.
-        if self.map.capacity() > 64 && self.map.len() < self.map.capacity() / 8 {
-            self.map.shrink_to(self.map.len() * 2);
+        let found = self.places.find_entry(hash(key), |place| self.entries[*place as usize].0.borrow() == key);
+        let (place, _) = found.ok()?.remove();
+        // The last one takes its place.
+        let moved = self.entries.len() as u32 - 1;
+        if place != moved {
+            let at = self.places.find_mut(hash(&self.entries[moved as usize].0), |at| *at == moved);
+            *at.expect("every entry has its place") = place;
         }
-        removed
+        let (_, value) = self.entries.swap_remove(place as usize);
+        if let Some(room) = room_for_fewer(self.entries.capacity(), self.entries.len()) {
+            let entries = &mut self.entries;
+            entries.shrink_to(room);
+            self.places.shrink_to(room, |place| hash(&entries[*place as usize].0));
+        }
+        Some(value)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.map.len()
+        self.entries.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.map.is_empty()
+        self.entries.is_empty()
     }
 }
 
 impl<K, V> fmt::Debug for Index<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Index").field("len", &self.map.len()).finish()
+        f.debug_struct("Index").field("len", &self.entries.len()).finish()
+    }
+}
+
+/// Keys, found by a second name which is noted where the keys lead, and not here.
+///
+/// Every function is told how to look that up; it must know all keys that are in.
+#[derive(Clone)]
+pub(crate) struct ByName<K>(HashTable<K>);
+
+impl<K> Default for ByName<K> {
+    fn default() -> Self {
+        Self(HashTable::new())
+    }
+}
+
+impl<K: Copy + Eq> ByName<K> {
+    pub(crate) fn find<N: Eq + Hash>(&self, name: &N, name_of: impl Fn(K) -> N) -> Option<K> {
+        self.0.find(hash(name), |key| name_of(*key) == *name).copied()
+    }
+
+    /// Adds a key. It is not in yet, and no other has its name.
+    pub(crate) fn insert<N: Eq + Hash>(&mut self, key: K, name_of: impl Fn(K) -> N) {
+        self.0.insert_unique(hash(&name_of(key)), key, |key| hash(&name_of(*key)));
+    }
+
+    /// Removes a key, if it is in.
+    pub(crate) fn remove<N: Eq + Hash>(&mut self, key: K, name_of: impl Fn(K) -> N) {
+        if let Ok(found) = self.0.find_entry(hash(&name_of(key)), |held| *held == key) {
+            found.remove();
+        }
+        if let Some(room) = room_for_fewer(self.0.capacity(), self.0.len()) {
+            self.0.shrink_to(room, |key| hash(&name_of(*key)));
+        }
+    }
+}
+
+impl<K> fmt::Debug for ByName<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByName").field("len", &self.0.len()).finish()
+    }
+}
+
+fn hash<Q: Hash + ?Sized>(key: &Q) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// To how much room to shrink when most of it is empty.
+fn room_for_fewer(room: usize, left: usize) -> Option<usize> {
+    (room > 64 && left < room / 8).then_some(left * 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Inserts, replacements and removals in an order that a fixed rule scatters.
+    fn steps() -> impl Iterator<Item = (bool, u32)> {
+        (0..20_000_u32).map(|step| (step % 5 < 3, step.wrapping_mul(2_654_435_761) >> 23))
+    }
+
+    #[test]
+    fn an_index_finds_what_a_map_finds() {
+        let (mut index, mut map) = (Index::default(), BTreeMap::new());
+        for (step, (adds, key)) in steps().enumerate() {
+            if adds {
+                assert_eq!(index.insert(key, step), map.insert(key, step));
+            } else {
+                assert_eq!(index.remove(&key), map.remove(&key));
+            }
+            assert_eq!((index.len(), index.is_empty()), (map.len(), map.is_empty()));
+            assert_eq!(index.get(&key), map.get(&key));
+        }
+        for key in 0..512 {
+            assert_eq!(index.get_mut(&key), map.get_mut(&key));
+        }
+    }
+
+    #[test]
+    fn an_index_gives_back_the_room_of_a_crowd_that_has_gone() {
+        let mut index = Index::default();
+        for key in 0..10_000 {
+            index.insert(key, ());
+        }
+        for key in 0..9_990 {
+            index.remove(&key);
+        }
+        assert!(index.entries.capacity() < 200 && index.places.capacity() < 200, "room for a crowd is kept");
+        assert!((9_990..10_000).all(|key| index.get(&key).is_some()));
+    }
+
+    #[test]
+    fn keys_are_found_by_their_other_names() {
+        let name_of = |key: u32| u64::from(key) * 3;
+        let (mut by_name, mut map) = (ByName::default(), BTreeMap::new());
+        for (adds, key) in steps() {
+            if adds {
+                if map.insert(name_of(key), key).is_none() {
+                    by_name.insert(key, name_of);
+                }
+            } else {
+                by_name.remove(key, name_of);
+                map.remove(&name_of(key));
+            }
+            assert_eq!(by_name.find(&name_of(key), name_of), map.get(&name_of(key)).copied());
+        }
+        assert!(map.iter().all(|(name, key)| by_name.find(name, name_of) == Some(*key)));
     }
 }

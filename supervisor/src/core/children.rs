@@ -9,16 +9,35 @@ use std::sync::Arc;
 use super::action::Place;
 use super::event::{ChildKey, Identity};
 use crate::child_spec::ChildSpec;
-use crate::index::Index;
+use crate::index::{ByName, Index};
 
 /// One child.
 #[derive(Clone, Debug)]
 pub(super) struct Child<P> {
     pub(super) spec: Arc<ChildSpec>,
-    pub(super) attempts: u64,
+    /// Starts so far, up to what fits.
+    pub(super) attempts: u32,
     place: Place<P>,
-    before: Option<ChildKey>,
-    after: Option<ChildKey>,
+    before: Neighbour,
+    after: Neighbour,
+}
+
+/// A child beside another, if there is one: a million children pay for this twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Neighbour(u64);
+
+impl Neighbour {
+    const NONE: Self = Self(u64::MAX);
+
+    fn get(self) -> Option<ChildKey> {
+        (self != Self::NONE).then_some(ChildKey(self.0))
+    }
+}
+
+impl From<Option<ChildKey>> for Neighbour {
+    fn from(key: Option<ChildKey>) -> Self {
+        key.map_or(Self::NONE, |key| Self(key.0))
+    }
 }
 
 impl<P: Identity> Child<P> {
@@ -26,9 +45,14 @@ impl<P: Identity> Child<P> {
         self.place
     }
 
+    /// The incarnation it is known by.
+    fn life(&self) -> Option<P> {
+        known(&self.place)
+    }
+
     /// Who comes after it in the start order.
     pub(super) fn after(&self) -> Option<ChildKey> {
-        self.after
+        self.after.get()
     }
 }
 
@@ -40,9 +64,9 @@ impl<P: Identity> Child<P> {
 pub(super) struct Children<P> {
     by_key: Index<ChildKey, Child<P>>,
     by_name: Index<Arc<str>, ChildKey>,
-    by_pid: Index<P, ChildKey>,
-    first: Option<ChildKey>,
-    last: Option<ChildKey>,
+    by_pid: ByName<ChildKey>,
+    first: Neighbour,
+    last: Neighbour,
     running: usize,
     restarting: usize,
     /// Significant children that run or are being restarted.
@@ -56,9 +80,9 @@ impl<P: Identity> Children<P> {
         Self {
             by_key: Index::default(),
             by_name: Index::default(),
-            by_pid: Index::default(),
-            first: None,
-            last: None,
+            by_pid: ByName::default(),
+            first: Neighbour::NONE,
+            last: Neighbour::NONE,
             running: 0,
             restarting: 0,
             significant: 0,
@@ -67,14 +91,15 @@ impl<P: Identity> Children<P> {
     }
 
     pub(super) fn add(&mut self, key: ChildKey, spec: Arc<ChildSpec>) {
-        assert!(self.last.is_none_or(|last| last < key), "keys grow in start order");
+        assert!(self.last.get().is_none_or(|last| last < key), "keys grow in start order");
         if self.named {
             let earlier = self.by_name.insert(spec.id.clone(), key);
             assert!(earlier.is_none(), "names are unique in a supervisor");
         }
-        let before = self.last.replace(key);
-        *self.after_slot(before) = Some(key);
-        self.by_key.insert(key, Child { spec, attempts: 0, place: Place::Down, before, after: None });
+        let before = std::mem::replace(&mut self.last, Some(key).into());
+        *self.after_slot(before) = Some(key).into();
+        let child = Child { spec, attempts: 0, place: Place::Down, before, after: Neighbour::NONE };
+        self.by_key.insert(key, child);
     }
 
     pub(super) fn remove(&mut self, key: ChildKey) {
@@ -105,20 +130,31 @@ impl<P: Identity> Children<P> {
             Place::Restarting(_) => self.restarting += 1,
             Place::Down => {}
         }
-        let (left, taken) = (known(&before), known(&place));
-        if left != taken {
-            left.map(|pid| self.by_pid.remove(&pid));
-            let other = taken.and_then(|pid| self.by_pid.insert(pid, key));
-            assert!(other.is_none(), "an incarnation belongs to one child");
-        }
+        self.index_by_pid(key, known(&before), known(&place));
         before
+    }
+
+    /// The child's incarnation is now another. Its place says so already.
+    fn index_by_pid(&mut self, key: ChildKey, left: Option<P>, taken: Option<P>) {
+        if left == taken {
+            return;
+        }
+        let by_key = &self.by_key;
+        if left.is_some() {
+            self.by_pid.remove(key, |other| if other == key { left } else { by_key.get(&other).and_then(Child::life) });
+        }
+        if taken.is_some() {
+            let life = |key| by_key.get(&key).and_then(Child::life);
+            assert!(self.by_pid.find(&taken, life).is_none(), "an incarnation belongs to one child");
+            self.by_pid.insert(key, life);
+        }
     }
 
     /// Counts one more start of this child.
     pub(super) fn attempt(&mut self, key: ChildKey) -> u64 {
         let child = self.by_key.get_mut(&key).expect("only a child that is here is started");
-        child.attempts += 1;
-        child.attempts
+        child.attempts = child.attempts.saturating_add(1);
+        child.attempts.into()
     }
 
     pub(super) fn get(&self, key: ChildKey) -> Option<&Child<P>> {
@@ -136,16 +172,16 @@ impl<P: Identity> Children<P> {
 
     /// The same, or the child that is being restarted after it.
     pub(super) fn known_as(&self, pid: P) -> Option<ChildKey> {
-        self.by_pid.get(&pid).copied()
+        self.by_pid.find(&Some(pid), |key| self.by_key.get(&key).and_then(Child::life))
     }
 
     pub(super) fn first(&self) -> Option<ChildKey> {
-        self.first
+        self.first.get()
     }
 
     /// In start order.
     pub(super) fn iter(&self) -> Walk<'_, P> {
-        Walk { children: self, next: self.first, last: self.last }
+        Walk { children: self, next: self.first.get(), last: self.last.get() }
     }
 
     /// A part of the start order whose ends are children, or its own ends.
@@ -155,7 +191,7 @@ impl<P: Identity> Children<P> {
             Bound::Unbounded => open,
             Bound::Excluded(_) => unreachable!("a fate is shared by the child that has it"),
         };
-        let (next, last) = (end(range.start_bound(), self.first), end(range.end_bound(), self.last));
+        let (next, last) = (end(range.start_bound(), self.first.get()), end(range.end_bound(), self.last.get()));
         Walk { children: self, next, last }
     }
 
@@ -177,16 +213,16 @@ impl<P: Identity> Children<P> {
     }
 
     /// Where it is written who comes after this child; nobody: who is the first.
-    fn after_slot(&mut self, before: Option<ChildKey>) -> &mut Option<ChildKey> {
-        match before {
+    fn after_slot(&mut self, before: Neighbour) -> &mut Neighbour {
+        match before.get() {
             Some(key) => &mut self.by_key.get_mut(&key).expect("neighbours are here").after,
             None => &mut self.first,
         }
     }
 
     /// Where it is written who comes before this child; nobody: who is the last.
-    fn before_slot(&mut self, after: Option<ChildKey>) -> &mut Option<ChildKey> {
-        match after {
+    fn before_slot(&mut self, after: Neighbour) -> &mut Neighbour {
+        match after.get() {
             Some(key) => &mut self.by_key.get_mut(&key).expect("neighbours are here").before,
             None => &mut self.last,
         }
@@ -217,7 +253,7 @@ impl<'c, P: Identity> Iterator for Walk<'c, P> {
     fn next(&mut self) -> Option<Self::Item> {
         let (key, child) = self.step(self.next)?;
         if self.next.is_some() {
-            self.next = child.after;
+            self.next = child.after.get();
         }
         Some((key, child))
     }
@@ -227,7 +263,7 @@ impl<P: Identity> DoubleEndedIterator for Walk<'_, P> {
     fn next_back(&mut self) -> Option<Self::Item> {
         let (key, child) = self.step(self.last)?;
         if self.last.is_some() {
-            self.last = child.before;
+            self.last = child.before.get();
         }
         Some((key, child))
     }
