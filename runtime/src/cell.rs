@@ -8,13 +8,14 @@
 //!   ├ Owner: the life, the mailbox's consuming end, the asker     written every turn │ by whoever holds the
 //!   ├ mailbox, receiver's half: Envelope<A::Msg>                  written every message │ running claim
 //!   ├ Core ┬ what is in hand, since when, how many                written every message ┘
-//!   │      ├ control lane, ties, names                            hardly ever
-//!   │      └ flags, home                                          read by every sender
+//!   │      ├ control lane, kinds                                  hardly ever
+//!   │      ├ flags, home                                          read by all, every message
+//!   │      └ ties, name                                           hardly ever
 //!   ├ mailbox, senders' half                                      written by every sender
 //!   └ own: A::Msg                                                 timers, futures: places of their own
 //! ```
-//! The order matters: what the actor's thread writes and what senders write are further apart than a cache line, without
-//! padding, because what is hardly ever touched lies in between.
+//! The order matters: what the actor's thread writes, what senders write, and what both only read are further apart than a
+//! cache line, without padding, because what is hardly ever touched lies in between.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -111,18 +112,19 @@ pub(crate) struct Core {
     /// When the turn began in which the message in hand was taken, as a stamp of the coarse clock.
     since: AtomicU32,
     pub(crate) pace: Pace,
-    // Hardly ever touched.
+    // Hardly ever touched: the length of a cache line.
     pub(crate) control: Mutex<Control>,
-    pub(crate) ties: Mutex<Ties>,
     pub(crate) kinds: KindNames,
-    pub(crate) name: Option<Arc<str>>,
+    // Read by everybody for every message, hardly ever written.
+    flags: Attention,
+    incarnation: AtomicU32,
+    home: OnceLock<Home>,
+    // Hardly ever touched: again as much.
     status: AtomicU8,
     /// The callback that runs while no message is in hand, plus one; 0 for none. Written by the incarnation.
     callback: AtomicU8,
-    incarnation: AtomicU32,
-    // Read by every sender.
-    home: OnceLock<Home>,
-    flags: Attention,
+    pub(crate) ties: Mutex<Ties>,
+    pub(crate) name: Option<Arc<str>>,
 }
 
 impl Core {
@@ -224,10 +226,7 @@ impl Core {
     /// Where in its tree the living incarnation is: the names from the top, with `/` between.
     pub(crate) fn path(&self) -> Arc<str> {
         let label = self.label();
-        match self.ties.lock().look() {
-            Some(tied) => tied.path_of(&label),
-            None => label.into(),
-        }
+        self.ties.lock().path_of(&label).into()
     }
 
     pub(crate) fn refuse(&self, reason: Reason) -> Refused {

@@ -121,7 +121,7 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// [`StartError::SlotTaken`] if the slot is running or belongs to another parent or system.
     pub fn begin<B: Actor>(&self, slot: &ActorRef<B>, args: B::Args, under: Under) -> Result<Starting, StartError> {
-        Start::under(self.any(), self.pid(), under).begin(&slot.cell, self.cell.core().shared(), args)
+        Start::under(self.pid(), under).begin(&slot.cell, self.cell.core().shared(), args)
     }
 
     /// Resolves when this actor's parent asks it to stop. For actors that trap exits and have long handlers: others
@@ -200,22 +200,19 @@ impl<A: Actor> Context<A> {
     pub fn monitor(&mut self, other: Pid) -> MonitorRef {
         let core = self.cell.core();
         let monitor = MonitorRef(core.shared().next_monitor());
-        let target = core.shared().find(other.id);
-        let weak = target.as_ref().map_or_else(|| Arc::downgrade(&self.any()), Arc::downgrade);
         match self.ties() {
-            Some(mut ties) => ties.tied().monitors.insert(monitor, (other, weak)),
+            Some(mut ties) => ties.tied().monitors.insert(monitor, other),
             None => return monitor,
         };
-        let watcher = Watcher::Actor { cell: Arc::downgrade(&self.any()), incarnation: self.incarnation };
-        if let Some(target) = target {
+        if let Some(target) = core.shared().find(other.id) {
             let mut ties = target.core().ties.lock();
             if ties.lives(other.incarnation) {
-                ties.tied().watchers.insert((self.pid(), monitor), watcher);
+                ties.tied().watchers.insert((self.pid(), monitor), Watcher::Actor);
                 return monitor;
             }
         }
         let down = Down { monitor, pid: other, reason: ExitReason::NoProc, abandoned: false };
-        signal::send_down(watcher, down);
+        signal::send_down(core.shared(), self.pid(), Watcher::Actor, down);
         monitor
     }
 
@@ -225,8 +222,8 @@ impl<A: Actor> Context<A> {
         let ended = ties.end_monitor(monitor);
         drop(ties);
         match ended {
-            Some((pid, cell)) => {
-                if let Some(cell) = cell.upgrade() {
+            Some(pid) => {
+                if let Some(cell) = self.cell.core().shared().find(pid.id) {
                     let mut ties = cell.core().ties.lock();
                     if ties.lives(pid.incarnation) {
                         ties.tied().watchers.remove(&(self.pid(), monitor));

@@ -131,12 +131,12 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         children: Vec::new(),
     };
     let ties = core.ties.lock();
+    shot.parent = ties.parent();
+    shot.links = ties.links();
     if let Some(tied) = ties.look() {
-        shot.parent = tied.parent.as_ref().map(|(pid, _)| *pid);
-        shot.links = tied.links.pids();
-        shot.monitors = tied.monitors.values().map(|(pid, _)| *pid).collect();
+        shot.monitors = tied.monitors.values().copied().collect();
         shot.watchers = tied.watchers.keys().map(|(pid, _)| *pid).collect();
-        shot.children = tied.children.keys().copied().collect();
+        shot.children = tied.children.iter().copied().collect();
     }
     shot
 }

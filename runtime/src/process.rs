@@ -31,8 +31,9 @@ use crate::kinds::short;
 use crate::lane::{Control, Fate, Life, Next};
 use crate::pid::Pid;
 use crate::serve::{Being, Ending, given_up, panicked, serve};
+use crate::shared::Shared;
 use crate::signal::{Down, Via, send_down, send_exit};
-use crate::ties::Tied;
+use crate::ties::{self, Tied};
 use crate::turn::{self, Call};
 use tokio::sync::mpsc;
 
@@ -477,14 +478,11 @@ fn bury(cell: &dyn AnyCell, pid: Pid, reason: &ExitReason, never_started: bool, 
         let mut control = core.control.lock();
         let forgotten = control.clear_signals();
         let tied = ties.end();
-        let parented = tied.as_ref().is_some_and(|tied| tied.has_living_parent());
-        let kept = parented && !shared.is_closed();
+        // Not its ties' lock: one cell's ties at a time.
+        let lives = |parent: Pid| shared.find(parent.id).is_some_and(|cell| cell.core().is_living(parent.incarnation));
+        let kept = tied.parent.is_some_and(lives) && !shared.is_closed();
         // The slot of a child whose parent has ended may be started again by the parent's next incarnation.
-        let over = if shared.is_closed() || tied.as_ref().is_none_or(|tied| tied.parent.is_none()) {
-            Status::Gone
-        } else {
-            Status::Stopped
-        };
+        let over = if shared.is_closed() || tied.parent.is_none() { Status::Gone } else { Status::Stopped };
         core.set_status(if kept { Status::Down } else { over });
         // First: what is accepted before is thrown away, and nothing is accepted after.
         let awaited = !kept && cell.close_mailbox();
@@ -499,38 +497,50 @@ fn bury(cell: &dyn AnyCell, pid: Pid, reason: &ExitReason, never_started: bool, 
     drop(forgotten);
     // Before anybody is told who would act on it.
     tracing::trace!(system = &*shared.settings.name, %pid, %reason, "ends");
-    let Some(tied) = tied else { return };
-    let Tied { parent: _, starter, links, watchers, monitors, children, names, groups, above: _, path: _ } = *tied;
+    untie(shared, tied, pid, &Last { reason, never_started, abandoned });
+}
+
+/// How an incarnation ended, for those who are tied to it.
+struct Last<'r> {
+    reason: &'r ExitReason,
+    never_started: bool,
+    abandoned: bool,
+}
+
+/// Gives back the names of a dead incarnation, and tells whoever was tied to it.
+fn untie(shared: &Shared, tied: ties::Ended, pid: Pid, last: &Last<'_>) {
+    let ties::Ended { parent: _, starter, links, others } = tied;
+    let Tied { watchers, monitors, children, names, groups, .. } = others.map(|others| *others).unwrap_or_default();
     for name in names {
         shared.names.release(&name, pid);
     }
     for group in groups {
         shared.groups.leave(&group, pid);
     }
-    for (monitor, (target, target_cell)) in monitors {
-        if let Some(target_cell) = target_cell.upgrade() {
-            let mut ties = target_cell.core().ties.lock();
+    for (monitor, target) in monitors {
+        if let Some(cell) = shared.find(target.id) {
+            let mut ties = cell.core().ties.lock();
             if ties.lives(target.incarnation) {
                 ties.tied().watchers.remove(&(pid, monitor));
             }
         }
     }
-    let quiet = starter.filter(|_| never_started);
-    for (other, other_cell) in links {
-        if let Some(other_cell) = other_cell.upgrade() {
-            if Some(other) == quiet {
-                // A failed start is answered, not signalled.
-                other_cell.core().ties.lock().unlink(pid);
-            } else {
-                let _ = send_exit(&other_cell, other.incarnation, pid, reason.clone(), Via::Link);
-            }
+    let quiet = starter.filter(|_| last.never_started);
+    for other in links {
+        let Some(cell) = shared.find(other.id) else { continue };
+        if Some(other) == quiet {
+            // A failed start is answered, not signalled.
+            cell.core().ties.lock().unlink(pid);
+        } else {
+            let _ = send_exit(&cell, other.incarnation, pid, last.reason.clone(), Via::Link);
         }
     }
-    for ((_, monitor), watcher) in watchers {
-        send_down(watcher, Down { monitor, pid, reason: reason.clone(), abandoned });
+    for ((watcher, monitor), how) in watchers {
+        let down = Down { monitor, pid, reason: last.reason.clone(), abandoned: last.abandoned };
+        send_down(shared, watcher, how, down);
     }
     // Slots whose parent died: the living are told by their links and close when they end; the others close now.
-    for child in children.into_values().filter_map(|child| child.upgrade()) {
+    for child in children.into_iter().filter_map(|child| shared.find(child)) {
         child.shut(Status::Stopped);
     }
 }

@@ -138,13 +138,13 @@ pub(crate) fn serve<'b, A: Actor>(
                     Some(ending) => return ending,
                 }
             }
-            let ending = match being.inbox.next(&being.cell).await {
-                Item::Message | Item::Own => None,
-                // Boxed: its frame is not to be a part of everybody's.
-                Item::Signal(signal) => Box::pin(read(being, state, signal)).await,
-                Item::Fate(fate) => Some(Ending::by(fate)),
+            let reading = match being.inbox.next(&being.cell).await {
+                Item::Message | Item::Own => continue 'next,
+                // Boxed: its frame is not to be a part of everybody's, nor is what was found.
+                Item::Signal(signal) => Box::pin(read(being, state, signal)),
+                Item::Fate(fate) => return Ending::by(fate),
             };
-            if let Some(ending) = ending {
+            if let Some(ending) = reading.await {
                 return ending;
             }
         }

@@ -26,6 +26,7 @@ use crate::error::{Reason, Refused};
 use crate::exit::ExitReason;
 use crate::lane::{Ordered, What};
 use crate::pid::Pid;
+use crate::shared::Shared;
 use crate::ties::{Ties, Watcher};
 
 /// What an actor may read besides messages.
@@ -78,14 +79,14 @@ pub(crate) fn link(cell: &Arc<dyn AnyCell>, own: Pid, other: Pid) {
         // If the other has ended and the link is there, its exit signal is on its way.
         return;
     }
-    let alive = target.as_ref().zip(ties.1.as_mut()).filter(|(_, ties)| ties.lives(other.incarnation));
+    let alive = ties.1.as_mut().filter(|ties| ties.lives(other.incarnation));
     match alive {
-        Some((target, others)) => {
-            ties.0.tied().links.insert(other, Arc::downgrade(target));
-            others.tied().links.insert(own, Arc::downgrade(cell));
+        Some(others) => {
+            ties.0.link(other);
+            others.link(own);
         }
         None => {
-            ties.0.tied().links.insert(other, Arc::downgrade(cell));
+            ties.0.link(other);
             drop(ties);
             let _ = send_exit(cell, own.incarnation, other, ExitReason::NoProc, Via::Link);
         }
@@ -183,20 +184,20 @@ pub(crate) fn send_kill(to: &Arc<dyn AnyCell>, incarnation: u32) {
     to.wake();
 }
 
-/// Tells a watcher that an incarnation ended.
-pub(crate) fn send_down(to: Watcher, down: Down) {
+/// Tells a watcher, noted under this pid, that an incarnation ended.
+pub(crate) fn send_down(shared: &Shared, pid: Pid, to: Watcher, down: Down) {
     match to {
         Watcher::Outside(sender) => {
             // Whoever waited may have gone: then nobody needs to know.
             tell(|| sender.send(down));
         }
         Watcher::Channel(sender) => tell(|| sender.send(down)),
-        Watcher::Actor { cell, incarnation } => {
-            let Some(cell) = cell.upgrade() else { return };
+        Watcher::Actor => {
+            let Some(cell) = shared.find(pid.id) else { return };
             let core = cell.core();
             {
                 let mut ties = core.ties.lock();
-                if !ties.lives(incarnation) || ties.end_monitor(down.monitor).is_none() {
+                if !ties.lives(pid.incarnation) || ties.end_monitor(down.monitor).is_none() {
                     return;
                 }
                 let ordered = Ordered { ticket: cell.tail(), what: What::Signal(Signal::Down(down)) };

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::actor::Actor;
 use crate::burial::end_late;
-use crate::cell::{ActorCell, AnyCell, Status, WeakCell, attach, flag};
+use crate::cell::{ActorCell, AnyCell, Core, Status, attach, flag};
 use crate::end::Ended;
 use crate::error::{AskError, StartError};
 use crate::lane::Next;
@@ -20,7 +20,7 @@ use crate::process::{Birth, StartAck, StartFailure, Started, live};
 use crate::reply::Caller;
 use crate::shared::Shared;
 use crate::signal::{Down, MonitorRef};
-use crate::ties::Watcher;
+use crate::ties::{Parent, Watcher};
 use crate::turn;
 
 /// How a new incarnation is tied to the actor that starts it.
@@ -35,7 +35,7 @@ pub struct Under {
 
 /// A start about to be made.
 pub(crate) struct Start {
-    by: Option<(Pid, Option<WeakCell>, Under)>,
+    by: Option<(Pid, Under)>,
     /// Who is told of its end, whenever it comes.
     watcher: Option<(MonitorRef, Watcher)>,
 }
@@ -46,14 +46,14 @@ impl Start {
         Self { by: None, watcher: None }
     }
 
-    pub(crate) fn under(by: Arc<dyn AnyCell>, pid: Pid, under: Under) -> Self {
-        Self { by: Some((pid, Some(Arc::downgrade(&by)), under)), watcher: None }
+    pub(crate) fn under(by: Pid, under: Under) -> Self {
+        Self { by: Some((by, under)), watcher: None }
     }
 
     /// By the system itself, as the top of its tree; the system is told of its end.
     pub(crate) fn top(down: oneshot::Sender<Down>, shared: &Shared) -> Self {
         let watcher = (MonitorRef(shared.next_monitor()), Watcher::Outside(down));
-        Self { by: Some((Pid::OUTSIDE, None, Under { parent: true, link: false })), watcher: Some(watcher) }
+        Self { by: Some((Pid::OUTSIDE, Under { parent: true, link: false })), watcher: Some(watcher) }
     }
 
     /// Puts the life of a new incarnation into the cell and makes it run, for somebody who waits for its `init`.
@@ -112,15 +112,14 @@ impl Start {
         }
         attach(cell, shared)?;
         let core = cell.core();
-        let parent = self.by.as_ref().filter(|(.., under)| under.parent).map(|(parent, ..)| *parent);
+        let parent = self.by.as_ref().filter(|(_, under)| under.parent).map(|(parent, _)| *parent);
         let pid = take_slot(cell, parent, shared).map_err(|taken| match shared.is_closed() {
             // The end of the system has closed the slot meanwhile.
             true => StartError::SystemStopped,
             false => taken,
         })?;
-        if let Some((starter, starter_cell, under)) = &self.by {
-            let any: Arc<dyn AnyCell> = cell.clone();
-            tie(&any, pid, *starter, starter_cell, *under);
+        if let Some((starter, under)) = self.by {
+            tie(core, pid, starter, under);
         }
         if let Some((monitor, watcher)) = self.watcher.take() {
             core.ties.lock().tied().watchers.insert((Pid::OUTSIDE, monitor), watcher);
@@ -185,49 +184,38 @@ fn take_slot<A: Actor>(cell: &ActorCell<A>, parent: Option<Pid>, shared: &Shared
 }
 
 /// Ties a new incarnation to its starter before it runs.
-fn tie(cell: &Arc<dyn AnyCell>, pid: Pid, starter: Pid, starter_cell: &Option<WeakCell>, under: Under) {
-    let above = starter_cell.as_ref().filter(|_| under.parent).and_then(WeakCell::upgrade).map(|cell| path(&*cell));
+fn tie(core: &Core, pid: Pid, starter: Pid, under: Under) {
+    let starter_cell = core.shared().find(starter.id);
+    let parent = under.parent.then(|| match &starter_cell {
+        Some(cell) => as_parent(cell.core(), starter),
+        None => Parent::new(starter, ""),
+    });
     {
-        let mut ties = cell.core().ties.lock();
-        let tied = ties.tied();
-        if under.parent {
-            tied.parent = Some((starter, starter_cell.clone()));
-            tied.above = above;
-        }
-        if let Some(starter_cell) = starter_cell.clone().filter(|_| under.link) {
-            tied.starter = Some(starter);
-            tied.links.insert(starter, starter_cell);
+        let mut ties = core.ties.lock();
+        if let Some(parent) = parent {
+            ties.put_below(parent, under.link);
+        } else if under.link {
+            ties.link_to_starter(starter);
         }
     }
-    let Some(starter_cell) = starter_cell.as_ref().and_then(WeakCell::upgrade) else { return };
+    let Some(starter_cell) = starter_cell else { return };
     let mut ties = starter_cell.core().ties.lock();
     if !ties.lives(starter.incarnation) {
         return;
     }
-    let tied = ties.tied();
     if under.parent {
-        tied.children.insert(pid.id, Arc::downgrade(cell));
+        ties.tied().children.insert(pid.id);
     }
     if under.link {
-        tied.links.insert(pid, Arc::downgrade(cell));
+        ties.link(pid);
     }
 }
 
-/// The path of an actor that starts a child: made once a life.
-fn path(cell: &dyn AnyCell) -> Arc<str> {
-    let mut ties = cell.core().ties.lock();
-    if ties.living() == 0 {
-        return cell.core().label().into();
-    }
-    let tied = ties.tied();
-    match &tied.path {
-        Some(path) => path.clone(),
-        None => {
-            let path = tied.path_of(&cell.core().label());
-            tied.path = Some(path.clone());
-            path
-        }
-    }
+/// An incarnation as a parent: made once a life.
+fn as_parent(core: &Core, pid: Pid) -> Arc<Parent> {
+    let label = core.label();
+    let mut ties = core.ties.lock();
+    if ties.lives(pid.incarnation) { ties.as_parent(pid, &label) } else { Parent::new(pid, &label) }
 }
 
 /// A start under way: the incarnation exists, its `init` may still run.

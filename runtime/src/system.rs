@@ -233,7 +233,12 @@ impl System {
                 return monitor;
             }
         }
-        send_down(watcher, Down { monitor, pid, reason: ExitReason::NoProc, abandoned: false });
+        send_down(
+            &self.shared,
+            Pid::OUTSIDE,
+            watcher,
+            Down { monitor, pid, reason: ExitReason::NoProc, abandoned: false },
+        );
         monitor
     }
 

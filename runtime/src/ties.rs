@@ -1,11 +1,10 @@
 //! Whom a cell is tied to: links, monitors in both directions, its parent, its children, its names.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cell::AnyCell;
 use crate::links::Links;
 use crate::pid::{ActorId, Pid};
 use crate::signal::{Down, MonitorRef};
@@ -13,56 +12,71 @@ use crate::signal::{Down, MonitorRef};
 /// Who is told of an incarnation's end.
 #[derive(Debug)]
 pub(crate) enum Watcher {
-    Actor { cell: Weak<dyn AnyCell>, incarnation: u32 },
+    /// The actor whose pid it is noted under.
+    Actor,
     Outside(oneshot::Sender<Down>),
     Channel(mpsc::UnboundedSender<Down>),
 }
 
-/// The ties of the living incarnation, and the slots below it. Most actors have none and pay one pointer.
+/// The ties of the living incarnation, and the slots below it.
+///
+/// They are identities, by which the system finds cells. What every child of a supervisor has, its parent and the link to
+/// it, lies in place; whoever has no other ties pays one pointer for them.
 #[derive(Debug, Default)]
 pub(crate) struct Ties {
     /// The living incarnation; 0 when there is none. Links and monitors are made against it under this lock.
     living: u32,
+    /// It is linked to its parent.
+    linked: bool,
+    /// And was from before its `init`.
+    born_linked: bool,
+    parent: Option<Arc<Parent>>,
     /// The slot whose actors start incarnations here, whether one lives or not.
     pub(crate) owner: ActorId,
     tied: Option<Box<Tied>>,
 }
 
+/// One life of a parent, as the children that it starts know it.
+#[derive(Debug)]
+pub(crate) struct Parent {
+    pid: Pid,
+    /// Empty for the system, which is the parent of the top of its tree.
+    path: Box<str>,
+}
+
+impl Parent {
+    pub(crate) fn new(pid: Pid, path: &str) -> Arc<Self> {
+        Arc::new(Self { pid, path: path.into() })
+    }
+}
+
+/// Every other tie.
 #[derive(Debug, Default)]
 pub(crate) struct Tied {
-    /// Who started it and may stop it; the system itself has no cell.
-    pub(crate) parent: Option<(Pid, Option<Weak<dyn AnyCell>>)>,
-    /// The path of its parent.
-    pub(crate) above: Option<Arc<str>>,
-    /// Its own, once it has started a child.
-    pub(crate) path: Option<Arc<str>>,
-    /// Who started it and was linked to it from before its `init`: not signalled if that fails.
-    pub(crate) starter: Option<Pid>,
-    pub(crate) links: Links,
+    /// Who started it, is not its parent, and was linked to it from before its `init`.
+    starter: Option<Pid>,
+    /// Itself, once it has started a child.
+    as_parent: Option<Arc<Parent>>,
+    links: Links,
     /// Who watches this incarnation.
     pub(crate) watchers: BTreeMap<(Pid, MonitorRef), Watcher>,
     /// Whom this incarnation watches.
-    pub(crate) monitors: BTreeMap<MonitorRef, (Pid, Weak<dyn AnyCell>)>,
-    pub(crate) children: BTreeMap<ActorId, Weak<dyn AnyCell>>,
+    pub(crate) monitors: BTreeMap<MonitorRef, Pid>,
+    pub(crate) children: BTreeSet<ActorId>,
     pub(crate) names: Vec<Arc<str>>,
     pub(crate) groups: Vec<Arc<str>>,
 }
 
-impl Tied {
-    /// Where it is in its tree, if it is called so.
-    pub(crate) fn path_of(&self, label: &str) -> Arc<str> {
-        match &self.above {
-            Some(above) => format!("{above}/{label}").into(),
-            None => label.into(),
-        }
-    }
-
-    /// Whether somebody may start the next incarnation.
-    pub(crate) fn has_living_parent(&self) -> bool {
-        let Some((pid, Some(cell))) = &self.parent else { return false };
-        // Not its ties' lock: one cell's ties at a time.
-        cell.upgrade().is_some_and(|cell| cell.core().is_living(pid.incarnation))
-    }
+/// The ties that an incarnation had when it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    pub(crate) parent: Option<Pid>,
+    /// Who started it and was linked to it from before its `init`: not signalled if that fails.
+    pub(crate) starter: Option<Pid>,
+    /// Its parent first, if they are linked; the others by pid.
+    pub(crate) links: Vec<Pid>,
+    /// All but its links.
+    pub(crate) others: Option<Box<Tied>>,
 }
 
 impl Ties {
@@ -79,10 +93,41 @@ impl Ties {
         self.living = incarnation;
     }
 
+    /// The new incarnation has a parent, and is linked to it or not.
+    pub(crate) fn put_below(&mut self, parent: Arc<Parent>, linked: bool) {
+        self.parent = Some(parent);
+        self.linked = linked;
+        self.born_linked = linked;
+    }
+
+    /// The living incarnation as a parent.
+    pub(crate) fn as_parent(&mut self, pid: Pid, label: &str) -> Arc<Parent> {
+        let path = self.path_of(label);
+        self.tied().as_parent.get_or_insert_with(|| Parent::new(pid, &path)).clone()
+    }
+
+    /// Where in its tree the living incarnation is, if it is called so.
+    pub(crate) fn path_of(&self, label: &str) -> String {
+        match &self.parent {
+            Some(parent) if !parent.path.is_empty() => format!("{}/{label}", parent.path),
+            _ => label.to_owned(),
+        }
+    }
+
+    /// The new incarnation is linked to whoever started it, who is not its parent.
+    pub(crate) fn link_to_starter(&mut self, starter: Pid) {
+        self.link(starter);
+        self.tied().starter = Some(starter);
+    }
+
     /// The incarnation ends: gives out all its ties. What is tied to it from now on meets nobody.
-    pub(crate) fn end(&mut self) -> Option<Box<Tied>> {
-        self.living = 0;
-        self.tied.take()
+    pub(crate) fn end(&mut self) -> Ended {
+        let rest = Self { owner: self.owner, ..Self::default() };
+        let Self { linked, born_linked, parent, tied: mut others, .. } = std::mem::replace(self, rest);
+        let parent = parent.map(|parent| parent.pid);
+        let starter = if born_linked { parent } else { others.as_ref().and_then(|tied| tied.starter) };
+        let links = others.as_mut().map(|tied| std::mem::take(&mut tied.links)).unwrap_or_default();
+        Ended { parent, starter, links: parent.filter(|_| linked).into_iter().chain(links).collect(), others }
     }
 
     pub(crate) fn tied(&mut self) -> &mut Tied {
@@ -94,20 +139,48 @@ impl Ties {
     }
 
     pub(crate) fn parent(&self) -> Option<Pid> {
-        self.tied.as_ref()?.parent.as_ref().map(|(pid, _)| *pid)
+        self.parent.as_ref().map(|parent| parent.pid)
+    }
+
+    /// Whether it is linked to `other`, if that is its parent.
+    fn linked_below(&mut self, other: Pid) -> Option<&mut bool> {
+        if self.parent() == Some(other) { Some(&mut self.linked) } else { None }
     }
 
     pub(crate) fn is_linked(&self, other: Pid) -> bool {
-        self.tied.as_ref().is_some_and(|tied| tied.links.has(other))
+        match self.parent() {
+            Some(parent) if parent == other => self.linked,
+            _ => self.tied.as_ref().is_some_and(|tied| tied.links.has(other)),
+        }
+    }
+
+    /// At most one link a pair: to link again does nothing.
+    pub(crate) fn link(&mut self, other: Pid) {
+        match self.linked_below(other) {
+            Some(linked) => *linked = true,
+            None => self.tied().links.insert(other),
+        }
     }
 
     /// Removes the link to `other`; false if there was none.
     pub(crate) fn unlink(&mut self, other: Pid) -> bool {
-        self.tied.as_mut().is_some_and(|tied| tied.links.remove(other))
+        match self.linked_below(other) {
+            Some(linked) => std::mem::take(linked),
+            None => self.tied.as_mut().is_some_and(|tied| tied.links.remove(other)),
+        }
+    }
+
+    /// Whom there are links to, in order.
+    pub(crate) fn links(&self) -> Vec<Pid> {
+        let parent = self.parent().filter(|_| self.linked);
+        let mut links: Vec<Pid> =
+            parent.into_iter().chain(self.tied.iter().flat_map(|tied| tied.links.pids())).collect();
+        links.sort_unstable();
+        links
     }
 
     /// Ends a monitor of this incarnation.
-    pub(crate) fn end_monitor(&mut self, monitor: MonitorRef) -> Option<(Pid, Weak<dyn AnyCell>)> {
+    pub(crate) fn end_monitor(&mut self, monitor: MonitorRef) -> Option<Pid> {
         self.tied.as_mut()?.monitors.remove(&monitor)
     }
 }
