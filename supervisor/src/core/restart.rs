@@ -98,12 +98,17 @@ impl<P: Identity, R: Reason> Core<P, R> {
     }
 
     /// The restart of a group was called off: those of its members that are down stay so, and what is sent to them must
-    /// not wait. (Those that were down before are closed already; another restart that is due may take them along.)
+    /// not wait, unless another restart that is due takes them along. (Those that were down before are closed already.)
     pub(super) fn leave_down(&mut self) {
-        if self.flags.strategy == Strategy::OneForOne || self.children.restarting() > 0 {
-            return;
+        let another = self.children.restarting() > 0;
+        match self.flags.strategy {
+            Strategy::OneForAll if another => return,
+            Strategy::OneForAll | Strategy::RestForOne => {}
+            Strategy::OneForOne => return,
         }
-        let down = self.children.iter().filter(|(_, child)| child.place() == Place::Down);
+        // It would take along those that come after it.
+        let spared = self.children.iter().take_while(|(_, child)| !matches!(child.place(), Place::Restarting(_)));
+        let down = spared.filter(|(_, child)| child.place() == Place::Down);
         let down: Vec<ChildKey> = down.map(|(child, _)| child).collect();
         for child in down {
             self.act(Action::Close { child });

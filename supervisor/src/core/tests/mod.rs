@@ -1,6 +1,7 @@
 //! The core's tests: scenarios as transcripts, every short history, random long ones.
 
 mod backoff;
+mod called_off;
 mod calls;
 mod dynamic;
 mod every_history;
