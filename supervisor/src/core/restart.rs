@@ -67,10 +67,15 @@ impl<P: Identity, R: Reason> Core<P, R> {
     }
 
     /// The wait of this child is over, unless it was cancelled meanwhile. Members of its group that were started by hand are
-    /// stopped once more; what the others have been sent while they waited is theirs.
+    /// stopped once more; what the others have been sent while they waited is theirs. From now on it is one of the group:
+    /// if another fails to start, the retry is that one's.
     pub(super) fn waited(&mut self, child: ChildKey, generation: Generation) {
         if !self.waits.is(child, generation) {
             return;
+        }
+        self.waits.cancel(child);
+        if self.flags.strategy != Strategy::OneForOne {
+            self.children.put(child, Place::Down);
         }
         let members = self.children.range(self.flags.strategy.fate(child));
         let running = members.rev().filter(|(_, member)| member.place().pid().is_some());

@@ -56,3 +56,25 @@ fn of_a_restart_that_is_called_off_those_are_closed_whom_no_other_takes_along() 
          start c, start d",
     );
 }
+
+#[test]
+fn a_group_whose_wait_was_over_is_called_off_with_the_one_that_failed_to_start() {
+    check(
+        waiting(Strategy::OneForAll, "p:a p:b"),
+        "> show places
+         > begin
+         start a, start b, ready
+         > b exits boom
+         report child_terminated b boom, flush b, stop a, flush a
+         > a next wait
+         > after 100
+         start a: wait
+         > terminate a
+         > open a e1
+         report start_error a e1, close a, reply ok, close a, close b
+         > which
+         reply [b=undefined a=undefined]
+         > restart b
+         start b, reply b#2",
+    );
+}

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::history::{Choose, Limits};
+use super::history::{Choose, Limits, SEEDS, Scene};
 use super::reference::Reference;
 use super::replay::replay;
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 use crate::strategy::{AutoShutdown, Flags, Strategy};
 
-const STRATEGIES: [Strategy; 3] = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne];
-const RESTARTS: [Restart; 3] = [Restart::Permanent, Restart::Transient, Restart::Temporary];
+pub(super) const STRATEGIES: [Strategy; 3] = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne];
+pub(super) const RESTARTS: [Restart; 3] = [Restart::Permanent, Restart::Transient, Restart::Temporary];
 
 /// All sequences of choices in turn, like the wheels of an odometer.
 #[derive(Default)]
@@ -47,11 +47,15 @@ impl Odometer {
 }
 
 fn every(flags: Flags, children: &[ChildSpec], limits: Limits) -> u64 {
+    every_of(&Scene::named(flags, children), SEEDS[0], limits)
+}
+
+pub(super) fn every_of(scene: &Scene, seed: u64, limits: Limits) -> u64 {
     let mut odometer = Odometer::default();
     let mut histories = 0;
     loop {
-        let trace = Reference::play(flags, children, limits, &mut odometer);
-        replay(flags, children, &trace);
+        let trace = Reference::play(scene, seed, limits, &mut odometer);
+        replay(scene, seed, &trace);
         histories += 1;
         if !odometer.next() {
             return histories;
@@ -59,18 +63,18 @@ fn every(flags: Flags, children: &[ChildSpec], limits: Limits) -> u64 {
     }
 }
 
-fn limits(letters: usize, interruptions: usize, mishaps: usize) -> Limits {
+pub(super) fn limits(letters: usize, interruptions: usize, mishaps: usize) -> Limits {
     Limits { letters, interruptions, mishaps, time: false }
 }
 
 /// Whoever makes a history smaller is to know by how much.
 #[track_caller]
-fn assert_tried(histories: u64, least: u64) {
+pub(super) fn assert_tried(histories: u64, least: u64) {
     eprintln!("{histories} histories");
     assert!(histories >= least, "only {histories} histories");
 }
 
-fn child(name: &str, restart: Restart) -> ChildSpec {
+pub(super) fn child(name: &str, restart: Restart) -> ChildSpec {
     ChildSpec::worker(name.to_owned()).restart(restart)
 }
 

@@ -2,8 +2,44 @@
 
 use std::time::Duration;
 
-use super::super::{Reason, ReasonClass};
+use super::super::{ChildKey, Place, Reason, ReasonClass, Spec};
+use crate::child_spec::ChildSpec;
 use crate::report::Context;
+use crate::strategy::Flags;
+
+/// Whose history it is: a supervisor as it is declared.
+#[derive(Clone, Debug)]
+pub(super) struct Scene {
+    pub(super) flags: Flags,
+    pub(super) cast: Cast,
+}
+
+/// Whom it looks after.
+#[derive(Clone, Debug)]
+pub(super) enum Cast {
+    /// Named children, in start order.
+    Named(Vec<ChildSpec>),
+    /// At most so many nameless children like this one.
+    Crowd { template: ChildSpec, max: usize },
+}
+
+impl Scene {
+    pub(super) fn named(flags: Flags, children: &[ChildSpec]) -> Self {
+        Self { flags, cast: Cast::Named(children.to_vec()) }
+    }
+
+    pub(super) fn crowd(flags: Flags, template: ChildSpec, max: usize) -> Self {
+        Self { flags, cast: Cast::Crowd { template, max } }
+    }
+
+    pub(super) fn spec(&self) -> Spec {
+        let spec = match &self.cast {
+            Cast::Named(children) => Spec::new(self.flags, children.clone()),
+            Cast::Crowd { template, max } => Spec::dynamic(self.flags, template.clone(), Some(*max)),
+        };
+        spec.expect("the children keep the rules")
+    }
+}
 
 /// An exit reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +79,18 @@ pub(super) enum Letter {
     Terminate(u64),
     Restart(u64),
     Delete(u64),
-    /// Adds a child like the first one, with the next key.
+    /// Adds a temporary child with the next key.
     Add,
+    /// Adds one more of a crowd, with the next key.
+    Join,
+    /// Terminates the one of a crowd whose life this is or was.
+    Dismiss(u32),
+    Which,
     Retry(u64),
+    /// This wait of this child is over.
+    Waited(u64, u64),
+    /// Nothing arrives but the time to look at the clock.
+    Alarm,
 }
 
 /// How a start ends.
@@ -78,8 +123,40 @@ pub(super) enum Line {
     Stopped(End),
     Report(Context, u64),
     Reply(&'static str),
+    /// An answer that shows all children.
+    Shown(Picture),
+    /// Nothing is left to do until something arrives, or until then.
+    Rests(Picture, Option<Duration>),
+    /// One of a crowd is asked to end, like all others.
+    Ask(u32),
+    /// One of those that were asked ends.
+    Falls(u32, End),
+    /// Some of those that were asked have not ended in their time.
+    TimeIsUp,
+    /// So that one is killed.
+    Kill(u32),
+    /// So many of a crowd ended like this, which is reported.
+    Counted(Why, usize),
     Ready,
     Exit(Why),
+}
+
+/// What the places of all children look like, in start order: equal if they are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Picture(u64);
+
+impl Picture {
+    pub(super) fn of(places: impl Iterator<Item = (ChildKey, Place<u32>)>) -> Self {
+        let mix = |picture: u64, number: u64| (picture ^ number).wrapping_mul(0x0100_0000_01B3).rotate_left(29);
+        Self(places.fold(0xCBF2_9CE4_8422_2325, |picture, (key, place)| {
+            let shown = match place {
+                Place::Down => 0,
+                Place::Restarting(_) => 1,
+                Place::Running(pid) => 2 + u64::from(pid),
+            };
+            mix(mix(picture, key.0), shown)
+        }))
+    }
 }
 
 /// Everything that happened, in order.
@@ -99,6 +176,10 @@ pub(super) struct Limits {
     pub(super) interruptions: usize,
     /// Starts and stops that do not go well.
     pub(super) mishaps: usize,
-    /// Whether time may pass before letters.
+    /// Whether time may pass before letters, up to the edges of the window of restarts.
     pub(super) time: bool,
 }
+
+/// What the random numbers of a history begin with: the first two waits are then both short, short and long, long and
+/// short, or both long.
+pub(super) const SEEDS: [u64; 4] = [7, 3, 0, 1];

@@ -1,10 +1,11 @@
 //! Puts the core through a history of the reference and checks that it does the same, and the invariants besides.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::*;
-use super::history::{End, Letter, Line, Outcome, Trace, Why};
+use super::history::{Cast, End, Letter, Line, Outcome, Picture, Scene, Trace, Why};
 use super::invariants::{Broken, Watch};
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 
@@ -20,37 +21,45 @@ struct Replay<'a> {
     watch: Watch,
     /// What the core did, if somebody wants to know.
     log: Log,
-    names: BTreeMap<ChildKey, (std::sync::Arc<str>, Shutdown)>,
+    names: BTreeMap<ChildKey, (Arc<str>, Shutdown)>,
+    /// What they are like who join a crowd.
+    template: Option<ChildSpec>,
+    /// Since when a crowd is stopped.
+    together: Option<Duration>,
 }
 
 /// Plays this history on a core.
 ///
 /// # Panics
 /// If the core does anything else than the reference, or breaks an invariant.
-pub(super) fn replay(flags: Flags, children: &[ChildSpec], trace: &Trace) {
-    run(flags, children, trace, None);
+pub(super) fn replay(scene: &Scene, seed: u64, trace: &Trace) {
+    run(scene, seed, trace, None);
 }
 
 /// The same; returns all that the core did.
-pub(super) fn actions(flags: Flags, children: &[ChildSpec], trace: &Trace) -> Vec<Action<u32, Why>> {
-    run(flags, children, trace, Some(Vec::new())).expect("they were asked for")
+pub(super) fn actions(scene: &Scene, seed: u64, trace: &Trace) -> Vec<Action<u32, Why>> {
+    run(scene, seed, trace, Some(Vec::new())).expect("they were asked for")
 }
 
 type Log = Option<Vec<Action<u32, Why>>>;
 
-fn run(flags: Flags, children: &[ChildSpec], trace: &Trace, log: Log) -> Log {
-    let spec = Spec::new(flags, children.to_vec()).expect("the children keep the rules");
-    let core = Core::new(spec);
-    let names = core.children().zip(children).map(|(info, spec)| (info.child, (spec.id.clone(), spec.shutdown)));
+fn run(scene: &Scene, seed: u64, trace: &Trace, log: Log) -> Log {
+    let (children, template) = match &scene.cast {
+        Cast::Named(children) => (children.as_slice(), None),
+        Cast::Crowd { template, .. } => (&[][..], Some(template.clone())),
+    };
+    let names = (0..).zip(children).map(|(key, spec)| (ChildKey(key), (spec.id.clone(), spec.shutdown)));
     let mut replay = Replay {
+        core: Core::new(scene.spec()).seeded(seed),
         names: names.collect(),
-        core,
+        template,
+        together: None,
         now: Duration::ZERO,
         trace,
         up: BTreeMap::new(),
         calls: 0,
         replies: 0,
-        watch: Watch::new(flags, children),
+        watch: Watch::new(scene),
         log,
     };
     replay.event(Event::Begin);
@@ -62,6 +71,10 @@ fn run(flags: Flags, children: &[ChildSpec], trace: &Trace, log: Log) -> Log {
             }
             Line::Start(key) => replay.start(ChildKey(*key), &mut lines),
             Line::Stop(pid) => replay.stop(*pid, &mut lines),
+            Line::Rests(picture, alarm) => replay.rests(*picture, *alarm),
+            Line::Ask(pid) => replay.ask(*pid),
+            Line::Falls(pid, end) => replay.falls(*pid, *end),
+            Line::TimeIsUp => replay.time_is_up(),
             done => replay.expect(done),
         }
     }
@@ -99,6 +112,7 @@ impl Replay<'_> {
     fn event(&mut self, event: Event<u32, Why>) {
         self.watch.event(&event);
         self.core.handle(self.now, event);
+        self.holds(|replay| replay.watch.looks(replay.now, &replay.core));
     }
 
     fn quiet(&mut self) {
@@ -107,8 +121,17 @@ impl Replay<'_> {
     }
 
     fn arrives(&mut self, pause: Duration, letter: Letter) {
-        self.quiet();
-        self.now += pause;
+        if self.together.is_none() {
+            // While a crowd is being stopped, somebody may be left to be asked.
+            self.quiet();
+        }
+        let then = self.now + pause;
+        if let Some(due) = self.core.poll_timeout().filter(|due| letter == Letter::Alarm && *due > self.now) {
+            self.now = due - Duration::from_nanos(1);
+            self.event(Event::Timeout);
+            self.quiet();
+        }
+        self.now = then;
         let call = |request| Event::Call(CallId(0), request);
         let name = |key: u64| Target::Id(self.names.get(&ChildKey(key)).expect("known").0.to_string());
         let event = match letter {
@@ -126,7 +149,16 @@ impl Replay<'_> {
                 self.names.insert(child, (spec.id.clone(), spec.shutdown));
                 call(Request::StartChild { child, spec })
             }
-            Letter::Retry(_) => unreachable!("a supervisor writes this letter itself"),
+            Letter::Join => {
+                let child = self.core.next_key();
+                let template = self.template.as_ref().expect("only a crowd is joined");
+                self.names.insert(child, (template.id.clone(), template.shutdown));
+                call(Request::StartDynamic { child })
+            }
+            Letter::Dismiss(life) => call(Request::TerminateChild(Target::Pid(life))),
+            Letter::Which => call(Request::WhichChildren),
+            Letter::Alarm => Event::Timeout,
+            Letter::Retry(_) | Letter::Waited(..) => unreachable!("a supervisor writes this letter itself"),
         };
         self.calls += u64::from(matches!(event, Event::Call(..)));
         self.event(event);
@@ -188,27 +220,87 @@ impl Replay<'_> {
             End::With(why) => why,
             End::Late => {
                 let Shutdown::Within(limit) = shutdown else { panic!("only who has a time can be late") };
-                assert_eq!(self.core.poll_timeout(), Some(self.now + limit), "{:?}", self.trace);
-                if !limit.is_zero() {
-                    self.event(Event::Timeout);
-                    self.quiet();
-                    self.now += limit;
-                }
-                self.event(Event::Timeout);
+                self.waits_until(self.now + limit);
                 assert_eq!(self.next(), Some(Action::Signal { pid, signal: ExitSignal::Kill }), "{:?}", self.trace);
-                assert_eq!(self.core.poll_timeout(), None, "a killed child is waited for without limit");
                 Why::Killed
             }
         };
+        self.ends(pid, reason, end);
+    }
+
+    /// Time passes until a stop has taken too long, and waits may be over meanwhile.
+    fn waits_until(&mut self, deadline: Duration) {
+        if deadline > self.now {
+            self.event(Event::Timeout);
+            self.quiet();
+        }
+        while let Some(due) = self.core.poll_timeout().filter(|due| *due < deadline) {
+            assert!(due >= self.now, "an alarm is not in the past: {:?}", self.trace);
+            self.now = due;
+            self.event(Event::Timeout);
+            self.quiet();
+        }
+        assert_eq!(self.core.poll_timeout(), Some(deadline), "{:?}", self.trace);
+        self.now = deadline;
+        self.event(Event::Timeout);
+    }
+
+    fn ends(&mut self, pid: u32, reason: Why, end: End) {
         self.up.remove(&pid);
-        // The exit and the answer of the monitor may come in either order.
-        if end != End::Dead && pid.is_multiple_of(2) {
+        // The exit and the answer of the monitor may come in either order. (A wait of no time at all would be over when
+        // the later one comes.)
+        let exit_first = pid.is_multiple_of(2) || self.core.flags().backoff.is_some();
+        if end != End::Dead && exit_first {
             self.event(Event::Exited { pid, reason });
         }
         self.event(Event::Down { pid, reason });
-        if end != End::Dead && !pid.is_multiple_of(2) {
+        if end != End::Dead && !exit_first {
             self.event(Event::Exited { pid, reason });
         }
+    }
+
+    fn ask(&mut self, pid: u32) {
+        self.together.get_or_insert(self.now);
+        self.holds(|replay| replay.watch.stopping_together(replay.now));
+        assert_eq!(self.next(), Some(Action::Monitor { pid }), "{:?}", self.trace);
+        let signal = match self.names[&self.up_or_dead(pid)].1 {
+            Shutdown::BrutalKill => ExitSignal::Kill,
+            Shutdown::Within(_) | Shutdown::Unlimited => ExitSignal::Shutdown,
+        };
+        assert_eq!(self.next(), Some(Action::Signal { pid, signal }), "{:?}", self.trace);
+    }
+
+    fn up_or_dead(&self, pid: u32) -> ChildKey {
+        let info = self.core.children().find(|info| info.place.pid() == Some(pid));
+        info.expect("a child is stopped").child
+    }
+
+    fn falls(&mut self, pid: u32, end: End) {
+        let reason = match end {
+            End::Dead => Why::NoProc,
+            End::With(why) => why,
+            End::Late => unreachable!("time is up for several at once"),
+        };
+        self.ends(pid, reason, end);
+    }
+
+    fn time_is_up(&mut self) {
+        self.quiet();
+        let deadline = self.core.poll_timeout().expect("those that are asked have a time");
+        self.waits_until(deadline);
+    }
+
+    /// Nothing is left to do, and all is as it should be.
+    fn rests(&mut self, picture: Picture, alarm: Option<Duration>) {
+        self.quiet();
+        let shown = Picture::of(self.core.children().map(|info| (info.child, info.place)));
+        assert_eq!(shown, picture, "{:?}: {:?}", self.core.children().collect::<Vec<_>>(), self.trace);
+        assert_eq!(self.core.poll_timeout(), alarm, "{:?}", self.trace);
+        let count = |what: fn(&Place<u32>) -> bool| self.core.children().filter(|info| what(&info.place)).count();
+        let counted = (self.core.children.running(), self.core.children.restarting());
+        let counts = (count(|place| place.pid().is_some()), count(|place| matches!(place, Place::Restarting(_))));
+        assert_eq!(counted, counts, "{:?}", self.trace);
+        self.holds(|replay| replay.watch.rests(replay.now, &replay.core));
     }
 
     fn expect(&mut self, line: &Line) {
@@ -221,6 +313,24 @@ impl Replay<'_> {
             (Line::Reply(text), Action::Reply(_, response)) => {
                 self.replies += 1;
                 assert_eq!(*text, reply(&response), "{:?}", self.trace);
+            }
+            (Line::Shown(picture), Action::Reply(_, Response::Children(mut shown))) => {
+                self.replies += 1;
+                shown.reverse();
+                assert_eq!(
+                    *picture,
+                    Picture::of(shown.iter().map(|info| (info.child, info.place))),
+                    "{shown:?}: {:?}",
+                    self.trace
+                );
+            }
+            (Line::Kill(pid), action) => {
+                assert_eq!(action, Action::Signal { pid: *pid, signal: ExitSignal::Kill }, "{:?}", self.trace);
+            }
+            (Line::Counted(why, count), Action::Report(report)) => {
+                assert_eq!(report.context, Context::ShutdownError, "{:?}", self.trace);
+                assert_eq!(report.cause, Cause::Reason(*why), "{:?}", self.trace);
+                assert_eq!(report.offender.count, Some(*count), "{:?}", self.trace);
             }
             (Line::Ready, Action::Ready) => {}
             (Line::Exit(why), Action::Exit { reason }) => {
@@ -238,6 +348,7 @@ fn reply(response: &Response<u32, Why>) -> &'static str {
         Response::Done => "ok",
         Response::Refused(CallError::NotFound) => "not_found",
         Response::Refused(CallError::Running) => "running",
+        Response::Refused(CallError::MaxChildren(_)) => "max_children",
         Response::Refused(CallError::Restarting) => "restarting",
         Response::Refused(CallError::StartFailed(_)) => "failed",
         other => panic!("{other:?} was not to be expected"),

@@ -16,16 +16,36 @@
 //! | `one_answer_a_call` | no call is answered twice, and nobody who did not ask |
 //! | `exit_is_last` | nothing is done after the exit |
 //! | `nobody_is_up_at_the_end` | the exit comes when all children are down |
+//! | `who_stays_down_is_closed` | whoever is down, and taken along by nobody's restart, refuses what is sent to it |
+//! | `who_comes_along_is_not_closed` | whoever went down with a group that waits keeps what is sent to it |
+//! | `nobody_starts_before_the_wait_is_over` | with a back-off nobody is started again before the wait of its group is over |
+//! | `a_cancelled_wait_starts_nobody` | with a back-off nobody is started unless somebody waits, or a caller asks |
+//! | `a_group_that_waits_is_down` | of a group that waits nobody runs who was not started by hand meanwhile |
+//! | `who_waits_has_an_alarm` | while anybody waits it is said when to look at the clock |
+//! | `no_alarm_is_in_the_past` | that moment is not over, and after a look at the clock it is still to come |
+//! | `no_more_than_max_children` | a dynamic supervisor never has more children than it may, restarting ones included |
+//! | `nobody_is_kept_who_is_down` | of a nameless child that is down and not restarting nothing is left |
+//! | `nobody_starts_while_all_are_stopped` | from when nameless children are stopped together none is started |
+//! | `each_is_asked_once` | when they are stopped together each is monitored, then asked, once, and killed once at most |
+//! | `nobody_is_killed_before_the_time_is_up` | and only after their time |
 //!
 //! A *round* is what one crash, or one retry, leads to. That the same events give the same actions
 //! (`the_same_events_give_the_same_actions`) is tried with two cores, for long random histories.
+
+mod crowd;
+mod mailboxes;
+mod tests;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::*;
-use super::history::Why;
+use super::history::{Cast, Scene, Why};
 use crate::strategy::Strategy;
+use crowd::Crowd;
+use mailboxes::Mailboxes;
+use waits::{Begins, Waiting};
 
 /// The name of an invariant that does not hold.
 pub(super) type Broken = &'static str;
@@ -45,6 +65,11 @@ pub(super) struct Watch {
     calls: usize,
     gave_up: bool,
     ended: bool,
+    mailboxes: Mailboxes,
+    /// With a back-off.
+    waits: Option<Waiting>,
+    /// With nameless children.
+    crowd: Option<Crowd>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +95,12 @@ struct Round {
 }
 
 impl Watch {
-    pub(super) fn new(flags: Flags, children: &[ChildSpec]) -> Self {
+    pub(super) fn new(scene: &Scene) -> Self {
+        let flags = scene.flags;
+        let (children, crowd) = match &scene.cast {
+            Cast::Named(children) => (children.as_slice(), None),
+            Cast::Crowd { template, max } => (&[][..], Some(Crowd::new(template, *max))),
+        };
         let temporary = |(_, spec): &(u64, &ChildSpec)| spec.restart == Restart::Temporary;
         Self {
             flags,
@@ -84,11 +114,18 @@ impl Watch {
             calls: 0,
             gave_up: false,
             ended: false,
+            mailboxes: Mailboxes::new(flags, children),
+            waits: flags.backoff.map(|_| Waiting::new(flags)),
+            crowd,
         }
     }
 
     /// Before this is handed in.
     pub(super) fn event(&mut self, event: &Event<u32, Why>) {
+        self.mailboxes.event(event);
+        if let Some(waits) = &mut self.waits {
+            waits.event(event);
+        }
         match event {
             Event::Started { child, pid } => {
                 self.up.insert(*pid, *child);
@@ -121,9 +158,33 @@ impl Watch {
         }
     }
 
+    /// After something was handed in.
+    pub(super) fn looks(&mut self, now: Duration, core: &Core<u32, Why>) -> Result<(), Broken> {
+        match &mut self.waits {
+            Some(waits) => waits.looks(now, &core.children().collect::<Vec<_>>(), core.poll_timeout()),
+            None => Ok(()),
+        }
+    }
+
+    /// While there is nothing to do.
+    pub(super) fn rests(&mut self, now: Duration, core: &Core<u32, Why>) -> Result<(), Broken> {
+        self.at_rest(now, &core.children().collect::<Vec<_>>(), core.poll_timeout())
+    }
+
+    fn at_rest(&mut self, now: Duration, children: &[ChildInfo<u32>], alarm: Option<Duration>) -> Result<(), Broken> {
+        if let Some(waits) = &mut self.waits {
+            waits.rests(now, children, alarm)?;
+        }
+        match &self.crowd {
+            Some(crowd) => crowd.rests(children),
+            None => self.mailboxes.rests(children),
+        }
+    }
+
     /// After this came out.
     pub(super) fn action(&mut self, now: Duration, action: &Action<u32, Why>) -> Result<(), Broken> {
         holds(!self.ended, "exit_is_last")?;
+        self.mailboxes.action(action);
         let decides = match action {
             Action::Start { .. } | Action::Monitor { .. } | Action::Exit { .. } => true,
             Action::Report(report) => report.context != Context::Progress,
@@ -134,8 +195,18 @@ impl Watch {
                 // Started, and nobody was answered: it was nobody's wish.
                 self.round.counted = false;
                 holds(!self.round.disorder, "starts_go_up")?;
+                self.waits.as_mut().map_or(Ok(()), Waiting::in_order)?;
             }
             self.count(now)?;
+        }
+        if let Some(waits) = &mut self.waits {
+            waits.action(action);
+        }
+        if let Some(crowd) = &mut self.crowd {
+            crowd.action(now, action)?;
+            if crowd.is_stopping() && matches!(action, Action::Monitor { .. } | Action::Signal { .. }) {
+                return Ok(());
+            }
         }
         match action {
             Action::Start { child, .. } => self.starts(now, *child),
@@ -181,6 +252,10 @@ impl Watch {
     /// Nothing of the past can be taken back any more.
     fn count(&mut self, now: Duration) -> Result<(), Broken> {
         let Flags { intensity, .. } = self.flags;
+        if self.waits.is_some() {
+            // Restarts count when they are decided, which is not when they are made.
+            return Ok(());
+        }
         let within = self.rounds.iter().filter(|at| now - **at <= intensity.period).count();
         // The round whose start is answered next may not count.
         let least = usize::from(self.round.counted);
@@ -193,6 +268,15 @@ impl Watch {
         holds(!self.gave_up, "no_start_after_giving_up")?;
         let first = self.started.insert(child);
         holds(first || !self.temporary.contains(&child), "temporary_children_start_once")?;
+        match &mut self.waits {
+            Some(waits) if self.ready => match waits.starts(now, child) {
+                // Whom a crash has stopped was told when the wait began.
+                Begins::Group if self.flags.strategy == Strategy::OneForOne => self.round.starts.clear(),
+                Begins::Group | Begins::Alone => self.round = Round::default(),
+                Begins::Nothing => {}
+            },
+            _ => {}
+        }
         let round = &mut self.round;
         let last = round.starts.last();
         if self.ready {
@@ -224,6 +308,13 @@ impl Watch {
         Ok(())
     }
 
+    /// All of a crowd are stopped from now on, all at once.
+    pub(super) fn stopping_together(&mut self, now: Duration) -> Result<(), Broken> {
+        let crowd = self.crowd.as_mut().ok_or("one_step_at_a_time")?;
+        crowd.stopping(now);
+        Ok(())
+    }
+
     /// Which child a stop is of: the core knows, also when it has ended already.
     pub(super) fn stopping(&mut self, child: Option<ChildKey>) -> Result<(), Broken> {
         let child = child.ok_or("monitored_before_it_is_asked")?;
@@ -237,153 +328,4 @@ impl Watch {
 
 fn holds(so: bool, otherwise: Broken) -> Result<(), Broken> {
     if so { Ok(()) } else { Err(otherwise) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::{Cause, Offender};
-
-    /// What a core that has broken down might do: two children, the second one temporary.
-    struct Play {
-        watch: Watch,
-        broken: Option<Broken>,
-    }
-
-    const A: ChildKey = ChildKey(0);
-    const B: ChildKey = ChildKey(1);
-
-    impl Play {
-        /// Started, with `a` up as 1 and `b` as 2.
-        fn of(strategy: Strategy) -> Self {
-            let flags = Flags::new(strategy).intensity(1, Duration::from_secs(5));
-            let children = [ChildSpec::worker("a"), ChildSpec::worker("b").restart(Restart::Temporary)];
-            let mut play = Self { watch: Watch::new(flags, &children), broken: None };
-            play.does(Action::Start { child: A, attempt: 1 }).started(A, 1);
-            play.does(Action::Start { child: B, attempt: 1 }).started(B, 2).does(Action::Ready);
-            assert_eq!(play.broken, None);
-            play
-        }
-
-        fn meets(&mut self, event: Event<u32, Why>) -> &mut Self {
-            self.watch.event(&event);
-            self
-        }
-
-        fn does(&mut self, action: Action<u32, Why>) -> &mut Self {
-            let held = self.watch.action(Duration::ZERO, &action);
-            self.broken = self.broken.or(held.err());
-            self
-        }
-
-        fn starts(&mut self, child: ChildKey) -> &mut Self {
-            self.does(Action::Start { child, attempt: 2 })
-        }
-
-        fn started(&mut self, child: ChildKey, pid: u32) -> &mut Self {
-            self.meets(Event::Started { child, pid })
-        }
-
-        fn exited(&mut self, pid: u32) -> &mut Self {
-            self.meets(Event::Exited { pid, reason: Why::Boom })
-        }
-
-        fn reports(&mut self, context: Context) -> &mut Self {
-            let offender = Offender::new(&ChildSpec::worker("a"), Place::Down);
-            self.does(Action::Report(Report { context, cause: Cause::Reason(Why::Boom), offender }))
-        }
-
-        /// A crash of `a` and what is said of it.
-        fn crash(&mut self, pid: u32) -> &mut Self {
-            self.exited(pid).reports(Context::ChildTerminated)
-        }
-
-        fn stops(&mut self, child: ChildKey, pid: u32) -> &mut Self {
-            self.does(Action::Monitor { pid });
-            let held = self.watch.stopping(Some(child));
-            self.broken = self.broken.or(held.err());
-            self.does(Action::Signal { pid, signal: ExitSignal::Shutdown })
-        }
-
-        fn stopped(&mut self, pid: u32) -> &mut Self {
-            self.meets(Event::Down { pid, reason: Why::Shutdown })
-        }
-
-        #[track_caller]
-        fn breaks(&self, invariant: Broken) {
-            assert_eq!(self.broken, Some(invariant));
-        }
-    }
-
-    #[test]
-    fn each_invariant_can_fail() {
-        use Strategy::{OneForAll, OneForOne, RestForOne};
-        Play::of(OneForOne).crash(1).starts(A).starts(B).breaks("one_step_at_a_time");
-        Play::of(OneForOne).crash(1).starts(A).stops(B, 2).breaks("one_step_at_a_time");
-        Play::of(OneForOne).starts(A).breaks("no_running_child_is_started");
-        Play::of(OneForAll)
-            .crash(1)
-            .exited(2)
-            .reports(Context::ChildTerminated)
-            .starts(B)
-            .breaks("temporary_children_start_once");
-        let mut down = Play::of(OneForAll);
-        down.watch.temporary.clear();
-        down.crash(1)
-            .stops(B, 2)
-            .stopped(2)
-            .starts(B)
-            .started(B, 3)
-            .starts(A)
-            .started(A, 4)
-            .starts(B)
-            .breaks("starts_go_up");
-        Play::of(OneForAll)
-            .reports(Context::ChildTerminated)
-            .stops(A, 1)
-            .stopped(1)
-            .stops(B, 2)
-            .breaks("stops_go_down");
-        Play::of(OneForOne)
-            .does(Action::Signal { pid: 1, signal: ExitSignal::Kill })
-            .breaks("monitored_before_it_is_asked");
-        Play::of(OneForOne).does(Action::Unlink { pid: 1 }).breaks("the_link_goes_last");
-        Play::of(OneForOne).crash(1).stops(B, 2).stopped(2).starts(A).breaks("one_for_one_stops_nobody_to_restart");
-        let mut spared = Play::of(RestForOne);
-        spared.watch.temporary.clear();
-        spared.crash(2).stops(A, 1).stopped(1).starts(B).breaks("rest_for_one_spares_those_before");
-        Play::of(OneForOne)
-            .crash(1)
-            .starts(A)
-            .started(A, 3)
-            .crash(3)
-            .starts(A)
-            .started(A, 4)
-            .reports(Context::ChildTerminated)
-            .breaks("never_more_restarts_than_allowed");
-        Play::of(OneForOne).crash(1).reports(Context::Shutdown).starts(A).breaks("no_start_after_giving_up");
-        Play::of(OneForOne).does(Action::Reply(CallId(0), Response::Done)).breaks("one_answer_a_call");
-        Play::of(OneForOne)
-            .exited(1)
-            .exited(2)
-            .does(Action::Exit { reason: Why::Shutdown })
-            .does(Action::Ready)
-            .breaks("exit_is_last");
-        Play::of(OneForOne).exited(1).does(Action::Exit { reason: Why::Shutdown }).breaks("nobody_is_up_at_the_end");
-    }
-
-    #[test]
-    fn the_table_names_the_invariants_that_are_checked() {
-        let source = include_str!("invariants.rs");
-        let (table, code) = source.split_once("use std::collections").expect("the table comes first");
-        let named = table.lines().filter_map(|line| line.strip_prefix("//! | `")?.split_once('`'));
-        let named: Vec<&str> = named.map(|(name, _)| name).collect();
-        assert_eq!(named.len(), 14);
-        let (checks, tests) = code.split_once("#[cfg(test)]").expect("tests come last");
-        for name in named {
-            let name = format!("\"{name}\"");
-            assert!(checks.contains(&name), "{name} is checked");
-            assert!(tests.contains(&format!("breaks({name})")), "{name} can fail");
-        }
-    }
 }
