@@ -48,8 +48,9 @@ pub use crashworthy_macros::{Message, main, test};
 pub use crashworthy_runtime::*;
 pub use crashworthy_supervisor as supervisor;
 pub use crashworthy_supervisor::{
-    AutoShutdown, Backoff, Child, Dynamic, Intensity, IntoChild, InvalidTree, Partition, ResizeError, Restart,
-    Shutdown, SlotExt, Strategy, Supervisor, Task, TaskContext, TaskError, TaskHandle, TaskStream, Tasks,
+    AnyChild, AutoShutdown, Backoff, Child, Dynamic, Intensity, IntoChild, InvalidTree, Newcomer, Partition,
+    ResizeError, Restart, Shutdown, SlotExt, Strategy, Supervisor, Task, TaskContext, TaskError, TaskHandle,
+    TaskStream, Tasks,
 };
 
 pub mod guide;

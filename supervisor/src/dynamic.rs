@@ -1,30 +1,39 @@
-//! Children that are started on request, all alike.
+//! Children that are started on request.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, ActorRef, AskError, Pid, Root, Slot, StartError, System};
+use crashworthy_runtime::{Actor, AskError, Pid, Reply, Root, Slot, StartError, System};
 
 use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 use crate::core::{CallError, Counts, Request, Response, Target};
-use crate::launch::{Launch, Launchers, Once, START_WITHIN, Static};
+use crate::launch::{Launch, Launchers, START_WITHIN, Static};
 use crate::management::Management;
 use crate::manager::{Answer, Blueprint, Manager, Order};
-use crate::strategy::{Flags, Strategy};
+use crate::strategy::{AutoShutdown, Flags, Strategy};
 use crate::supervisor::settle;
-use crate::tree::{Node, Tree};
+use crate::tree::{Members, Node, Tree};
 
-/// A supervisor of any number of actors of one type, started on request. A handle: declare it before the tree starts,
-/// clone it to whoever starts children. Until it runs it refuses with [`NotStarted`](crashworthy_runtime::Reason).
+/// A supervisor of any number of children, started on request. A handle: declare it before the tree starts, clone it to
+/// whoever starts children. Until it runs it refuses with [`NotStarted`](crashworthy_runtime::Reason).
 ///
-/// Children are temporary unless told otherwise: a connection or a session is not restarted. They stop all at once,
-/// under one time limit.
+/// | made by | its children |
+/// |---|---|
+/// | [`named`](Dynamic::named) | actors of one type, each with its own arguments |
+/// | [`any`](Dynamic::any) | whatever a supervisor can have: whole subtrees, tasks, actors of any type |
+///
+/// Actors are temporary unless told otherwise: a connection or a session is not restarted. What holds for all of them is
+/// said here, what holds for one where it is started ([`child`](Dynamic::child)). Children stop all at once, each within its
+/// own time limit. The settings of a handle are read when the tree starts; afterwards they change nothing.
 ///
 /// # Differs from OTP
-/// `simple_one_for_one` appends arguments to a template; here every child has its own.
+/// `simple_one_for_one` appends arguments to a template; here every child has its own, and may have its own restart type and
+/// shutdown, as under Elixir's `DynamicSupervisor`. Automatic shutdown works as in OTP 24 to 27; later releases refuse it for
+/// `simple_one_for_one`, and `DynamicSupervisor` never had it.
 ///
 /// # Examples
 /// ```
@@ -44,56 +53,139 @@ use crate::tree::{Node, Tree};
 /// # system.stop().await;
 /// # Ok(()) }
 /// ```
-pub struct Dynamic<A: Actor> {
+pub struct Dynamic<A> {
     slot: Slot<Manager>,
     tree: Tree,
-    start_within: Duration,
-    mailbox: Option<u32>,
-    _actor: std::marker::PhantomData<fn() -> A>,
+    pub(crate) start_within: Duration,
+    pub(crate) mailbox: Option<u32>,
+    _children: PhantomData<fn() -> A>,
 }
 
 /// How long a caller waits beyond the start itself: other starts may be before it.
 const QUEUE: Duration = Duration::from_secs(3600);
 
+/// Of actors of one type.
 impl<A: Actor> Dynamic<A> {
     /// A dynamic supervisor with this name: 1 restart in 5 s, no limit to the number of children.
     pub fn named(name: impl Into<Arc<str>>) -> Self {
-        let name = name.into();
-        let template = ChildSpec::worker(name.clone()).restart(Restart::Temporary);
-        let flags = Flags::new(Strategy::OneForOne);
+        Self::with(ChildSpec::worker(name).restart(Restart::Temporary))
+    }
+
+    /// When children are restarted.
+    #[must_use]
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.members(|template, _| template.restart = restart);
+        self
+    }
+
+    /// How children are stopped: 5 s unless told otherwise.
+    #[must_use]
+    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.members(|template, _| template.shutdown = shutdown);
+        self
+    }
+
+    /// The ends of children can end the supervisor ([`auto_shutdown`](Self::auto_shutdown)).
+    #[must_use]
+    pub fn significant(mut self) -> Self {
+        self.members(|template, _| template.significant = true);
+        self
+    }
+
+    /// How long the `init` of a child may take.
+    #[must_use]
+    pub fn start_within(mut self, limit: Duration) -> Self {
+        self.start_within = limit;
+        self
+    }
+
+    /// Messages the mailbox of each child holds.
+    #[must_use]
+    pub fn mailbox(mut self, capacity: u32) -> Self {
+        self.mailbox = Some(capacity);
+        self
+    }
+}
+
+/// Of children of any kind, which bring their own settings.
+impl Dynamic<AnyChild> {
+    /// A dynamic supervisor of whatever a supervisor can have, with this name: 1 restart in 5 s, no limit to the number of
+    /// children.
+    ///
+    /// # Examples
+    /// A subtree a tenant:
+    /// ```
+    /// # use crashworthy_runtime::{Actor, Context, Exit, Slot, System};
+    /// # use crashworthy_supervisor::{Dynamic, Restart, SlotExt, Supervisor};
+    /// # struct Ledger;
+    /// # impl Actor for Ledger {
+    /// #     type Args = u32; type Msg = ();
+    /// #     async fn init(_: u32, _: &mut Context<Self>) -> Result<Self, Exit> { Ok(Ledger) }
+    /// #     async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tenants = Dynamic::any("tenants").max_children(1_000);
+    /// let system = System::start(Supervisor::one_for_one("service").child(tenants.clone())).await?;
+    ///
+    /// let ledger = Slot::<Ledger>::named("ledger");
+    /// let acme = Supervisor::one_for_all("acme").restart(Restart::Transient).child(ledger.child(7));
+    /// let acme = tenants.start(acme).await?;
+    /// ledger.tell(())?;
+    /// assert!(tenants.stop(acme).await?);
+    /// # system.stop().await;
+    /// # Ok(()) }
+    /// ```
+    pub fn any(name: impl Into<Arc<str>>) -> Self {
+        Self::with(ChildSpec::supervisor(name))
+    }
+
+    /// Starts a child, with everything below it. It is restarted and stopped as it says itself: a
+    /// [`Supervisor`](crate::Supervisor) is permanent, and stopped without a time limit, unless told otherwise. Its name is a
+    /// part of its path, and need not be unique. Names do not address it; its pid does, that of its first life until it is
+    /// restarted.
+    ///
+    /// # Errors
+    /// As [`start`](Dynamic::start) of actors; [`StartError::InvalidTree`] if the child or what is below it breaks a rule, also
+    /// that trees are only so deep.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop a start that has begun: the child lives on under its supervisor.
+    pub async fn start(&self, child: impl IntoChild) -> Result<Pid, StartError> {
+        self.bring_any(child.into_child()).await
+    }
+}
+
+/// Of children of whatever kind.
+impl<A> Dynamic<A> {
+    fn with(template: ChildSpec) -> Self {
+        let name = template.id.clone();
         Self {
             slot: Slot::named(name.clone()),
-            tree: Tree::dynamic(name, flags, template, None),
+            tree: Tree::dynamic(name, Flags::new(Strategy::OneForOne), template, None),
             start_within: START_WITHIN,
             mailbox: None,
-            _actor: std::marker::PhantomData,
+            _children: PhantomData,
         }
     }
 
-    fn template(&mut self, change: impl FnOnce(&mut ChildSpec, &mut Option<usize>)) {
-        if let crate::tree::Members::Dynamic { template, max_children } = &mut self.tree.members {
+    fn members(&mut self, change: impl FnOnce(&mut ChildSpec, &mut Option<usize>)) {
+        if let Members::Dynamic { template, max_children } = &mut self.tree.members {
             change(template, max_children);
+        }
+    }
+
+    /// What children are like unless they say otherwise.
+    pub(crate) fn template(&self) -> &ChildSpec {
+        match &self.tree.members {
+            Members::Dynamic { template, .. } => template,
+            Members::Static(_) | Members::Partitions { .. } => unreachable!("it was declared as dynamic"),
         }
     }
 
     /// The most children at a time.
     #[must_use]
     pub fn max_children(mut self, max: usize) -> Self {
-        self.template(|_, max_children| *max_children = Some(max));
-        self
-    }
-
-    /// When children are restarted.
-    #[must_use]
-    pub fn restart(mut self, restart: Restart) -> Self {
-        self.template(|template, _| template.restart = restart);
-        self
-    }
-
-    /// How children are stopped: 5 s unless told otherwise, for all together.
-    #[must_use]
-    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
-        self.template(|template, _| template.shutdown = shutdown);
+        self.members(|_, max_children| *max_children = Some(max));
         self
     }
 
@@ -111,77 +203,12 @@ impl<A: Actor> Dynamic<A> {
         self
     }
 
-    /// How long the `init` of a child may take.
+    /// When the ends of significant children end the supervisor; unless told otherwise, never.
+    /// [`AllSignificant`](AutoShutdown::AllSignificant): with the last of them, those that are being restarted included.
     #[must_use]
-    pub fn start_within(mut self, limit: Duration) -> Self {
-        self.start_within = limit;
+    pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.tree.flags = self.tree.flags.auto_shutdown(auto_shutdown);
         self
-    }
-
-    /// Messages the mailbox of each child holds.
-    #[must_use]
-    pub fn mailbox(mut self, capacity: u32) -> Self {
-        self.mailbox = Some(capacity);
-        self
-    }
-
-    /// Starts a child and waits for its `init`.
-    ///
-    /// # Errors
-    /// [`StartError::Failed`] with the reason, [`StartError::MaxChildren`], [`StartError::Ignored`];
-    /// [`StartError::Supervisor`] if the supervisor is not started, has ended or ends meanwhile.
-    ///
-    /// # Cancel safety
-    /// Dropping the future does not stop a start that has begun: the child lives on under its supervisor.
-    pub async fn start(&self, args: A::Args) -> Result<ActorRef<A>, StartError>
-    where
-        A::Args: Clone,
-    {
-        let slot = self.slot()?;
-        let launch = Static {
-            slot: slot.clone(),
-            args,
-            start_within: self.start_within,
-            settle: |_, _| {},
-            reusable: false,
-            begun: false,
-        };
-        self.bring(Box::new(launch)).await.map(|()| slot)
-    }
-
-    /// Starts a child whose arguments cannot be cloned, a connection for example. It is never restarted.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    ///
-    /// # Cancel safety
-    /// As [`start`](Self::start).
-    pub async fn start_once(&self, args: A::Args) -> Result<ActorRef<A>, StartError> {
-        let slot = self.slot()?;
-        let launch = Once { slot: slot.clone(), args: Some(args), start_within: self.start_within };
-        self.bring(Box::new(launch)).await.map(|()| slot)
-    }
-
-    fn slot(&self) -> Result<ActorRef<A>, StartError> {
-        let slot = Slot::<A>::anonymous();
-        Ok(match self.mailbox {
-            Some(capacity) => slot.mailbox(capacity)?,
-            None => slot,
-        }
-        .address())
-    }
-
-    async fn bring(&self, launch: Box<dyn Launch>) -> Result<(), StartError> {
-        match self.call(|reply| Order::StartDynamic { launch, reply }).await.map_err(StartError::Supervisor)? {
-            Response::Started(_) => Ok(()),
-            Response::Ignored => Err(StartError::Ignored),
-            Response::Refused(CallError::MaxChildren(max)) => Err(StartError::MaxChildren(max)),
-            Response::Refused(CallError::StartFailed(reason)) => Err(StartError::Failed(reason)),
-            Response::Refused(error) => Err(StartError::Setting(error.to_string())),
-            Response::Done | Response::Spec(_) | Response::Children(_) | Response::Counts(_) => {
-                unreachable!("a start is answered by a start")
-            }
-        }
     }
 
     /// Stops a child, by the way of its specification. False if it is not a living child of this supervisor.
@@ -206,19 +233,56 @@ impl<A: Actor> Dynamic<A> {
         }
     }
 
-    /// A handle to ask the supervisor about its children. They have no names: whoever wants one to end knows its pid, and
-    /// [`stop`](Self::stop)s it; what is asked by name is refused with [`CallError::Dynamic`].
+    /// A handle to ask the supervisor about its children. They are not addressed by name: whoever wants one to end knows its
+    /// pid, and [`stop`](Self::stop)s it; what is asked by name is refused with [`CallError::Dynamic`].
     pub fn management(&self) -> Management {
         Management::new(self.slot.address())
     }
 
-    async fn call(&self, order: impl FnOnce(crashworthy_runtime::Reply<Answer>) -> Order) -> Result<Answer, AskError> {
+    pub(crate) async fn bring_any(&self, child: AnyChild) -> Result<Pid, StartError> {
+        let AnyChild { node, launch } = child;
+        if let Node::Supervisor(tree) = &node {
+            tree.check().map_err(|invalid| StartError::InvalidTree(invalid.to_string()))?;
+        }
+        self.bring(Some(node.spec().clone()), node.levels(), launch).await
+    }
+
+    pub(crate) async fn bring(
+        &self,
+        own: Option<ChildSpec>,
+        levels: usize,
+        launch: Box<dyn Launch>,
+    ) -> Result<Pid, StartError> {
+        let name = own.as_ref().map(|own| own.id.clone());
+        let own = own.map(Box::new);
+        let order = |reply| Order::StartDynamic { own, levels, launch, reply };
+        match self.call(order).await.map_err(StartError::Supervisor)? {
+            Response::Started(pid) => Ok(pid),
+            Response::Ignored => Err(StartError::Ignored),
+            Response::Refused(CallError::MaxChildren(max)) => Err(StartError::MaxChildren(max)),
+            Response::Refused(CallError::StartFailed(reason)) => Err(StartError::Failed(reason)),
+            Response::Refused(CallError::Invalid(rule)) => {
+                let name = name.unwrap_or_default();
+                Err(StartError::InvalidTree(format!("{}/{name}: {rule}", self.tree.name())))
+            }
+            Response::Refused(error) => Err(StartError::Setting(error.to_string())),
+            Response::Done | Response::Spec(_) | Response::Children(_) | Response::Counts(_) => {
+                unreachable!("a start is answered by a start")
+            }
+        }
+    }
+
+    async fn call(&self, order: impl FnOnce(Reply<Answer>) -> Order) -> Result<Answer, AskError> {
         self.slot.ask(order).within(QUEUE).await
+    }
+
+    fn blueprint(&self) -> Blueprint {
+        Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers: Launchers(Vec::new()) }
     }
 }
 
 /// As the top of a tree.
-impl<A: Actor> Root for Dynamic<A> {
+impl<A: 'static> Root for Dynamic<A> {
     async fn start(self, system: &System) -> Result<Pid, StartError> {
         self.tree.check().map_err(|invalid| StartError::InvalidTree(invalid.to_string()))?;
         let args = self.blueprint();
@@ -226,13 +290,7 @@ impl<A: Actor> Root for Dynamic<A> {
     }
 }
 
-impl<A: Actor> Dynamic<A> {
-    fn blueprint(&self) -> Blueprint {
-        Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers: Launchers(Vec::new()) }
-    }
-}
-
-impl<A: Actor> IntoChild for Dynamic<A> {
+impl<A> IntoChild for Dynamic<A> {
     fn into_child(self) -> AnyChild {
         let args = self.blueprint();
         let launch = Static {
@@ -247,19 +305,19 @@ impl<A: Actor> IntoChild for Dynamic<A> {
     }
 }
 
-impl<A: Actor> Clone for Dynamic<A> {
+impl<A> Clone for Dynamic<A> {
     fn clone(&self) -> Self {
         Self {
             slot: self.slot.clone(),
             tree: self.tree.clone(),
             start_within: self.start_within,
             mailbox: self.mailbox,
-            _actor: std::marker::PhantomData,
+            _children: PhantomData,
         }
     }
 }
 
-impl<A: Actor> fmt::Debug for Dynamic<A> {
+impl<A> fmt::Debug for Dynamic<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Dynamic").field(&self.tree).finish()
     }

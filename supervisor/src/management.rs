@@ -62,14 +62,14 @@ impl Management {
     /// # Errors
     /// [`CallError::AlreadyStarted`] or [`CallError::AlreadyPresent`] if the name is known, [`CallError::StartFailed`],
     /// [`CallError::Invalid`]; nothing is left behind. [`ManageError::InvalidTree`] if what is below the child breaks
-    /// a rule.
+    /// a rule; [`Rule::TooDeep`](crate::Rule::TooDeep) if it is too deep only where it is to be.
     pub async fn start_child(&self, child: impl IntoChild) -> Result<Option<Pid>, ManageError> {
         let AnyChild { node, launch } = child.into_child();
         if let Node::Supervisor(tree) = &node {
             tree.check().map_err(ManageError::InvalidTree)?;
         }
-        let spec = node.spec().clone();
-        let answer = self.call(|reply| Order::StartChild { spec, launch, reply }).await?;
+        let (spec, levels) = (node.spec().clone(), node.levels());
+        let answer = self.call(|reply| Order::StartChild { spec, levels, launch, reply }).await?;
         started(answer)
     }
 

@@ -11,12 +11,12 @@ use crashworthy_runtime::{
     Actor, Context, Exit, ExitReason, Message, MonitorRef, Pid, Reply, Signal, StartError, State, Straggler, TimerRef,
 };
 
-use crate::child_spec::{ChildSpec, Shutdown};
-use crate::core::{Action, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
+use crate::child_spec::{ChildSpec, Rule, Shutdown};
+use crate::core::{Action, CallError, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
 use crate::index::Index;
 use crate::launch::{Launch, Launchers};
 use crate::reap::{Reaper, Stuck, outwait, reap, within};
-use crate::tree::{Members, Tree};
+use crate::tree::{MAX_DEPTH, Members, Tree};
 
 /// What every incarnation of a supervisor starts from.
 #[derive(Clone)]
@@ -35,10 +35,10 @@ pub(crate) type Answer = Response<Pid, ExitReason>;
 pub(crate) enum Order {
     /// A request of the management API that brings no child.
     Manage { request: Request<Pid>, reply: Reply<Answer> },
-    /// Adds a named child.
-    StartChild { spec: ChildSpec, launch: Box<dyn Launch>, reply: Reply<Answer> },
-    /// Adds a child to a dynamic supervisor.
-    StartDynamic { launch: Box<dyn Launch>, reply: Reply<Answer> },
+    /// Adds a named child, which is the top of so many levels of supervisors.
+    StartChild { spec: ChildSpec, levels: usize, launch: Box<dyn Launch>, reply: Reply<Answer> },
+    /// Adds a child to a dynamic supervisor, perhaps with a specification of its own, and so many levels.
+    StartDynamic { own: Option<Box<ChildSpec>>, levels: usize, launch: Box<dyn Launch>, reply: Reply<Answer> },
     /// Its own: a wait before a restart is over, if it was not cancelled.
     Look,
 }
@@ -98,16 +98,25 @@ impl Actor for Manager {
     async fn handle(&mut self, order: Order, cx: &mut Context<Self>) -> Result<(), Exit> {
         let (request, reply) = match order {
             Order::Manage { request, reply } => (request, reply),
-            Order::StartChild { spec, mut launch, reply } => {
+            Order::StartChild { levels, reply, .. } | Order::StartDynamic { levels, reply, .. }
+                if self.is_too_deep(levels) =>
+            {
+                reply.send(Response::Refused(CallError::Invalid(Rule::TooDeep { max: MAX_DEPTH })));
+                return Ok(());
+            }
+            Order::StartChild { spec, mut launch, reply, .. } => {
                 launch.settle(&crate::launch::below(&self.path, &spec.id));
                 let child = self.core.next_key();
                 self.launchers.insert(child, launch);
                 (Request::StartChild { child, spec }, reply)
             }
-            Order::StartDynamic { launch, reply } => {
+            Order::StartDynamic { own, mut launch, reply, .. } => {
+                if let Some(own) = &own {
+                    launch.settle(&crate::launch::below(&self.path, &own.id));
+                }
                 let child = self.core.next_key();
                 self.launchers.insert(child, launch);
-                (Request::StartDynamic { child }, reply)
+                (Request::StartDynamic { child, own: own.map(|own| *own) }, reply)
             }
             Order::Look => {
                 self.alarm = None;
@@ -169,6 +178,11 @@ impl Manager {
             failed: None,
             alarm: None,
         })
+    }
+
+    /// Whether so many levels of supervisors below this one would be too many.
+    fn is_too_deep(&self, levels: usize) -> bool {
+        self.path.split('/').count() + levels > MAX_DEPTH
     }
 
     async fn feed(&mut self, event: Event<Pid, ExitReason>, cx: &mut Context<Self>) -> Result<(), Exit> {

@@ -10,12 +10,13 @@ use std::time::Duration;
 use crashworthy_runtime::{Actor, AskError, Context, Down, Exit, ExitReason, Pid, StartError, System};
 use tokio::sync::oneshot;
 
+use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::Shutdown;
 use crate::core::Counts;
 use crate::dynamic::Dynamic;
 use crate::reap::{reap, within};
-use crate::task::Go;
+use crate::task::{Go, Task};
 use crate::task_stream::TaskStream;
 
 /// A supervisor of futures that run once, each as an actor of its own: what is done beside an actor, or for somebody who
@@ -25,12 +26,13 @@ use crate::task_stream::TaskStream;
 /// | what | who knows of whom |
 /// |---|---|
 /// | [`start`](Self::start) | nobody waits; a crash is reported and that is all |
+/// | [`start_child`](Self::start_child) | nobody waits; it is restarted as it says |
 /// | [`run`](Self::run) | the caller has a handle; a crash is an error there |
 /// | [`linked`](Self::linked) | the same, and an actor and its task end together when either crashes |
 /// | [`stream`](Self::stream) | a task an item, so many at a time |
 ///
-/// Tasks are temporary: they are not restarted. They trap nothing, so that a stop ends them at their next await. A future
-/// that is to be restarted is a static child: [`Task`](crate::Task).
+/// Tasks are temporary, they are not restarted, except those of `start_child`. They trap nothing, so that a stop ends them at
+/// their next await. A future that is there from the beginning is a static child: [`Task`].
 ///
 /// # Differs from OTP
 /// Elixir's `Task.Supervisor`. A task does not carry the chain of its callers.
@@ -77,6 +79,52 @@ impl Tasks {
     #[must_use]
     pub fn shutdown(self, shutdown: Shutdown) -> Self {
         Self { crowd: self.crowd.shutdown(shutdown) }
+    }
+
+    /// More than this many restarts within the period end the supervisor and all its tasks; 1 in 5 s unless told otherwise.
+    /// Only tasks of [`start_child`](Self::start_child) are restarted.
+    #[must_use]
+    pub fn intensity(self, restarts: u32, period: Duration) -> Self {
+        Self { crowd: self.crowd.intensity(restarts, period) }
+    }
+
+    /// How long restarts wait; unless told otherwise, not at all.
+    #[must_use]
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        Self { crowd: self.crowd.backoff(backoff) }
+    }
+
+    /// Starts a task that nobody waits for, and that is restarted and stopped as it says itself: permanent unless told
+    /// otherwise. It can be had again, because a [`Task`] makes its future anew from its arguments.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); [`StartError::InvalidTree`] if its name breaks a rule, or it is significant.
+    ///
+    /// # Cancel safety
+    /// As [`start`](Self::start).
+    ///
+    /// # Differs from OTP
+    /// The `start_child` of Elixir's `Task.Supervisor` makes temporary tasks unless told otherwise; here that is
+    /// [`start`](Self::start).
+    ///
+    /// # Examples
+    /// ```
+    /// use crashworthy_runtime::System;
+    /// use crashworthy_supervisor::{Supervisor, Task, Tasks};
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tasks = Tasks::named("uploads").max_children(100).intensity(10, Duration::from_secs(60));
+    /// let system = System::start(Supervisor::one_for_one("service").child(tasks.clone())).await?;
+    /// let upload = Task::named("upload", "a.jpg", |file, _| async move { send(file).await.map_err(Into::into) });
+    /// let pid = tasks.start_child(upload.transient()).await?;
+    /// # let _ = pid;
+    /// # async fn send(_: &str) -> Result<(), std::io::Error> { Ok(()) }
+    /// # system.stop().await;
+    /// # Ok(()) }
+    /// ```
+    pub async fn start_child(&self, task: Task) -> Result<Pid, StartError> {
+        self.crowd.bring_any(task.into_child()).await
     }
 
     /// Starts a task that nobody waits for.

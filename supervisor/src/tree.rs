@@ -100,6 +100,17 @@ impl Node {
             Self::Supervisor(tree) => &tree.spec,
         }
     }
+
+    /// How many levels of supervisors it is the top of.
+    pub(crate) fn levels(&self) -> usize {
+        match self {
+            Self::Worker(_) => 0,
+            Self::Supervisor(tree) => match &tree.members {
+                Members::Static(nodes) => 1 + nodes.iter().map(Node::levels).max().unwrap_or(0),
+                Members::Dynamic { .. } | Members::Partitions { .. } => 1,
+            },
+        }
+    }
 }
 
 impl Tree {

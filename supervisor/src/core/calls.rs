@@ -6,7 +6,7 @@ use super::action::{Action, CallError, Counts, Place, Response};
 use super::event::{CallId, ChildKey, Identity, Reason, Request, Target};
 use super::plan::{Step, Then, Why};
 use super::{Core, Phase};
-use crate::child_spec::{ChildSpec, Kind};
+use crate::child_spec::ChildSpec;
 
 impl<P: Identity, R: Reason> Core<P, R> {
     /// Answers a request, or plans the step whose end answers it.
@@ -14,7 +14,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
         debug_assert_eq!(self.phase, Phase::Running, "calls are read only by a running supervisor");
         let answer = match request {
             Request::StartChild { child, spec } => self.start_child(call, child, spec),
-            Request::StartDynamic { child } => self.start_dynamic(call, child),
+            Request::StartDynamic { child, own } => self.start_dynamic(call, child, own),
             Request::TerminateChild(target) => self.terminate_child(call, &target),
             Request::RestartChild(target) => self.restart_child(call, &target),
             Request::DeleteChild(target) => self.delete_child(&target).map(Some),
@@ -43,18 +43,20 @@ impl<P: Identity, R: Reason> Core<P, R> {
         self.add_and_start(call, child, Arc::new(spec), refused)
     }
 
-    fn start_dynamic(&mut self, call: CallId, child: ChildKey) -> Later<P, R> {
-        match &self.template {
-            None => {
-                self.act(Action::Forget { child });
-                Err(CallError::Static)
-            }
-            Some(template) => {
-                let full = self.children.len() >= template.max_children;
-                let refused = full.then_some(CallError::MaxChildren(template.max_children));
-                self.add_and_start(call, child, template.spec.clone(), refused)
-            }
-        }
+    fn start_dynamic(&mut self, call: CallId, child: ChildKey, own: Option<ChildSpec>) -> Later<P, R> {
+        let Some(template) = &mut self.template else {
+            self.act(Action::Forget { child });
+            return Err(CallError::Static);
+        };
+        let broken = own.as_ref().and_then(|own| own.broken_rule(self.flags.auto_shutdown));
+        let refused = if let Some(rule) = broken {
+            Some(CallError::Invalid(rule))
+        } else {
+            let full = self.children.len() >= template.max_children;
+            full.then_some(CallError::MaxChildren(template.max_children))
+        };
+        let spec = if refused.is_some() { template.spec.clone() } else { template.specify(own) };
+        self.add_and_start(call, child, spec, refused)
     }
 
     fn add_and_start(
@@ -127,14 +129,14 @@ impl<P: Identity, R: Reason> Core<P, R> {
     }
 
     fn count_children(&self) -> Counts<P> {
-        if let Some(template) = &self.template {
+        if self.template.is_some() {
             let all = self.children.len();
-            let supervisors = if template.spec.kind == Kind::Supervisor { all } else { 0 };
+            let supervisors = self.children.supervisors();
             let active = all - self.children.restarting();
             return Counts { specs: 1, active, supervisors, workers: all - supervisors, check: Vec::new() };
         }
         let specs = self.children.len();
-        let supervisors = self.children.iter().filter(|(_, child)| child.spec.kind == Kind::Supervisor).count();
+        let supervisors = self.children.supervisors();
         let check: Vec<P> = self.children.iter().filter_map(|(_, child)| child.place().pid()).collect();
         Counts { specs, active: check.len(), supervisors, workers: specs - supervisors, check }
     }

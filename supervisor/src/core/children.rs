@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::action::Place;
 use super::event::{ChildKey, Identity};
-use crate::child_spec::ChildSpec;
+use crate::child_spec::{ChildSpec, Kind};
 use crate::index::{ByName, Index};
 
 /// One child.
@@ -71,6 +71,7 @@ pub(super) struct Children<P> {
     restarting: usize,
     /// Significant children that run or are being restarted.
     significant: usize,
+    supervisors: usize,
     named: bool,
 }
 
@@ -86,6 +87,7 @@ impl<P: Identity> Children<P> {
             running: 0,
             restarting: 0,
             significant: 0,
+            supervisors: 0,
             named,
         }
     }
@@ -96,6 +98,7 @@ impl<P: Identity> Children<P> {
             let earlier = self.by_name.insert(spec.id.clone(), key);
             assert!(earlier.is_none(), "names are unique in a supervisor");
         }
+        self.supervisors += usize::from(spec.kind == Kind::Supervisor);
         let before = std::mem::replace(&mut self.last, Some(key).into());
         *self.after_slot(before) = Some(key).into();
         let child = Child { spec, attempts: 0, place: Place::Down, before, after: Neighbour::NONE };
@@ -105,6 +108,7 @@ impl<P: Identity> Children<P> {
     pub(super) fn remove(&mut self, key: ChildKey) {
         self.put(key, Place::Down);
         let child = self.by_key.remove(&key).expect("put has found it");
+        self.supervisors -= usize::from(child.spec.kind == Kind::Supervisor);
         *self.after_slot(child.before) = child.after;
         *self.before_slot(child.after) = child.before;
         if self.named {
@@ -205,6 +209,11 @@ impl<P: Identity> Children<P> {
 
     pub(super) fn restarting(&self) -> usize {
         self.restarting
+    }
+
+    /// How many children are supervisors, running or not.
+    pub(super) fn supervisors(&self) -> usize {
+        self.supervisors
     }
 
     /// How many significant children run or are being restarted.

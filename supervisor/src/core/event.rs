@@ -112,6 +112,8 @@ pub enum Request<P> {
     StartDynamic {
         /// Its key, from [`Core::next_key`](super::Core::next_key).
         child: ChildKey,
+        /// Its own specification, if it is not as the template says. Its name need not be unique.
+        own: Option<ChildSpec>,
     },
     /// Stops a child. Its specification stays, unless it is temporary or nameless.
     TerminateChild(Target<P>),

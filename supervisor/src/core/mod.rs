@@ -93,11 +93,32 @@ pub struct Core<P, R> {
     phase: Phase,
 }
 
-/// What all children of a dynamic supervisor have in common.
+/// What all children of a dynamic supervisor have in common, unless they bring something else.
 #[derive(Clone, Debug)]
 struct Template {
     spec: Arc<ChildSpec>,
     max_children: usize,
+    /// Specifications that differ in other things than the name: those who have the same share one.
+    variants: Vec<Arc<ChildSpec>>,
+}
+
+/// So many specifications are shared; whoever has yet another one has it alone.
+const VARIANTS: usize = 16;
+
+impl Template {
+    /// The specification of a child that brings this one.
+    fn specify(&mut self, own: Option<ChildSpec>) -> Arc<ChildSpec> {
+        let Some(own) = own else { return self.spec.clone() };
+        let known = std::iter::once(&self.spec).chain(&self.variants).find(|known| ***known == own);
+        if let Some(known) = known {
+            return known.clone();
+        }
+        let own = Arc::new(own);
+        if own.id == self.spec.id && self.variants.len() < VARIANTS {
+            self.variants.push(own.clone());
+        }
+        own
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +158,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
                 }
             }
             Members::Dynamic { template, max_children } => {
-                core.template = Some(Template { spec: template, max_children });
+                core.template = Some(Template { spec: template, max_children, variants: Vec::new() });
             }
         }
         core
@@ -193,7 +214,8 @@ impl<P: Identity, R: Reason> Core<P, R> {
     /// When to hand in [`Event::Timeout`], unless something else has happened by then. Asked for after the actions.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let patience = match self.awaited {
-            Some(Awaited::Stop { deadline, .. } | Awaited::StopAll { deadline, .. }) => deadline,
+            Some(Awaited::Stop { deadline, .. }) => deadline,
+            Some(Awaited::StopAll(ref farewell)) => farewell.deadline(),
             Some(Awaited::Start { .. }) | None => None,
         };
         patience.into_iter().chain(self.waits.until()).min()
@@ -324,9 +346,10 @@ impl<P: Identity, R: Reason> Core<P, R> {
     }
 
     fn info(&self, child: ChildKey, record: &Child<P>) -> ChildInfo<P> {
+        let named = self.template.as_ref().is_none_or(|template| record.spec.id != template.spec.id);
         ChildInfo {
             child,
-            id: self.template.is_none().then(|| record.spec.id.clone()),
+            id: named.then(|| record.spec.id.clone()),
             place: record.place(),
             kind: record.spec.kind,
             restart: record.spec.restart,

@@ -1,8 +1,9 @@
 //! The steps still to take, and the one under way.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::action::{ExitSignal, Response};
+use super::action::Response;
 use super::event::{CallId, ChildKey};
 
 /// One step of a plan.
@@ -56,18 +57,29 @@ pub(super) enum Awaited<P, R> {
     /// A stopped child's `Down`.
     Stop { child: ChildKey, pid: P, then: Then, deadline: Option<Duration> },
     /// The `Down` of everybody.
-    StopAll { deadline: Option<Duration>, tally: Tally<R>, asking: Option<Asking> },
+    StopAll(Farewell<R>),
 }
 
-/// How far a signal to all children has come: they are asked one by one as actions are polled, so that a million children
+/// How far the stop of all children has come: they are asked one by one as actions are polled, so that a million children
 /// are no million actions at a time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asking {
-    /// Who is next: still here.
-    pub(super) next: ChildKey,
-    pub(super) signal: ExitSignal,
-    /// They are monitored, too: nobody has asked them before.
-    pub(super) monitor: bool,
+#[derive(Clone, Debug)]
+pub(super) struct Farewell<R> {
+    /// Since when they are stopped.
+    pub(super) since: Duration,
+    /// Who is asked next: still here.
+    pub(super) next: Option<ChildKey>,
+    /// Who is to have ended by when: one timer for all that have the same time.
+    pub(super) due: BTreeMap<Duration, Vec<ChildKey>>,
+    /// Whose time is up, and who has not been killed yet.
+    pub(super) late: VecDeque<ChildKey>,
+    pub(super) tally: Tally<R>,
+}
+
+impl<R> Farewell<R> {
+    /// When the next timer runs out.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.due.first_key_value().map(|(at, _)| *at)
+    }
 }
 
 /// How many children ended in which way that is to be reported.

@@ -3,14 +3,14 @@
 //! The wait is on a monitor and not on the link, so that a child that has unlinked itself can neither hang the
 //! supervisor nor escape; the link goes last, after the child's death.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::Core;
 use super::action::{Action, ExitSignal, Place};
-use super::children::Child;
 use super::decide::{Reported, stopped};
 use super::event::{ChildKey, Identity, Reason};
-use super::plan::{Asking, Awaited, Step, Tally, Then};
+use super::plan::{Awaited, Farewell, Step, Tally, Then};
 use crate::child_spec::Shutdown;
 use crate::report::{Cause, Context, Offender, Report};
 
@@ -40,26 +40,32 @@ impl<P: Identity, R: Reason> Core<P, R> {
     }
 
     pub(super) fn stop_all(&mut self, now: Duration) {
-        let Some(template) = &self.template else { unreachable!("named children are stopped one by one") };
-        let (signal, deadline) = patience(template.spec.shutdown, now);
         if self.children.running() > 0 {
-            let asking = self.children.first().map(|next| Asking { next, signal, monitor: true });
-            self.awaited = Some(Awaited::StopAll { deadline, tally: Tally::new(), asking });
+            let (next, tally) = (self.children.first(), Tally::new());
+            let (due, late) = (BTreeMap::new(), VecDeque::new());
+            self.awaited = Some(Awaited::StopAll(Farewell { since: now, next, due, late, tally }));
         }
     }
 
-    /// Asks the next child of those that are stopped together. False: there is none.
+    /// Asks the next of those that are stopped together, or kills the next of those whose time is up. False: there is none.
     pub(super) fn ask_next(&mut self) -> bool {
-        while let Some(Awaited::StopAll { asking, .. }) = &mut self.awaited
-            && let Some(Asking { next, signal, monitor }) = *asking
-        {
+        let Some(Awaited::StopAll(all)) = &mut self.awaited else { return false };
+        while let Some(next) = all.next {
             let child = self.children.get(next).expect("who is next is here");
-            *asking = child.after().map(|next| Asking { next, signal, monitor });
+            all.next = child.after();
             if let Some(pid) = child.place().pid() {
-                if monitor {
-                    self.act(Action::Monitor { pid });
+                let (signal, deadline) = patience(child.spec.shutdown, all.since);
+                if let Some(deadline) = deadline {
+                    all.due.entry(deadline).or_default().push(next);
                 }
-                self.act(Action::Signal { pid, signal });
+                self.actions.extend([Action::Monitor { pid }, Action::Signal { pid, signal }]);
+                return true;
+            }
+        }
+        while let Some(late) = all.late.pop_front() {
+            // Perhaps it has ended meanwhile.
+            if let Some(pid) = self.children.get(late).and_then(|child| child.place().pid()) {
+                self.actions.push_back(Action::Signal { pid, signal: ExitSignal::Kill });
                 return true;
             }
         }
@@ -75,20 +81,24 @@ impl<P: Identity, R: Reason> Core<P, R> {
     }
 
     pub(super) fn timeout(&mut self, now: Duration) {
-        let Some(Awaited::Stop { deadline, .. } | Awaited::StopAll { deadline, .. }) = &mut self.awaited else {
-            return;
-        };
-        if deadline.is_none_or(|deadline| now < deadline) {
-            return;
+        match &mut self.awaited {
+            Some(Awaited::Stop { pid, deadline, .. }) => {
+                if deadline.take_if(|deadline| *deadline <= now).is_some() {
+                    let pid = *pid;
+                    self.act(Action::Signal { pid, signal: ExitSignal::Kill });
+                }
+            }
+            Some(Awaited::StopAll(_)) => self.time_is_up(now),
+            Some(Awaited::Start { .. }) | None => {}
         }
-        *deadline = None;
-        if let Some(Awaited::Stop { pid, .. }) = self.awaited {
-            return self.act(Action::Signal { pid, signal: ExitSignal::Kill });
-        }
+    }
+
+    /// Of those that are stopped together, some have had their time.
+    fn time_is_up(&mut self, now: Duration) {
         while self.ask_next() {}
-        if let Some(Awaited::StopAll { asking, .. }) = &mut self.awaited {
-            let first = self.children.first();
-            *asking = first.map(|next| Asking { next, signal: ExitSignal::Kill, monitor: false });
+        let Some(Awaited::StopAll(all)) = &mut self.awaited else { return };
+        while let Some(entry) = all.due.first_entry().filter(|entry| *entry.key() <= now) {
+            all.late.extend(entry.remove());
         }
     }
 
@@ -99,24 +109,19 @@ impl<P: Identity, R: Reason> Core<P, R> {
                 self.judge(child, how);
                 self.rest(child, then);
             }
-            Some(Awaited::StopAll { deadline, mut tally, mut asking }) => {
+            Some(Awaited::StopAll(mut all)) => {
                 if let Some(child) = self.children.running_as(pid) {
                     let how = self.buried(pid, reason);
                     let spec = self.spec(child);
                     if stopped(spec.restart, spec.shutdown, how.class()) == Reported::Yes {
-                        tally.count(how);
-                    }
-                    if let Some(was) = asking.filter(|asking| asking.next == child) {
-                        // It has ended before it was to be killed.
-                        let after = self.children.get(child).and_then(Child::after);
-                        asking = after.map(|next| Asking { next, ..was });
+                        all.tally.count(how);
                     }
                     self.rest(child, Then::Leave);
                 }
                 if self.children.running() == 0 {
-                    self.report_tally(tally);
+                    self.report_tally(all.tally);
                 } else {
-                    self.awaited = Some(Awaited::StopAll { deadline, tally, asking });
+                    self.awaited = Some(Awaited::StopAll(all));
                 }
             }
             other => self.awaited = other,

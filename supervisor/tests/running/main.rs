@@ -11,6 +11,7 @@ mod dynamic;
 mod killed;
 mod ladder;
 mod management;
+mod newcomers;
 mod partitions;
 mod restarts;
 mod retries;

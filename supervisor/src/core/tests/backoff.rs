@@ -394,7 +394,7 @@ fn ten_thousand_children_of_a_dead_dependency_do_not_restart_in_step() {
     let mut core = begun(dynamic(Backoff::new(1_000 * MS, 30_000 * MS), u32::MAX), 1);
     for pid in 0..MANY {
         let child = core.next_key();
-        core.handle(Duration::ZERO, Event::Call(CallId(0), Request::StartDynamic { child }));
+        core.handle(Duration::ZERO, Event::Call(CallId(0), Request::StartDynamic { child, own: None }));
         core.handle(Duration::ZERO, Event::Started { child, pid });
     }
     let boom = || Term("boom".into());
@@ -437,7 +437,7 @@ fn memory_of_waits_goes_with_the_child() {
     let mut core = begun(dynamic(SHORT, u32::MAX), 0);
     for pid in 0..100 {
         let child = core.next_key();
-        core.handle(Duration::ZERO, Event::Call(CallId(0), Request::StartDynamic { child }));
+        core.handle(Duration::ZERO, Event::Call(CallId(0), Request::StartDynamic { child, own: None }));
         core.handle(Duration::ZERO, Event::Started { child, pid });
         core.handle(Duration::ZERO, Event::Exited { pid, reason: Term("boom".into()) });
         core.handle(Duration::ZERO, Event::Call(CallId(0), Request::TerminateChild(Target::Pid(pid))));

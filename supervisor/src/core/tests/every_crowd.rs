@@ -11,7 +11,7 @@ use crate::strategy::{AutoShutdown, Flags};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn every(flags: Flags, template: ChildSpec, max: usize, limits: Limits) -> u64 {
-    every_of(&Scene::crowd(flags, template, max), SEEDS[0], limits)
+    every_of(&Scene::crowd(flags, &[template], max), SEEDS[0], limits)
 }
 
 fn flags(restarts: u32) -> Flags {
@@ -74,9 +74,26 @@ fn restarts_that_wait() {
     let waiting = flags(3).backoff(Backoff::new(nanos(2), nanos(4)).reset_after(nanos(3)));
     let mut histories = 0;
     for seed in SEEDS {
-        let scene = Scene::crowd(waiting, template(Restart::Permanent), 2);
+        let scene = Scene::crowd(waiting, &[template(Restart::Permanent)], 2);
         histories += every_of(&scene, seed, limits(4, 0, 1));
         histories += every_of(&scene, seed, limits(3, 1, 1));
     }
     assert_tried(histories, 40_000);
+}
+
+/// Each as it is told: restarted or not, and asked, killed, or waited for. The times of all run from the same moment.
+#[test]
+fn children_that_bring_their_own_settings() {
+    let kinds = [
+        template(Restart::Temporary),
+        template(Restart::Permanent).shutdown(Shutdown::Within(SECOND)),
+        template(Restart::Transient).shutdown(Shutdown::BrutalKill),
+        template(Restart::Transient).shutdown(Shutdown::Within(2 * SECOND)),
+    ];
+    let mut histories = every_of(&Scene::crowd(flags(2), &kinds, 2), SEEDS[0], limits(3, 0, 2));
+    for some in [&kinds[..2], &kinds[1..3], &kinds[2..]] {
+        histories += every_of(&Scene::crowd(flags(1), some, 2), SEEDS[0], limits(3, 1, 1));
+        histories += every_of(&Scene::crowd(flags(1), some, 3), SEEDS[0], limits(3, 0, 2));
+    }
+    assert_tried(histories, 50_000);
 }

@@ -19,8 +19,8 @@ pub(super) struct Scene {
 pub(super) enum Cast {
     /// Named children, in start order.
     Named(Vec<ChildSpec>),
-    /// At most so many nameless children like this one.
-    Crowd { template: ChildSpec, max: usize },
+    /// At most so many nameless children: like the first of these unless they bring one of the others.
+    Crowd { kinds: Vec<ChildSpec>, max: usize },
 }
 
 impl Scene {
@@ -28,14 +28,14 @@ impl Scene {
         Self { flags, cast: Cast::Named(children.to_vec()) }
     }
 
-    pub(super) fn crowd(flags: Flags, template: ChildSpec, max: usize) -> Self {
-        Self { flags, cast: Cast::Crowd { template, max } }
+    pub(super) fn crowd(flags: Flags, kinds: &[ChildSpec], max: usize) -> Self {
+        Self { flags, cast: Cast::Crowd { kinds: kinds.to_vec(), max } }
     }
 
     pub(super) fn spec(&self) -> Spec {
         let spec = match &self.cast {
             Cast::Named(children) => Spec::new(self.flags, children.clone()),
-            Cast::Crowd { template, max } => Spec::dynamic(self.flags, template.clone(), Some(*max)),
+            Cast::Crowd { kinds, max } => Spec::dynamic(self.flags, kinds[0].clone(), Some(*max)),
         };
         spec.expect("the children keep the rules")
     }
@@ -81,8 +81,8 @@ pub(super) enum Letter {
     Delete(u64),
     /// Adds a temporary child with the next key.
     Add,
-    /// Adds one more of a crowd, with the next key.
-    Join,
+    /// Adds one of this kind to a crowd, with the next key.
+    Join(usize),
     /// Terminates the one of a crowd whose life this is or was.
     Dismiss(u32),
     Which,
@@ -131,8 +131,8 @@ pub(super) enum Line {
     Ask(u32),
     /// One of those that were asked ends.
     Falls(u32, End),
-    /// Some of those that were asked have not ended in their time.
-    TimeIsUp,
+    /// Some of those that were asked have not ended in their time, which is over now.
+    TimeIsUp(Duration),
     /// So that one is killed.
     Kill(u32),
     /// So many of a crowd ended like this, which is reported.

@@ -61,8 +61,9 @@ fn scene() -> impl Strategy_<Value = Scene> {
     prop_oneof![
         3 => (flags(), proptest::collection::vec(child(), 0..6))
             .prop_map(move |(flags, children)| Scene::named(flags, &named(children))),
-        1 => (flags(), child(), 1..6_usize).prop_map(|(flags, child, max)| {
-            Scene::crowd(Flags { strategy: Strategy::OneForOne, ..flags }, self::named(0, child), max)
+        1 => (flags(), proptest::collection::vec(child(), 1..4), 1..6_usize).prop_map(|(flags, kinds, max)| {
+            let kinds: Vec<ChildSpec> = kinds.into_iter().map(|kind| self::named(0, kind)).collect();
+            Scene::crowd(Flags { strategy: Strategy::OneForOne, ..flags }, &kinds, max)
         }),
     ]
 }

@@ -23,9 +23,9 @@ struct Replay<'a> {
     log: Log,
     names: BTreeMap<ChildKey, (Arc<str>, Shutdown)>,
     /// What they are like who join a crowd.
-    template: Option<ChildSpec>,
-    /// Since when a crowd is stopped.
-    together: Option<Duration>,
+    kinds: Vec<ChildSpec>,
+    /// A crowd is being stopped.
+    together: bool,
 }
 
 /// Plays this history on a core.
@@ -44,16 +44,16 @@ pub(super) fn actions(scene: &Scene, seed: u64, trace: &Trace) -> Vec<Action<u32
 type Log = Option<Vec<Action<u32, Why>>>;
 
 fn run(scene: &Scene, seed: u64, trace: &Trace, log: Log) -> Log {
-    let (children, template) = match &scene.cast {
-        Cast::Named(children) => (children.as_slice(), None),
-        Cast::Crowd { template, .. } => (&[][..], Some(template.clone())),
+    let (children, kinds) = match &scene.cast {
+        Cast::Named(children) => (children.as_slice(), Vec::new()),
+        Cast::Crowd { kinds, .. } => (&[][..], kinds.clone()),
     };
     let names = (0..).zip(children).map(|(key, spec)| (ChildKey(key), (spec.id.clone(), spec.shutdown)));
     let mut replay = Replay {
         core: Core::new(scene.spec()).seeded(seed),
         names: names.collect(),
-        template,
-        together: None,
+        kinds,
+        together: false,
         now: Duration::ZERO,
         trace,
         up: BTreeMap::new(),
@@ -74,7 +74,7 @@ fn run(scene: &Scene, seed: u64, trace: &Trace, log: Log) -> Log {
             Line::Rests(picture, alarm) => replay.rests(*picture, *alarm),
             Line::Ask(pid) => replay.ask(*pid),
             Line::Falls(pid, end) => replay.falls(*pid, *end),
-            Line::TimeIsUp => replay.time_is_up(),
+            Line::TimeIsUp(deadline) => replay.time_is_up(*deadline),
             done => replay.expect(done),
         }
     }
@@ -121,7 +121,7 @@ impl Replay<'_> {
     }
 
     fn arrives(&mut self, pause: Duration, letter: Letter) {
-        if self.together.is_none() {
+        if !self.together {
             // While a crowd is being stopped, somebody may be left to be asked.
             self.quiet();
         }
@@ -149,11 +149,10 @@ impl Replay<'_> {
                 self.names.insert(child, (spec.id.clone(), spec.shutdown));
                 call(Request::StartChild { child, spec })
             }
-            Letter::Join => {
-                let child = self.core.next_key();
-                let template = self.template.as_ref().expect("only a crowd is joined");
-                self.names.insert(child, (template.id.clone(), template.shutdown));
-                call(Request::StartDynamic { child })
+            Letter::Join(kind) => {
+                let (child, own) = (self.core.next_key(), self.kinds[kind].clone());
+                self.names.insert(child, (own.id.clone(), own.shutdown));
+                call(Request::StartDynamic { child, own: (kind > 0).then_some(own) })
             }
             Letter::Dismiss(life) => call(Request::TerminateChild(Target::Pid(life))),
             Letter::Which => call(Request::WhichChildren),
@@ -260,19 +259,13 @@ impl Replay<'_> {
     }
 
     fn ask(&mut self, pid: u32) {
-        self.together.get_or_insert(self.now);
-        self.holds(|replay| replay.watch.stopping_together(replay.now));
+        self.together = true;
+        let info = self.core.children().find(|info| info.place.pid() == Some(pid)).expect("a child is stopped");
+        let shutdown = self.names[&info.child].1;
+        self.holds(|replay| replay.watch.stopping_together(replay.now, pid, shutdown));
         assert_eq!(self.next(), Some(Action::Monitor { pid }), "{:?}", self.trace);
-        let signal = match self.names[&self.up_or_dead(pid)].1 {
-            Shutdown::BrutalKill => ExitSignal::Kill,
-            Shutdown::Within(_) | Shutdown::Unlimited => ExitSignal::Shutdown,
-        };
+        let signal = if shutdown == Shutdown::BrutalKill { ExitSignal::Kill } else { ExitSignal::Shutdown };
         assert_eq!(self.next(), Some(Action::Signal { pid, signal }), "{:?}", self.trace);
-    }
-
-    fn up_or_dead(&self, pid: u32) -> ChildKey {
-        let info = self.core.children().find(|info| info.place.pid() == Some(pid));
-        info.expect("a child is stopped").child
     }
 
     fn falls(&mut self, pid: u32, end: End) {
@@ -284,9 +277,8 @@ impl Replay<'_> {
         self.ends(pid, reason, end);
     }
 
-    fn time_is_up(&mut self) {
+    fn time_is_up(&mut self, deadline: Duration) {
         self.quiet();
-        let deadline = self.core.poll_timeout().expect("those that are asked have a time");
         self.waits_until(deadline);
     }
 

@@ -122,7 +122,7 @@ fn costs(many: u64) -> [Cost; 4] {
     let mut add = |crowd: &mut Crowd, many| {
         for _ in 0..many {
             let child = crowd.core.next_key();
-            call(crowd, Request::StartDynamic { child });
+            call(crowd, Request::StartDynamic { child, own: None });
         }
     };
     add(&mut crowd, many - SAMPLE);
@@ -164,7 +164,7 @@ fn children_that_have_gone_leave_nothing_behind() {
     let mut crowd = Crowd::new();
     for round in 0..10_000_u64 {
         let child = crowd.core.next_key();
-        crowd.event(Event::Call(CallId(round), Request::StartDynamic { child }));
+        crowd.event(Event::Call(CallId(round), Request::StartDynamic { child, own: None }));
         let gone = Target::Pid(Counted(crowd.lives - 1));
         crowd.event(Event::Call(CallId(round), Request::TerminateChild(gone)));
     }

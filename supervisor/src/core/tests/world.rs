@@ -135,7 +135,7 @@ impl World {
         let child = self.core.next_key();
         self.names.insert(child, name.into());
         if self.dynamic.is_some() {
-            return self.call(Request::StartDynamic { child });
+            return self.call(Request::StartDynamic { child, own: None });
         }
         self.call(Request::StartChild { child, spec: child_spec(kind, name) });
     }

@@ -45,7 +45,7 @@ impl World {
                     Some(tree) => Body::Supervisor(Rc::new(tree.clone())),
                     None => Body::Worker(Rc::new(behaviour.clone())),
                 };
-                (key.to_owned(), Script { id: key.to_owned(), body }, Request::StartDynamic { child })
+                (key.to_owned(), Script { id: key.to_owned(), body }, Request::StartDynamic { child, own: None })
             }
         };
         supervisor.scripts.insert(child, script);

@@ -1,6 +1,6 @@
 //! What holds of nameless children: how many there are, and how they are stopped together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::super::*;
 use super::super::history::Why;
@@ -8,9 +8,10 @@ use super::{Broken, holds};
 use crate::child_spec::Shutdown;
 
 pub(super) struct Crowd {
-    shutdown: Shutdown,
     max: usize,
     known: BTreeSet<ChildKey>,
+    /// Of those who run, how they are stopped.
+    manners: BTreeMap<u32, Shutdown>,
     /// Since when they are stopped.
     stopping: Option<Duration>,
     monitored: BTreeSet<u32>,
@@ -19,11 +20,11 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    pub(super) fn new(template: &ChildSpec, max: usize) -> Self {
+    pub(super) fn new(max: usize) -> Self {
         Self {
-            shutdown: template.shutdown,
             max,
             known: BTreeSet::new(),
+            manners: BTreeMap::new(),
             stopping: None,
             monitored: BTreeSet::new(),
             asked: BTreeSet::new(),
@@ -31,9 +32,10 @@ impl Crowd {
         }
     }
 
-    /// From now on all are stopped.
-    pub(super) fn stopping(&mut self, now: Duration) {
+    /// From now on all are stopped, this one by this way.
+    pub(super) fn stopping(&mut self, now: Duration, pid: u32, shutdown: Shutdown) {
         self.stopping.get_or_insert(now);
+        self.manners.insert(pid, shutdown);
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -58,7 +60,8 @@ impl Crowd {
     }
 
     fn signal(&mut self, now: Duration, since: Duration, pid: u32, signal: ExitSignal) -> Result<(), Broken> {
-        let first = match self.shutdown {
+        let shutdown = self.manners.get(&pid).copied().unwrap_or(Shutdown::Unlimited);
+        let first = match shutdown {
             Shutdown::BrutalKill => ExitSignal::Kill,
             Shutdown::Within(_) | Shutdown::Unlimited => ExitSignal::Shutdown,
         };
@@ -66,7 +69,7 @@ impl Crowd {
             return holds(signal == first && self.monitored.contains(&pid), "each_is_asked_once");
         }
         holds(signal == ExitSignal::Kill && self.killed.insert(pid), "each_is_asked_once")?;
-        let due = matches!(self.shutdown, Shutdown::Within(limit) if now >= since + limit);
+        let due = matches!(shutdown, Shutdown::Within(limit) if now >= since + limit);
         holds(due, "nobody_is_killed_before_the_time_is_up")
     }
 

@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use super::super::*;
 use super::history::{Cast, Scene, Why};
+use crate::child_spec::Shutdown;
 use crate::strategy::Strategy;
 use crowd::Crowd;
 use mailboxes::Mailboxes;
@@ -99,7 +100,7 @@ impl Watch {
         let flags = scene.flags;
         let (children, crowd) = match &scene.cast {
             Cast::Named(children) => (children.as_slice(), None),
-            Cast::Crowd { template, max } => (&[][..], Some(Crowd::new(template, *max))),
+            Cast::Crowd { max, .. } => (&[][..], Some(Crowd::new(*max))),
         };
         let temporary = |(_, spec): &(u64, &ChildSpec)| spec.restart == Restart::Temporary;
         Self {
@@ -308,10 +309,10 @@ impl Watch {
         Ok(())
     }
 
-    /// All of a crowd are stopped from now on, all at once.
-    pub(super) fn stopping_together(&mut self, now: Duration) -> Result<(), Broken> {
+    /// All of a crowd are stopped from now on, all at once, this one by this way.
+    pub(super) fn stopping_together(&mut self, now: Duration, pid: u32, shutdown: Shutdown) -> Result<(), Broken> {
         let crowd = self.crowd.as_mut().ok_or("one_step_at_a_time")?;
-        crowd.stopping(now);
+        crowd.stopping(now, pid, shutdown);
         Ok(())
     }
 

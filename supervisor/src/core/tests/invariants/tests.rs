@@ -39,8 +39,8 @@ impl Play {
 
     /// At most two that have a second to end.
     fn crowd() -> Self {
-        let template = ChildSpec::worker("a").shutdown(crate::child_spec::Shutdown::Within(SECOND));
-        let mut play = Self::before(Scene::crowd(Flags::default().intensity(9, SECOND), template, 2));
+        let template = ChildSpec::worker("a").shutdown(Shutdown::Within(SECOND));
+        let mut play = Self::before(Scene::crowd(Flags::default().intensity(9, SECOND), &[template], 2));
         play.does(Action::Ready);
         play
     }
@@ -116,7 +116,7 @@ impl Play {
 
     /// All are stopped from now on, and this one is asked.
     fn asks(&mut self, pid: u32) -> &mut Self {
-        self.watch.stopping_together(self.now).expect("it is a crowd");
+        self.watch.stopping_together(self.now, pid, Shutdown::Within(SECOND)).expect("it is a crowd");
         self.does(Action::Monitor { pid }).does(Action::Signal { pid, signal: ExitSignal::Shutdown })
     }
 

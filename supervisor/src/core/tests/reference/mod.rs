@@ -41,8 +41,8 @@ pub(super) struct Reference<'a, C> {
     choices: &'a mut C,
     limits: Limits,
     flags: Flags,
-    /// The template and how many there may be.
-    crowd: Option<(ChildSpec, usize)>,
+    /// What kinds there are of nameless children, and how many there may be.
+    crowd: Option<(Vec<ChildSpec>, usize)>,
     slots: Vec<Slot>,
     mail: VecDeque<Letter>,
     restarts: Vec<Duration>,
@@ -65,7 +65,7 @@ impl<'a, C: Choose> Reference<'a, C> {
                 let slots = (0..).zip(children).map(|(key, spec)| Slot::new(key, spec.clone()));
                 (slots.collect(), None)
             }
-            Cast::Crowd { template, max } => (Vec::new(), Some((template.clone(), *max))),
+            Cast::Crowd { kinds, max } => (Vec::new(), Some((kinds.clone(), *max))),
         };
         let mut sup = Reference {
             choices,
@@ -150,13 +150,14 @@ impl<'a, C: Choose> Reference<'a, C> {
                 let spec = ChildSpec::worker(format!("added {}", self.next_key)).restart(Restart::Temporary);
                 self.add(spec)
             }
-            Letter::Join => {
-                let (template, max) = self.crowd.clone().expect("only a crowd is joined");
-                if self.slots.len() == max {
+            Letter::Join(kind) => {
+                let (kinds, max) = self.crowd.as_ref().expect("only a crowd is joined");
+                let spec = kinds[kind].clone();
+                if self.slots.len() == *max {
                     self.next_key += 1;
                     return self.reply("max_children");
                 }
-                self.add(template)
+                self.add(spec)
             }
             Letter::Which => {
                 self.trace.push(Line::Shown(self.picture()));

@@ -93,7 +93,7 @@ impl<C: Choose> Reference<'_, C> {
             if let Some(limit) = late.filter(|_| way + 1 == ways) {
                 self.limits.mishaps -= 1;
                 self.now = since + limit;
-                self.trace.push(Line::TimeIsUp);
+                self.trace.push(Line::TimeIsUp(self.now));
                 for (pid, _, shutdown, _) in &asked {
                     if *shutdown == Shutdown::Within(limit) {
                         killed.push(*pid);
@@ -222,10 +222,10 @@ impl<C: Choose> Reference<'_, C> {
         let living = (0..self.alive.len() as u32).filter(|pid| self.alive[*pid as usize]);
         let mut letters: Vec<Letter> =
             living.flat_map(|pid| [Letter::Exited(pid, Why::Boom), Letter::Exited(pid, Why::Normal)]).collect();
-        match self.crowd {
-            Some(_) => {
+        match &self.crowd {
+            Some((kinds, _)) => {
                 letters.extend(self.slots.iter().filter_map(|slot| slot.life).map(Letter::Dismiss));
-                letters.push(Letter::Join);
+                letters.extend((0..kinds.len()).map(Letter::Join));
             }
             None => {
                 for slot in &self.slots {

@@ -1,0 +1,183 @@
+//! One child of a dynamic supervisor, before it starts.
+
+use std::fmt;
+use std::time::Duration;
+
+use crashworthy_runtime::{Actor, ActorRef, Slot, StartError};
+
+use crate::child_spec::{ChildSpec, Restart, Shutdown};
+use crate::dynamic::Dynamic;
+use crate::launch::{Once, Static};
+
+/// An actor that is about to be started by a [`Dynamic`], with settings of its own. Made by [`Dynamic::child`].
+///
+/// What it does not say is as its supervisor says. Children with the same settings share them: they cost nothing.
+///
+/// # Examples
+/// ```
+/// # use crashworthy_runtime::{Actor, Context, Exit, System};
+/// # use crashworthy_supervisor::Dynamic;
+/// # use std::time::Duration;
+/// # struct Session;
+/// # impl Actor for Session {
+/// #     type Args = u32; type Msg = ();
+/// #     async fn init(_: u32, _: &mut Context<Self>) -> Result<Self, Exit> { Ok(Session) }
+/// #     async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = Dynamic::<Session>::named("sessions").max_children(100);
+/// let system = System::start(sessions.clone()).await?;
+/// let guest = sessions.start(1).await?;
+/// let member = sessions.child(2).transient().within(Duration::from_secs(30)).start().await?;
+/// # let _ = (guest, member);
+/// # system.stop().await;
+/// # Ok(()) }
+/// ```
+#[must_use = "a child does nothing until it is started"]
+pub struct Newcomer<'d, A: Actor> {
+    crowd: &'d Dynamic<A>,
+    spec: ChildSpec,
+    args: A::Args,
+    start_within: Duration,
+    mailbox: Option<u32>,
+}
+
+/// Starting children.
+impl<A: Actor> Dynamic<A> {
+    /// A child with these arguments, to be given settings of its own and then [`start`](Newcomer::start)ed.
+    pub fn child(&self, args: A::Args) -> Newcomer<'_, A> {
+        Newcomer {
+            crowd: self,
+            spec: self.template().clone(),
+            args,
+            start_within: self.start_within,
+            mailbox: self.mailbox,
+        }
+    }
+
+    /// Starts a child and waits for its `init`.
+    ///
+    /// # Errors
+    /// [`StartError::Failed`] with the reason, [`StartError::MaxChildren`], [`StartError::Ignored`];
+    /// [`StartError::Supervisor`] if the supervisor is not started, has ended or ends meanwhile.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop a start that has begun: the child lives on under its supervisor.
+    pub async fn start(&self, args: A::Args) -> Result<ActorRef<A>, StartError>
+    where
+        A::Args: Clone,
+    {
+        self.child(args).start().await
+    }
+
+    /// Starts a child whose arguments cannot be cloned, a connection for example. It is temporary: never restarted, and its
+    /// crash is none that counts.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    ///
+    /// # Cancel safety
+    /// As [`start`](Self::start).
+    pub async fn start_once(&self, args: A::Args) -> Result<ActorRef<A>, StartError> {
+        self.child(args).start_once().await
+    }
+}
+
+impl<A: Actor> Newcomer<'_, A> {
+    /// When it is restarted.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.spec.restart = restart;
+        self
+    }
+
+    /// Restarted after a crash, not after a normal end.
+    pub fn transient(self) -> Self {
+        self.restart(Restart::Transient)
+    }
+
+    /// Never restarted.
+    pub fn temporary(self) -> Self {
+        self.restart(Restart::Temporary)
+    }
+
+    /// How it is stopped.
+    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.spec.shutdown = shutdown;
+        self
+    }
+
+    /// Asked to stop, and killed after this time.
+    pub fn within(self, limit: Duration) -> Self {
+        self.shutdown(Shutdown::Within(limit))
+    }
+
+    /// Its end can end the supervisor ([`Dynamic::auto_shutdown`]).
+    pub fn significant(mut self) -> Self {
+        self.spec.significant = true;
+        self
+    }
+
+    /// How long its `init` may take.
+    pub fn start_within(mut self, limit: Duration) -> Self {
+        self.start_within = limit;
+        self
+    }
+
+    /// Messages its mailbox holds.
+    pub fn mailbox(mut self, capacity: u32) -> Self {
+        self.mailbox = Some(capacity);
+        self
+    }
+
+    /// Starts it and waits for its `init`.
+    ///
+    /// # Errors
+    /// As [`Dynamic::start`]; [`StartError::InvalidTree`] if it is significant where it cannot be.
+    ///
+    /// # Cancel safety
+    /// As [`Dynamic::start`].
+    pub async fn start(self) -> Result<ActorRef<A>, StartError>
+    where
+        A::Args: Clone,
+    {
+        let slot = self.slot()?;
+        let Self { crowd, spec, args, start_within, .. } = self;
+        let launch =
+            Static { slot: slot.clone(), args, start_within, settle: |_, _| {}, reusable: false, begun: false };
+        crowd.bring(own(spec, crowd), 0, Box::new(launch)).await.map(|_| slot)
+    }
+
+    /// Starts it with arguments that cannot be cloned: it is temporary, whatever was said.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    ///
+    /// # Cancel safety
+    /// As [`start`](Self::start).
+    pub async fn start_once(self) -> Result<ActorRef<A>, StartError> {
+        let slot = self.slot()?;
+        let Self { crowd, spec, args, start_within, .. } = self.temporary();
+        let launch = Once { slot: slot.clone(), args: Some(args), start_within };
+        crowd.bring(own(spec, crowd), 0, Box::new(launch)).await.map(|_| slot)
+    }
+
+    fn slot(&self) -> Result<ActorRef<A>, StartError> {
+        let slot = Slot::<A>::anonymous();
+        Ok(match self.mailbox {
+            Some(capacity) => slot.mailbox(capacity)?,
+            None => slot,
+        }
+        .address())
+    }
+}
+
+/// What it says of itself, if that is not what is said of all.
+fn own<A>(spec: ChildSpec, crowd: &Dynamic<A>) -> Option<ChildSpec> {
+    (spec != *crowd.template()).then_some(spec)
+}
+
+impl<A: Actor> fmt::Debug for Newcomer<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Newcomer").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
