@@ -234,7 +234,7 @@ impl Replay<'_> {
             self.quiet();
         }
         while let Some(due) = self.core.poll_timeout().filter(|due| *due < deadline) {
-            assert!(due >= self.now, "an alarm is not in the past: {:?}", self.trace);
+            assert!(due > self.now, "what was due has been done: {:?}", self.trace);
             self.now = due;
             self.event(Event::Timeout);
             self.quiet();

@@ -157,6 +157,7 @@ impl World {
         while let Some(deadline) = self.core.poll_timeout().filter(|deadline| *deadline <= end) {
             self.now = deadline;
             self.event(Event::Timeout);
+            assert!(self.core.poll_timeout() != Some(deadline), "what was due has been done");
         }
         self.now = end;
         self.event(Event::Timeout);
