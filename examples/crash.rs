@@ -87,7 +87,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let (_, crashes) = system.crashes();
     for (number, report) in (1..).zip(crashes) {
-        println!("crash {number}: {}, after: {}", report.crash, report.recent.join(" "));
+        let kinds: Vec<_> = report.recent.iter().map(|handled| &*handled.kind).collect();
+        println!("crash {number}: {}, after: {}", report.crash, kinds.join(" "));
     }
     system.stop().await;
     Ok(())

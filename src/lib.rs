@@ -49,8 +49,8 @@ pub use crashworthy_runtime::*;
 pub use crashworthy_supervisor as supervisor;
 pub use crashworthy_supervisor::{
     AnyChild, AutoShutdown, Backoff, Child, Dynamic, Intensity, IntoChild, InvalidTree, Newcomer, Partition,
-    ResizeError, Restart, Shutdown, SlotExt, Strategy, Supervisor, Task, TaskContext, TaskError, TaskHandle,
-    TaskStream, Tasks,
+    ResizeError, Restart, Shutdown, SlotExt, Strategy, Supervisor, SupervisorReport, SupervisorReports, SystemExt,
+    Task, TaskContext, TaskError, TaskHandle, TaskStream, Tasks,
 };
 
 pub mod guide;
@@ -73,8 +73,8 @@ pub mod prelude {
         System, ms, secs,
     };
     pub use crate::{
-        Backoff, Child, Dynamic, IntoChild, Partition, Restart, Shutdown, SlotExt, Supervisor, Task, TaskContext,
-        TaskError, TaskHandle, Tasks,
+        Backoff, Child, Dynamic, IntoChild, Partition, Restart, Shutdown, SlotExt, Supervisor, SystemExt, Task,
+        TaskContext, TaskError, TaskHandle, Tasks,
     };
 }
 

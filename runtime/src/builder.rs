@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use crate::dead_letter::{DeadLetter, DeadLetters, Hook};
 use crate::error::StartError;
 use crate::port::Port;
+use crate::report::{self, PROGRESS, RateLimit, Reports};
 use crate::scheduler::Pool;
 use crate::shared::Shared;
 use crate::shutdown;
@@ -25,11 +26,13 @@ pub trait Part: Send + 'static {
 }
 
 /// Settings of a system that is to be started. Defaults: asks end after 5 s, a stop drains for at most 5 s, as many
-/// pumps as the runtime has workers.
+/// pumps as the runtime has workers; of reports, each source logs 10 errors at once and then one a second.
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
     settings: Settings,
     hook: Option<Hook>,
+    errors: RateLimit,
+    progress: RateLimit,
     parts: Vec<Box<dyn Part>>,
 }
 
@@ -44,7 +47,7 @@ impl Default for Builder {
             drain: Duration::from_secs(5),
             pumps: 0,
         };
-        Self { settings, hook: None, parts: Vec::new() }
+        Self { settings, hook: None, errors: RateLimit::default(), progress: PROGRESS, parts: Vec::new() }
     }
 }
 
@@ -77,6 +80,20 @@ impl Builder {
     /// more are counted.
     pub fn on_dead_letter(mut self, hook: impl Fn(DeadLetter) + Send + Sync + 'static) -> Self {
         self.hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// How many crash reports, and errors of supervisors, each source may log: a supervisor, or an actor without one. 10 at
+    /// once and then one a second, unless told otherwise; all sources together ten times that. How many were withheld is
+    /// logged with the next one, or a second later; [`System::crashes`] has the withheld ones, too.
+    pub fn error_reports(mut self, limit: RateLimit) -> Self {
+        self.errors = limit;
+        self
+    }
+
+    /// The same for what is no error: that children were started. 100 at once and then ten a second, unless told otherwise.
+    pub fn progress_reports(mut self, limit: RateLimit) -> Self {
+        self.progress = limit;
         self
     }
 
@@ -127,8 +144,10 @@ impl Builder {
         let wheel = Wheel::start(port.clone());
         pool.look_after(&wheel);
         let dead_letters = DeadLetters::new(self.hook, &port);
-        let shared = Shared::new(self.settings, port, pool, wheel, dead_letters);
+        let reports = Reports::new(self.errors, self.progress);
+        let shared = Shared::new(self.settings, port, pool, wheel, dead_letters, reports);
         shutdown::watch_runtime(&shared);
+        report::start(&shared);
         let system = System { shared };
         for part in &mut self.parts {
             if let Err(error) = part.attach(&system) {
@@ -147,6 +166,9 @@ impl Builder {
         }
         if ask_within.is_zero() {
             return Err(StartError::Setting("asks that end within 0 s: they could never be answered".into()));
+        }
+        if self.errors.burst == 0 || self.progress.burst == 0 {
+            return Err(StartError::Setting("no report at once: at least one is allowed".into()));
         }
         Ok(())
     }

@@ -64,6 +64,8 @@ pub(crate) mod flag {
     pub(crate) const DRAINS: u32 = 1 << 4;
     /// Between incarnations: throw away what is queued, and rest. Changed under the lock of the control lane.
     pub(crate) const CLOSE: u32 = 1 << 5;
+    /// The incarnation judges the crashes of its children.
+    pub(crate) const JUDGES: u32 = 1 << 6;
 }
 
 /// In [`Core::doing`]: the message in hand did not come through the mailbox.
@@ -225,8 +227,15 @@ impl Core {
 
     /// Where in its tree the living incarnation is: the names from the top, with `/` between.
     pub(crate) fn path(&self) -> Arc<str> {
-        let label = self.label();
-        self.ties.lock().path_of(&label).into()
+        let id;
+        let label = match self.name.as_deref() {
+            Some(name) => name,
+            None => {
+                id = self.id().to_string();
+                &id
+            }
+        };
+        self.ties.lock().path_of(label).into()
     }
 
     pub(crate) fn refuse(&self, reason: Reason) -> Refused {
@@ -279,6 +288,12 @@ impl Core {
         // The coarse clock may stand still behind the very turn that is asked about.
         self.shared().port.now_ns();
         self.shared().age(self.since.load(Relaxed))
+    }
+
+    /// When the message in hand was taken, or rather the turn began in which it was: a stamp of the coarse clock.
+    #[inline(always)]
+    pub(crate) fn taken(&self) -> u32 {
+        self.since.load(Relaxed)
     }
 
     /// The kind of the message in hand.

@@ -16,6 +16,7 @@ use crate::exit::ExitReason;
 use crate::pid::{ActorId, Pid};
 use crate::pipe::Pipes;
 use crate::reply::Caller;
+use crate::report::{self, Unjudged};
 use crate::signal::{self, Down, MonitorRef, Signal};
 use crate::start::{Start, Starting, Under};
 use crate::system::System;
@@ -158,6 +159,21 @@ impl<A: Actor> Context<A> {
         if ties.living() == 0 && ties.owner == self.pid().id {
             ties.owner = ActorId::OUTSIDE;
         }
+    }
+
+    /// From now on this incarnation judges the crashes of those it has started as its linked children: the report of each is
+    /// laid aside, for [`take_crash`](Self::take_crash), before anybody is told of the end. What it has not judged when it
+    /// ends, or within a second, is told without.
+    pub fn judge_children(&mut self) {
+        let Some(_ties) = self.ties() else { return };
+        self.cell.core().shared().reports.judges(self.pid());
+        self.cell.core().raise(flag::JUDGES);
+    }
+
+    /// The report of a child's crash, to be judged: when its exit has been read, or its start has failed. `None` if it did
+    /// not crash, or its crash is told already.
+    pub fn take_crash(&self, child: Pid) -> Option<Unjudged> {
+        report::take(self.cell.core().shared(), self.pid(), child)
     }
 
     /// Throws away what is queued for a slot below this actor, before its next incarnation begins.

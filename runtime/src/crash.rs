@@ -1,4 +1,4 @@
-//! Catching panics of user code, and the report of a crash.
+//! Catching panics of user code.
 //!
 //! The process's panic hook is chained once: a panic inside a contained call is recorded for the report instead of
 //! printed; every other panic goes to the hook that was there before. If another library replaces the hook later, only
@@ -10,10 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::{Arc, Once};
 
-use serde::{Deserialize, Serialize};
-
 use crate::exit::{Callback, Crash, ExitReason};
-use crate::pid::Pid;
 
 /// A panic of user code, as far as it is known.
 #[derive(Debug)]
@@ -152,45 +149,6 @@ fn record(info: &PanicHookInfo<'_>) {
     };
     // The thread may be going down: then nobody will ask.
     let _ = CAUGHT.try_with(|caught| caught.replace(Some(panic)));
-}
-
-/// What happened to an incarnation that crashed, as data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CrashReport {
-    /// Which incarnation.
-    pub pid: Pid,
-    /// The slot's name, if it has one.
-    pub name: Option<String>,
-    /// The actor's type.
-    pub kind: String,
-    /// Message, location, callback, message in hand.
-    pub crash: Crash,
-    /// Where the panic came from, when `RUST_BACKTRACE` is set: for the first four panics of a thread, then for one in
-    /// 64, since resolving one costs milliseconds.
-    pub backtrace: Option<String>,
-    /// Kinds of the last messages, at most 16, oldest first.
-    pub recent: Vec<String>,
-    /// How often the slot had been restarted before.
-    pub restarts: u32,
-}
-
-impl CrashReport {
-    pub(crate) fn emit(&self) {
-        tracing::error!(
-            pid = %self.pid,
-            name = self.name.as_deref().unwrap_or_default(),
-            kind = self.kind,
-            message_in_hand = self.crash.in_hand.as_deref().unwrap_or_default(),
-            callback = %self.crash.callback,
-            location = self.crash.location.as_deref().unwrap_or_default(),
-            recent = %self.recent.join(" "),
-            incarnation = self.pid.incarnation,
-            restarts = self.restarts,
-            backtrace = self.backtrace.as_deref().unwrap_or_default(),
-            "actor crashed: {}",
-            self.crash.message,
-        );
-    }
 }
 
 #[cfg(test)]

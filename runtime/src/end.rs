@@ -1,13 +1,20 @@
 //! The end of an incarnation: what is gathered for it, and what is left when it has come.
 
+use std::backtrace::Backtrace;
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::actor::Actor;
 use crate::cell::ActorCell;
-use crate::crash::{CrashReport, Panic, discard};
+use crate::crash::{Panic, discard};
 use crate::exit::{Callback, Crash, ExitReason};
 use crate::kinds::Recent;
-use crate::pid::Pid;
+use crate::pid::{ActorId, Pid};
 use crate::process::{StartAck, StartFailure};
+use crate::report::millis::whole;
+use crate::report::{self, CrashReport, Handled, InHand, Judgement, Sender};
 use crate::serve::Hand;
+use crate::shared::Shared;
 
 /// How an incarnation ended.
 pub(crate) struct Ended {
@@ -53,33 +60,30 @@ impl End {
         cell: &ActorCell<A>,
         panic: Panic,
         callback: Callback,
-        in_hand: Option<&'static str>,
+        in_hand: Option<Taken>,
     ) -> ExitReason {
-        let reason = panic.reason(callback, in_hand);
-        self.report(cell, &reason, panic.backtrace.map(|trace| trace.to_string()));
+        let reason = panic.reason(callback, in_hand.map(|taken| taken.kind));
+        self.report(cell, &reason, panic.backtrace.as_ref(), in_hand);
         reason
     }
 
-    pub(crate) fn crashed<A: Actor>(&mut self, cell: &ActorCell<A>, reason: &ExitReason) {
-        self.report(cell, reason, None);
+    pub(crate) fn crashed<A: Actor>(&mut self, cell: &ActorCell<A>, reason: &ExitReason, in_hand: Option<Taken>) {
+        self.report(cell, reason, None, in_hand);
     }
 
-    fn report<A: Actor>(&mut self, cell: &ActorCell<A>, reason: &ExitReason, backtrace: Option<String>) {
+    fn report<A: Actor>(
+        &mut self,
+        cell: &ActorCell<A>,
+        reason: &ExitReason,
+        backtrace: Option<&Backtrace>,
+        in_hand: Option<Taken>,
+    ) {
         let ExitReason::Crashed(crash) = reason else { return };
-        let (pid, core) = (self.pid(cell), cell.core());
-        let past = self.past();
-        if past.report.is_some() {
-            return;
+        let (pid, past) = (self.pid(cell), self.past());
+        if past.report.is_none() {
+            let report = compose(cell, pid, crash, &mut past.recent, in_hand);
+            past.report = Some(Box::new(CrashReport { backtrace: backtrace.map(report::backtrace), ..report }));
         }
-        past.report = Some(Box::new(CrashReport {
-            pid,
-            name: core.name.as_deref().map(str::to_owned),
-            kind: std::any::type_name::<A>().to_owned(),
-            crash: Crash::clone(crash),
-            backtrace,
-            recent: past.recent.kinds(&core.kinds).into_iter().map(str::to_owned).collect(),
-            restarts: pid.incarnation.saturating_sub(1),
-        }));
     }
 
     pub(crate) fn before_start<A: Actor>(
@@ -89,7 +93,7 @@ impl End {
         failure: StartFailure,
         reason: ExitReason,
     ) -> Ended {
-        self.crashed(cell, &reason);
+        self.crashed(cell, &reason, None);
         let pid = self.pid(cell);
         Ended { pid, reason, failed_start: Some((ack, failure)), report: self.past.and_then(|past| past.report) }
     }
@@ -102,5 +106,60 @@ impl End {
             report
         });
         Ended { pid, reason, failed_start: None, report }
+    }
+}
+
+/// The message in hand: its kind, and when it was taken, as a stamp of the coarse clock.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken {
+    pub(crate) kind: &'static str,
+    pub(crate) at: u32,
+}
+
+/// What is known of a crash just now.
+#[cold]
+fn compose<A: Actor>(
+    cell: &ActorCell<A>,
+    pid: Pid,
+    crash: &Arc<Crash>,
+    recent: &mut Recent,
+    in_hand: Option<Taken>,
+) -> CrashReport {
+    let (core, shared) = (cell.core(), cell.core().shared());
+    // Also brings the coarse clock up to date, by which ages are told.
+    let at = Duration::from_nanos(shared.port.now_ns());
+    let age = |stamp| whole(shared.age(stamp));
+    let handled = |(kind, taken)| Handled { kind: report::kind(kind), age: age(taken) };
+    CrashReport {
+        pid,
+        path: core.path(),
+        name: core.name.clone(),
+        kind: report::kind(std::any::type_name::<A>()),
+        at: whole(at),
+        restarts: pid.incarnation.saturating_sub(1),
+        crash: report::bounded(crash),
+        in_hand: in_hand.map(|taken| {
+            let (from, sent_ago) = core.origin();
+            InHand {
+                kind: report::kind(taken.kind),
+                from: sender(shared, pid.id, from),
+                asked: cell.with_owner(|owner| owner.caller.is_some()).unwrap_or(false),
+                sent_ago: whole(sent_ago),
+                taken_ago: age(taken.at),
+            }
+        }),
+        recent: recent.kinds(&core.kinds).into_iter().map(handled).collect(),
+        backtrace: None,
+        judgement: Judgement::Nobodys,
+        logged: false,
+        withheld: 0,
+    }
+}
+
+fn sender(shared: &Shared, own: ActorId, from: ActorId) -> Sender {
+    match from {
+        ActorId::OUTSIDE => Sender::Outside,
+        from if from == own => Sender::Itself,
+        id => Sender::Actor { id, path: shared.find(id).map(|cell| cell.core().path()) },
     }
 }

@@ -81,6 +81,8 @@ pub struct SystemSnapshot {
     pub actors: Vec<ActorSnapshot>,
     /// Crashes so far.
     pub crashes: u64,
+    /// Reports that were withheld from the log so far, because their source had logged too many.
+    pub reports_withheld: u64,
     /// Dead letters so far.
     pub dead_letters: u64,
     /// Abandoned incarnations whose turns still block a thread.
@@ -152,7 +154,8 @@ impl SystemSnapshot {
             name: shared.settings.name.to_string(),
             uptime: Duration::from_nanos(shared.port.now_ns()),
             actors,
-            crashes: shared.crashes().0,
+            crashes: shared.reports.crashed(),
+            reports_withheld: shared.reports.withheld(),
             dead_letters: shared.dead_letters.counts().0,
             stragglers: shared.stragglers.list(),
             // What is not armed any more is seen in what comes after.

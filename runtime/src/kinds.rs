@@ -69,50 +69,73 @@ impl KindNames {
     }
 }
 
-/// The kinds of the last messages of one incarnation, newest last. Owned by the incarnation.
+/// The kinds of the last messages of one incarnation, and when they were taken. Owned by the incarnation.
 ///
-/// Most messages are of the kind of the one before: those are counted, and entered when another kind comes.
+/// Most messages are of the kind of the one before, and taken in the same step of the coarse clock: those are counted, and
+/// entered when another kind or another step comes.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     /// Address of the name met last.
     last_address: usize,
-    /// Its index.
-    last: u8,
-    /// Kinds entered; once the ring is full it stays within its second round.
-    entered: u8,
-    /// Messages of the last kind that are not entered yet.
+    /// When the last was taken: a stamp of the coarse clock.
+    taken: u32,
+    /// Messages like the last that are not entered yet.
     pending: u32,
-    ring: [u8; LOOK_BACK],
+    /// Index of the name met last.
+    last: u8,
+    /// What came before. Most have nothing of it.
+    before: Option<Box<Before>>,
+}
+
+#[derive(Debug, Default)]
+struct Before {
     /// Every name met, if there are several.
-    #[expect(clippy::box_collection, reason = "one word in the many that have none")]
-    known: Option<Box<Vec<(usize, u8)>>>,
+    known: Vec<(usize, u8)>,
+    taken: [u32; LOOK_BACK],
+    kinds: [u8; LOOK_BACK],
+    /// How many were entered; once the rings are full it stays within their second round.
+    entered: u8,
+}
+
+impl Before {
+    fn enter(&mut self, kind: u8, taken: u32) {
+        const FULL: u8 = LOOK_BACK as u8;
+        let at = usize::from(self.entered % FULL);
+        (self.kinds[at], self.taken[at]) = (kind, taken);
+        self.entered = if self.entered == 2 * FULL - 1 { FULL } else { self.entered + 1 };
+    }
 }
 
 impl Recent {
-    /// Records a kind and returns its index.
+    /// Records a kind, and when it was taken, and returns its index.
     #[inline(always)]
-    pub(crate) fn note(&mut self, kind: &'static str, names: &KindNames) -> u8 {
+    pub(crate) fn note(&mut self, kind: &'static str, taken: u32, names: &KindNames) -> u8 {
         let address = kind.as_ptr() as usize;
-        if self.last_address != address {
-            self.change(address, kind, names);
+        if self.last_address != address || self.taken != taken {
+            self.change(address, kind, taken, names);
         }
         self.pending = self.pending.saturating_add(1);
         self.last
     }
 
     #[inline(never)]
-    fn change(&mut self, address: usize, kind: &'static str, names: &KindNames) {
+    fn change(&mut self, address: usize, kind: &'static str, taken: u32, names: &KindNames) {
         self.enter();
-        self.last = self.find(address, kind, names);
-        self.last_address = address;
+        if self.last_address != address {
+            self.last = self.find(address, kind, names);
+            self.last_address = address;
+        }
+        self.taken = taken;
     }
 
     /// Enters what is pending.
     fn enter(&mut self) {
-        const FULL: u8 = LOOK_BACK as u8;
-        for _ in 0..std::mem::take(&mut self.pending).min(u32::from(FULL)) {
-            self.ring[usize::from(self.entered % FULL)] = self.last;
-            self.entered = if self.entered == 2 * FULL - 1 { FULL } else { self.entered + 1 };
+        let pending = std::mem::take(&mut self.pending).min(LOOK_BACK as u32);
+        if pending > 0 {
+            let before = self.before.get_or_insert_default();
+            for _ in 0..pending {
+                before.enter(self.last, self.taken);
+            }
         }
     }
 
@@ -120,8 +143,10 @@ impl Recent {
         if self.last_address == 0 {
             return names.intern(kind);
         }
-        let first = (self.last_address, self.last);
-        let known = self.known.get_or_insert_with(|| Box::new(vec![first]));
+        let known = &mut self.before.get_or_insert_default().known;
+        if known.is_empty() {
+            known.push((self.last_address, self.last));
+        }
         if let Some((_, index)) = known.iter().find(|(known, _)| *known == address) {
             return *index;
         }
@@ -132,11 +157,13 @@ impl Recent {
         index
     }
 
-    /// The kinds, oldest first.
-    pub(crate) fn kinds(&mut self, names: &KindNames) -> Vec<&'static str> {
+    /// The kinds and when each was taken, oldest first.
+    pub(crate) fn kinds(&mut self, names: &KindNames) -> Vec<(&'static str, u32)> {
         self.enter();
-        let entered = usize::from(self.entered);
-        (entered.saturating_sub(LOOK_BACK)..entered).map(|at| names.name(self.ring[at % LOOK_BACK])).collect()
+        let Some(before) = &self.before else { return Vec::new() };
+        let entered = usize::from(before.entered);
+        let places = (entered.saturating_sub(LOOK_BACK)..entered).map(|at| at % LOOK_BACK);
+        places.map(|at| (names.name(before.kinds[at]), before.taken[at])).collect()
     }
 }
 
@@ -145,21 +172,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_sixteen_kinds_come_oldest_first() {
+    fn the_last_sixteen_kinds_come_oldest_first_with_their_times() {
         let (names, mut recent) = (KindNames::default(), Recent::default());
-        recent.note("first", &names);
+        assert_eq!(recent.kinds(&names), []);
+        recent.note("first", 1, &names);
         for _ in 0..LOOK_BACK - 1 {
-            recent.note("sell", &names);
+            recent.note("sell", 2, &names);
         }
-        assert_eq!(recent.kinds(&names)[0], "first");
-        recent.note("total", &names);
+        assert_eq!(recent.kinds(&names)[0], ("first", 1));
+        recent.note("total", 2, &names);
         let kinds = recent.kinds(&names);
-        assert_eq!((kinds.len(), kinds[0], kinds[LOOK_BACK - 1]), (LOOK_BACK, "sell", "total"));
-        for _ in 0..2 * LOOK_BACK + 3 {
-            recent.note("sell", &names);
+        assert_eq!((kinds.len(), kinds[0], kinds[LOOK_BACK - 1]), (LOOK_BACK, ("sell", 2), ("total", 2)));
+        for time in 0..2 * LOOK_BACK as u32 + 3 {
+            recent.note("sell", 3 + time / 8, &names);
         }
-        recent.note("total", &names);
+        recent.note("total", 9, &names);
         let kinds = recent.kinds(&names);
-        assert_eq!((kinds.len(), kinds[0], kinds[LOOK_BACK - 1]), (LOOK_BACK, "sell", "total"));
+        assert_eq!((kinds.len(), kinds[0], kinds[LOOK_BACK - 1]), (LOOK_BACK, ("sell", 5), ("total", 9)));
+        assert!(kinds.is_sorted_by_key(|(_, taken)| *taken));
     }
 }

@@ -41,6 +41,7 @@ pub mod port;
 mod process;
 mod recipient;
 mod reply;
+mod report;
 pub mod scheduler;
 mod serve;
 mod shared;
@@ -62,7 +63,6 @@ pub use ask::Ask;
 pub use builder::{Builder, Part};
 pub use context::{Context, StopWatch};
 pub use counters::Law;
-pub use crash::CrashReport;
 pub use dead_letter::{DeadLetter, Fallen};
 pub use entry::block_on_main;
 pub use error::{AskError, Load, Reason, Refused, Rejected, StartError};
@@ -73,6 +73,10 @@ pub use permit::{Admission, Permit};
 pub use pid::{ActorId, Pid};
 pub use recipient::Recipient;
 pub use reply::{Answer, Reply};
+pub use report::{
+    Budget, CrashReport, Decision, Handled, Importance, InHand, Judgement, RateLimit, Ring, Ruling, Sender, Siblings,
+    Unjudged, Verdict, millis,
+};
 pub use shutdown::{Ended, ShutdownReport, Straggler, SystemFailed, Whereabouts};
 pub use signal::{Down, MonitorRef, Signal};
 pub use slot::{LARGEST_MAILBOX, Slot};

@@ -30,6 +30,7 @@ use crate::inbox::{Inbox, Item};
 use crate::kinds::short;
 use crate::lane::{Control, Fate, Life, Next};
 use crate::pid::Pid;
+use crate::report::{self, CrashReport};
 use crate::serve::{Being, Ending, given_up, panicked, serve};
 use crate::shared::Shared;
 use crate::signal::{Down, Via, send_down, send_exit};
@@ -452,13 +453,7 @@ fn open_receiver<'o, A: Actor>(task: &ActorCell<A>, owner: &'o mut Owner<A>) -> 
 /// parent that may restart it, else closed.
 fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
     let Ended { pid, reason, failed_start, report } = ended;
-    let core = task.core();
-    let shared = core.shared();
-    if let Some(report) = report {
-        report.emit();
-        shared.record_crash(*report);
-    }
-    bury(&**task, pid, &reason, failed_start.is_some(), false);
+    bury(&**task, pid, &reason, failed_start.is_some(), report, false);
     if let Some((Some(ack), failure)) = failed_start {
         // Whoever started it may have gone.
         let _ = ack.send(Err(failure));
@@ -466,15 +461,23 @@ fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
 }
 
 /// Unties a dead incarnation from everybody.
-fn bury(cell: &dyn AnyCell, pid: Pid, reason: &ExitReason, never_started: bool, abandoned: bool) {
+fn bury(
+    cell: &dyn AnyCell,
+    pid: Pid,
+    reason: &ExitReason,
+    never_started: bool,
+    report: Option<Box<CrashReport>>,
+    abandoned: bool,
+) {
     let core = cell.core();
     let shared = core.shared();
-    let (tied, forgotten, awaited) = {
+    let (tied, forgotten, awaited, judged) = {
         let mut ties = core.ties.lock();
         if !ties.lives(pid.incarnation) {
             return;
         }
-        core.lower(flag::TRAPS | flag::URGENT | flag::ORDERED);
+        let judged = core.flags() & flag::JUDGES != 0;
+        core.lower(flag::TRAPS | flag::URGENT | flag::ORDERED | flag::JUDGES);
         let mut control = core.control.lock();
         let forgotten = control.clear_signals();
         let tied = ties.end();
@@ -489,7 +492,7 @@ fn bury(cell: &dyn AnyCell, pid: Pid, reason: &ExitReason, never_started: bool, 
         if !kept {
             core.raise(flag::CLOSE);
         }
-        (tied, forgotten, awaited)
+        (tied, forgotten, awaited, judged)
     };
     if awaited {
         cell.tell_closed();
@@ -497,6 +500,12 @@ fn bury(cell: &dyn AnyCell, pid: Pid, reason: &ExitReason, never_started: bool, 
     drop(forgotten);
     // Before anybody is told who would act on it.
     tracing::trace!(system = &*shared.settings.name, %pid, %reason, "ends");
+    if let Some(report) = report {
+        report::lay(shared, report, tied.judge(never_started));
+    }
+    if judged {
+        report::clear(shared, pid);
+    }
     untie(shared, tied, pid, &Last { reason, never_started, abandoned });
 }
 
@@ -577,7 +586,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
     if let Some(caller) = caller {
         caller.force(AskError::Died);
     }
-    bury(&**task, pid, &ExitReason::Killed, false, true);
+    bury(&**task, pid, &ExitReason::Killed, false, None, true);
     shared.pool.schedule(runnable);
     Abandoning::Done
 }

@@ -19,7 +19,7 @@ use crate::cell::{ActorCell, OWN_MESSAGE, Owner};
 use crate::context::Context;
 use crate::crash::{Panic, contain, discard};
 use crate::dead_letter::{DeadLetter, Fallen};
-use crate::end::End;
+use crate::end::{End, Taken};
 use crate::envelope::{Envelope, Own, Token};
 use crate::error::{AskError, Reason};
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
@@ -320,7 +320,7 @@ fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId
     let core = cell.core();
     core.note_origin(sent.0, sent.1);
     core.doing.store((UNKNOWN + 1) | whence, Relaxed);
-    let index = end.past().recent.note(msg.kind(), &core.kinds);
+    let index = end.past().recent.note(msg.kind(), core.taken(), &core.kinds);
     core.doing.store((u32::from(index) + 1) | whence, Relaxed);
     if let Some(copy) = msg.salvage() {
         end.past().hand.rare().salvage = Some(copy);
@@ -378,6 +378,7 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut E
     }
     let core = cell.core();
     let (kind, callback) = (core.kind_in_hand(), end.past().hand.callback);
+    let in_hand = kind.map(|kind| Taken { kind, at: core.taken() });
     core.doing.store(0, Relaxed);
     // What is taken next may be taken in a later turn than this was.
     core.note_turn();
@@ -388,13 +389,15 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut E
         Met::Returned(Err(exit)) => match contain(move || exit.verdict(callback, kind)) {
             Ok(Verdict::Message) => None,
             Ok(Verdict::Incarnation(reason)) => {
-                end.crashed(cell, &reason);
+                end.crashed(cell, &reason, in_hand);
                 Some(Ending { reason, terminates: true })
             }
-            Err(panic) => Some(Ending { reason: end.panicked(cell, panic, callback, kind), terminates: true }),
+            Err(panic) => Some(Ending { reason: end.panicked(cell, panic, callback, in_hand), terminates: true }),
         },
         Met::Broken(broken) => Some(match *broken {
-            Broken::Panicked(panic) => Ending { reason: end.panicked(cell, panic, callback, kind), terminates: true },
+            Broken::Panicked(panic) => {
+                Ending { reason: end.panicked(cell, panic, callback, in_hand), terminates: true }
+            }
             Broken::Interrupted(fate) => Ending::by(fate),
         }),
     };

@@ -1,6 +1,6 @@
 //! What the cells of one system share. Not a singleton: two systems in one process do not see each other.
 
-use std::collections::VecDeque;
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crashworthy_sync::table::Table;
 use parking_lot::Mutex;
 
 use crate::cell::{AnyCell, Status, WeakCell};
-use crate::crash::CrashReport;
 use crate::dead_letter::DeadLetters;
 use crate::names::{Groups, Names};
 use crate::pid::ActorId;
 use crate::port::Port;
+use crate::report::Reports;
 use crate::scheduler::Pool;
 use crate::shutdown::Stop;
 use crate::system::Settings;
@@ -22,8 +22,6 @@ use crate::turn::Stragglers;
 
 /// A step of message stamps: about a millisecond, and a power of two, since every message is stamped.
 const STAMP_NS: u64 = 1 << 20;
-/// Crash reports a system keeps: the newest.
-const CRASHES: usize = 256;
 
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
@@ -36,8 +34,9 @@ pub(crate) struct Shared {
     pub(crate) stragglers: Arc<Stragglers>,
     pub(crate) stop: Stop,
     cells: Table<WeakCell>,
-    crashes: Mutex<VecDeque<CrashReport>>,
-    crashed: AtomicU64,
+    pub(crate) reports: Reports,
+    /// What other crates keep with the system, one of a type.
+    extensions: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
     monitors: AtomicU64,
     closed: AtomicBool,
 }
@@ -49,6 +48,7 @@ impl Shared {
         pool: Arc<Pool>,
         wheel: Arc<Wheel>,
         dead_letters: DeadLetters,
+        reports: Reports,
     ) -> Arc<Self> {
         Arc::new(Self {
             settings,
@@ -61,8 +61,8 @@ impl Shared {
             stragglers: Arc::default(),
             stop: Stop::default(),
             cells: Table::new(),
-            crashes: Mutex::default(),
-            crashed: AtomicU64::new(0),
+            reports,
+            extensions: Mutex::default(),
             monitors: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         })
@@ -107,17 +107,20 @@ impl Shared {
         Duration::from_nanos(u64::from(self.stamp().wrapping_sub(stamp)) * STAMP_NS)
     }
 
-    pub(crate) fn record_crash(&self, report: CrashReport) {
-        self.crashed.fetch_add(1, Ordering::Relaxed);
-        let mut crashes = self.crashes.lock();
-        if crashes.len() == CRASHES {
-            crashes.pop_front();
+    /// The one value of this type that is kept with the system; made when it is first asked for.
+    pub(crate) fn extension<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let kept = self.extensions.lock().iter().find_map(|kept| kept.clone().downcast().ok());
+        if let Some(kept) = kept {
+            return kept;
         }
-        crashes.push_back(report);
-    }
-
-    pub(crate) fn crashes(&self) -> (u64, Vec<CrashReport>) {
-        (self.crashed.load(Ordering::Relaxed), self.crashes.lock().iter().cloned().collect())
+        // Made outside of the lock: it is another crate's code. Of two that are made at once one is kept.
+        let made = Arc::new(T::default());
+        let mut extensions = self.extensions.lock();
+        if let Some(kept) = extensions.iter().find_map(|kept| kept.clone().downcast().ok()) {
+            return kept;
+        }
+        extensions.push(made.clone());
+        made
     }
 
     /// Whether the system has ended, or its runtime has gone: nothing starts any more.

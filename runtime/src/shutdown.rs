@@ -14,6 +14,7 @@ use crate::burial;
 use crate::cell::flag;
 use crate::exit::{Callback, ExitReason};
 use crate::pid::Pid;
+use crate::report;
 use crate::shared::Shared;
 use crate::signal::{Down, Via, send_exit};
 use crate::system::System;
@@ -285,6 +286,7 @@ pub(crate) fn end_now(shared: &Arc<Shared>, reason: Option<ExitReason>) {
 
 /// Tells of the end.
 fn tell(shared: &Shared, reason: Option<ExitReason>) {
+    report::tell_all_withheld(shared);
     let began = shared.stop.began_ns.load(Ordering::Acquire);
     let asked = shared.stop.begun.load(Ordering::Acquire);
     let report = ShutdownReport {

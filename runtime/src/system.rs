@@ -12,13 +12,13 @@ use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
 use crate::builder::Builder;
 use crate::cell::{AnyCell, CAPACITY, Cell};
-use crate::crash::CrashReport;
 use crate::error::{Reason, Refused, StartError};
 use crate::exit::ExitReason;
 use crate::inspect::{ActorSnapshot, SystemSnapshot, snapshot};
 use crate::pid::Pid;
 use crate::port::Port;
 use crate::process::Abandoning;
+use crate::report::{self, CrashReport, Importance};
 use crate::shared::Shared;
 use crate::shutdown::{Ended, Ending, ShutdownReport, Straggler, Whereabouts};
 use crate::signal::{Down, MonitorRef, Via, send_down, send_exit, send_kill};
@@ -300,9 +300,25 @@ impl System {
         cell.wake();
     }
 
-    /// The last 256 crash reports, oldest first, and how many there were in all.
+    /// How many crashes there were, and the last 256 reports, oldest first: those that were logged, and those that were not.
+    ///
+    /// A child whose parent judges it is there when the parent has decided, that is, before the next incarnation begins.
     pub fn crashes(&self) -> (u64, Vec<CrashReport>) {
-        self.shared.crashes()
+        self.shared.reports.crashes()
+    }
+
+    /// For whoever logs reports of its own: whether a report of this source is to be logged now, and if so, how many were
+    /// withheld since the last one. What is withheld is told at the latest when a report would pass again.
+    ///
+    /// The limits are those of [`Builder::error_reports`] and [`Builder::progress_reports`].
+    pub fn may_report(&self, source: &str, importance: Importance) -> Option<u64> {
+        report::pass(&self.shared, source, importance)
+    }
+
+    /// The one value of its type that is kept with this system, made when it is first asked for: where other crates keep
+    /// what belongs to a system. It goes when the system does.
+    pub fn extension<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.shared.extension()
     }
 
     /// Dead letters so far, and how many of them the hook never saw because it was too slow.

@@ -79,6 +79,13 @@ pub(crate) struct Ended {
     pub(crate) others: Option<Box<Tied>>,
 }
 
+impl Ended {
+    /// Who would judge its crash: its parent, if that learns of its end, by the link or as the one that waits for the start.
+    pub(crate) fn judge(&self, never_started: bool) -> Option<Pid> {
+        self.parent.filter(|parent| never_started || self.links.first() == Some(parent))
+    }
+}
+
 impl Ties {
     pub(crate) fn lives(&self, incarnation: u32) -> bool {
         incarnation != 0 && self.living == incarnation

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crashworthy_runtime::millis;
 use serde::{Deserialize, Serialize};
 
 use crate::child_spec::Rule;
@@ -34,10 +35,13 @@ use crate::child_spec::Rule;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Backoff {
     /// The limit of the first wait. Longer than zero.
+    #[serde(rename = "base_ms", with = "millis")]
     pub base: Duration,
     /// The limit of the longest. Not shorter than the first.
+    #[serde(rename = "cap_ms", with = "millis")]
     pub cap: Duration,
     /// A child that has run this long since its last start begins with the first again.
+    #[serde(rename = "reset_after_ms", with = "millis")]
     pub reset_after: Duration,
 }
 

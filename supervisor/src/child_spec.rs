@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crashworthy_runtime::millis;
 use serde::{Deserialize, Serialize};
 
 use crate::strategy::AutoShutdown;
@@ -30,7 +31,8 @@ pub enum Shutdown {
     /// It is not asked: it is killed.
     BrutalKill,
     /// It is asked, and killed after this time.
-    Within(Duration),
+    #[serde(rename = "within_ms")]
+    Within(#[serde(with = "millis")] Duration),
     /// It is asked and waited for. The choice for supervisors, whose children have limits of their own.
     Unlimited,
 }

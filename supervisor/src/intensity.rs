@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use crashworthy_runtime::millis;
 use serde::{Deserialize, Serialize};
 
 /// So many restarts are allowed within the period; the next one ends the supervisor. Zero refuses the first.
@@ -12,6 +13,7 @@ pub struct Intensity {
     /// How many restarts are allowed.
     pub restarts: u32,
     /// In which time. Longer than zero.
+    #[serde(rename = "period_ms", with = "millis")]
     pub period: Duration,
 }
 
@@ -62,7 +64,7 @@ impl Window {
 
     /// How many restarts count at `now`.
     pub(crate) fn counted(&self, now: Duration, period: Duration) -> usize {
-        self.instants.iter().filter(|instant| counts(**instant, now, period)).count()
+        self.instants.len() - self.instants.partition_point(|instant| !counts(*instant, now, period))
     }
 
     fn prune(&mut self, now: Duration, period: Duration) {

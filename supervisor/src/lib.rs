@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod book;
 mod child;
 mod child_spec;
+mod clerk;
 pub mod core;
 mod dynamic;
 mod index;
@@ -28,6 +30,7 @@ mod tasks;
 mod tree;
 
 pub use backoff::Backoff;
+pub use book::{ReportCounts, SupervisorReport, SupervisorReports, SystemExt, Told};
 pub use child::{AnyChild, Child, IntoChild, SlotExt};
 pub use child_spec::{ChildSpec, Kind, MAX_NAME, Restart, Rule, Shutdown};
 pub use dynamic::Dynamic;

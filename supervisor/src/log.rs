@@ -5,8 +5,9 @@ use crashworthy_runtime::{ExitReason, Pid};
 use crate::core::Place;
 use crate::report::{Cause, Report};
 
-/// Emits one report of the supervisor at `path`.
-pub(crate) fn emit(path: &str, report: &Report<Pid, ExitReason>) {
+/// Emits one report of the supervisor at `path`, and says how many of it were withheld before.
+#[cold]
+pub(crate) fn emit(path: &str, report: &Report<Pid, ExitReason>, withheld: u64) {
     let context = report.context.as_str();
     let child = &*report.offender.id;
     let place = match &report.offender.place {
@@ -14,16 +15,25 @@ pub(crate) fn emit(path: &str, report: &Report<Pid, ExitReason>) {
         Place::Down => "not running".to_owned(),
         Place::Restarting(_) => "restarting".to_owned(),
     };
-    let cause = match &report.cause {
-        Cause::Reason(reason) => reason.to_string(),
-        Cause::ReachedMaxRestartIntensity(intensity) => format!("more than {intensity}"),
-        Cause::Various => "in various ways".to_owned(),
-        Cause::Started => String::new(),
-    };
     if report.context.is_error() {
-        let count = report.offender.count;
-        tracing::error!(supervisor = path, context, child, count, place, restart = %report.offender.restart, "{cause}");
+        let cause = match &report.cause {
+            Cause::Reason(reason) => Cause::Reason(reason.bounded()),
+            other => other.clone(),
+        };
+        let (decision, budget) = report.ruling.map(|ruling| (ruling.decision, ruling.budget)).unzip();
+        tracing::error!(
+            supervisor = path,
+            context,
+            child,
+            count = report.offender.count,
+            place,
+            restart = %report.offender.restart,
+            decision = decision.map(display),
+            budget = budget.map(display),
+            withheld,
+            "{cause}"
+        );
     } else {
-        tracing::info!(supervisor = path, context, child, place, "started");
+        tracing::info!(supervisor = path, context, child, place, withheld, "started");
     }
 }

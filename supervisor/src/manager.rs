@@ -12,6 +12,7 @@ use crashworthy_runtime::{
 };
 
 use crate::child_spec::{ChildSpec, Rule, Shutdown};
+use crate::clerk::Clerk;
 use crate::core::{Action, CallError, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
 use crate::index::Index;
 use crate::launch::{Launch, Launchers};
@@ -58,6 +59,7 @@ impl Message for Order {
 pub(crate) struct Manager {
     path: Arc<str>,
     core: Core<Pid, ExitReason>,
+    clerk: Clerk,
     launchers: Index<ChildKey, Box<dyn Launch>>,
     /// Names of the children, for paths in texts.
     names: BTreeMap<Pid, Arc<str>>,
@@ -87,7 +89,8 @@ impl Actor for Manager {
 
     async fn init(blueprint: Blueprint, cx: &mut Context<Self>) -> Result<Self, Exit> {
         cx.trap_exit(true);
-        let mut manager = Self::new(blueprint, cx.system().random())?;
+        let clerk = Clerk::new(&blueprint, cx);
+        let mut manager = Self::new(blueprint, clerk, cx.system().random())?;
         manager.core.handle(cx.system().now(), Event::Begin);
         match manager.carry_out(cx).await {
             Some(reason) => Err(Exit::because(reason)),
@@ -156,7 +159,7 @@ impl Actor for Manager {
 }
 
 impl Manager {
-    fn new(blueprint: Blueprint, seed: u64) -> Result<Self, Exit> {
+    fn new(blueprint: Blueprint, clerk: Clerk, seed: u64) -> Result<Self, Exit> {
         let Blueprint { path, tree, launchers: brought } = blueprint;
         let mut launchers = Index::default();
         for (key, launcher) in (0..).zip(brought.0) {
@@ -169,6 +172,7 @@ impl Manager {
         Ok(Self {
             path,
             core: Core::new(spec?).seeded(seed),
+            clerk,
             launchers,
             names: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -253,7 +257,10 @@ impl Manager {
                 cx.unlink(pid);
                 // Its exit signal, if it came, was preferred to the monitor's word already.
                 cx.take_exit(pid);
-                self.names.remove(&pid);
+                let name = self.names.remove(&pid);
+                if let Some(crash) = cx.take_crash(pid) {
+                    self.clerk.crashed_while_stopped(pid, name, crash, self.core.budget(cx.system().now()));
+                }
             }
             Action::Flush { child } => self.launcher(child).flush(cx),
             Action::Close { child } => self.launcher(child).close(cx, false),
@@ -262,8 +269,11 @@ impl Manager {
                     launcher.close(cx, true);
                 }
             }
-            Action::Report(report) => crate::log::emit(&self.path, &report),
+            Action::Report(report) => self.clerk.report(report, cx),
             Action::Reply(call, mut response) => {
+                if let Response::Refused(CallError::StartFailed(_)) = response {
+                    self.clerk.start_refused(self.core.budget(cx.system().now()), cx);
+                }
                 if let Response::Counts(counts) = &mut response {
                     let dead = counts.check.drain(..).filter(|pid| !lives(*pid, cx));
                     counts.active -= dead.count();
@@ -316,11 +326,15 @@ impl Manager {
                 Event::Started { child, pid }
             }
             Some(Err(StartError::Ignored)) => Event::Ignored { child },
-            Some(Err(StartError::Failed(reason))) => Event::StartFailed { child, reason },
+            Some(Err(StartError::Failed(reason))) => {
+                self.clerk.start_failed(pid, self.core.child(child).and_then(|info| info.id));
+                Event::StartFailed { child, reason }
+            }
             Some(Err(error)) => Event::StartFailed { child, reason: ExitReason::crashed(error.to_string()) },
             None => {
                 let late = reap(pid, &self.path_below(child, pid), limit, &cx.system()).await;
                 self.note(&late, cx);
+                self.clerk.start_failed(pid, self.core.child(child).and_then(|info| info.id));
                 Event::StartFailed { child, reason: ExitReason::crashed(format!("not ready within {limit:?}")) }
             }
         }

@@ -1,7 +1,9 @@
 //! What happened in a supervisor, as data. Text is made elsewhere.
 
+use std::fmt;
 use std::sync::Arc;
 
+use crashworthy_runtime::Ruling;
 use serde::{Deserialize, Serialize};
 
 use crate::child_spec::{ChildSpec, Kind, Restart, Shutdown};
@@ -17,6 +19,10 @@ pub struct Report<P, R> {
     pub cause: Cause<R>,
     /// Whom it is about.
     pub offender: Offender<P>,
+    /// What was decided, and what is left of the restarts that are allowed: of a start that failed, a child that ended, and a
+    /// supervisor that gives up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Ruling>,
 }
 
 /// What a report is about: OTP's four error contexts, and progress.
@@ -65,6 +71,17 @@ pub enum Cause<R> {
     Various,
     /// Nothing went wrong.
     Started,
+}
+
+impl<R: fmt::Display> fmt::Display for Cause<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reason(reason) => write!(f, "{reason}"),
+            Self::ReachedMaxRestartIntensity(intensity) => write!(f, "more than {intensity}"),
+            Self::Various => f.write_str("in various ways"),
+            Self::Started => f.write_str("started"),
+        }
+    }
 }
 
 /// The child a report is about.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::time::Duration;
 
+use crashworthy_runtime::Siblings;
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
@@ -29,6 +30,15 @@ impl Strategy {
             Self::OneForOne => (Bound::Included(failed), Bound::Included(failed)),
             Self::OneForAll => (Bound::Unbounded, Bound::Unbounded),
             Self::RestForOne => (Bound::Included(failed), Bound::Unbounded),
+        }
+    }
+
+    /// The same in the words of reports.
+    pub(crate) fn siblings(self) -> Siblings {
+        match self {
+            Self::OneForOne => Siblings::Nobody,
+            Self::OneForAll => Siblings::All,
+            Self::RestForOne => Siblings::Later,
         }
     }
 }

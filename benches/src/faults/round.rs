@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crashworthy::{DeadLetter, System, ms};
+use crashworthy::{DeadLetter, RateLimit, System, ms};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -57,7 +57,7 @@ pub async fn play(seed: u64, round: u64, tally: Arc<Tally>, stage: Stage) -> Out
     let mut round = Round { ledger: ledger.clone(), stage, hangs: false };
 
     round.enter("the start of the tree");
-    let builder = System::builder().drain(ms(10)).on_dead_letter(reader(&ledger));
+    let builder = System::builder().drain(ms(10)).on_dead_letter(reader(&ledger)).error_reports(RateLimit::NONE);
     // A start that fails is over: what it had begun has ended, and nothing can be left of it.
     let system = round.wait(builder.start(root)).await.and_then(Result::ok);
     if let Some(system) = system {

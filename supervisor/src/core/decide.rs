@@ -5,7 +5,7 @@ use crate::child_spec::{Restart, Shutdown};
 
 /// What the end of a child leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(super) enum Fate {
     /// Restart it.
     Restart,
     /// It has ended for good; its specification stays.
@@ -15,13 +15,13 @@ pub(super) enum Decision {
 }
 
 /// A child ended by itself: what to do, and whether to report it.
-pub(super) fn decide(restart: Restart, normal_class: bool) -> (Decision, Reported) {
+pub(super) fn decide(restart: Restart, normal_class: bool) -> (Fate, Reported) {
     match (restart, normal_class) {
-        (Restart::Permanent, _) => (Decision::Restart, Reported::Yes),
-        (Restart::Transient, true) => (Decision::Keep, Reported::No),
-        (Restart::Transient, false) => (Decision::Restart, Reported::Yes),
-        (Restart::Temporary, true) => (Decision::Remove, Reported::No),
-        (Restart::Temporary, false) => (Decision::Remove, Reported::Yes),
+        (Restart::Permanent, _) => (Fate::Restart, Reported::Yes),
+        (Restart::Transient, true) => (Fate::Keep, Reported::No),
+        (Restart::Transient, false) => (Fate::Restart, Reported::Yes),
+        (Restart::Temporary, true) => (Fate::Remove, Reported::No),
+        (Restart::Temporary, false) => (Fate::Remove, Reported::Yes),
     }
 }
 

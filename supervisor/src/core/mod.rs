@@ -62,13 +62,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crashworthy_runtime::{Budget, Decision, Ruling};
+
 pub use action::{Action, CallError, ChildInfo, Counts, ExitSignal, Place, Response};
 pub use event::{CallId, ChildKey, Event, Identity, Reason, ReasonClass, Request, Target};
 pub(crate) use spec::flags_rule;
 pub use spec::{Broken, Invalid, Spec, check};
 
 use crate::child_spec::{ChildSpec, Restart};
-use crate::intensity::Window;
+use crate::intensity::{Intensity, Window};
 use crate::report::{Cause, Context, Offender, Report};
 use crate::strategy::Flags;
 use children::{Child, Children};
@@ -193,7 +195,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
             Event::Begin => self.begin(),
             Event::Started { child, pid } => self.started(child, pid, now),
             Event::Ignored { child } => self.ignored(child),
-            Event::StartFailed { child, reason } => self.start_failed(child, reason),
+            Event::StartFailed { child, reason } => self.start_failed(child, reason, now),
             Event::Down { pid, reason } => self.down(pid, reason),
             Event::Timeout => self.timeout(now),
             Event::Exited { pid, reason } => self.inbox.push(Letter::Exited { pid, reason }),
@@ -244,6 +246,12 @@ impl<P: Identity, R: Reason> Core<P, R> {
     /// How many restarts count at `now`; [`Intensity::restarts`](crate::Intensity::restarts) are allowed.
     pub fn restarts_counted(&self, now: Duration) -> usize {
         self.window.counted(now, self.flags.intensity.period)
+    }
+
+    /// The same as what is left of what is allowed.
+    pub fn budget(&self, now: Duration) -> Budget {
+        let Intensity { restarts: allowed, period } = self.flags.intensity;
+        Budget { restarts: u32::try_from(self.restarts_counted(now)).unwrap_or(u32::MAX), allowed, period }
     }
 
     /// How many events wait to be read.
@@ -339,10 +347,14 @@ impl<P: Identity, R: Reason> Core<P, R> {
         }
     }
 
-    fn report(&mut self, context: Context, cause: Cause<R>, child: ChildKey) {
+    fn report(&mut self, context: Context, cause: Cause<R>, child: ChildKey, ruling: Option<Ruling>) {
         let record = self.children.get(child).expect("reports are about children");
         let offender = Offender::new(&record.spec, record.place());
-        self.act(Action::Report(Report { context, cause, offender }));
+        self.act(Action::Report(Report { context, cause, offender, ruling }));
+    }
+
+    fn ruling(&self, decision: Decision, now: Duration) -> Ruling {
+        Ruling { decision, budget: self.budget(now) }
     }
 
     fn info(&self, child: ChildKey, record: &Child<P>) -> ChildInfo<P> {

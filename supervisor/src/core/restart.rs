@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crashworthy_runtime::{Decision, Ruling};
+
 use super::Core;
 use super::action::{Action, Place};
-use super::decide::{Decision, Reported, decide};
+use super::decide::{Fate, Reported, decide};
 use super::event::{ChildKey, Identity, Reason};
 use super::inbox::Letter;
 use super::plan::{Step, Then, Why};
@@ -17,29 +19,45 @@ use crate::strategy::{AutoShutdown, Strategy};
 impl<P: Identity, R: Reason> Core<P, R> {
     pub(super) fn child_exited(&mut self, child: ChildKey, reason: R, now: Duration) {
         let spec = self.spec(child);
-        let (decision, reported) = decide(spec.restart, reason.is_normal_class());
+        let (fate, reported) = decide(spec.restart, reason.is_normal_class());
+        let over = fate != Fate::Restart && spec.significant && self.ends_with_it();
+        let ruling = match fate {
+            Fate::Restart => self.count_restart(child, now),
+            Fate::Keep | Fate::Remove if over => self.ruling(Decision::ShutDown, now),
+            Fate::Keep | Fate::Remove => self.ruling(Decision::LeaveEnded, now),
+        };
         if reported == Reported::Yes {
-            self.report(Context::ChildTerminated, Cause::Reason(reason), child);
+            self.report(Context::ChildTerminated, Cause::Reason(reason), child, Some(ruling));
         }
-        match decision {
-            Decision::Restart => return self.restart(child, now),
-            Decision::Keep if self.template.is_none() => {
+        match fate {
+            Fate::Restart => return self.restart(child, ruling),
+            Fate::Keep if self.template.is_none() => {
                 self.children.put(child, Place::Down);
                 self.act(Action::Close { child });
             }
-            Decision::Keep | Decision::Remove => self.remove(child),
+            Fate::Keep | Fate::Remove => self.remove(child),
         }
-        if spec.significant {
-            self.significant_ended();
+        if over {
+            self.end(R::shutdown());
         }
     }
 
-    fn restart(&mut self, child: ChildKey, now: Duration) {
+    /// Counts one more restart: whether it may happen, and how long it waits.
+    fn count_restart(&mut self, child: ChildKey, now: Duration) -> Ruling {
         if self.window.count(now, self.flags.intensity) == Verdict::Exceeded {
-            self.report(Context::Shutdown, Cause::ReachedMaxRestartIntensity(self.flags.intensity), child);
+            return self.ruling(Decision::GiveUp, now);
+        }
+        let wait = self.flags.backoff.map_or(Duration::ZERO, |backoff| self.waits.draw(child, now, &backoff));
+        self.ruling(Decision::Restart { with: self.flags.strategy.siblings(), wait }, now)
+    }
+
+    fn restart(&mut self, child: ChildKey, ruling: Ruling) {
+        let Decision::Restart { wait, .. } = ruling.decision else {
+            let cause = Cause::ReachedMaxRestartIntensity(self.flags.intensity);
+            self.report(Context::Shutdown, cause, child, Some(ruling));
             self.children.put(child, Place::Down);
             return self.end(R::shutdown());
-        }
+        };
         let before = self.life_before(child);
         match self.flags.strategy {
             Strategy::OneForOne => drop(self.children.put(child, Place::Restarting(before))),
@@ -52,10 +70,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
         }
         match self.flags.backoff {
             None => self.plan_starts(child),
-            Some(backoff) => {
-                let delay = self.waits.draw(child, now, &backoff);
-                self.plan.push_back(Step::Wait { child, before, delay });
-            }
+            Some(_) => self.plan.push_back(Step::Wait { child, before, delay: wait }),
         }
     }
 
@@ -97,7 +112,10 @@ impl<P: Identity, R: Reason> Core<P, R> {
         match place {
             // A letter from before it was stopped, started and restarted once more is not heeded.
             Some(Place::Restarting(_)) if self.waits.has(child) => {}
-            Some(Place::Restarting(_)) => self.restart(child, now),
+            Some(Place::Restarting(_)) => {
+                let ruling = self.count_restart(child, now);
+                self.restart(child, ruling);
+            }
             Some(Place::Running(_) | Place::Down) | None => self.leave_down(),
         }
     }
@@ -120,14 +138,12 @@ impl<P: Identity, R: Reason> Core<P, R> {
         }
     }
 
-    fn significant_ended(&mut self) {
-        let over = match self.flags.auto_shutdown {
+    /// Whether the supervisor ends with this significant child, which has ended for good and still holds its place.
+    fn ends_with_it(&self) -> bool {
+        match self.flags.auto_shutdown {
             AutoShutdown::Never => false,
             AutoShutdown::AnySignificant => true,
-            AutoShutdown::AllSignificant => self.children.significant() == 0,
-        };
-        if over {
-            self.end(R::shutdown());
+            AutoShutdown::AllSignificant => self.children.significant() == 1,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crashworthy_runtime::Decision;
+
 use super::action::{Action, CallError, Place, Response};
 use super::event::{ChildKey, Identity, Reason};
 use super::plan::{Awaited, Step, Why};
@@ -28,7 +30,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
         self.children.put(child, Place::Running(pid));
         self.waits.started(child, now);
         if self.template.is_none() {
-            self.report(Context::Progress, Cause::Started, child);
+            self.report(Context::Progress, Cause::Started, child, None);
         }
         match why {
             Why::First | Why::Restart => {}
@@ -50,15 +52,17 @@ impl<P: Identity, R: Reason> Core<P, R> {
         }
     }
 
-    pub(super) fn start_failed(&mut self, child: ChildKey, reason: R) {
+    pub(super) fn start_failed(&mut self, child: ChildKey, reason: R, now: Duration) {
         match self.answered(child) {
             Why::First => {
-                self.report(Context::StartError, Cause::Reason(reason.clone()), child);
+                let ruling = self.ruling(Decision::FailStart, now);
+                self.report(Context::StartError, Cause::Reason(reason.clone()), child, Some(ruling));
                 let why = R::failed_to_start(&self.spec(child).id, &reason);
                 self.end(why);
             }
             Why::Restart => {
-                self.report(Context::StartError, Cause::Reason(reason), child);
+                let ruling = self.ruling(Decision::Retry, now);
+                self.report(Context::StartError, Cause::Reason(reason), child, Some(ruling));
                 self.retry_later(child);
             }
             Why::StartChild(call) => {

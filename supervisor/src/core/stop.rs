@@ -137,7 +137,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
     fn judge(&mut self, child: ChildKey, how: R) {
         let spec = self.spec(child);
         if stopped(spec.restart, spec.shutdown, how.class()) == Reported::Yes {
-            self.report(Context::ShutdownError, Cause::Reason(how), child);
+            self.report(Context::ShutdownError, Cause::Reason(how), child, None);
         }
     }
 
@@ -166,7 +166,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
         let various = (tally.various > 0).then_some((Cause::Various, tally.various));
         for (cause, count) in ways.chain(various) {
             let offender = Offender { count: Some(count), ..Offender::new(&spec, Place::Down) };
-            self.act(Action::Report(Report { context: Context::ShutdownError, cause, offender }));
+            self.act(Action::Report(Report { context: Context::ShutdownError, cause, offender, ruling: None }));
         }
     }
 }

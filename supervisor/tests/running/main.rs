@@ -6,13 +6,18 @@
 )]
 
 mod backoff;
+mod crash_reports;
+mod crash_world;
 mod drain;
 mod dynamic;
+mod ear;
+mod floods;
 mod killed;
 mod ladder;
 mod management;
 mod newcomers;
 mod partitions;
+mod reports;
 mod restarts;
 mod retries;
 mod signals;
@@ -23,4 +28,5 @@ mod task_supervisors;
 mod tasks;
 mod traffic;
 mod trees;
+mod unjudged;
 mod world;

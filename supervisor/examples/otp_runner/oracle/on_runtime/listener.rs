@@ -44,7 +44,9 @@ impl Subscriber for Routes {
             let path = if rest.is_empty() { "root".to_owned() } else { format!("root/{rest}") };
             if let Some(hub) = self.of(root).filter(|_| !matches!(get("context"), "" | "progress")) {
                 let count = said.0.get("count").map(String::as_str);
-                hub.report(&path, get("context"), get("message"), get("child"), count);
+                // A crash report has the cause beside its message.
+                let cause = if get("reason").is_empty() { get("message") } else { get("reason") };
+                hub.report(&path, get("context"), cause, get("child"), count);
             }
         } else if let Some(hub) = said.0.get("system").and_then(|system| self.of(system)) {
             match get("message") {

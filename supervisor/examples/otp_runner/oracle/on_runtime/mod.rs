@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{StartError, System};
+use crashworthy_runtime::{RateLimit, StartError, System};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -120,7 +120,12 @@ impl Stage {
 async fn play(routes: &Routes, name: &str, scenario: &Scenario) -> Outcome {
     let hub = Hub::new();
     routes.add(name, hub.clone());
-    let system = System::builder().name(name).drain(Duration::ZERO).bare().expect("the settings are good");
+    let system = System::builder()
+        .name(name)
+        .drain(Duration::ZERO)
+        .error_reports(RateLimit::NONE)
+        .bare()
+        .expect("the settings are good");
     let outcome = tokio::select! {
         trace = played(&hub, &system, name, scenario) => Outcome::Trace(trace),
         why = hub.incomparable() => Outcome::Skipped { id: scenario.id, skipped: why.to_owned() },

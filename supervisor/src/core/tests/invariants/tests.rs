@@ -74,7 +74,7 @@ impl Play {
 
     fn reports(&mut self, context: Context) -> &mut Self {
         let offender = Offender::new(&ChildSpec::worker("a"), Place::Down);
-        self.does(Action::Report(Report { context, cause: Cause::Reason(Why::Boom), offender }))
+        self.does(Action::Report(Report { context, cause: Cause::Reason(Why::Boom), offender, ruling: None }))
     }
 
     /// A crash of `a` and what is said of it.
