@@ -17,14 +17,21 @@
 //! incarnation 3: 107 cents
 //! dead letter: Split to till, given up
 //! dead letter: Sell to till, given up
-//! crash 1: panic in handle: attempt to divide by zero (examples/crash.rs:[..]), after: Sell Total Split
-//! crash 2: error in handle: till overflow (examples/crash.rs:[..]), after: Total Sell
+//! crash of shop/till <[..]#1> at [..] s
+//!   reason     panic in handle: attempt to divide by zero
+//!   location   examples/crash.rs:[..]
+//!   in hand    Split, asked from outside [..] ms ago, taken [..] ms ago
+//!   last kinds Sell ([..] ms ago), Total ([..] ms ago), Split ([..] ms ago)
+//!   actor      crash::Cashier, incarnation 1, never restarted before
+//!   decision   restarted (by shop)
+//!   budget     1 of 3 restarts in 5s, 2 left
+//! crash of till, incarnation 2: till overflow, 1 restart left
 //! ```
 //!
 //! Next: `strategies`.
 
 use crashworthy::prelude::*;
-use crashworthy::{DeadLetter, Fallen};
+use crashworthy::{CrashReport, DeadLetter, Fallen};
 use tokio::sync::mpsc;
 
 #[derive(Message)]
@@ -85,11 +92,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert_eq!(letter.fallen, Fallen::GivenUp);
         println!("dead letter: {} to {}, given up", letter.kind, letter.to_name.unwrap_or_default());
     }
-    let (_, crashes) = system.crashes();
-    for (number, report) in (1..).zip(crashes) {
-        let kinds: Vec<_> = report.recent.iter().map(|handled| &*handled.kind).collect();
-        println!("crash {number}: {}, after: {}", report.crash, kinds.join(" "));
-    }
+    // What is known of a crash is text to read, and data to work with.
+    let (_, mut crashes) = system.crashes();
+    let second = crashes.pop().ok_or("there were two")?;
+    let first = crashes.pop().ok_or("there were two")?;
+    println!("{}", CrashReport { backtrace: None, ..first });
+    let left = second.judgement.verdict().map_or(0, |verdict| verdict.ruling.budget.left());
+    let name = second.name.unwrap_or_default();
+    println!("crash of {name}, incarnation {}: {}, {left} restart left", second.pid.incarnation, second.crash.message);
     system.stop().await;
     Ok(())
 }

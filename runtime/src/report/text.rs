@@ -80,7 +80,7 @@ impl fmt::Display for Age {
 impl fmt::Display for InHand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, from, asked, sent_ago, taken_ago } = self;
-        let how = if *asked { "asked by" } else { "sent by" };
+        let how = if *asked { "asked" } else { "sent" };
         write!(f, "{kind}, {how} {from} {} ago, taken {} ago", Age(*sent_ago), Age(*taken_ago))
     }
 }
@@ -88,10 +88,10 @@ impl fmt::Display for InHand {
 impl fmt::Display for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Outside => f.write_str("nobody's actor"),
-            Self::Itself => f.write_str("itself"),
-            Self::Actor { id, path: Some(path) } => write!(f, "{path} ({id})"),
-            Self::Actor { id, path: None } => write!(f, "{id}, which has gone"),
+            Self::Outside => f.write_str("from outside"),
+            Self::Itself => f.write_str("by itself"),
+            Self::Actor { id, path: Some(path) } => write!(f, "by {path} ({id})"),
+            Self::Actor { id, path: None } => write!(f, "by {id}, which has gone,"),
         }
     }
 }

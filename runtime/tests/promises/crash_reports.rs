@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use crashworthy_runtime::{CallScope, Callback, CrashReport, ExitReason, Slot, System};
+use crashworthy_runtime::{ActorRef, CallScope, Callback, CrashReport, ExitReason, Sender, Slot, System};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_core::span::Current;
 
-use crate::stage::{Nursery, Order, Part, act, bare, cast, everywhere, lawful, on_one, part, puppet};
+use crate::stage::{Nursery, Order, Part, Puppet, act, bare, cast, everywhere, lawful, now, on_one, part, puppet};
 
 /// What was said: level, then fields by name.
 type Said = (Level, BTreeMap<&'static str, String>);
@@ -140,6 +140,54 @@ fn a_report_says_who_where_why_and_what_came_before() {
         last.extend(["Do", "Panic"]);
         assert_eq!(kinds(second), last, "the last sixteen of this incarnation, oldest first");
         lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_report_says_who_sent_or_asked_the_message_in_hand() {
+    everywhere(async || {
+        let system = bare();
+        let crashed = async |order: &dyn Fn(ActorRef<Puppet>) -> Order| {
+            let (actor, _journal) = puppet(&system).await;
+            let down = actor.down();
+            let before = system.crashes().0;
+            actor.tell(order(actor.clone())).unwrap();
+            down.await;
+            let (count, mut reports) = system.crashes();
+            assert_eq!(count, before + 1);
+            reports.pop().and_then(|report| report.in_hand).expect("it had a message in hand")
+        };
+        let told = crashed(&|_| Order::Panic).await;
+        assert_eq!((told.from, told.asked, &*told.kind), (Sender::Outside, false, "Panic"));
+
+        let to_itself = crashed(&|own| {
+            now(move |_, _| {
+                own.tell(Order::Fail)?;
+                Ok(())
+            })
+        });
+        assert_eq!(to_itself.await.from, Sender::Itself);
+
+        let (victim, _journal) = cast(&system, |part| part).await;
+        let (asker, down) = (puppet(&system).await.0, victim.down());
+        let asked = victim.clone();
+        let ask = act(move |_, _| {
+            Box::pin(async move {
+                let die = |reply| {
+                    now(move |_, _| {
+                        drop(reply);
+                        panic!("as ordered")
+                    })
+                };
+                let _: Result<(), _> = asked.ask(die).await;
+                Ok(())
+            })
+        });
+        asker.tell(ask).unwrap();
+        down.await;
+        let in_hand = system.crashes().1.pop().and_then(|report| report.in_hand).unwrap();
+        let path = Some(asker.id().to_string().into());
+        assert_eq!((in_hand.from, in_hand.asked), (Sender::Actor { id: asker.id(), path }, true));
     });
 }
 

@@ -70,7 +70,7 @@ pub(crate) use spec::flags_rule;
 pub use spec::{Broken, Invalid, Spec, check};
 
 use crate::child_spec::{ChildSpec, Restart};
-use crate::intensity::{Intensity, Window};
+use crate::intensity::Window;
 use crate::report::{Cause, Context, Offender, Report};
 use crate::strategy::Flags;
 use children::{Child, Children};
@@ -250,8 +250,9 @@ impl<P: Identity, R: Reason> Core<P, R> {
 
     /// The same as what is left of what is allowed.
     pub fn budget(&self, now: Duration) -> Budget {
-        let Intensity { restarts: allowed, period } = self.flags.intensity;
-        Budget { restarts: u32::try_from(self.restarts_counted(now)).unwrap_or(u32::MAX), allowed, period }
+        let limit = self.flags.intensity;
+        let restarts = u32::try_from(self.restarts_counted(now)).unwrap_or(u32::MAX);
+        Budget { restarts, allowed: limit.restarts, period: limit.period }
     }
 
     /// How many events wait to be read.
