@@ -62,12 +62,13 @@ impl Clerk {
 
     /// Reports what the core says.
     pub(crate) fn report(&mut self, report: Report<Pid, ExitReason>, cx: &Life<Manager>) {
+        let report = bounded(report);
         let told = if self.goes_with_crash(&report, cx) { Told::WithCrash } else { self.log(&report) };
         self.book.enter(SupervisorReport {
             supervisor: self.path.clone(),
             pid: cx.pid(),
             at: millis::whole(self.system.now()),
-            report: bounded(report),
+            report,
             told,
         });
     }

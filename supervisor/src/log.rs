@@ -3,7 +3,7 @@
 use crashworthy_runtime::{ExitReason, Pid};
 
 use crate::core::Place;
-use crate::report::{Cause, Report};
+use crate::report::Report;
 
 /// Emits one report of the supervisor at `path`, and says how many of it were withheld before.
 #[cold]
@@ -16,10 +16,6 @@ pub(crate) fn emit(path: &str, report: &Report<Pid, ExitReason>, withheld: u64) 
         Place::Restarting(_) => "restarting".to_owned(),
     };
     if report.context.is_error() {
-        let cause = match &report.cause {
-            Cause::Reason(reason) => Cause::Reason(reason.bounded()),
-            other => other.clone(),
-        };
         let (decision, budget) = report.ruling.map(|ruling| (ruling.decision, ruling.budget)).unzip();
         tracing::error!(
             supervisor = path,
@@ -31,7 +27,8 @@ pub(crate) fn emit(path: &str, report: &Report<Pid, ExitReason>, withheld: u64) 
             decision = decision.map(display),
             budget = budget.map(display),
             withheld,
-            "{cause}"
+            "{}",
+            report.cause,
         );
     } else {
         tracing::info!(supervisor = path, context, child, place, withheld, "started");

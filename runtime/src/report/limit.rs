@@ -16,6 +16,21 @@ use crate::port::nanos;
 /// How many reports of one source are logged.
 ///
 /// The default, for errors: 10 at once, then one a second.
+///
+/// # Differs from OTP
+/// OTP's `logger` limits what reaches a handler, whoever says it: a crash loop withholds what others report.
+///
+/// # Examples
+/// ```
+/// # async fn demo() {
+/// use crashworthy_runtime::{RateLimit, System};
+/// use std::time::Duration;
+///
+/// let few = RateLimit::new(3, Duration::from_secs(10));
+/// let builder = System::builder().error_reports(few).progress_reports(RateLimit::NONE);
+/// # let _ = builder;
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// So many at once. At least 1.
