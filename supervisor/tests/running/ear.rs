@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use tracing::dispatcher::Dispatch;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -45,6 +46,10 @@ pub(crate) struct Ear(Arc<Mutex<Vec<Said>>>);
 impl Ear {
     /// Listens on this thread until the guard goes.
     pub(crate) fn open() -> (Self, DefaultGuard) {
+        // While there is a second subscriber, whether anybody hears an event is asked of all of them, and not of the thread
+        // alone that happens to say it first.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(Self::default()));
         let ear = Self::default();
         (ear.clone(), tracing::subscriber::set_default(ear))
     }
