@@ -319,6 +319,26 @@ fn a_reserved_place_is_nobody_elses() {
 }
 
 #[test]
+fn no_more_places_are_taken_than_a_limit_allows() {
+    model(|| {
+        let (queue, mut receiver) = queue(4);
+        let Pushed { .. } = queue.push(0).unwrap();
+        let other = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.place_within(2).map(|place| place.fill(1)).is_ok())
+        };
+        let reserved = queue.try_reserve_within(2).is_ok();
+        let pushed = other.join().unwrap();
+        assert!(reserved != pushed, "one place is left, and has one winner");
+        if reserved {
+            queue.release_reserved();
+        }
+        assert_eq!(drain(&mut receiver).len(), 1 + usize::from(pushed));
+        assert_eq!(queue.reserved(), 0);
+    });
+}
+
+#[test]
 fn the_next_receiver_goes_on_where_the_last_one_stopped() {
     model(|| {
         let (queue, mut first) = queue(4);

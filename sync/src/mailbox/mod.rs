@@ -277,10 +277,11 @@ impl<T: Send, B> Mailbox<T, B> {
         }
     }
 
-    /// Is there room? Looks at the receiver's own cache line only when a past value of the head leaves none, and leaves
-    /// the answer for other senders.
-    fn has_room(&self, word: Word) -> bool {
-        let fits = |head| word.taken_since_or_none(head) + word.reserved() < u64::from(self.capacity());
+    /// Is there room, if no more than so many places are to be taken? Looks at the receiver's own cache line only when a
+    /// past value of the head leaves none, and leaves the answer for other senders.
+    fn has_room(&self, word: Word, at_most: u32) -> bool {
+        let places = u64::from(self.capacity().min(at_most));
+        let fits = |head| word.taken_since_or_none(head) + word.reserved() < places;
         // Relaxed: a hint that errs on the safe side.
         if fits(self.senders.seen_head.load(Ordering::Relaxed)) {
             return true;

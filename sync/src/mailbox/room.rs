@@ -220,7 +220,7 @@ impl<T: Send, B> Mailbox<T, B> {
             let granted = {
                 let mut lock = self.senders.waiters.lock();
                 let Some(waiters) = lock.as_mut() else { return };
-                if waiters.queue.is_empty() || self.reserve(0).is_err() {
+                if waiters.queue.is_empty() || self.reserve(0, u32::MAX).is_err() {
                     return;
                 }
                 let waiter = waiters.queue.pop_front().expect("it is not empty");

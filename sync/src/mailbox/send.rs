@@ -103,7 +103,7 @@ impl<T: Send, B> Mailbox<T, B> {
     /// [`PushError`] with the message: no room (or others wait for it), or closed.
     #[inline]
     pub fn push(&self, message: T) -> Result<Pushed, PushError<T>> {
-        match self.take(From::Free) {
+        match self.take(From::Free, u32::MAX) {
             Ok(place) => Ok(place.fill(message)),
             Err(ReserveError::Full) => Err(PushError::Full(message)),
             Err(ReserveError::Closed) => Err(PushError::Closed(message)),
@@ -118,7 +118,16 @@ impl<T: Send, B> Mailbox<T, B> {
     /// [`ReserveError`]: no room (or others wait for it), or closed.
     #[inline(always)]
     pub fn place(&self) -> Result<Place<'_, T>, ReserveError> {
-        self.take(From::Free)
+        self.take(From::Free, u32::MAX)
+    }
+
+    /// The same, if no more than so many places are taken or reserved with this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mailbox::place`]; more than that are taken: full.
+    pub fn place_within(&self, at_most: u32) -> Result<Place<'_, T>, ReserveError> {
+        self.take(From::Free, at_most)
     }
 
     /// Puts a message in a place that the caller has reserved.
@@ -131,7 +140,7 @@ impl<T: Send, B> Mailbox<T, B> {
     ///
     /// When nothing is reserved.
     pub fn push_reserved(&self, message: T) -> Result<Pushed, PushError<T>> {
-        match self.take(From::Reserved) {
+        match self.take(From::Reserved, u32::MAX) {
             Ok(place) => Ok(place.fill(message)),
             Err(_) => Err(PushError::Closed(message)),
         }
@@ -143,17 +152,26 @@ impl<T: Send, B> Mailbox<T, B> {
     ///
     /// [`ReserveError`]: no room (or others wait for it), or closed.
     pub fn try_reserve(&self) -> Result<(), ReserveError> {
-        self.reserve(WAITERS)
+        self.reserve(WAITERS, u32::MAX)
     }
 
-    /// Sets one place aside, unless one of the `flags` is set, or the mailbox is closed or full.
-    pub(super) fn reserve(&self, flags: u64) -> Result<(), ReserveError> {
+    /// The same, if no more than so many places are taken or reserved with this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mailbox::try_reserve`]; more than that are taken: full.
+    pub fn try_reserve_within(&self, at_most: u32) -> Result<(), ReserveError> {
+        self.reserve(WAITERS, at_most)
+    }
+
+    /// Sets one place aside, unless one of the `flags` is set, or the mailbox is closed, or so many places are taken.
+    pub(super) fn reserve(&self, flags: u64, at_most: u32) -> Result<(), ReserveError> {
         let mut word = self.word();
         loop {
             if word.any(CLOSED) {
                 return Err(ReserveError::Closed);
             }
-            if word.any(flags) || !self.has_room(word) {
+            if word.any(flags) || !self.has_room(word, at_most) {
                 return Err(ReserveError::Full);
             }
             match self.swap_word(word, word.one_more_reserved()) {
@@ -181,7 +199,7 @@ impl<T: Send, B> Mailbox<T, B> {
 
     /// Takes a place, in the ordinary case: open, nobody waits, room by the head last seen, room in the block.
     #[inline(always)]
-    fn take(&self, from: From) -> Result<Place<'_, T>, ReserveError> {
+    fn take(&self, from: From, at_most: u32) -> Result<Place<'_, T>, ReserveError> {
         let senders = &self.senders;
         let mut word = self.word();
         loop {
@@ -190,10 +208,10 @@ impl<T: Send, B> Mailbox<T, B> {
             // Relaxed: a past value of the head, which only errs on the safe side.
             let seen_head = senders.seen_head.load(Ordering::Relaxed);
             let room = word.is_plain()
-                && word.taken_since(seen_head) < u64::from(senders.capacity.load(Ordering::Relaxed))
+                && word.taken_since(seen_head) < u64::from(senders.capacity.load(Ordering::Relaxed).min(at_most))
                 && from == From::Free;
             let Some(block) = current.covering(word.position()).filter(|_| room) else {
-                return self.take_with_care(from);
+                return self.take_with_care(from, at_most);
             };
             match self.swap_word(word, word.advanced_plain()) {
                 Ok(()) => return Ok(Place::new(block, word)),
@@ -204,14 +222,14 @@ impl<T: Send, B> Mailbox<T, B> {
 
     /// Takes a place in every case.
     #[cold]
-    fn take_with_care(&self, from: From) -> Result<Place<'_, T>, ReserveError> {
+    fn take_with_care(&self, from: From, at_most: u32) -> Result<Place<'_, T>, ReserveError> {
         let mut brought = Brought { mailbox: self, block: None };
         let mut backoff = Backoff::default();
         loop {
             let word = self.word();
             let next = match from {
                 From::Free if word.any(CLOSED) => return Err(ReserveError::Closed),
-                From::Free if word.any(WAITERS) || !self.has_room(word) => {
+                From::Free if word.any(WAITERS) || !self.has_room(word, at_most) => {
                     return Err(ReserveError::Full);
                 }
                 From::Free => word.advanced(),

@@ -439,3 +439,21 @@ fn many_senders_lose_and_reorder_nothing() {
     });
     assert_eq!(mailbox.tail(), SENDERS * EACH);
 }
+
+#[test]
+fn a_place_within_a_limit_is_given_while_fewer_are_taken() {
+    let (mailbox, mut receiver) = mailbox(100);
+    for number in 0..3 {
+        let Pushed { .. } = mailbox.place_within(3).unwrap().fill(number);
+    }
+    assert_eq!(mailbox.place_within(3).err(), Some(ReserveError::Full));
+    assert_eq!(mailbox.try_reserve_within(3), Err(ReserveError::Full));
+    mailbox.try_reserve_within(4).unwrap();
+    assert_eq!(mailbox.place_within(4).err(), Some(ReserveError::Full), "what is promised counts");
+    mailbox.push(3).unwrap();
+    mailbox.release_reserved();
+    assert_eq!(receiver.pop(), Pop::Message(0));
+    assert!(mailbox.place_within(3).is_err());
+    assert_eq!(receiver.pop(), Pop::Message(1));
+    let Pushed { .. } = mailbox.place_within(3).unwrap().fill(4);
+}
