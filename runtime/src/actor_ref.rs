@@ -15,18 +15,20 @@ use crate::crash::tell;
 use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
 use crate::exit::ExitReason;
-use crate::in_place::Pace;
+use crate::gate::{Demand, Says};
 use crate::lane::{Mark, Ordered, What};
 use crate::message::{Criticality, Message};
+use crate::pace::Pace;
 use crate::permit::{Admission, Permit};
 use crate::pid::{ActorId, Pid};
 use crate::places::Lease;
+use crate::port::nanos;
 use crate::recipient::Recipient;
 use crate::reply::{Caller, Reply};
 use crate::shared::Shared;
 use crate::signal::{Down, MonitorRef};
 use crate::ties::Watcher;
-use crate::turn::{self, Call};
+use crate::turn::{self, Call, NEVER};
 
 /// The address of an actor's slot. Cheap to clone; it survives restarts: the next incarnation answers it.
 ///
@@ -62,34 +64,49 @@ impl<A: Actor> ActorRef<A> {
 
     /// Sends a message. Never waits.
     ///
-    /// The message carries no deadline and inherits nothing from the message being handled: a caller that hangs up
-    /// must not unmake half a transfer.
+    /// The message carries no deadline, unless its type names one ([`Message::sla`]), and inherits nothing from the message
+    /// being handled: a caller that hangs up must not unmake half a transfer.
     ///
     /// # Errors
-    /// [`Rejected`] gives the message back: the mailbox is full, or the actor is not started, draining or ended.
+    /// [`Rejected`] gives the message back: the mailbox is full, the message would not be handled within the time its type
+    /// names, or the actor is not started, draining or ended.
     ///
     /// # Differs from OTP
-    /// `cast` never fails and tells nothing; a tell that was not accepted says so.
+    /// `cast` never fails and tells nothing; a tell that was not accepted says so. `cast` never expires; a message whose type
+    /// names a time is dropped unhandled when that has passed.
     #[inline]
     pub fn tell(&self, msg: impl Into<A::Msg>) -> Result<(), Rejected<A::Msg>> {
-        self.push(msg.into(), Call::NONE)
+        let msg = msg.into();
+        match msg.sla() {
+            None => self.push(msg, Call::NONE),
+            Some(sla) => self.push_in_time(msg, sla),
+        }
     }
 
     /// Like [`tell`](Self::tell), and the message inherits the deadline of the call being handled: it is dropped
     /// unhandled when that has passed.
     ///
     /// # Errors
-    /// As [`tell`](Self::tell).
+    /// As [`tell`](Self::tell); also when it would not be handled before that deadline.
     pub fn tell_scoped(&self, msg: impl Into<A::Msg>) -> Result<(), Rejected<A::Msg>> {
-        self.push(msg.into(), turn::current().call)
+        let (msg, call) = (msg.into(), turn::current().call);
+        let criticality = call.lowers(msg.criticality());
+        self.push(msg, Call { criticality, ..call })
     }
 
     /// Asks a question: `make` puts the [`Reply`] into the message. The question is sent when the future is first
     /// polled, and ends within 5 s unless [`within`](Ask::within) says otherwise; inside a handler it ends no later
     /// than the call being handled. It always ends.
     ///
+    /// It is refused at once if what the actor has to do already, and this, would not be done before that deadline, as its
+    /// messages have taken so far: an overloaded actor says so in time. An actor with nothing to do takes every question.
+    ///
     /// # Errors
     /// See [`AskError`](crate::AskError).
+    ///
+    /// # Differs from OTP
+    /// `gen_server:call` queues behind whatever is there and fails when the time is over; the server handles the request
+    /// all the same. Here it is refused before it is queued, or dropped unhandled.
     ///
     /// # Cancel safety
     /// Dropping the future cancels the question: if it is still queued it is dropped unhandled.
@@ -104,24 +121,26 @@ impl<A: Actor> ActorRef<A> {
     /// Reserves room for one message, without waiting. In a turn of an actor the permit belongs to that incarnation.
     ///
     /// # Errors
-    /// [`Refused`] with the actor's load.
+    /// [`Refused`] with the actor's load: [`Full`](Reason::Full), or [`NoTime`](Reason::NoTime) and [`Shed`](Reason::Shed) if
+    /// the message would not be handled within the time offered.
     pub fn reserve(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
         self.look()?;
-        match self.cell.mailbox.try_reserve() {
+        let says =
+            says(&self.cell, Demand { left_ns: nanos(offer.within), criticality: offer.criticality, cost: offer.cost });
+        match self.cell.mailbox.try_reserve_within(places(says)) {
             Ok(()) => {
                 let lease = self.sign()?;
                 Ok(Permit::new(self, offer, lease))
             }
-            Err(ReserveError::Full) => Err(self.cell.full(Reason::Full)),
-            Err(ReserveError::Closed) => Err(self.cell.core().closed()),
+            Err(error) => Err(refused(&self.cell, error, says)),
         }
     }
 
     /// Waits for room for one message: back pressure. Waiting senders are served in the order they came.
     ///
     /// # Errors
-    /// [`NoTime`](Reason::NoTime) when there is no room within `deadline` (inside a handler: or before the call being
-    /// handled ends); `Stopped`, `Gone` and the like when the actor ends.
+    /// [`NoTime`](Reason::NoTime) at once when what is queued would not be done within `deadline`, and later when there was
+    /// no room within it (inside a handler: or before the call being handled ends); `Stopped`, `Gone` and the like when the actor ends.
     ///
     /// # Cancel safety
     /// Dropping the future gives up the place in the queue; nothing is lost.
@@ -129,7 +148,7 @@ impl<A: Actor> ActorRef<A> {
         Admission::new(self.clone(), deadline)
     }
 
-    /// What the actor has to do.
+    /// What the actor has to do, and how long that is expected to take: what a balancer compares.
     pub fn load(&self) -> Load {
         self.cell.load()
     }
@@ -245,6 +264,13 @@ impl<A: Actor> ActorRef<A> {
         if fenced { Err(self.cell.fenced()) } else { Ok(()) }
     }
 
+    /// A message that is to be handled within a time, whoever sends it.
+    fn push_in_time(&self, msg: A::Msg, within: Duration) -> Result<(), Rejected<A::Msg>> {
+        let deadline = self.cell.core().home().map_or(NEVER, |home| turn::deadline_after(&home.shared.port, within));
+        let criticality = msg.criticality();
+        self.push(msg, Call { deadline, criticality })
+    }
+
     #[inline(always)]
     fn push(&self, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
         match put(&self.cell, msg, None, call) {
@@ -286,14 +312,21 @@ fn put<A: Actor>(
     caller: Option<Caller>,
     call: Call,
 ) -> Result<bool, (Refused, A::Msg)> {
-    let Some(home) = cell.core().home() else { return Err((refused(cell, ReserveError::Closed), msg)) };
+    let Some(home) = cell.core().home() else { return Err((refused(cell, ReserveError::Closed, None), msg)) };
     let shared = &*home.shared;
     if (turn::is_fenced_in(&shared.stragglers) || cell.core().flags() & flag::DRAINS != 0)
         && let Err(why) = look(cell)
     {
         return Err((why, msg));
     }
-    match cell.mailbox.place() {
+    let says = match call.deadline {
+        NEVER => None,
+        deadline => {
+            let left_ns = deadline.saturating_sub(shared.port.coarse_ns());
+            says(cell, Demand { left_ns, criticality: call.criticality, cost: msg.cost() })
+        }
+    };
+    match cell.mailbox.place_within(places(says)) {
         Ok(place) => {
             let Call { deadline, criticality } = call;
             let (from, stamp) = (turn::current_id(), shared.stamp());
@@ -301,15 +334,41 @@ fn put<A: Actor>(
             let Pushed { wake } = place.fill(Envelope { msg, caller, deadline, criticality, from, stamp });
             Ok(wake)
         }
-        Err(error) => Err((refused(cell, error), msg)),
+        Err(error) => Err((refused(cell, error, says), msg)),
     }
 }
 
+/// What the gate says to whoever wants something, if time may limit it.
+#[inline]
+pub(crate) fn says<A: Actor>(cell: &Task<Cell<A>>, demand: Demand) -> Option<Says> {
+    let gate = &cell.core().gate;
+    if gate.is_ample(demand.left_ns) && demand.cost <= 1.0 { None } else { gate.ask(demand) }
+}
+
+/// How many messages may be in the mailbox.
+#[inline(always)]
+fn places(says: Option<Says>) -> u32 {
+    says.map_or(u32::MAX, |says| says.places())
+}
+
 #[cold]
-fn refused<A: Actor>(cell: &Task<Cell<A>>, error: ReserveError) -> Refused {
-    match error {
-        ReserveError::Full => cell.full(Reason::Full),
-        ReserveError::Closed => cell.core().closed(),
+fn refused<A: Actor>(cell: &Task<Cell<A>>, error: ReserveError, says: Option<Says>) -> Refused {
+    match (error, says) {
+        (ReserveError::Full, None) => cell.full(Reason::Full),
+        (ReserveError::Full, Some(says)) => late(cell, says),
+        (ReserveError::Closed, _) => cell.core().closed(),
+    }
+}
+
+/// Refuses who has a deadline.
+pub(crate) fn late<A: Actor>(cell: &Task<Cell<A>>, says: Says) -> Refused {
+    let load = cell.load();
+    let (reason, after) = cell.core().gate.refuse(says, cell.core().shared().port.now_ns(), load.depth);
+    let is_full = load.depth >= load.limit;
+    Refused {
+        retry_after: Some(after).filter(|after| !after.is_zero()),
+        load: Load { limit: load.limit.min(says.places()), ..load },
+        ..cell.core().refuse(if is_full { Reason::Full } else { reason })
     }
 }
 

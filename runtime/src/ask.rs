@@ -10,7 +10,9 @@ use std::time::Duration;
 use crashworthy_sync::task::Runnable;
 
 use crate::error::{AskError, Refused, Rejected};
-use crate::in_place::{self, Pace};
+use crate::in_place;
+use crate::message::Message;
+use crate::pace::Pace;
 use crate::reply::{Caller, Question, Reply, question};
 use crate::shared::Shared;
 use crate::time::TimerKey;
@@ -119,6 +121,7 @@ impl<M, R, F> Unpin for Ask<'_, M, R, F> {}
 
 impl<M, R, F> Future for Ask<'_, M, R, F>
 where
+    M: Message,
     R: Send + 'static,
     F: FnOnce(Reply<R>) -> M,
 {
@@ -166,6 +169,7 @@ fn send<M, R, F>(
     cx: &mut Poller<'_>,
 ) -> Result<Sent<R>, AskError>
 where
+    M: Message,
     R: Send + 'static,
     F: FnOnce(Reply<R>) -> M,
 {
@@ -174,7 +178,8 @@ where
     let at = turn::after(now, within.unwrap_or(shared.settings.ask_within)).min(call.deadline);
     let (question, reply, caller) = question();
     let message = make(reply);
-    let woken = door.put(message, caller, Call { deadline: at, ..call }).map_err(|why| match why.reason {
+    let criticality = call.lowers(message.criticality());
+    let woken = door.put(message, caller, Call { deadline: at, criticality }).map_err(|why| match why.reason {
         crate::Reason::Fenced => AskError::Fenced,
         _ => AskError::Refused(why),
     })?;

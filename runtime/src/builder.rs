@@ -132,14 +132,18 @@ impl Builder {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn bare(mut self) -> Result<System, StartError> {
+    pub fn bare(self) -> Result<System, StartError> {
+        self.bare_on(Port::production(Handle::current()))
+    }
+
+    /// The same on a clock of one's own.
+    pub(crate) fn bare_on(mut self, port: Arc<Port>) -> Result<System, StartError> {
         self.check()?;
         crate::crash::install_hook();
-        let handle = Handle::current();
+        let handle = port.runtime().clone();
         if self.settings.pumps == 0 {
             self.settings.pumps = handle.metrics().num_workers().max(1);
         }
-        let port = Port::production(handle.clone());
         let pool = Pool::start(self.settings.name.clone(), handle, self.settings.pumps, port.clone());
         let wheel = Wheel::start(port.clone());
         pool.look_after(&wheel);

@@ -35,12 +35,13 @@ use crate::counters::{Counters, Law};
 use crate::envelope::{Envelope, Own};
 use crate::error::{Load, Reason, Refused, StartError};
 use crate::exit::Callback;
-use crate::in_place::Pace;
+use crate::gate::LazyGate;
 use crate::kinds::KindNames;
 use crate::lane::{Control, Life};
+use crate::pace::Pace;
 use crate::pid::{ActorId, Pid};
 use crate::reply::Caller;
-use crate::shared::Shared;
+use crate::shared::{Shared, waited};
 use crate::ties::Ties;
 use crate::turn::Call;
 
@@ -121,6 +122,7 @@ pub(crate) struct Core {
     flags: Attention,
     incarnation: AtomicU32,
     home: OnceLock<Home>,
+    pub(crate) gate: LazyGate,
     // Hardly ever touched: again as much.
     status: AtomicU8,
     /// The callback that runs while no message is in hand, plus one; 0 for none. Written by the incarnation.
@@ -146,6 +148,7 @@ impl Core {
             ties: Mutex::default(),
             counters: Counters::default(),
             pace: Pace::default(),
+            gate: LazyGate::default(),
             kinds: KindNames::default(),
         }
     }
@@ -252,6 +255,11 @@ impl Core {
     /// Who sent the message in hand, and how long ago.
     pub(crate) fn origin(&self) -> (ActorId, Duration) {
         (ActorId(self.from.load(Relaxed)), self.shared().age(self.sent.load(Relaxed)))
+    }
+
+    /// How long the message that was taken last had waited when a turn began, as far as steps of the coarse clock tell.
+    pub(crate) fn waited_ns(&self, began: u64) -> u64 {
+        waited(self.sent.load(Relaxed), began)
     }
 
     /// What is taken from now on is taken in a turn that begins now.
@@ -368,7 +376,8 @@ impl<A: Actor> Cell<A> {
     }
 
     pub(crate) fn load(&self) -> Load {
-        Load { depth: self.mailbox.len() + self.mailbox.reserved(), limit: self.mailbox.capacity() }
+        let depth = self.mailbox.len() + self.mailbox.reserved();
+        Load { depth, limit: self.mailbox.capacity(), wait: self.core().gate.wait(depth) }
     }
 
     pub(crate) fn full(&self, reason: Reason) -> Refused {

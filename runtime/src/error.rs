@@ -16,8 +16,10 @@ use crate::pid::ActorId;
 pub enum Reason {
     /// Its mailbox holds as many messages as it may.
     Full,
-    /// The deadline had passed before there was room.
+    /// What it has promised already, and this, would not be done before the deadline.
     NoTime,
+    /// It refuses some to be quick for the others: those who matter more still have room.
+    Shed,
     /// It has not been started yet.
     NotStarted,
     /// It is being restarted and will not be back in time.
@@ -40,7 +42,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "its mailbox is full",
-            Self::NoTime => "there is no room before the deadline",
+            Self::NoTime => "it would not be done before the deadline",
+            Self::Shed => "it is overloaded",
             Self::NotStarted => "it is not started",
             Self::Restarting => "it is restarting",
             Self::Draining => "it is draining",
@@ -58,8 +61,10 @@ impl fmt::Display for Reason {
 pub struct Load {
     /// Messages queued, and places promised.
     pub depth: u32,
-    /// Messages it would hold at the most.
+    /// Messages it would hold at the most; in a refusal, those before the message that was refused.
     pub limit: u32,
+    /// How long what is queued is expected to take; zero while that does not matter, or nobody knows.
+    pub wait: Duration,
 }
 
 /// The answer "not now": nothing was queued, nothing was lost.

@@ -11,10 +11,11 @@ use crate::crash::tell;
 use crate::envelope::{Envelope, Own};
 use crate::exit::Callback;
 use crate::lane::{Fate, What};
+use crate::pace::UNTIMED;
 use crate::signal::Signal;
 use crate::turn;
 
-/// Messages and signals an incarnation handles before others get a turn.
+/// Messages and signals an incarnation handles before others get a turn; fewer, if they take long.
 pub(crate) const BATCH: u8 = 64;
 
 /// Messages of its own an incarnation handles before it looks for one in the mailbox: who always sends to itself, or
@@ -47,6 +48,10 @@ enum Look {
 pub(crate) struct Inbox {
     /// Messages left in this turn.
     batch: u8,
+    /// As many were left before the first of a busy period.
+    first: u8,
+    /// There was nothing to do before this turn.
+    rested: bool,
     /// Own messages left before the mailbox has its turn.
     own_first: u8,
     /// The incarnation rests: its next poll begins a turn.
@@ -64,7 +69,9 @@ pub(crate) struct Inbox {
 impl Inbox {
     pub(crate) fn open() -> Self {
         Self {
-            batch: BATCH,
+            batch: UNTIMED,
+            first: UNTIMED,
+            rested: true,
             own_first: OWN_FIRST,
             rests: false,
             attended: false,
@@ -97,6 +104,18 @@ impl Inbox {
         let envelope = owner.receiver.as_mut()?.look().ok()?.unless(cell.core().attention(), before)?.take();
         self.batch -= 1;
         Some(envelope)
+    }
+
+    /// Whether the message that was taken last is the first of a busy period.
+    pub(crate) fn took_first(&self) -> bool {
+        self.rested && self.batch + 1 == self.first
+    }
+
+    /// The message that was taken last is not handled: the next one is what it would have been.
+    pub(crate) fn passes_over(&mut self) {
+        if self.took_first() {
+            self.first = self.batch;
+        }
     }
 
     /// The next message, for whoever has no other use for what the turn owns.
@@ -135,7 +154,8 @@ impl Inbox {
         }
         if std::mem::take(&mut self.rests) {
             // A turn run in place takes one message and leaves the rest to the pumps.
-            self.batch = if turn::is_in_place() { 1 } else { BATCH };
+            self.batch = if turn::is_in_place() { 1 } else { cell.core().pace.batch() };
+            self.first = self.batch;
             cell.core().note_turn();
         }
         loop {
@@ -153,7 +173,7 @@ impl Inbox {
                     cell.core().enters(Some(Callback::OnSignal));
                     self.reads = true;
                 }
-                return item.map_or_else(|| self.rest(), Poll::Ready);
+                return item.map_or_else(|| self.pause(cell), Poll::Ready);
             }
             match look(cell) {
                 Look::Message => {
@@ -163,14 +183,14 @@ impl Inbox {
                         && let Some(item) = attend_lane(cell)
                     {
                         self.batch -= 1;
-                        return item.map_or_else(|| self.rest(), Poll::Ready);
+                        return item.map_or_else(|| self.pause(cell), Poll::Ready);
                     }
                     self.attended = flags & flag::ATTEND != 0;
                     return Poll::Ready(Item::Message);
                 }
                 // The mailbox had its turn before own messages, and had nothing.
                 Look::Rest if flags & flag::OWN != 0 => {}
-                Look::Rest => return self.rest(),
+                Look::Rest => return self.pause(cell),
                 Look::Again => {}
                 Look::Busy => {
                     // A sender has taken a place and is about to fill it.
@@ -194,9 +214,20 @@ impl Inbox {
             }
             false
         };
-        if !idle {
-            cx.waker().wake_by_ref();
+        if idle {
+            return self.pause(cell);
         }
+        cell.core().pace.was_full();
+        self.rested = false;
+        cx.waker().wake_by_ref();
+        self.rest()
+    }
+
+    /// Ends the turn: there is nothing to do.
+    #[inline]
+    fn pause<A: Actor>(&mut self, cell: &ActorCell<A>) -> Poll<Item> {
+        cell.core().pace.rests();
+        self.rested = true;
         self.rest()
     }
 

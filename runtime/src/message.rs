@@ -35,17 +35,20 @@ pub trait Message: Send + 'static {
         std::any::type_name::<Self>()
     }
 
-    /// How much it matters under overload.
+    /// How much it matters under overload; in a call that is being handled, no more than that call. An actor that refuses
+    /// keeps its last places for what matters more.
     fn criticality(&self) -> Criticality {
         Criticality::default()
     }
 
-    /// Within which time it should be handled when its sender names no deadline.
+    /// Within which time it should be handled when its sender names no deadline. A message that would not be is refused;
+    /// one that was not is dropped unhandled.
     fn sla(&self) -> Option<Duration> {
         None
     }
 
-    /// Its work as a multiple of this actor's usual message.
+    /// Its work as a multiple of this actor's usual message, for those who have a deadline: one that takes longer needs
+    /// more room. What is less than 1, or no number, counts as 1.
     fn cost(&self) -> f32 {
         1.0
     }

@@ -10,12 +10,14 @@ use std::time::Duration;
 use crashworthy_sync::mailbox::RoomTicket;
 
 use crate::actor::Actor;
-use crate::actor_ref::{ActorRef, Offer};
+use crate::actor_ref::{ActorRef, Offer, late, says};
 use crate::ask::{Deadline, Door};
 use crate::cell::Status;
 use crate::error::{Reason, Refused, Rejected};
+use crate::gate::Demand;
 use crate::message::{Criticality, Message};
 use crate::places::Lease;
+use crate::port::nanos;
 use crate::turn::{self, Call};
 
 /// Room for one message, reserved. Dropped unsent, it gives the place back.
@@ -101,6 +103,18 @@ impl<A: Actor> Admission<A> {
         Ok(Permit::new(&self.target, Offer { criticality, ..Offer::within(self.within) }, lease))
     }
 
+    /// The refusal, if what is queued will not be done before the deadline: to wait for room would be in vain. Looked at
+    /// once.
+    fn late(&self) -> Option<Refused> {
+        let cell = &self.target.cell;
+        if self.deadline.is_some() {
+            return None;
+        }
+        let demand = Demand { left_ns: nanos(self.within), criticality: Criticality::default(), cost: 1.0 };
+        let says = says(cell, demand).filter(|says| cell.load().depth >= says.places())?;
+        Some(Refused { reason: Reason::NoTime, ..late(cell, says) })
+    }
+
     /// Why there will be no place.
     fn refused(&mut self) -> Refused {
         let cell = &self.target.cell;
@@ -128,6 +142,9 @@ impl<A: Actor> Future for Admission<A> {
         }
         if cell.core().home().is_none() || cell.core().status() == Status::Fresh {
             return Poll::Ready(Err(cell.core().closed()));
+        }
+        if let Some(late) = this.late() {
+            return Poll::Ready(Err(late));
         }
         match cell.mailbox.poll_room(&mut this.ticket, cx) {
             Poll::Ready(Ok(())) => return Poll::Ready(this.permit()),

@@ -29,6 +29,7 @@ use crate::guard::{Broken, Met, catch, guard};
 use crate::inbox::{Inbox, Item};
 use crate::kinds::short;
 use crate::lane::{Control, Fate, Life, Next};
+use crate::pace::Timing;
 use crate::pid::Pid;
 use crate::report::{self, CrashReport};
 use crate::serve::{Being, Ending, given_up, panicked, serve};
@@ -241,7 +242,7 @@ impl<A: Actor> Run for Cell<A> {
         let core = task.core();
         let pid = core.pid();
         let shared = core.shared();
-        let began = core.pace.is_due().then(|| shared.port.now_ns());
+        let timing = Timing::begin(core);
         let turned = {
             let _turn = turn::enter_system(pid, &shared.stragglers);
             Task::with_waker(task, |waker| poll(life, waker))
@@ -249,12 +250,12 @@ impl<A: Actor> Run for Cell<A> {
         if claim.is_stale() {
             return retire(task, claim, turned, pid);
         }
-        if let Some(began) = began {
-            core.pace.note(shared.port.now_ns().saturating_sub(began));
-        }
         match turned {
             Turned::Pending(life) => {
                 let awaits = core.doing.load(Relaxed) != 0;
+                if let Some(timing) = timing {
+                    timing.end(task, awaits);
+                }
                 task.with_owner(|owner| {
                     owner.life = Some(life);
                     if awaits {
@@ -266,6 +267,7 @@ impl<A: Actor> Run for Cell<A> {
                 claim.idle()
             }
             Turned::Ended(ended) => {
+                core.pace.rests();
                 finish(task, ended);
                 if turn::is_in_place() {
                     // Whoever takes this turn waits for an answer, not for what is queued to be thrown away.

@@ -185,7 +185,8 @@ where
             let Envelope { msg, caller, deadline, criticality, from, stamp } = inbox.take(cell, owner)?;
             if caller.is_some() || deadline != turn::NEVER {
                 let wanted = Call { deadline, criticality };
-                if !is_due(cell, caller, wanted, owner) {
+                if !is_due(cell, caller, wanted, owner, inbox.took_first()) {
+                    inbox.passes_over();
                     unwanted = Some(msg);
                     return None;
                 }
@@ -295,15 +296,24 @@ fn fenced<F: Future>(mut future: Pin<&mut Berth<F>>) -> Met<F::Output> {
 }
 
 /// Whether a message that somebody waits for, or that has a deadline, is to be handled at all; if so, its asker is noted.
+///
+/// One that cannot be done in time any more is not, unless it is the first of a busy period.
 #[inline]
-fn is_due<A: Actor>(cell: &ActorCell<A>, caller: Option<Caller>, call: Call, owner: &mut Owner<A>) -> bool {
+fn is_due<A: Actor>(
+    cell: &ActorCell<A>,
+    caller: Option<Caller>,
+    call: Call,
+    owner: &mut Owner<A>,
+    is_first: bool,
+) -> bool {
     let core = cell.core();
     if caller.as_ref().is_some_and(|caller| caller.is_cancelled()) {
         core.counters.rare().cancelled.bump();
         return false;
     }
     let read = call.deadline != turn::NEVER && !turn::is_just_asked(call.deadline);
-    if read && core.shared().port.now_ns() >= call.deadline {
+    let left_ns = || call.deadline.saturating_sub(core.shared().port.now_ns());
+    if read && !core.gate.is_worth_it(left_ns(), is_first) {
         core.counters.rare().expired.bump();
         if let Some(caller) = caller {
             caller.force(AskError::Expired);

@@ -23,6 +23,12 @@ use crate::turn::Stragglers;
 /// A step of message stamps: about a millisecond, and a power of two, since every message is stamped.
 const STAMP_NS: u64 = 1 << 20;
 
+/// How long before a point of the clock a message with this stamp was sent, at least.
+pub(crate) fn waited(stamp: u32, until: u64) -> u64 {
+    let steps = ((until / STAMP_NS) as u32).wrapping_sub(stamp) as i32;
+    u64::try_from(steps - 1).unwrap_or(0) * STAMP_NS
+}
+
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) port: Arc<Port>,

@@ -29,6 +29,11 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) const NONE: Self = Self { deadline: NEVER, criticality: Criticality::Sheddable };
+
+    /// How much a message matters that is sent for this call: no more than the call, if there is one.
+    pub(crate) fn lowers(self, criticality: Criticality) -> Criticality {
+        if self.deadline == NEVER { criticality } else { criticality.max(self.criticality) }
+    }
 }
 
 /// The turn that this thread is running.

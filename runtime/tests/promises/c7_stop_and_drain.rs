@@ -1,6 +1,6 @@
 //! Hazard C7: stop and drain are two verbs. A stop never queues behind work; a drain serves what is queued.
 
-use crashworthy_runtime::{ExitReason, Offer, Reason, Signal, Slot, System};
+use crashworthy_runtime::{ExitReason, Offer, Reason, Refused, Signal, Slot, System};
 use tokio::sync::oneshot;
 
 use crate::stage::{
@@ -92,7 +92,8 @@ fn c7_the_systems_stop_serves_what_is_queued_first_and_refuses_new_work() {
             let system = system.clone();
             async move { system.stop().await }
         });
-        until("it drains", || worker.reserve(Offer::within(ms(1))).is_err()).await;
+        let draining = |refused: Refused| refused.reason == Reason::Draining;
+        until("it drains", || worker.reserve(Offer::within(ms(1))).is_err_and(draining)).await;
         assert_eq!(worker.tell(Order::Note(0)).unwrap_err().why.reason, Reason::Draining);
         gate.send(()).unwrap();
         let report = stopping.await.unwrap();

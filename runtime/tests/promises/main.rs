@@ -16,6 +16,8 @@ mod c6_law;
 mod c7_stop_and_drain;
 mod crash_reports;
 mod d_replies;
+mod e1_cycles;
+mod f_gate;
 mod g1_drops;
 mod g1_panics;
 mod names;

@@ -1,0 +1,168 @@
+//! Whether a message is taken in: will what is already promised, and this, be done before this caller's deadline?
+
+use std::time::Duration;
+
+use super::limits::ServiceTime;
+use super::standing::LEAST;
+use crate::error::Reason;
+use crate::message::Criticality;
+
+/// What a sender wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand {
+    /// The time left until the deadline.
+    pub(crate) left_ns: u64,
+    pub(crate) criticality: Criticality,
+    /// Work as a multiple of the usual message.
+    pub(crate) cost: f32,
+}
+
+/// What a sender sees of an actor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sight {
+    pub(crate) service: ServiceTime,
+    /// While it refuses: how many may wait in its mailbox, if those who matter least are to be among them.
+    pub(crate) standing: Option<u32>,
+}
+
+/// How many messages may be in the mailbox before this one. There is always room in an empty one: what was measured must
+/// not be what keeps an actor from being measured again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// So many, if this one is to be done in time.
+    pub(crate) in_time: u32,
+    /// So many, if those who matter more are to have room too: this is what counts.
+    pub(crate) places: u32,
+}
+
+impl Sight {
+    pub(crate) fn room(self, demand: Demand) -> Room {
+        // One is in hand, and this one has its own work.
+        let own = if demand.cost > 1.0 { demand.cost.ceil() as u32 } else { 1 };
+        let in_time = self.service.places(demand.left_ns).saturating_sub(own).max(1);
+        let places = match self.standing {
+            None => in_time,
+            Some(standing) => {
+                let standing = standing.max(LEAST as u32).min(in_time);
+                let kept = in_time - standing;
+                standing
+                    + match demand.criticality {
+                        Criticality::CriticalPlus => kept,
+                        Criticality::Critical => kept / 2,
+                        Criticality::Sheddable => kept / 6,
+                        Criticality::SheddablePlus => 0,
+                    }
+            }
+        };
+        Room { in_time, places }
+    }
+
+    /// Why there is no room for one more, and after what time there would be.
+    pub(crate) fn refusal(self, room: Room, queued: u32) -> (Reason, Duration) {
+        let reason = if self.standing.is_none() || queued >= room.in_time { Reason::NoTime } else { Reason::Shed };
+        let before = queued.saturating_sub(room.places).saturating_add(1);
+        (reason, Duration::from_nanos(self.service.wait_ns(before)))
+    }
+}
+
+/// Whether a message that is taken out is worth beginning: it can be done in time, as far as one can tell.
+///
+/// The first of a busy period is, unless it has expired: an estimate that says otherwise is put right by it alone.
+pub(crate) fn is_worth_it(service: ServiceTime, left_ns: u64, is_first: bool) -> bool {
+    left_ns > 0 && (is_first || left_ns >= service.mean_ns())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::estimator::Estimator;
+    use super::*;
+
+    fn any_criticality() -> impl Strategy<Value = Criticality> {
+        use Criticality::*;
+        prop::sample::select(vec![CriticalPlus, Critical, Sheddable, SheddablePlus])
+    }
+
+    fn any_pace() -> impl Strategy<Value = ServiceTime> {
+        prop::collection::vec((any::<u64>(), 1..100_u32), 0..50).prop_map(|seen| {
+            let mut estimator = Estimator::default();
+            seen.into_iter().for_each(|(took, messages)| estimator.observe(took, messages));
+            estimator.service()
+        })
+    }
+
+    fn steady(mean_ns: u64) -> ServiceTime {
+        let mut estimator = Estimator::default();
+        (0..100).for_each(|_| estimator.observe(mean_ns, 1));
+        estimator.service()
+    }
+
+    fn demand(left_ns: u64) -> Demand {
+        Demand { left_ns, criticality: Criticality::Sheddable, cost: 1.0 }
+    }
+
+    #[test]
+    fn as_many_wait_as_are_done_in_time_with_the_one_in_hand_and_this_one() {
+        let sight = Sight { service: steady(1_000_000), standing: None };
+        assert_eq!(sight.room(demand(50_000_000)), Room { in_time: 49, places: 49 });
+        assert_eq!(sight.room(Demand { cost: 10.0, ..demand(50_000_000) }).places, 40);
+    }
+
+    #[test]
+    fn the_last_places_are_kept_for_those_who_matter_more() {
+        let sight = Sight { service: steady(1_000_000), standing: Some(10) };
+        let places = |criticality| sight.room(Demand { criticality, ..demand(71_000_000) }).places;
+        use Criticality::*;
+        assert_eq!([CriticalPlus, Critical, Sheddable, SheddablePlus].map(places), [70, 40, 20, 10]);
+    }
+
+    #[test]
+    fn a_refusal_says_whether_there_is_no_time_or_others_go_first_and_when_to_come_again() {
+        let sight = Sight { service: steady(1_000_000), standing: Some(10) };
+        let room = sight.room(demand(50_000_000));
+        assert_eq!(room, Room { in_time: 49, places: 16 });
+        let ms = Duration::from_millis;
+        assert_eq!(sight.refusal(room, 16), (Reason::Shed, ms(1)));
+        assert_eq!(sight.refusal(room, 60), (Reason::NoTime, ms(45)));
+    }
+
+    proptest! {
+        #[test]
+        fn an_idle_actor_never_refuses_for_lack_of_time(
+            service in any_pace(),
+            standing in prop::option::of(any::<u32>()),
+            left_ns in any::<u64>(),
+            criticality in any_criticality(),
+            cost in any::<f32>(),
+        ) {
+            let room = Sight { service, standing }.room(Demand { left_ns, criticality, cost });
+            prop_assert!(room.places >= 1 && room.in_time >= room.places, "{room:?}");
+        }
+
+        #[test]
+        fn the_first_message_of_a_busy_period_runs_unless_it_has_expired(service in any_pace(), left_ns in any::<u64>()) {
+            prop_assert_eq!(is_worth_it(service, left_ns, true), left_ns > 0);
+        }
+
+        #[test]
+        fn who_matters_more_never_has_less_room(
+            service in any_pace(),
+            standing in prop::option::of(any::<u32>()),
+            left_ns in any::<u64>(),
+        ) {
+            use Criticality::*;
+            let sight = Sight { service, standing };
+            let places = [CriticalPlus, Critical, Sheddable, SheddablePlus]
+                .map(|criticality| sight.room(Demand { left_ns, criticality, cost: 1.0 }).places);
+            prop_assert!(places.is_sorted_by(|more, less| more >= less), "{places:?}");
+        }
+
+        #[test]
+        fn whoever_costs_more_never_has_more_room(service in any_pace(), left_ns in any::<u64>(), cost in 1.0..1e9_f32) {
+            let sight = Sight { service, standing: None };
+            let (usual, costly) = (sight.room(demand(left_ns)), sight.room(Demand { cost, ..demand(left_ns) }));
+            prop_assert!(costly.places <= usual.places);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The gate as a cell keeps it: nothing, as long as the size of the mailbox says it all.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::{Demand, Gate, Room, ServiceTime, Sight, Stretch, is_worth_it};
+use crate::error::Reason;
+use crate::pace::QUICK_NS;
+
+/// An actor whose full mailbox is served within this time needs no gate.
+const NO_MATTER_NS: u64 = 1_000_000;
+/// With so much time left nobody asks whether there is one.
+const SURELY_NS: u64 = 2 * NO_MATTER_NS;
+/// How it is while nothing is known.
+const NEVER_AMPLE: u64 = u64::MAX;
+
+/// The gate of a cell, made when the time its messages take begins to matter.
+#[derive(Debug)]
+pub(crate) struct LazyGate {
+    /// Whoever has this much time left, or more, is limited by the size of the mailbox alone: what most senders read.
+    ample_ns: AtomicU64,
+    gate: OnceLock<Box<Gate>>,
+}
+
+impl Default for LazyGate {
+    fn default() -> Self {
+        Self { ample_ns: AtomicU64::new(NEVER_AMPLE), gate: OnceLock::new() }
+    }
+}
+
+impl LazyGate {
+    /// Whether time does not limit somebody who has so much left.
+    #[inline(always)]
+    pub(crate) fn is_ample(&self, left_ns: u64) -> bool {
+        left_ns >= self.ample_ns.load(Relaxed)
+    }
+
+    /// What the gate says to somebody whom time may limit; nothing if it does not.
+    #[cold]
+    pub(crate) fn ask(&self, demand: Demand) -> Option<Says> {
+        let sight = match self.gate.get() {
+            Some(gate) => gate.sight(),
+            None if self.ample_ns.load(Relaxed) == NEVER_AMPLE => {
+                Sight { service: ServiceTime::default(), standing: None }
+            }
+            None => return None,
+        };
+        Some(Says { demand, sight, room: sight.room(demand) })
+    }
+
+    /// Refuses somebody, who found so many messages queued. Why, and after what time to come again.
+    #[cold]
+    pub(crate) fn refuse(&self, says: Says, now: u64, queued: u32) -> (Reason, Duration) {
+        if let Some(gate) = self.gate.get() {
+            gate.refuses(now, says.demand.left_ns);
+        }
+        says.sight.refusal(says.room, queued)
+    }
+
+    /// How long so many messages are expected to take, as far as that matters.
+    pub(crate) fn wait(&self, messages: u32) -> Duration {
+        Duration::from_nanos(self.service().wait_ns(messages))
+    }
+
+    /// How long messages take, as far as that matters.
+    fn service(&self) -> ServiceTime {
+        self.gate.get().map_or_else(ServiceTime::default, |gate| gate.sight().service)
+    }
+
+    /// Whether a message that is taken out is worth beginning with so much time left.
+    #[inline]
+    pub(crate) fn is_worth_it(&self, left_ns: u64, is_first: bool) -> bool {
+        left_ns > 0 && (is_first || self.is_ample(left_ns) || is_worth_it(self.service(), left_ns, false))
+    }
+
+    /// Takes in what the actor has done, which may have been in one of its first turns. By the holder of the running claim.
+    /// Whether it is to be watched closely.
+    pub(crate) fn worked(&self, stretch: Stretch, capacity: u32, is_early: bool) -> bool {
+        let gate = match self.gate.get() {
+            Some(gate) => gate,
+            None if matters(stretch, capacity, is_early) => self.gate.get_or_init(Box::default),
+            None => {
+                self.announce(SURELY_NS);
+                return false;
+            }
+        };
+        let sight = gate.note(stretch);
+        self.announce(match sight.standing {
+            Some(_) => NEVER_AMPLE,
+            // With the one in hand, the one that is sent, and an eighth of it all.
+            None => {
+                let full = sight.service.time_for(capacity.saturating_add(2));
+                full + full / 8
+            }
+        });
+        sight.standing.is_some()
+    }
+
+    /// Senders on every core read this: it is written when it has changed by more than a sixteenth.
+    fn announce(&self, ample_ns: u64) {
+        let known = self.ample_ns.load(Relaxed);
+        if known.abs_diff(ample_ns) > known.min(ample_ns) / 16 {
+            self.ample_ns.store(ample_ns, Relaxed);
+        }
+    }
+}
+
+/// What the gate says to a sender whom time may limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Says {
+    demand: Demand,
+    sight: Sight,
+    room: Room,
+}
+
+impl Says {
+    /// How many messages may be in the mailbox, this one included.
+    pub(crate) fn places(&self) -> u32 {
+        self.room.places
+    }
+}
+
+/// Whether the time that messages take matters. Of the first turns, which find nothing in any cache, only if it matters
+/// much: most actors do little, and for them nothing is made.
+fn matters(stretch: Stretch, capacity: u32, is_early: bool) -> bool {
+    let each_ns = stretch.took_ns / u64::from(stretch.messages.max(1));
+    (each_ns >= u64::from(QUICK_NS) || !is_early) && each_ns.saturating_mul(u64::from(capacity)) >= NO_MATTER_NS
+}

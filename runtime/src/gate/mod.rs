@@ -1,0 +1,116 @@
+//! The gate: how an actor says "not now", in time.
+//!
+//! ```text
+//!   senders ──▶ Board: service, standing limit ◀── published ── Keeper: Estimator, Standing ◀── turns, as measured
+//!      │               ▲
+//!      │  room?        │ refused: when, with what time left
+//!      ▼               │
+//!   Sight::room ─ no ──┘
+//! ```
+//! Looking at the gate is the health check: nobody is asked. A message with a deadline is taken in if what waits already,
+//! and this one, will be done before that deadline, as the actor's own messages have taken so far. What was taken in and
+//! cannot be done in time after all is dropped when it is taken out.
+//!
+//! Three rules without which it collapses, each a test:
+//! * an idle actor never refuses for lack of time, or one absurd measurement locks it for ever;
+//! * the first message of a busy period runs unless it has expired, for the same reason;
+//! * what measures is not what refuses: no healthy load is shed in order to measure.
+//!
+//! The laws are plain values with time as an argument; they read no clock. The gate belongs to the cell: it outlives
+//! incarnations.
+
+mod admission;
+mod board;
+mod estimator;
+mod lazy;
+mod limits;
+#[cfg(test)]
+mod simulation;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+use parking_lot::Mutex;
+
+pub(crate) use self::admission::Demand;
+use self::admission::{Room, Sight, is_worth_it};
+use self::board::Board;
+use self::estimator::Estimator;
+pub(crate) use self::lazy::{LazyGate, Says};
+use self::limits::ServiceTime;
+use self::standing::Standing;
+
+/// The gate of one actor.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    board: Board,
+    /// Touched by the holder of the running claim alone.
+    keeper: Mutex<Keeper>,
+}
+
+/// What the actor knows of itself.
+#[derive(Debug, Default)]
+struct Keeper {
+    estimator: Estimator,
+    /// While it refuses.
+    standing: Option<Standing>,
+}
+
+/// What a stretch of work came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stretch {
+    pub(crate) ended_at: u64,
+    /// From the end of the work before, or from when there was something to do if that was later.
+    pub(crate) took_ns: u64,
+    /// Messages that ended in it.
+    pub(crate) messages: u32,
+    /// Messages that wait at its end.
+    pub(crate) left: u32,
+    /// For how long there was nothing to do before it.
+    pub(crate) idle_ns: Option<u64>,
+}
+
+impl Gate {
+    /// What a sender sees.
+    pub(crate) fn sight(&self) -> Sight {
+        self.board.sight()
+    }
+
+    /// A sender is refused that had so much time left.
+    pub(crate) fn refuses(&self, now: u64, left_ns: u64) {
+        self.board.refuses(now, left_ns);
+    }
+
+    /// Takes in what the actor has done. By the holder of the running claim.
+    ///
+    /// Returns what senders see from now on.
+    pub(crate) fn note(&self, stretch: Stretch) -> Sight {
+        let mut keeper = self.keeper.lock();
+        keeper.estimator.observe(stretch.took_ns, stretch.messages);
+        keeper.stand(&self.board, stretch);
+        let standing = keeper.standing.as_ref().map(Standing::limit);
+        let sight = Sight { service: keeper.estimator.service(), standing };
+        self.board.publish(sight);
+        sight
+    }
+}
+
+impl Keeper {
+    /// Sees to the standing queue while senders are refused.
+    fn stand(&mut self, board: &Board, stretch: Stretch) {
+        let Some((refused_at, window_ns)) = board.refused() else { return };
+        let now = stretch.ended_at;
+        let service = self.estimator.service();
+        let places = service.places(window_ns).saturating_sub(1);
+        let standing = self.standing.get_or_insert_with(|| Standing::begin(now, window_ns, places));
+        if standing.is_over(now, refused_at) {
+            self.standing = None;
+            return board.forget_refusals();
+        }
+        standing.refuses(window_ns);
+        if let Some(idle_ns) = stretch.idle_ns {
+            standing.ran_dry(idle_ns as f32 / service.mean_ns().max(1) as f32, places);
+        }
+        standing.took(now, stretch.messages, stretch.left);
+    }
+}

@@ -1,0 +1,210 @@
+//! Hazards F: an overloaded actor refuses in time, by how long its messages have taken. That is never less than what they
+//! sleep, so what is refused here is refused however slow or fast the machine is.
+
+use std::time::Duration;
+
+use crashworthy_runtime::{Actor, ActorRef, AskError, Context, Exit, Message, Offer, Reason, Refused, Slot, System};
+use tokio::sync::oneshot;
+
+use crate::stage::{Done, Nursery, Order, Puppet, act, bare, everywhere, law, lawful, ms, puppet, until, who};
+
+const SERVICE: Duration = ms(10);
+const LONG: Duration = Duration::from_secs(60);
+
+fn slow() -> Order {
+    act(|_, _| -> Done<'_> {
+        Box::pin(async {
+            tokio::time::sleep(SERVICE).await;
+            Ok(())
+        })
+    })
+}
+
+/// Has an actor show how slow it is.
+async fn practise(actor: &ActorRef<Puppet>) {
+    for _ in 0..20 {
+        actor.tell(slow()).unwrap();
+    }
+    actor.settled().await;
+}
+
+/// A practised actor that is busy until the gate opens, with this many messages behind that.
+async fn queue(actor: &ActorRef<Puppet>, messages: u64) -> oneshot::Sender<()> {
+    practise(actor).await;
+    let (gate, closed) = oneshot::channel();
+    actor.tell(Order::Await(closed)).unwrap();
+    until("it is busy", || actor.law().in_hand == 1).await;
+    for note in 0..messages {
+        actor.tell(Order::Note(note)).unwrap();
+    }
+    gate
+}
+
+fn refusal<T: std::fmt::Debug>(answer: Result<T, AskError>) -> Refused {
+    match answer {
+        Err(AskError::Refused(refused)) => refused,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_question_that_would_not_be_answered_in_time_is_refused_at_once() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        let gate = queue(&actor, 100).await;
+        let accepted = law(&actor).accepted;
+        let refused = refusal(actor.ask(|reply| Order::Echo(1, reply)).within(100 * SERVICE).await);
+        assert_eq!((refused.reason, refused.by, refused.hops), (Reason::NoTime, actor.id(), 0));
+        assert_eq!(refused.load.depth, 100);
+        assert!(refused.load.limit < 100 && refused.load.wait >= 100 * SERVICE, "{refused:?}");
+        assert!(refused.retry_after.is_some_and(|after| after >= SERVICE), "{refused:?}");
+        assert_eq!(law(&actor).accepted, accepted, "it costs the actor nothing");
+        // Who has time is taken in.
+        let patient = tokio::spawn({
+            let actor = actor.clone();
+            async move { actor.ask(|reply| Order::Echo(2, reply)).within(LONG).await }
+        });
+        until("it is taken in", || law(&actor).accepted == accepted + 1).await;
+        drop(gate);
+        assert_eq!(patient.await.unwrap(), Ok(2));
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_tell_that_names_no_time_is_refused_by_a_full_mailbox_alone() {
+    everywhere(async || {
+        let system = bare();
+        let nursery = Nursery::open(&system, Slot::anonymous().mailbox(150).unwrap()).await;
+        let gate = queue(&nursery.slot, 150).await;
+        let rejected = nursery.slot.tell(Order::Note(0)).unwrap_err();
+        assert_eq!((rejected.why.reason, rejected.why.load.depth), (Reason::Full, 150));
+        drop(gate);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_permit_and_an_admission_are_refused_at_once_if_there_is_no_time() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        let gate = queue(&actor, 100).await;
+        assert_eq!(actor.reserve(Offer::within(100 * SERVICE)).unwrap_err().reason, Reason::NoTime);
+        let begun = system.now();
+        let refused = actor.admitted(100 * SERVICE).await.unwrap_err();
+        assert_eq!(refused.reason, Reason::NoTime);
+        assert!(refused.retry_after.is_some() && system.now() - begun < 100 * SERVICE, "it does not wait in vain");
+        // Each takes room for as many as it costs.
+        let costly = Offer { cost: 1e9, ..Offer::within(LONG) };
+        assert_eq!(actor.reserve(costly).unwrap_err().reason, Reason::NoTime);
+        drop(actor.reserve(Offer::within(LONG)).unwrap());
+        drop(actor.admitted(LONG).await.unwrap());
+        drop(gate);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn what_was_learnt_of_an_actor_outlives_its_crash() {
+    everywhere(async || {
+        let system = bare();
+        let mut nursery = Nursery::open(&system, Slot::anonymous()).await;
+        practise(&nursery.slot).await;
+        nursery.slot.tell(Order::Panic).unwrap();
+        nursery.signals.signal().await;
+        for note in 0..100 {
+            nursery.slot.tell(Order::Note(note)).unwrap();
+        }
+        // Of an actor that nobody has seen work ten times as much would be expected.
+        let asked = nursery.slot.ask(|reply| Order::Echo(1, reply)).within(100 * SERVICE);
+        assert_eq!(refusal(asked.await).reason, Reason::NoTime);
+        nursery.start().await.unwrap();
+        assert_eq!(who(&nursery.slot).await, 2);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn f1_an_idle_actor_takes_a_question_however_long_it_is_thought_to_take() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        practise(&actor).await;
+        // It is thought to take ten times as long as there is. Until it was in time, which a locked actor never is.
+        loop {
+            match actor.ask(|reply| Order::Echo(1, reply)).within(SERVICE / 10).await {
+                Ok(value) => break assert_eq!(value, 1),
+                Err(AskError::Expired) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+            actor.settled().await;
+        }
+        lawful(&system).await;
+    });
+}
+
+/// Told what it has so much time for.
+struct Deal(Duration);
+
+impl Message for Deal {
+    fn sla(&self) -> Option<Duration> {
+        Some(self.0)
+    }
+}
+
+/// Sleeps over each message until it is told not to.
+struct Dealer;
+
+impl Actor for Dealer {
+    type Args = ();
+    type Msg = Deal;
+
+    async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: Deal, _: &mut Context<Self>) -> Result<(), Exit> {
+        tokio::time::sleep(SERVICE).await;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_tell_whose_type_names_a_time_is_refused_in_time_and_comes_back() {
+    everywhere(async || {
+        let system: System = bare();
+        let dealer = system.spawn::<Dealer>(()).await.unwrap();
+        for _ in 0..20 {
+            dealer.tell(Deal(LONG)).unwrap();
+        }
+        dealer.settled().await;
+        let rejected = std::iter::repeat_with(|| dealer.tell(Deal(20 * SERVICE)))
+            .take(100)
+            .find_map(Result::err)
+            .expect("a hundred take a second, and have a fifth of it");
+        assert!(matches!(rejected.why.reason, Reason::NoTime | Reason::Shed), "{:?}", rejected.why);
+        assert!(rejected.why.retry_after.is_some());
+        assert_eq!(rejected.into_message().0, 20 * SERVICE, "the message comes back");
+        dealer.tell(Deal(LONG)).expect("who has time is taken in");
+        dealer.settled().await;
+        lawful(&system).await;
+        let law = law(&dealer);
+        assert_eq!(law.handled + law.expired, law.accepted);
+    });
+}
+
+#[test]
+fn a_told_message_that_has_expired_is_dropped_unhandled() {
+    everywhere(async || {
+        let system = bare();
+        let dealer = system.spawn::<Dealer>(()).await.unwrap();
+        dealer.tell(Deal(LONG)).unwrap();
+        until("it is busy", || dealer.law().in_hand == 1).await;
+        dealer.tell(Deal(SERVICE / 10)).expect("nobody has seen it work");
+        dealer.settled().await;
+        lawful(&system).await;
+        assert_eq!((law(&dealer).handled, law(&dealer).expired), (1, 1));
+    });
+}
