@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_sync::mailbox::{Pushed, ReserveError};
+use crashworthy_sync::mailbox::{Place, Pushed, ReserveError};
+use crashworthy_sync::promises::Promise;
 use crashworthy_sync::task::{Runnable, Task};
 use tokio::sync::oneshot;
 
@@ -19,9 +20,9 @@ use crate::gate::{Demand, Says};
 use crate::lane::{Mark, Ordered, What};
 use crate::message::{Criticality, Message};
 use crate::pace::Pace;
-use crate::permit::{Admission, Permit};
+use crate::permit::{Admission, Permit, Term};
 use crate::pid::{ActorId, Pid};
-use crate::places::Lease;
+use crate::places::{Hold, Lease};
 use crate::port::nanos;
 use crate::recipient::Recipient;
 use crate::reply::{Caller, Reply};
@@ -118,22 +119,28 @@ impl<A: Actor> ActorRef<A> {
         Ask::new(&*self.cell, make)
     }
 
-    /// Reserves room for one message, without waiting. In a turn of an actor the permit belongs to that incarnation.
+    /// Reserves room for one message, without waiting, for the time offered: the message is to be handled within it. When it
+    /// has passed, the place may be another's, the permit sends nothing, and the message it had sent is dropped unhandled. In
+    /// a turn of an actor the permit belongs to that incarnation.
     ///
     /// # Errors
     /// [`Refused`] with the actor's load: [`Full`](Reason::Full), or [`NoTime`](Reason::NoTime) and [`Shed`](Reason::Shed) if
     /// the message would not be handled within the time offered.
     pub fn reserve(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
         self.look()?;
-        let says =
-            says(&self.cell, Demand { left_ns: nanos(offer.within), criticality: offer.criticality, cost: offer.cost });
-        match self.cell.mailbox.try_reserve_within(places(says)) {
-            Ok(()) => {
-                let lease = self.sign()?;
-                Ok(Permit::new(self, offer, lease))
-            }
-            Err(error) => Err(refused(&self.cell, error, says)),
-        }
+        let within_ns = nanos(offer.within);
+        let says = says(&self.cell, Demand { left_ns: within_ns, criticality: offer.criticality, cost: offer.cost });
+        let reserve = || self.cell.mailbox.try_reserve_within(places(says));
+        let reserved = match reserve() {
+            Err(ReserveError::Full) if self.cell.forgives() => reserve(),
+            reserved => reserved,
+        };
+        reserved.map_err(|error| refused(&self.cell, error, says))?;
+        let core = self.cell.core();
+        let now = core.shared().port.now_ns();
+        let promise = core.gate.promise(now, within_ns);
+        let lease = self.sign(promise)?;
+        Ok(Permit::new(self, offer, lease, Term { promise, deadline: turn::after(now, offer.within) }))
     }
 
     /// Waits for room for one message: back pressure. Waiting senders are served in the order they came.
@@ -244,12 +251,12 @@ impl<A: Actor> ActorRef<A> {
     /// Enters a place that was reserved just now in the books. If the incarnation that reserved it was abandoned
     /// meanwhile, whoever abandoned it may not have seen it there: it is given back.
     #[inline]
-    pub(crate) fn sign(&self) -> Result<Lease, Refused> {
-        let lease = Lease::sign(&self.cell, None);
+    pub(crate) fn sign(&self, promise: Promise) -> Result<Lease, Refused> {
+        let lease = Lease::sign(&self.cell, Hold::Reserved(promise));
         if lease.is_signed()
             && let Err(fenced) = self.look_around()
         {
-            if lease.end(|| self.cell.shared()) {
+            if lease.end(|| self.cell.shared()) && self.cell.keep(promise) {
                 self.cell.release();
             }
             return Err(fenced);
@@ -326,7 +333,11 @@ fn put<A: Actor>(
             says(cell, Demand { left_ns, criticality: call.criticality, cost: msg.cost() })
         }
     };
-    match cell.mailbox.place_within(places(says)) {
+    let place = match cell.mailbox.place_within(places(says)) {
+        Err(ReserveError::Full) => place_again(cell, places(says)),
+        place => place,
+    };
+    match place {
         Ok(place) => {
             let Call { deadline, criticality } = call;
             let (from, stamp) = (turn::current_id(), shared.stamp());
@@ -336,6 +347,13 @@ fn put<A: Actor>(
         }
         Err(error) => Err((refused(cell, error, says), msg)),
     }
+}
+
+/// Takes a place whose time has passed from whoever holds it, if there is one.
+#[cold]
+#[inline(never)]
+fn place_again<A: Actor>(cell: &Task<Cell<A>>, at_most: u32) -> Result<Place<'_, Envelope<A::Msg>>, ReserveError> {
+    if cell.forgives() { cell.mailbox.place_within(at_most) } else { Err(ReserveError::Full) }
 }
 
 /// What the gate says to whoever wants something, if time may limit it.
@@ -421,6 +439,14 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
 
     fn fenced(&self) -> Refused {
         self.core().refuse(Reason::Fenced)
+    }
+
+    fn keep(&self, promise: Promise) -> bool {
+        self.core().gate.keep(promise)
+    }
+
+    fn too_late(&self) -> Refused {
+        self.full(Reason::NoTime)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
+use crashworthy_sync::promises::Promise;
 use crashworthy_sync::task::Runnable;
 
 use crate::error::{AskError, Refused, Rejected};
@@ -28,11 +29,15 @@ pub(crate) trait Door<M>: Send + Sync {
     fn put_reserved(&self, msg: M, call: Call) -> Result<(), Rejected<M>>;
     /// Gives a reserved place back.
     fn release(&self);
+    /// Takes the place that was promised. False: its time had passed, and it is another's.
+    fn keep(&self, promise: Promise) -> bool;
     fn shared(&self) -> Option<&Arc<Shared>>;
     /// The refusal of an actor that is not there.
     fn refuse(&self) -> Refused;
     /// What a sender is told whose incarnation was abandoned.
     fn fenced(&self) -> Refused;
+    /// What a sender is told whose time has passed.
+    fn too_late(&self) -> Refused;
 }
 
 /// A question; resolves to its answer. Made by [`ActorRef::ask`](crate::ActorRef::ask).

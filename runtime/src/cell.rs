@@ -26,7 +26,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use crashworthy_sync::attention::Attention;
-use crashworthy_sync::mailbox::{Mailbox, Receiver, RoomPass};
+use crashworthy_sync::mailbox::{Mailbox, Receiver};
 use crashworthy_sync::task::{Run as _, Task};
 use parking_lot::Mutex;
 
@@ -40,6 +40,7 @@ use crate::kinds::KindNames;
 use crate::lane::{Control, Life};
 use crate::pace::Pace;
 use crate::pid::{ActorId, Pid};
+use crate::places::Hold;
 use crate::reply::Caller;
 use crate::shared::{Shared, waited};
 use crate::ties::Ties;
@@ -380,6 +381,16 @@ impl<A: Actor> Cell<A> {
         Load { depth, limit: self.mailbox.capacity(), wait: self.core().gate.wait(depth) }
     }
 
+    /// Gives back reserved places whose time has passed: whoever finds no room looks for such. Whether there were any.
+    #[cold]
+    pub(crate) fn forgives(&self) -> bool {
+        let forgiven = self.core().home().map_or(0, |home| self.core().gate.forgive(&home.shared.port));
+        for _ in 0..forgiven {
+            self.mailbox.release_reserved();
+        }
+        forgiven != 0
+    }
+
     pub(crate) fn full(&self, reason: Reason) -> Refused {
         Refused { load: self.load(), ..self.core().refuse(reason) }
     }
@@ -430,7 +441,7 @@ pub(crate) trait AnyCell: Send + Sync {
     /// Throws away what is queued, between two incarnations.
     fn flush(&self);
     /// Takes a reserved place back from a holder who has lost it, or ends the wait for one.
-    fn give_back(&self, awaited: Option<&RoomPass>);
+    fn give_back(&self, held: &Hold);
     /// Takes the slot from an incarnation whose turn does not return.
     fn abandon(self: Arc<Self>, incarnation: u32) -> crate::process::Abandoning;
     /// Takes the turns that are left to it on this thread: it was killed, and no pump will. Whether it is at rest now.
@@ -515,10 +526,11 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
         wake(self);
     }
 
-    fn give_back(&self, awaited: Option<&RoomPass>) {
-        match awaited {
-            Some(pass) => self.mailbox.revoke_room(pass),
-            None => self.mailbox.release_reserved(),
+    fn give_back(&self, held: &Hold) {
+        match held {
+            Hold::Awaited(pass) => self.mailbox.revoke_room(pass),
+            Hold::Reserved(promise) if self.core().gate.keep(*promise) => self.mailbox.release_reserved(),
+            Hold::Reserved(_) => {}
         }
     }
 

@@ -16,7 +16,8 @@ use crate::pid::ActorId;
 pub enum Reason {
     /// Its mailbox holds as many messages as it may.
     Full,
-    /// What it has promised already, and this, would not be done before the deadline.
+    /// What it has promised already, and this, would not be done before the deadline; or that had passed before there was
+    /// room.
     NoTime,
     /// It refuses some to be quick for the others: those who matter more still have room.
     Shed,
@@ -42,7 +43,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "its mailbox is full",
-            Self::NoTime => "it would not be done before the deadline",
+            Self::NoTime => "there is no room before the deadline",
             Self::Shed => "it is overloaded",
             Self::NotStarted => "it is not started",
             Self::Restarting => "it is restarting",

@@ -21,7 +21,7 @@ const TIMED: u32 = 16;
 /// The first turns, in which nothing is in any cache yet. Most actors do no more than these.
 const EARLY: u32 = 3;
 /// Messages make up a turn of no more than about this, if they take longer than a few microseconds.
-const TURN_NS: u64 = 100_000;
+const TURN_NS: u64 = 400_000;
 /// Messages that a turn handles while nobody knows how long they take.
 pub(crate) const UNTIMED: u8 = 2;
 /// Turns that are timed after a handler has awaited, or when the gate watches.
@@ -263,7 +263,7 @@ mod tests {
             pace.note(took_ns, messages);
             pace.batch()
         };
-        assert_eq!([batch(64, 64), batch(640_000, 64), batch(100_000, 1), batch(1 << 40, 1)], [64, 10, 1, 1]);
+        assert_eq!([batch(64, 64), batch(640_000, 64), batch(100_000, 1), batch(1 << 40, 1)], [64, 40, 4, 1]);
         assert_eq!(batch(0, 1), 64);
     }
 }

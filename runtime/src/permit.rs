@@ -8,6 +8,7 @@ use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
 use crashworthy_sync::mailbox::RoomTicket;
+use crashworthy_sync::promises::Promise;
 
 use crate::actor::Actor;
 use crate::actor_ref::{ActorRef, Offer, late, says};
@@ -16,13 +17,15 @@ use crate::cell::Status;
 use crate::error::{Reason, Refused, Rejected};
 use crate::gate::Demand;
 use crate::message::{Criticality, Message};
-use crate::places::Lease;
+use crate::places::{Hold, Lease};
 use crate::port::nanos;
-use crate::turn::{self, Call};
+use crate::turn::{self, Call, NEVER};
 
 /// Room for one message, reserved. Dropped unsent, it gives the place back.
 ///
-/// It promises room, not life: if the actor ends before it is used, the message comes back.
+/// It promises room, not life: if the actor ends before it is used, the message comes back. And what was
+/// [reserved](ActorRef::reserve) counts until the time offered has passed: whoever holds it and is stuck, or forgets it, does
+/// not take room for ever from an actor that is well. What an [admission](ActorRef::admitted) gave has no such end.
 ///
 /// One that was reserved in a turn of an actor belongs to that incarnation, wherever it goes. If the incarnation is
 /// [abandoned](crate::System::abandon), the place is given back at once, and who uses the permit later is told
@@ -33,27 +36,49 @@ pub struct Permit<M: Message> {
     door: Option<Arc<dyn Door<M>>>,
     offer: Offer,
     lease: Lease,
+    term: Term,
+}
+
+/// How long a place is held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Term {
+    pub(crate) promise: Promise,
+    /// Nanoseconds of the system's clock, or never.
+    pub(crate) deadline: u64,
+}
+
+impl Term {
+    /// As long as the permit lasts.
+    const ENDLESS: Self = Self { promise: Promise::UNWRITTEN, deadline: NEVER };
 }
 
 impl<M: Message> Permit<M> {
     /// For a place that was reserved just now, and is in the books.
     #[inline]
-    pub(crate) fn new<A: Actor<Msg = M>>(target: &ActorRef<A>, offer: Offer, lease: Lease) -> Self {
-        Self { door: Some(target.cell.clone()), offer, lease }
+    pub(crate) fn new<A: Actor<Msg = M>>(target: &ActorRef<A>, offer: Offer, lease: Lease, term: Term) -> Self {
+        Self { door: Some(target.cell.clone()), offer, lease, term }
     }
 
     /// Sends the message into the reserved place.
     ///
     /// # Errors
-    /// The actor ended meanwhile, or the incarnation that reserved the place was abandoned: [`Rejected`] gives the
-    /// message back.
+    /// The actor ended meanwhile, the time for which the place was reserved has passed, or the incarnation that reserved it
+    /// was abandoned: [`Rejected`] gives the message back.
     pub fn send(mut self, msg: impl Into<M>) -> Result<(), Rejected<M>> {
         let msg = msg.into();
         let door = self.door.take().expect("a permit is used once");
         if !self.lease.take().end(|| door.shared()) {
             return Err(Rejected::new(door.fenced(), msg));
         }
-        door.put_reserved(msg, Call { criticality: self.offer.criticality, ..Call::NONE })
+        let Term { promise, deadline } = self.term;
+        if !door.keep(promise) {
+            return Err(Rejected::new(door.too_late(), msg));
+        }
+        if deadline != NEVER && door.shared().is_none_or(|shared| shared.port.now_ns() >= deadline) {
+            door.release();
+            return Err(Rejected::new(door.too_late(), msg));
+        }
+        door.put_reserved(msg, Call { deadline, criticality: self.offer.criticality })
     }
 }
 
@@ -61,6 +86,7 @@ impl<M: Message> Drop for Permit<M> {
     fn drop(&mut self) {
         if let Some(door) = self.door.take()
             && self.lease.take().end(|| door.shared())
+            && door.keep(self.term.promise)
         {
             door.release();
         }
@@ -83,11 +109,13 @@ pub struct Admission<A: Actor> {
     lease: Lease,
     /// Until when, once it had to wait.
     deadline: Option<Deadline>,
+    /// When somebody's place may be forgiven: it looks again then.
+    forgiven: Option<Deadline>,
 }
 
 impl<A: Actor> Admission<A> {
     pub(crate) fn new(target: ActorRef<A>, within: Duration) -> Self {
-        Self { target, within, ticket: RoomTicket::default(), lease: Lease::Free, deadline: None }
+        Self { target, within, ticket: RoomTicket::default(), lease: Lease::Free, deadline: None, forgiven: None }
     }
 
     /// For a place that is ours, unless we were abandoned while we waited for it.
@@ -99,8 +127,8 @@ impl<A: Actor> Admission<A> {
             return Err(cell.fenced());
         }
         let criticality = Criticality::default();
-        let lease = self.target.sign()?;
-        Ok(Permit::new(&self.target, Offer { criticality, ..Offer::within(self.within) }, lease))
+        let lease = self.target.sign(Promise::UNWRITTEN)?;
+        Ok(Permit::new(&self.target, Offer { criticality, ..Offer::within(self.within) }, lease, Term::ENDLESS))
     }
 
     /// The refusal, if what is queued will not be done before the deadline: to wait for room would be in vain. Looked at
@@ -124,7 +152,8 @@ impl<A: Actor> Admission<A> {
     /// Whoever waits in a turn does not outlast an abandoned incarnation in the queue.
     fn sign(&mut self) -> Result<(), Refused> {
         if !self.lease.is_signed() {
-            self.lease = Lease::sign(&self.target.cell, self.ticket.pass());
+            let Some(pass) = self.ticket.pass() else { return Ok(()) };
+            self.lease = Lease::sign(&self.target.cell, Hold::Awaited(pass));
             self.target.look_around()?;
         }
         Ok(())
@@ -146,7 +175,11 @@ impl<A: Actor> Future for Admission<A> {
         if let Some(late) = this.late() {
             return Poll::Ready(Err(late));
         }
-        match cell.mailbox.poll_room(&mut this.ticket, cx) {
+        let mut polled = cell.mailbox.poll_room(&mut this.ticket, cx);
+        if polled.is_pending() && cell.forgives() {
+            polled = cell.mailbox.poll_room(&mut this.ticket, cx);
+        }
+        match polled {
             Poll::Ready(Ok(())) => return Poll::Ready(this.permit()),
             Poll::Ready(Err(_closed)) => return Poll::Ready(Err(this.refused())),
             Poll::Pending => {}
@@ -162,6 +195,10 @@ impl<A: Actor> Future for Admission<A> {
         });
         if !deadline.wakes(cx) {
             return Poll::Ready(Err(cell.full(Reason::NoTime)));
+        }
+        this.forgiven = cell.core().gate.forgives_at().map(|at| Deadline::new(shared, at));
+        if let Some(forgiven) = &mut this.forgiven {
+            forgiven.wakes(cx);
         }
         Poll::Pending
     }

@@ -4,6 +4,9 @@
 //! permit that is used or dropped, or the abandoner of the incarnation, who gives all of them back at once. So a place
 //! is given back once, however late a straggler returns, and a healthy actor is not pinned by a blocked middleman.
 //!
+//! A reserved place counts until its deadline (`crashworthy_sync::promises`): whoever finds no room forgives what is past,
+//! and then it belongs to neither holder nor abandoner.
+//!
 //! A place that was reserved is entered in a [`Ledger`], a few stores, and struck out by one compare-and-swap. Who holds
 //! many at a time, waits for one, or holds one in another system, has them in a table behind locks. What is reserved
 //! outside of turns is in no books.
@@ -12,6 +15,7 @@ use std::sync::Arc;
 
 use crashworthy_sync::ledger::{Entry, Ledger};
 use crashworthy_sync::mailbox::RoomPass;
+use crashworthy_sync::promises::Promise;
 use crashworthy_sync::table::{Key, Table};
 use crashworthy_sync::task::Task;
 
@@ -24,7 +28,7 @@ use crate::turn::{self, Stragglers, Whose};
 /// The places that incarnations of one system hold.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    /// Holder, its incarnation, and whose mailbox it is.
+    /// Holder, its incarnation with the promise, and whose mailbox it is.
     few: Ledger,
     others: Table<Held>,
 }
@@ -34,8 +38,16 @@ pub(crate) struct Places {
 struct Held {
     by: Pid,
     at: At,
-    /// It is waited for; else it is reserved.
-    awaited: Option<RoomPass>,
+    held: Hold,
+}
+
+/// How a place is held.
+#[derive(Clone, Debug)]
+pub(crate) enum Hold {
+    /// It is waited for.
+    Awaited(RoomPass),
+    /// It is reserved, until the promise ends.
+    Reserved(Promise),
 }
 
 /// Whose mailbox it is in.
@@ -64,7 +76,7 @@ impl Lease {
     /// Enters a place in the mailbox of `cell`, reserved or waited for, in the books of the incarnation whose turn this
     /// is. If that was abandoned meanwhile, the place may be in no hands: the holder has to look once more.
     #[inline(always)]
-    pub(crate) fn sign<A: Actor>(cell: &ActorCell<A>, awaited: Option<RoomPass>) -> Self {
+    pub(crate) fn sign<A: Actor>(cell: &ActorCell<A>, held: Hold) -> Self {
         // Where there is no system there are no places.
         let Some(home) = cell.core().home() else { return Self::Free };
         let stragglers = &home.shared.stragglers;
@@ -72,15 +84,21 @@ impl Lease {
             Whose::Nobodys => Self::Free,
             Whose::Here(by) => {
                 let places = &stragglers.places;
-                let words = [by.id.0, u64::from(by.incarnation), home.id.0];
-                match if awaited.is_none() { places.few.enter(words) } else { None } {
+                let entry = match &held {
+                    Hold::Awaited(_) => None,
+                    Hold::Reserved(promise) => {
+                        let second = u64::from(promise.to_word()) << 32 | u64::from(by.incarnation);
+                        places.few.enter([by.id.0, second, home.id.0])
+                    }
+                };
+                match entry {
                     Some(entry) => Self::Few(entry),
-                    None => Self::Here(places.others.insert(Held { by, at: At::Here(home.id), awaited })),
+                    None => Self::Here(places.others.insert(Held { by, at: At::Here(home.id), held })),
                 }
             }
             Whose::Elsewhere(by, books) => {
                 let at: WeakCell = Arc::<Task<Cell<A>>>::downgrade(cell);
-                let key = books.places.others.insert(Held { by, at: At::Elsewhere(at), awaited });
+                let key = books.places.others.insert(Held { by, at: At::Elsewhere(at), held });
                 Self::Elsewhere(Box::new((books, key)))
             }
         }
@@ -109,13 +127,12 @@ impl Lease {
 impl Places {
     /// Gives back all that `holder` holds. It was abandoned, and enters nothing that it does not strike out itself.
     pub(crate) fn revoke(&self, holder: Pid, find: impl Fn(ActorId) -> Option<Arc<dyn AnyCell>>) {
-        let (id, incarnation) = (holder.id.0, u64::from(holder.incarnation));
-        let give_back = |[.., at]: [u64; 3]| {
+        let give_back = |[_, second, at]: [u64; 3]| {
             if let Some(cell) = find(ActorId(at)) {
-                cell.give_back(None);
+                cell.give_back(&Hold::Reserved(Promise::from_word((second >> 32) as u32)));
             }
         };
-        self.few.sweep(|words| words[..2] == [id, incarnation], give_back);
+        self.few.sweep(|[id, second, _]| *id == holder.id.0 && *second as u32 == holder.incarnation, give_back);
         let mut theirs = Vec::new();
         self.others.for_each(|key, held| {
             if held.by == holder {
@@ -128,7 +145,7 @@ impl Places {
                 At::Elsewhere(cell) => cell.upgrade(),
             };
             if let Some(cell) = cell {
-                cell.give_back(held.awaited.as_ref());
+                cell.give_back(&held.held);
             }
         }
     }

@@ -14,6 +14,7 @@ pub mod berth;
 pub mod ledger;
 pub mod lifecycle;
 pub mod mailbox;
+pub mod promises;
 pub mod reply;
 pub mod run_queue;
 pub mod table;

@@ -236,7 +236,7 @@ impl Acting {
     }
 
     fn reserve(&mut self, peer: Peer, b: u64) {
-        if let Ok(permit) = peer.actor.reserve(Offer::within(ms(1))) {
+        if let Ok(permit) = peer.actor.reserve(Offer::within(ms(1_000))) {
             if b.is_multiple_of(2) {
                 self.ledger().strike(Kind::PermitDropped);
             } else {

@@ -364,7 +364,7 @@ impl Worker {
 
     fn reserve(&mut self, number: u64) {
         if let Some(peer) = self.ledger().peer(number)
-            && let Ok(permit) = peer.actor.reserve(Offer::within(ms(1)))
+            && let Ok(permit) = peer.actor.reserve(Offer::within(ms(1_000)))
         {
             let purse = self.permits.get_or_insert_with(|| peer.kit.ledger.purse());
             purse.lock().expect("nobody panics with a purse").push((peer, permit));

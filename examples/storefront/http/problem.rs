@@ -92,7 +92,7 @@ impl From<NotNow> for Problem {
     fn from(not_now: NotNow) -> Self {
         let (status, code) = match &not_now.why {
             // Too much is asked of an actor that is well: the client's share of the cure is to ask less.
-            AskError::Refused(Refused { reason: Reason::Full | Reason::NoTime, .. }) => {
+            AskError::Refused(Refused { reason: Reason::Full | Reason::NoTime | Reason::Shed, .. }) => {
                 (StatusCode::TOO_MANY_REQUESTS, "busy")
             }
             AskError::Refused(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_now"),

@@ -4,14 +4,19 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crashworthy_sync::promises::Promise;
+
 use super::{Demand, Gate, Room, ServiceTime, Sight, Stretch, is_worth_it};
 use crate::error::Reason;
 use crate::pace::QUICK_NS;
+use crate::port::Port;
 
 /// An actor whose full mailbox is served within this time needs no gate.
 const NO_MATTER_NS: u64 = 1_000_000;
 /// With so much time left nobody asks whether there is one.
 const SURELY_NS: u64 = 2 * NO_MATTER_NS;
+/// A step of the times until which places are promised: about a millisecond.
+const STEP_NS: u64 = 1 << 20;
 /// How it is while nothing is known.
 const NEVER_AMPLE: u64 = u64::MAX;
 
@@ -39,13 +44,12 @@ impl LazyGate {
     /// What the gate says to somebody whom time may limit; nothing if it does not.
     #[cold]
     pub(crate) fn ask(&self, demand: Demand) -> Option<Says> {
-        let sight = match self.gate.get() {
-            Some(gate) => gate.sight(),
-            None if self.ample_ns.load(Relaxed) == NEVER_AMPLE => {
-                Sight { service: ServiceTime::default(), standing: None }
-            }
-            None => return None,
-        };
+        let unknown = Sight { service: ServiceTime::default(), standing: None };
+        let sight = self.gate.get().map_or(unknown, |gate| gate.sight());
+        if !sight.service.is_known() && self.ample_ns.load(Relaxed) != NEVER_AMPLE {
+            // It was seen to be quick.
+            return None;
+        }
         Some(Says { demand, sight, room: sight.room(demand) })
     }
 
@@ -56,6 +60,30 @@ impl LazyGate {
             gate.refuses(now, says.demand.left_ns);
         }
         says.sight.refusal(says.room, queued)
+    }
+
+    /// Promises a place that was reserved, for so long.
+    pub(crate) fn promise(&self, now: u64, within_ns: u64) -> Promise {
+        // Steps as long as an eighth of the time, so that those who promise alike need few of them.
+        let step = (within_ns / STEP_NS / 8).clamp(1, 1 << 30).next_power_of_two();
+        let until = (now.saturating_add(within_ns) / STEP_NS).next_multiple_of(step) + 1;
+        self.gate.get_or_init(Box::default).promises.make(until)
+    }
+
+    /// Takes the place that was promised. False: it was forgiven.
+    pub(crate) fn keep(&self, promise: Promise) -> bool {
+        self.gate.get().is_none_or(|gate| gate.promises.keep(promise))
+    }
+
+    /// Takes the places whose time has passed: so many are the caller's, to be given back.
+    pub(crate) fn forgive(&self, port: &Port) -> u64 {
+        let promises = self.gate.get().map(|gate| &gate.promises).filter(|promises| promises.first().is_some());
+        promises.map_or(0, |promises| promises.forgive(port.now_ns() / STEP_NS))
+    }
+
+    /// When the next place may be forgiven.
+    pub(crate) fn forgives_at(&self) -> Option<u64> {
+        self.gate.get()?.promises.first().map(|until| (until + 1).saturating_mul(STEP_NS))
     }
 
     /// How long so many messages are expected to take, as far as that matters.

@@ -33,6 +33,11 @@ impl ServiceTime {
         Self { mean_ns: f32::from_bits(mean), margin_ns: f32::from_bits(margin), seen }
     }
 
+    /// Whether anything was seen.
+    pub(crate) fn is_known(self) -> bool {
+        self.seen != 0
+    }
+
     /// What a message takes; 0 while that is unknown.
     pub(crate) fn mean_ns(self) -> u64 {
         self.mean_ns.round() as u64

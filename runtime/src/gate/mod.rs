@@ -30,6 +30,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+use crashworthy_sync::promises::Promises;
 use parking_lot::Mutex;
 
 pub(crate) use self::admission::Demand;
@@ -46,6 +47,8 @@ pub(crate) struct Gate {
     board: Board,
     /// Touched by the holder of the running claim alone.
     keeper: Mutex<Keeper>,
+    /// Places that are reserved, until when.
+    promises: Promises,
 }
 
 /// What the actor knows of itself.

@@ -282,3 +282,25 @@ fn c5_an_incarnation_that_was_abandoned_reserves_nothing() {
         lawful(&system).await;
     });
 }
+
+#[test]
+fn f4_a_place_that_was_forgiven_is_not_given_back_again_when_its_holder_is_abandoned() {
+    on_two(async || {
+        let system = bare();
+        let (target, _nursery, busy) = with_room(&system, 2).await;
+        let (middleman, _journal) = puppet(&system).await;
+        let there = target.clone();
+        let take = move |_: &mut Context<Puppet>| [(); 2].map(|()| there.reserve(Offer::within(ms(20))).unwrap());
+        let gate = stuck_with(&middleman, take, drop).await;
+        until("its time has passed", || target.tell(Order::Note(0)).is_ok()).await;
+        target.tell(Order::Note(1)).expect("both places were reserved for the same time");
+        abandon(&system, middleman.pid()).await;
+        assert_eq!(target.load().depth, 2);
+        returned(&system, gate).await;
+        assert_eq!((target.load().depth, target.tell(Order::Note(2)).is_err()), (2, true));
+        drop(busy);
+        target.settled().await;
+        assert_eq!(target.load().depth, 0);
+        lawful(&system).await;
+    });
+}

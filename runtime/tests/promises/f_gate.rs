@@ -6,7 +6,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Actor, ActorRef, AskError, Context, Exit, Message, Offer, Reason, Refused, Slot, System};
 use tokio::sync::oneshot;
 
-use crate::stage::{Done, Nursery, Order, Puppet, act, bare, everywhere, law, lawful, ms, puppet, until, who};
+use crate::stage::{Done, Nursery, Order, Puppet, act, bare, everywhere, law, lawful, ms, now, puppet, until, who};
 
 const SERVICE: Duration = ms(10);
 const LONG: Duration = Duration::from_secs(60);
@@ -142,6 +142,76 @@ fn f1_an_idle_actor_takes_a_question_however_long_it_is_thought_to_take() {
             actor.settled().await;
         }
         lawful(&system).await;
+    });
+}
+
+#[test]
+fn f4_what_a_blocked_middleman_has_reserved_counts_until_its_time_has_passed() {
+    everywhere(async || {
+        let system = bare();
+        let nursery = Nursery::open(&system, Slot::anonymous().mailbox(2).unwrap()).await;
+        let (leaf, (middleman, _journal)) = (nursery.slot.address(), puppet(&system).await);
+        let (gate, closed) = oneshot::channel();
+        middleman.tell(Order::Await(closed)).unwrap();
+        let (says, mut said) = tokio::sync::mpsc::unbounded_channel();
+        for _ in 0..2 {
+            let permit = leaf.reserve(Offer::within(2 * SERVICE)).unwrap();
+            let says = says.clone();
+            let forward = now(move |_, _| {
+                let rejected = permit.send(Order::Note(1)).unwrap_err();
+                let _ = says.send((rejected.why.reason, matches!(rejected.into_message(), Order::Note(1))));
+                Ok(())
+            });
+            middleman.tell(forward).unwrap();
+        }
+        until("the leaf takes others", || leaf.tell(Order::Note(0)).is_ok()).await;
+        drop(leaf.reserve(Offer::within(LONG)).expect("the second place is free as well"));
+        drop(gate);
+        for _ in 0..2 {
+            assert_eq!(said.recv().await, Some((Reason::NoTime, true)), "and the message comes back");
+        }
+        leaf.settled().await;
+        assert_eq!((leaf.load().depth, law(&leaf).accepted), (0, 1));
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn f4_who_waits_for_room_is_let_in_when_the_time_of_a_reservation_has_passed() {
+    everywhere(async || {
+        let system = bare();
+        let nursery = Nursery::open(&system, Slot::anonymous().mailbox(1).unwrap()).await;
+        let reserved = nursery.slot.reserve(Offer::within(2 * SERVICE)).unwrap();
+        let admitted = nursery.slot.admitted(LONG).await.expect("nobody else looks");
+        assert_eq!(reserved.send(Order::Note(1)).unwrap_err().why.reason, Reason::NoTime);
+        admitted.send(Order::Note(2)).unwrap();
+        nursery.slot.settled().await;
+        assert_eq!((nursery.slot.load().depth, law(&nursery.slot).handled), (0, 1));
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_message_sent_with_a_permit_has_the_time_it_was_offered_for() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        let (gate, closed) = oneshot::channel();
+        actor.tell(Order::Await(closed)).unwrap();
+        until("it is busy", || actor.law().in_hand == 1).await;
+        let late = loop {
+            // A machine that stands still just here is too late already.
+            let offer = Offer::within(SERVICE);
+            if actor.reserve(offer).unwrap().send(Order::Note(1)).is_ok() {
+                break system.now() + offer.within;
+            }
+        };
+        actor.reserve(Offer::within(LONG)).unwrap().send(Order::Note(2)).unwrap();
+        until("the first has expired", || system.now() > late).await;
+        drop(gate);
+        actor.settled().await;
+        lawful(&system).await;
+        assert_eq!((law(&actor).handled, law(&actor).expired), (2, 1));
     });
 }
 

@@ -126,6 +126,7 @@ impl<T: Send, B> Mailbox<T, B> {
     /// # Errors
     ///
     /// As [`Mailbox::place`]; more than that are taken: full.
+    #[inline(always)]
     pub fn place_within(&self, at_most: u32) -> Result<Place<'_, T>, ReserveError> {
         self.take(From::Free, at_most)
     }
