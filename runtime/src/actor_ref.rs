@@ -101,6 +101,8 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// It is refused at once if what the actor has to do already, and this, would not be done before that deadline, as its
     /// messages have taken so far: an overloaded actor says so in time. An actor with nothing to do takes every question.
+    /// Once a question has expired behind a handler that does not return, those who have less time than that has taken are
+    /// refused as [`Stuck`](Reason::Stuck).
     ///
     /// # Errors
     /// See [`AskError`](crate::AskError).
@@ -358,9 +360,10 @@ fn place_again<A: Actor>(cell: &Task<Cell<A>>, at_most: u32) -> Result<Place<'_,
 
 /// What the gate says to whoever wants something, if time may limit it.
 #[inline]
-pub(crate) fn says<A: Actor>(cell: &Task<Cell<A>>, demand: Demand) -> Option<Says> {
-    let gate = &cell.core().gate;
-    if gate.is_ample(demand.left_ns) && demand.cost <= 1.0 { None } else { gate.ask(demand) }
+fn says<A: Actor>(cell: &Task<Cell<A>>, demand: Demand) -> Option<Says> {
+    let core = cell.core();
+    let free = core.gate.is_ample(demand.left_ns) && demand.cost <= 1.0;
+    if free { None } else { core.gate.ask(demand, core.running_ns()) }
 }
 
 /// How many messages may be in the mailbox.
@@ -382,7 +385,7 @@ fn refused<A: Actor>(cell: &Task<Cell<A>>, error: ReserveError, says: Option<Say
 pub(crate) fn late<A: Actor>(cell: &Task<Cell<A>>, says: Says) -> Refused {
     let load = cell.load();
     let (reason, after) = cell.core().gate.refuse(says, cell.core().shared().port.now_ns(), load.depth);
-    let is_full = load.depth >= load.limit;
+    let is_full = load.depth >= load.limit && reason != Reason::Stuck;
     Refused {
         retry_after: Some(after).filter(|after| !after.is_zero()),
         load: Load { limit: load.limit.min(says.places()), ..load },
@@ -446,7 +449,12 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
     }
 
     fn too_late(&self) -> Refused {
-        self.full(Reason::NoTime)
+        let is_fenced = self.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers));
+        if is_fenced { self.fenced() } else { self.full(Reason::NoTime) }
+    }
+
+    fn was_late(&self) {
+        self.core().gate.is_suspect();
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) trait Door<M>: Send + Sync {
     fn fenced(&self) -> Refused;
     /// What a sender is told whose time has passed.
     fn too_late(&self) -> Refused;
+    /// A question was not answered in time.
+    fn was_late(&self);
 }
 
 /// A question; resolves to its answer. Made by [`ActorRef::ask`](crate::ActorRef::ask).
@@ -158,6 +160,7 @@ where
             return Poll::Ready(Err(AskError::Fenced));
         }
         if !waiting.deadline.wakes(cx) {
+            this.door.was_late();
             return Poll::Ready(Err(waiting.deadline.end()));
         }
         this.state = State::Waiting(waiting);

@@ -41,6 +41,7 @@ use crate::lane::{Control, Life};
 use crate::pace::Pace;
 use crate::pid::{ActorId, Pid};
 use crate::places::Hold;
+use crate::port::nanos;
 use crate::reply::Caller;
 use crate::shared::{Shared, waited};
 use crate::ties::Ties;
@@ -303,6 +304,11 @@ impl Core {
     #[inline(always)]
     pub(crate) fn taken(&self) -> u32 {
         self.since.load(Relaxed)
+    }
+
+    /// For how long a message has been in hand; 0 if none is.
+    pub(crate) fn running_ns(&self) -> u64 {
+        if self.doing.load(Relaxed) == 0 { 0 } else { nanos(self.in_hand_for()) }
     }
 
     /// The kind of the message in hand.

@@ -21,6 +21,8 @@ pub enum Reason {
     NoTime,
     /// It refuses some to be quick for the others: those who matter more still have room.
     Shed,
+    /// What it has in hand has taken longer already than the sender has time.
+    Stuck,
     /// It has not been started yet.
     NotStarted,
     /// It is being restarted and will not be back in time.
@@ -45,6 +47,7 @@ impl fmt::Display for Reason {
             Self::Full => "its mailbox is full",
             Self::NoTime => "there is no room before the deadline",
             Self::Shed => "it is overloaded",
+            Self::Stuck => "it is stuck",
             Self::NotStarted => "it is not started",
             Self::Restarting => "it is restarting",
             Self::Draining => "it is draining",

@@ -11,7 +11,7 @@ use crashworthy_sync::mailbox::RoomTicket;
 use crashworthy_sync::promises::Promise;
 
 use crate::actor::Actor;
-use crate::actor_ref::{ActorRef, Offer, late, says};
+use crate::actor_ref::{ActorRef, Offer, late};
 use crate::ask::{Deadline, Door};
 use crate::cell::Status;
 use crate::error::{Reason, Refused, Rejected};
@@ -139,7 +139,12 @@ impl<A: Actor> Admission<A> {
             return None;
         }
         let demand = Demand { left_ns: nanos(self.within), criticality: Criticality::default(), cost: 1.0 };
-        let says = says(cell, demand).filter(|says| cell.load().depth >= says.places())?;
+        let gate = &cell.core().gate;
+        if gate.is_ample(demand.left_ns) {
+            return None;
+        }
+        // A message that has been in hand for long may be done with at any time, and leave room.
+        let says = gate.ask(demand, 0).filter(|says| cell.load().depth >= says.places())?;
         Some(Refused { reason: Reason::NoTime, ..late(cell, says) })
     }
 

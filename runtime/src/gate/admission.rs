@@ -23,6 +23,8 @@ pub(crate) struct Sight {
     pub(crate) service: ServiceTime,
     /// While it refuses: how many may wait in its mailbox, if those who matter least are to be among them.
     pub(crate) standing: Option<u32>,
+    /// How long what it has in hand has been there.
+    pub(crate) running_ns: u64,
 }
 
 /// How many messages may be in the mailbox before this one. There is always room in an empty one: what was measured must
@@ -31,12 +33,16 @@ pub(crate) struct Sight {
 pub(crate) struct Room {
     /// So many, if this one is to be done in time.
     pub(crate) in_time: u32,
-    /// So many, if those who matter more are to have room too: this is what counts.
+    /// So many, if those who matter more are to have room too: this is what counts. None behind a message that has been
+    /// in hand for longer than this one has time: nobody knows when that will end.
     pub(crate) places: u32,
 }
 
 impl Sight {
     pub(crate) fn room(self, demand: Demand) -> Room {
+        if self.running_ns > demand.left_ns {
+            return Room { in_time: 0, places: 0 };
+        }
         // One is in hand, and this one has its own work.
         let own = if demand.cost > 1.0 { demand.cost.ceil() as u32 } else { 1 };
         let in_time = self.service.places(demand.left_ns).saturating_sub(own).max(1);
@@ -59,6 +65,10 @@ impl Sight {
 
     /// Why there is no room for one more, and after what time there would be.
     pub(crate) fn refusal(self, room: Room, queued: u32) -> (Reason, Duration) {
+        if room.places == 0 {
+            // As long again: it has been in hand for longer than anybody thought.
+            return (Reason::Stuck, Duration::from_nanos(self.running_ns));
+        }
         let reason = if self.standing.is_none() || queued >= room.in_time { Reason::NoTime } else { Reason::Shed };
         let before = queued.saturating_sub(room.places).saturating_add(1);
         (reason, Duration::from_nanos(self.service.wait_ns(before)))
@@ -84,7 +94,7 @@ mod tests {
         prop::sample::select(vec![CriticalPlus, Critical, Sheddable, SheddablePlus])
     }
 
-    fn any_pace() -> impl Strategy<Value = ServiceTime> {
+    fn any_service() -> impl Strategy<Value = ServiceTime> {
         prop::collection::vec((any::<u64>(), 1..100_u32), 0..50).prop_map(|seen| {
             let mut estimator = Estimator::default();
             seen.into_iter().for_each(|(took, messages)| estimator.observe(took, messages));
@@ -104,14 +114,14 @@ mod tests {
 
     #[test]
     fn as_many_wait_as_are_done_in_time_with_the_one_in_hand_and_this_one() {
-        let sight = Sight { service: steady(1_000_000), standing: None };
+        let sight = Sight { service: steady(1_000_000), standing: None, running_ns: 0 };
         assert_eq!(sight.room(demand(50_000_000)), Room { in_time: 49, places: 49 });
         assert_eq!(sight.room(Demand { cost: 10.0, ..demand(50_000_000) }).places, 40);
     }
 
     #[test]
     fn the_last_places_are_kept_for_those_who_matter_more() {
-        let sight = Sight { service: steady(1_000_000), standing: Some(10) };
+        let sight = Sight { service: steady(1_000_000), standing: Some(10), running_ns: 0 };
         let places = |criticality| sight.room(Demand { criticality, ..demand(71_000_000) }).places;
         use Criticality::*;
         assert_eq!([CriticalPlus, Critical, Sheddable, SheddablePlus].map(places), [70, 40, 20, 10]);
@@ -119,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_whether_there_is_no_time_or_others_go_first_and_when_to_come_again() {
-        let sight = Sight { service: steady(1_000_000), standing: Some(10) };
+        let sight = Sight { service: steady(1_000_000), standing: Some(10), running_ns: 0 };
         let room = sight.room(demand(50_000_000));
         assert_eq!(room, Room { in_time: 49, places: 16 });
         let ms = Duration::from_millis;
@@ -130,37 +140,49 @@ mod tests {
     proptest! {
         #[test]
         fn an_idle_actor_never_refuses_for_lack_of_time(
-            service in any_pace(),
+            service in any_service(),
             standing in prop::option::of(any::<u32>()),
             left_ns in any::<u64>(),
             criticality in any_criticality(),
             cost in any::<f32>(),
         ) {
-            let room = Sight { service, standing }.room(Demand { left_ns, criticality, cost });
+            let room = Sight { service, standing, running_ns: 0 }.room(Demand { left_ns, criticality, cost });
             prop_assert!(room.places >= 1 && room.in_time >= room.places, "{room:?}");
         }
 
         #[test]
-        fn the_first_message_of_a_busy_period_runs_unless_it_has_expired(service in any_pace(), left_ns in any::<u64>()) {
+        fn whoever_has_less_time_than_the_handler_that_runs_has_taken_is_refused(
+            service in any_service(),
+            running_ns in 1..u64::MAX,
+            left_ns in any::<u64>(),
+        ) {
+            let sight = Sight { service, standing: None, running_ns };
+            let room = sight.room(demand(left_ns));
+            prop_assert_eq!(room.places == 0, left_ns < running_ns);
+            prop_assert_eq!(sight.refusal(room, 9).0 == Reason::Stuck, left_ns < running_ns);
+        }
+
+        #[test]
+        fn the_first_message_of_a_busy_period_runs_unless_it_has_expired(service in any_service(), left_ns in any::<u64>()) {
             prop_assert_eq!(is_worth_it(service, left_ns, true), left_ns > 0);
         }
 
         #[test]
         fn who_matters_more_never_has_less_room(
-            service in any_pace(),
+            service in any_service(),
             standing in prop::option::of(any::<u32>()),
             left_ns in any::<u64>(),
         ) {
             use Criticality::*;
-            let sight = Sight { service, standing };
+            let sight = Sight { service, standing, running_ns: 0 };
             let places = [CriticalPlus, Critical, Sheddable, SheddablePlus]
                 .map(|criticality| sight.room(Demand { left_ns, criticality, cost: 1.0 }).places);
             prop_assert!(places.is_sorted_by(|more, less| more >= less), "{places:?}");
         }
 
         #[test]
-        fn whoever_costs_more_never_has_more_room(service in any_pace(), left_ns in any::<u64>(), cost in 1.0..1e9_f32) {
-            let sight = Sight { service, standing: None };
+        fn whoever_costs_more_never_has_more_room(service in any_service(), left_ns in any::<u64>(), cost in 1.0..1e9_f32) {
+            let sight = Sight { service, standing: None, running_ns: 0 };
             let (usual, costly) = (sight.room(demand(left_ns)), sight.room(Demand { cost, ..demand(left_ns) }));
             prop_assert!(costly.places <= usual.places);
         }

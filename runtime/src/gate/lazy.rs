@@ -17,7 +17,7 @@ const NO_MATTER_NS: u64 = 1_000_000;
 const SURELY_NS: u64 = 2 * NO_MATTER_NS;
 /// A step of the times until which places are promised: about a millisecond.
 const STEP_NS: u64 = 1 << 20;
-/// How it is while nothing is known.
+/// How it is while nothing is known, or nothing is certain.
 const NEVER_AMPLE: u64 = u64::MAX;
 
 /// The gate of a cell, made when the time its messages take begins to matter.
@@ -41,22 +41,32 @@ impl LazyGate {
         left_ns >= self.ample_ns.load(Relaxed)
     }
 
-    /// What the gate says to somebody whom time may limit; nothing if it does not.
+    /// What the gate says to somebody whom time may limit, if something has been in hand for so long; nothing if it does
+    /// not.
     #[cold]
-    pub(crate) fn ask(&self, demand: Demand) -> Option<Says> {
-        let unknown = Sight { service: ServiceTime::default(), standing: None };
-        let sight = self.gate.get().map_or(unknown, |gate| gate.sight());
-        if !sight.service.is_known() && self.ample_ns.load(Relaxed) != NEVER_AMPLE {
-            // It was seen to be quick.
+    pub(crate) fn ask(&self, demand: Demand, running_ns: u64) -> Option<Says> {
+        let seen = self.gate.get().map(|gate| gate.sight()).filter(|sight| sight.service.is_known());
+        let is_quick = seen.is_none() && self.ample_ns.load(Relaxed) != NEVER_AMPLE;
+        if is_quick && running_ns <= demand.left_ns {
             return None;
         }
+        let unknown = Sight { service: ServiceTime::default(), standing: None, running_ns };
+        let sight = Sight { running_ns, ..seen.unwrap_or(unknown) };
         Some(Says { demand, sight, room: sight.room(demand) })
+    }
+
+    /// A question was not answered in time: from now on everybody has a closer look, until the actor has shown that it works.
+    #[cold]
+    pub(crate) fn is_suspect(&self) {
+        self.ample_ns.store(NEVER_AMPLE, Relaxed);
     }
 
     /// Refuses somebody, who found so many messages queued. Why, and after what time to come again.
     #[cold]
     pub(crate) fn refuse(&self, says: Says, now: u64, queued: u32) -> (Reason, Duration) {
-        if let Some(gate) = self.gate.get() {
+        if let Some(gate) = self.gate.get()
+            && says.places() != 0
+        {
             gate.refuses(now, says.demand.left_ns);
         }
         says.sight.refusal(says.room, queued)

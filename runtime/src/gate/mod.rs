@@ -92,7 +92,7 @@ impl Gate {
         keeper.estimator.observe(stretch.took_ns, stretch.messages);
         keeper.stand(&self.board, stretch);
         let standing = keeper.standing.as_ref().map(Standing::limit);
-        let sight = Sight { service: keeper.estimator.service(), standing };
+        let sight = Sight { service: keeper.estimator.service(), standing, running_ns: 0 };
         self.board.publish(sight);
         sight
     }

@@ -175,3 +175,35 @@ fn a_refusal_says_why_and_after_what_time_to_come_again() {
         assert_eq!(law.accepted, law.handled, "who is refused costs nothing");
     });
 }
+
+#[test]
+fn a_stuck_handler_is_told_to_callers_within_their_deadline() {
+    simulate(Simulation::seeded(1), async |system, clerk| {
+        let ages = Duration::from_secs(1_000);
+        for _ in 0..100 {
+            ask(&clerk, Duration::ZERO, DEADLINE).await.unwrap();
+        }
+        let stuck = tokio::spawn({
+            let clerk = clerk.clone();
+            async move { ask(&clerk, Duration::from_secs(100), ages).await }
+        });
+        while clerk.law().in_hand == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The first to come has to find out.
+        assert_eq!(ask(&clerk, Duration::ZERO, DEADLINE).await, Err(AskError::Expired));
+        tokio::time::sleep(SERVICE).await;
+        let begun = system.now();
+        match ask(&clerk, Duration::ZERO, DEADLINE).await {
+            Err(AskError::Refused(refused)) => assert_eq!(refused.reason, Reason::Stuck),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(system.now(), begun, "at once");
+        // Who has more time than that waits, and is answered.
+        assert_eq!(ask(&clerk, Duration::ZERO, ages).await, Ok(()));
+        assert_eq!(stuck.await.unwrap(), Ok(()));
+        assert_eq!(ask(&clerk, Duration::ZERO, DEADLINE).await, Ok(()), "it is well again");
+        let law = clerk.law();
+        assert_eq!((law.handled, law.expired + law.cancelled, law.accepted), (103, 1, 104));
+    });
+}

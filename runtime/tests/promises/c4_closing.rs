@@ -52,8 +52,8 @@ fn c4_a_permit_promises_room_not_life() {
     everywhere(async || {
         let system = bare();
         let (actor, _journal) = puppet(&system).await;
-        let permit = actor.reserve(Offer::within(ms(100))).unwrap();
-        let unused = actor.reserve(Offer::within(ms(100))).unwrap();
+        let permit = actor.reserve(Offer::within(ms(60_000))).unwrap();
+        let unused = actor.reserve(Offer::within(ms(60_000))).unwrap();
         let down = actor.down();
         system.kill(actor.pid());
         down.await;
@@ -192,7 +192,7 @@ fn pour(actor: &ActorRef<Puppet>) -> u64 {
 fn pour_with_permits(actor: &ActorRef<Puppet>) -> u64 {
     let mut accepted = 0;
     for round in 0_u64.. {
-        match actor.reserve(Offer::within(ms(100))) {
+        match actor.reserve(Offer::within(ms(60_000))) {
             Ok(permit) if round % 7 == 3 => drop(permit),
             Ok(permit) => match permit.send(Order::Note(accepted)) {
                 Ok(()) => accepted += 1,

@@ -113,11 +113,11 @@ fn c5_nothing_a_straggler_does_later_counts() {
         let mut nursery = Nursery::open(&system, Slot::named("till")).await;
         let (other, mut heard) = trapping(&system).await;
         let (results, mut said) = tokio::sync::mpsc::unbounded_channel();
-        let kept = other.reserve(Offer::within(ms(1))).unwrap();
+        let kept = other.reserve(Offer::within(ms(60_000))).unwrap();
         let (address, pid, of) = (other.clone(), other.pid(), system.clone());
         let after = move |cx: &mut crashworthy_runtime::Context<Puppet>| {
             let told = address.tell(Order::Note(1)).map_err(|rejected| rejected.why.reason);
-            let reserved = address.reserve(Offer::within(ms(1))).map(drop).map_err(|why| why.reason);
+            let reserved = address.reserve(Offer::within(ms(60_000))).map(drop).map_err(|why| why.reason);
             let sent = kept.send(Order::Note(2)).map_err(|rejected| rejected.why.reason);
             let own = cx.send_self(Order::Note(3)).map_err(|why| why.reason);
             let _ = results.send([told, reserved, sent, own]);
