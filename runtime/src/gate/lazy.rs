@@ -17,8 +17,10 @@ const NO_MATTER_NS: u64 = 1_000_000;
 const SURELY_NS: u64 = 2 * NO_MATTER_NS;
 /// A step of the times until which places are promised: about a millisecond.
 const STEP_NS: u64 = 1 << 20;
-/// How it is while nothing is known, or nothing is certain.
-const NEVER_AMPLE: u64 = u64::MAX;
+/// How it is while nothing is known.
+const COLD: u64 = u64::MAX;
+/// How it is while everybody is to have a closer look.
+const WATCHED: u64 = COLD - 1;
 
 /// The gate of a cell, made when the time its messages take begins to matter.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub(crate) struct LazyGate {
 
 impl Default for LazyGate {
     fn default() -> Self {
-        Self { ample_ns: AtomicU64::new(NEVER_AMPLE), gate: OnceLock::new() }
+        Self { ample_ns: AtomicU64::new(COLD), gate: OnceLock::new() }
     }
 }
 
@@ -45,8 +47,11 @@ impl LazyGate {
     /// not.
     #[cold]
     pub(crate) fn ask(&self, demand: Demand, running_ns: u64) -> Option<Says> {
+        let ample_ns = self.ample_ns.load(Relaxed);
+        // What an actor does first may take long; whether it is stuck is asked when somebody has waited in vain.
+        let running_ns = if ample_ns == COLD { 0 } else { running_ns };
         let seen = self.gate.get().map(|gate| gate.sight()).filter(|sight| sight.service.is_known());
-        let is_quick = seen.is_none() && self.ample_ns.load(Relaxed) != NEVER_AMPLE;
+        let is_quick = seen.is_none() && ample_ns < WATCHED;
         if is_quick && running_ns <= demand.left_ns {
             return None;
         }
@@ -58,7 +63,7 @@ impl LazyGate {
     /// A question was not answered in time: from now on everybody has a closer look, until the actor has shown that it works.
     #[cold]
     pub(crate) fn is_suspect(&self) {
-        self.ample_ns.store(NEVER_AMPLE, Relaxed);
+        self.ample_ns.store(WATCHED, Relaxed);
     }
 
     /// Refuses somebody, who found so many messages queued. Why, and after what time to come again.
@@ -125,7 +130,7 @@ impl LazyGate {
         };
         let sight = gate.note(stretch);
         self.announce(match sight.standing {
-            Some(_) => NEVER_AMPLE,
+            Some(_) => WATCHED,
             // With the one in hand, the one that is sent, and an eighth of it all.
             None => {
                 let full = sight.service.time_for(capacity.saturating_add(2));
@@ -138,7 +143,7 @@ impl LazyGate {
     /// Senders on every core read this: it is written when it has changed by more than a sixteenth.
     fn announce(&self, ample_ns: u64) {
         let known = self.ample_ns.load(Relaxed);
-        if known.abs_diff(ample_ns) > known.min(ample_ns) / 16 {
+        if known == COLD || known.abs_diff(ample_ns) > known.min(ample_ns) / 16 {
             self.ample_ns.store(ample_ns, Relaxed);
         }
     }
