@@ -8,11 +8,15 @@
 //! [`versus`] lets the peers take turns and compares them; the binary of the same name is its command line. What each work counts is
 //! defined in `README.md` and printed by `versus --list`.
 //!
+//! [`overload`] asks one actor for more than it can do, of ours and of the peers.
+//!
 //! [`crowd`] has no peers: it shows what a child of a dynamic supervisor costs among ten thousand and among a million.
 #![forbid(unsafe_code)]
 
 pub mod crowd;
+pub mod dice;
 pub mod faults;
+pub mod overload;
 pub mod peer;
 pub mod peers;
 pub mod versus;

@@ -1,6 +1,7 @@
 //! What a runtime must offer to take part, and what its actors do.
 
 use std::fmt;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -99,6 +100,13 @@ pub trait Peer: Clone + Send + Sync + Unpin + 'static {
     /// Asks from a task, and waits for the answer.
     fn ask<B: Behaviour>(to: &Self::Addr<B>, question: B::Ask) -> impl Future<Output = Result<B::Answer, Lost>> + Send;
 
+    /// Asks with a deadline, as a user of this peer would: the caller has gone after that time.
+    fn ask_within<B: Behaviour>(
+        to: &Self::Addr<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> impl Future<Output = Result<B::Answer, Unanswered>> + Send;
+
     /// An actor under supervision, and what is needed to crash it again and again.
     type Supervised<B: Behaviour>: Send + 'static;
 
@@ -143,3 +151,14 @@ impl fmt::Display for Lost {
 }
 
 impl std::error::Error for Lost {}
+
+/// How a question with a deadline ended, if not with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It was not taken, and its caller knows at once.
+    Refused,
+    /// Its time was over.
+    TimedOut,
+    /// Neither: its actor has gone, or has crashed with the question in hand.
+    Lost,
+}

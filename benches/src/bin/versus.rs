@@ -21,7 +21,7 @@ struct Options {
     #[arg(long, default_value_t = 5, value_parser = at_least_one)]
     rounds: usize,
     /// Who takes part; everybody when left out.
-    #[arg(long = "peer", value_name = "NAME", num_args = 1.., value_parser = contestant)]
+    #[arg(long = "peer", value_name = "NAME", num_args = 1.., value_parser = roster::named)]
     peers: Vec<Contestant>,
     /// How many actors sit idle in idle-memory.
     #[arg(long, default_value_t = Work::IdleMemory.count() as usize, value_parser = at_least_one)]
@@ -41,7 +41,7 @@ enum Child {
     /// Measures the memory of one peer in this process.
     #[command(name = child::SUBCOMMAND, hide = true)]
     IdleMemoryOf {
-        #[arg(long, value_parser = contestant)]
+        #[arg(long, value_parser = roster::named)]
         peer: Contestant,
         #[arg(long, value_parser = at_least_one)]
         actors: usize,
@@ -53,14 +53,6 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(n @ 1..) => Ok(n),
         _ => Err("a whole number, at least 1".to_owned()),
     }
-}
-
-fn contestant(name: &str) -> Result<Contestant, String> {
-    let everybody = roster::everybody();
-    everybody.iter().find(|contestant| contestant.name == name).copied().ok_or_else(|| {
-        let names: Vec<&str> = everybody.iter().map(|contestant| contestant.name).collect();
-        format!("one of {}", names.join(", "))
-    })
 }
 
 fn main() -> io::Result<ExitCode> {

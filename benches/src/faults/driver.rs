@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use crashworthy::{Abandoned, AskError, Down, ExitReason, Offer, Permit, Pid, Reason, Reply, StartError, System, ms};
 use tokio::sync::mpsc;
 
-use super::dice::Dice;
 use super::kind::Kind;
 use super::ledger::{Ledger, Peer, Watched};
 use super::message::{Body, Holding, Msg, Piped, tell};
 use super::register::mark;
 use super::tree::World;
 use super::worker::{Ended, InitFault, Kit, send_reserved};
+use crate::dice::Dice;
 
 /// How much later than its deadline a question may end: its asker's thread may have been busy, or the machine.
 const SLACK: Duration = Duration::from_secs(5);

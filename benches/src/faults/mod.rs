@@ -13,7 +13,6 @@
 
 pub mod audit;
 pub mod campaign;
-pub mod dice;
 pub mod driver;
 pub mod kind;
 pub mod ledger;

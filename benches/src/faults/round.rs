@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::audit::{self, SOON};
-use super::dice::Dice;
 use super::driver::Driver;
 use super::kind::{Kind, Tally};
 use super::ledger::{Ledger, Violation};
 use super::message::ON_PURPOSE;
 use super::tree::{World, grow};
+use crate::dice::Dice;
 
 /// What is done at once in a round.
 const DRIVERS: u64 = 4;

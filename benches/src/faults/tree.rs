@@ -8,11 +8,11 @@ use crashworthy::{
     ms, secs,
 };
 
-use super::dice::Dice;
 use super::kind::Kind;
 use super::ledger::{Ledger, Peer};
 use super::message::ON_PURPOSE;
 use super::worker::{Kit, Worker};
+use crate::dice::Dice;
 
 /// How deep supervisors nest.
 const DEPTH: u32 = 3;

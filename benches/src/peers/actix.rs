@@ -3,13 +3,15 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use actix::{
     Actor, ActorContext, Addr, Arbiter, ArbiterHandle, Context, Handler, Message, MessageResult, Supervised,
     Supervisor, System,
 };
+use tokio::time::timeout;
 
-use crate::peer::{Behaviour, CAPACITY, Lane, Lost, Next, Peer, Workers};
+use crate::peer::{Behaviour, CAPACITY, Lane, Lost, Next, Peer, Unanswered, Workers};
 
 /// The actix runtime: one arbiter a worker.
 #[derive(Clone, Debug)]
@@ -188,6 +190,19 @@ impl Peer for Actix {
 
     async fn ask<B: Behaviour>(to: &Self::Addr<B>, question: B::Ask) -> Result<B::Answer, Lost> {
         to.send(Ask::<B>(question)).await.map_err(|_| Lost)
+    }
+
+    async fn ask_within<B: Behaviour>(
+        to: &Self::Addr<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        // actix's own timeout begins when the message is in the mailbox; who waits for room has a deadline, too.
+        match timeout(within, to.send(Ask::<B>(question))).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(Unanswered::Lost),
+            Err(_) => Err(Unanswered::TimedOut),
+        }
     }
 
     type Supervised<B: Behaviour> = Addr<Restarted<B>>;

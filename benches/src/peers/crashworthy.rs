@@ -6,7 +6,7 @@ use std::time::Duration;
 use crashworthy::prelude::*;
 
 use super::on_tokio;
-use crate::peer::{Behaviour, Lane, Lost, Next, Peer, Workers};
+use crate::peer::{Behaviour, Lane, Lost, Next, Peer, Unanswered, Workers};
 use crate::versus::roster::OURS;
 
 /// The crashworthy runtime: a system on a tokio runtime that nobody else uses.
@@ -127,6 +127,18 @@ impl Peer for Crashworthy {
 
     async fn ask<B: Behaviour>(to: &Self::Addr<B>, question: B::Ask) -> Result<B::Answer, Lost> {
         to.ask(|reply| Envelope::Ask(question, reply)).await.map_err(|_| Lost)
+    }
+
+    async fn ask_within<B: Behaviour>(
+        to: &Self::Addr<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        to.ask(|reply| Envelope::Ask(question, reply)).within(within).await.map_err(|why| match why {
+            AskError::Refused(_) => Unanswered::Refused,
+            AskError::Expired => Unanswered::TimedOut,
+            _ => Unanswered::Lost,
+        })
     }
 
     type Supervised<B: Behaviour> = Supervised<B>;

@@ -11,7 +11,7 @@ use kameo::reply::{Reply, ReplyError};
 use kameo::supervision::RestartPolicy;
 
 use super::on_tokio;
-use crate::peer::{Behaviour, CAPACITY, Lane, Lost, Next, Peer, Workers};
+use crate::peer::{Behaviour, CAPACITY, Lane, Lost, Next, Peer, Unanswered, Workers};
 
 /// The kameo runtime.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +122,18 @@ impl Peer for Kameo {
 
     async fn ask<B: Behaviour>(to: &Self::Addr<B>, question: B::Ask) -> Result<B::Answer, Lost> {
         to.ask(Ask(question)).send().await.map_err(|_| Lost)
+    }
+
+    async fn ask_within<B: Behaviour>(
+        to: &Self::Addr<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        to.ask(Ask(question)).mailbox_timeout(within).reply_timeout(within).send().await.map_err(|why| match why {
+            SendError::MailboxFull(_) => Unanswered::Refused,
+            SendError::Timeout(_) => Unanswered::TimedOut,
+            _ => Unanswered::Lost,
+        })
     }
 
     type Supervised<B: Behaviour> = Supervised<B>;

@@ -1,11 +1,13 @@
 //! The hand-written actor once more, over a kanal channel instead of tokio's: the fastest channel that a tokio task can wait for.
 
+use std::time::Duration;
+
 use kanal::{AsyncReceiver, AsyncSender};
 use tokio::sync::oneshot;
 
 use super::on_tokio;
 use super::tokio_mpsc::Envelope;
-use crate::peer::{Behaviour, CAPACITY, Lane, Lost, Next, Peer, Workers};
+use crate::peer::{Behaviour, CAPACITY, Lane, Lost, Next, Peer, Unanswered, Workers};
 
 /// The hand-written actor over `kanal`.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +67,19 @@ impl Peer for Kanal {
         let (reply, answer) = oneshot::channel();
         to.send(Envelope::Ask(question, reply)).await.map_err(|_| Lost)?;
         answer.await.map_err(|_| Lost)
+    }
+
+    async fn ask_within<B: Behaviour>(
+        to: &Self::Addr<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        let (reply, answer) = oneshot::channel();
+        match to.try_send(Envelope::Ask(question, reply)) {
+            Ok(true) => on_tokio::answer_within(answer, within).await,
+            Ok(false) => Err(Unanswered::Refused),
+            Err(_) => Err(Unanswered::Lost),
+        }
     }
 
     type Supervised<B: Behaviour> = Self::Addr<B>;

@@ -4,10 +4,13 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use crate::peer::Workers;
+use crate::peer::{Unanswered, Workers};
 
 /// Runs `main` as a task of a fresh runtime. The calling thread only waits.
 pub(super) fn run<T: Send + 'static>(workers: Workers, main: impl Future<Output = T> + Send + 'static) -> T {
@@ -40,5 +43,14 @@ pub(super) fn at_once<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
+    }
+}
+
+/// Waits for the answer to a question that is in the mailbox, for so long.
+pub(super) async fn answer_within<A>(answer: oneshot::Receiver<A>, within: Duration) -> Result<A, Unanswered> {
+    match timeout(within, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err(Unanswered::Lost),
+        Err(_) => Err(Unanswered::TimedOut),
     }
 }

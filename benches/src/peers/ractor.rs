@@ -1,13 +1,14 @@
 //! ractor: unbounded mailboxes; a supervisor is told of a failure and starts a new actor, with a new address.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::sync::mpsc;
 
 use super::on_tokio;
-use crate::peer::{Behaviour, Lane, Lost, Next, Peer, Workers};
+use crate::peer::{Behaviour, Lane, Lost, Next, Peer, Unanswered, Workers};
 
 /// The ractor runtime.
 #[derive(Clone, Copy, Debug)]
@@ -135,6 +136,18 @@ impl Peer for Ractor {
         match to.call(|reply| Envelope::Ask(question, reply), None).await {
             Ok(CallResult::Success(answer)) => Ok(answer),
             _ => Err(Lost),
+        }
+    }
+
+    async fn ask_within<B: Behaviour>(
+        to: &Self::Addr<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        match to.call(|reply| Envelope::Ask(question, reply), Some(within)).await {
+            Ok(CallResult::Success(answer)) => Ok(answer),
+            Ok(CallResult::Timeout) => Err(Unanswered::TimedOut),
+            _ => Err(Unanswered::Lost),
         }
     }
 

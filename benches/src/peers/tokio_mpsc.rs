@@ -1,9 +1,11 @@
 //! The actor that everybody writes by hand: a tokio task around a bounded `tokio::sync::mpsc`, with a `oneshot` for each reply.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::on_tokio;
-use crate::peer::{Behaviour, CAPACITY, Lane, Lost, Next, Peer, Workers};
+use crate::peer::{Behaviour, CAPACITY, Lane, Lost, Next, Peer, Unanswered, Workers};
 
 /// The hand-written actor over `tokio::sync::mpsc`.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +70,19 @@ impl Peer for TokioMpsc {
         let (reply, answer) = oneshot::channel();
         to.send(Envelope::Ask(question, reply)).await.map_err(|_| Lost)?;
         answer.await.map_err(|_| Lost)
+    }
+
+    async fn ask_within<B: Behaviour>(
+        to: &Self::Addr<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        let (reply, answer) = oneshot::channel();
+        to.try_send(Envelope::Ask(question, reply)).map_err(|why| match why {
+            mpsc::error::TrySendError::Full(_) => Unanswered::Refused,
+            mpsc::error::TrySendError::Closed(_) => Unanswered::Lost,
+        })?;
+        on_tokio::answer_within(answer, within).await
     }
 
     type Supervised<B: Behaviour> = Self::Addr<B>;

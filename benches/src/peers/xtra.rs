@@ -1,9 +1,12 @@
 //! xtra: bounded mailboxes that are heaps ordered by priority alone, so equal messages have no order among themselves. No supervision of its own.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
 use xtra::{Actor, Address, Context, Handler, Mailbox};
 
 use super::on_tokio;
-use crate::peer::{Behaviour, CAPACITY, Lane, Lost, Next, Peer, Workers};
+use crate::peer::{Behaviour, CAPACITY, Lane, Lost, Next, Peer, Unanswered, Workers};
 
 /// The xtra runtime.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +83,18 @@ impl Peer for Xtra {
 
     async fn ask<B: Behaviour>(to: &Self::Addr<B>, question: B::Ask) -> Result<B::Answer, Lost> {
         to.send(Ask(question)).await.map_err(|_| Lost)
+    }
+
+    async fn ask_within<B: Behaviour>(
+        to: &Self::Addr<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        match timeout(within, to.send(Ask(question))).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(Unanswered::Lost),
+            Err(_) => Err(Unanswered::TimedOut),
+        }
     }
 
     type Supervised<B: Behaviour> = Self::Addr<B>;

@@ -1,5 +1,8 @@
 //! Who takes part.
 
+use crate::overload;
+use crate::overload::scene::Scene;
+use crate::overload::tally::Turn;
 use crate::peer::{Peer, Workers};
 use crate::peers;
 use crate::works::idling::{self, Resident};
@@ -16,6 +19,8 @@ pub struct Contestant {
     pub measure: fn(Work, u64) -> Result<f64, Wrong>,
     /// Measures the memory of so many idle actors, within so many bytes, in this process.
     pub idle_memory: fn(usize, u64) -> Result<Resident, Wrong>,
+    /// Asks one actor as much as the scene says, in this process.
+    pub overload: fn(Scene) -> Result<Turn, overload::Wrong>,
 }
 
 impl Contestant {
@@ -25,6 +30,7 @@ impl Contestant {
             bounded: P::BOUNDED,
             measure: |work, count| work.measure::<P>(count),
             idle_memory: |actors, limit| P::run(Workers::Two, move |peer| idling::measure(peer, actors, limit)),
+            overload: overload::turn::measure_here::<P>,
         }
     }
 }
@@ -43,4 +49,16 @@ pub fn everybody() -> Vec<Contestant> {
         Contestant::of::<peers::TokioMpsc>(),
         Contestant::of::<peers::Kanal>(),
     ]
+}
+
+/// Who has this name.
+///
+/// # Errors
+/// Who there is, if nobody has it: a sentence for the command line.
+pub fn named(name: &str) -> Result<Contestant, String> {
+    let everybody = everybody();
+    everybody.iter().find(|contestant| contestant.name == name).copied().ok_or_else(|| {
+        let names: Vec<&str> = everybody.iter().map(|contestant| contestant.name).collect();
+        format!("one of {}", names.join(", "))
+    })
 }

@@ -176,10 +176,17 @@ fn value(contestant: Contestant, work: Work, actors: usize) -> Result<f64, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::overload;
     use crate::works::Wrong;
 
     fn contestant(name: &'static str, measure: fn(Work, u64) -> Result<f64, Wrong>) -> Contestant {
-        Contestant { name, bounded: true, measure, idle_memory: |_, _| Err(Wrong::Lost) }
+        Contestant {
+            name,
+            bounded: true,
+            measure,
+            idle_memory: |_, _| Err(Wrong::Lost),
+            overload: |_| Err(overload::Wrong::Endless(0)),
+        }
     }
 
     #[test]

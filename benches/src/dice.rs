@@ -25,6 +25,12 @@ impl Dice {
         self.next() % limit
     }
 
+    /// A number from 0 up to 1, which it never is.
+    pub fn uniform(&mut self) -> f64 {
+        const BITS: u32 = f64::MANTISSA_DIGITS;
+        (self.next() >> (u64::BITS - BITS)) as f64 / (1_u64 << BITS) as f64
+    }
+
     /// Whether something happens that happens `times` in a hundred.
     pub fn percent(&mut self, times: u64) -> bool {
         self.below(100) < times

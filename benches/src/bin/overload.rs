@@ -1,0 +1,148 @@
+//! Asks one actor for more than it can do: ours and the peers in turns, in real time. `overload --help` says how.
+#![forbid(unsafe_code)]
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use crashworthy_benches::overload::law::Law;
+use crashworthy_benches::overload::report::{Figures, HEAD};
+use crashworthy_benches::overload::scene::{Scenario, Scene};
+use crashworthy_benches::overload::turn;
+use crashworthy_benches::versus::roster::{self, Contestant};
+
+/// Asks one actor for more than it can do: ours and the peers in turns, in real time.
+///
+/// The actor burns 100 us of CPU a request on average, so its capacity is 10,000 a second. Callers arrive as a Poisson process whatever
+/// happens, and have gone when their deadline has passed. A turn whose callers fell behind their schedule shows nothing: it is named at the
+/// end, and the exit status is 1.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  overload                                           steady load, everybody, about a minute for each
+  overload --load 1,2,20 --peer crashworthy xtra     three loads, two contestants
+  overload --law bimodal --deadline-ms 100 --json    JSON lines; the table goes to stderr")]
+struct Options {
+    /// What happens to the actor.
+    #[arg(long, value_enum, default_value_t = Scenario::Steady)]
+    scenario: Scenario,
+    /// How much is asked, as multiples of the capacity; what suits the scenario when left out.
+    #[arg(long, value_name = "LOAD", value_delimiter = ',', value_parser = load)]
+    load: Vec<f64>,
+    /// How the times that requests take are spread.
+    #[arg(long, value_enum, default_value_t = Law::Exp)]
+    law: Law,
+    /// How long a caller waits, in milliseconds.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    deadline_ms: u64,
+    /// How long callers are counted in a turn, after a warm-up of ten deadlines.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Who takes part; everybody when left out.
+    #[arg(long = "peer", value_name = "NAME", num_args = 1.., value_delimiter = ',', value_parser = roster::named)]
+    peers: Vec<Contestant>,
+    /// What the callers' times and the service times follow from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Prints JSON lines on stdout, and the table on stderr.
+    #[arg(long)]
+    json: bool,
+    /// Takes one turn, in this process.
+    #[arg(long, hide = true)]
+    alone: bool,
+}
+
+fn load(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(load) if (0.01..=100.0).contains(&load) => Ok(load),
+        _ => Err("a number from 0.01 to 100".to_owned()),
+    }
+}
+
+impl Options {
+    fn scenes(&self) -> impl Iterator<Item = Scene> {
+        let loads = if self.load.is_empty() { self.scenario.loads() } else { &self.load };
+        loads.iter().map(|&load| Scene {
+            scenario: self.scenario,
+            law: self.law,
+            load,
+            deadline: Duration::from_millis(self.deadline_ms),
+            lasts: Duration::from_secs(self.seconds),
+            seed: self.seed,
+        })
+    }
+}
+
+fn main() -> io::Result<ExitCode> {
+    let mut options = Options::parse();
+    if options.peers.is_empty() {
+        options.peers = roster::everybody();
+    }
+    if options.alone { alone(&options) } else { Ok(in_turns(&options)) }
+}
+
+/// Takes the first turn there is, and prints what it has shown.
+fn alone(options: &Options) -> io::Result<ExitCode> {
+    let Some((scene, peer)) = options.scenes().next().zip(options.peers.first()) else {
+        return Ok(ExitCode::FAILURE);
+    };
+    match (peer.overload)(scene) {
+        Ok(turn) => {
+            println!("{}", serde_json::to_string(&turn)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Everybody takes a turn at each load.
+fn in_turns(options: &Options) -> ExitCode {
+    let mut failures = Vec::new();
+    show(options, HEAD);
+    for scene in options.scenes() {
+        for peer in &options.peers {
+            progress(&scene, peer.name);
+            let turn = turn::measure(&scene, peer.name);
+            clear_progress();
+            match turn {
+                Ok(turn) => {
+                    let figures = Figures::new(&scene, peer.name, &turn);
+                    show(options, &figures.row());
+                    if options.json {
+                        println!("{}", figures.json_line());
+                    }
+                }
+                Err(wrong) => failures.push(format!("{} at {}x: {wrong}", peer.name, scene.load)),
+            }
+        }
+    }
+    for failure in &failures {
+        eprintln!("failed: {failure}");
+    }
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A part of the table.
+fn show(options: &Options, text: &str) {
+    if options.json {
+        eprint!("{text}");
+    } else {
+        print!("{text}");
+    }
+}
+
+/// One line on stderr, if that is a terminal.
+fn progress(scene: &Scene, peer: &str) {
+    if io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{}x: {peer}", scene.load);
+    }
+}
+
+fn clear_progress() {
+    if io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}

@@ -1,0 +1,88 @@
+//! The actor that has too much to do.
+
+use std::hint;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use super::law::Deck;
+use crate::peer::{Behaviour, Next};
+
+/// Nanoseconds since the beginning of a turn, the same for callers and actor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Clock(Instant::now())
+    }
+
+    pub(super) fn now_ns(self) -> u64 {
+        self.0.elapsed().as_nanos() as u64
+    }
+}
+
+/// A request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    /// When its caller will have gone.
+    pub(super) deadline_ns: u64,
+    /// Whether it is among those that are counted.
+    pub(super) counted: bool,
+}
+
+/// What the actor has done for those who are counted.
+#[derive(Debug, Default)]
+pub(super) struct Served {
+    all: AtomicU64,
+    in_vain: AtomicU64,
+}
+
+impl Served {
+    #[cfg(test)]
+    pub(super) fn having(all: u64, in_vain: u64) -> Self {
+        Served { all: AtomicU64::new(all), in_vain: AtomicU64::new(in_vain) }
+    }
+
+    /// Requests that were served.
+    pub(super) fn all(&self) -> u64 {
+        self.all.load(Relaxed)
+    }
+
+    /// Of these, such whose caller had gone when the answer was there.
+    pub(super) fn in_vain(&self) -> u64 {
+        self.in_vain.load(Relaxed)
+    }
+}
+
+/// Burns the CPU for as long as each request takes.
+pub(super) struct Server {
+    pub(super) clock: Clock,
+    pub(super) deck: Deck,
+    pub(super) served: Arc<Served>,
+}
+
+impl Behaviour for Server {
+    type Tell = ();
+    type Ask = Request;
+    type Answer = ();
+
+    fn on_tell(&mut self, (): ()) -> Next {
+        Next::Continue
+    }
+
+    fn on_ask(&mut self, request: Request) {
+        let until_ns = self.clock.now_ns() + self.deck.deal();
+        let done_ns = loop {
+            let now_ns = self.clock.now_ns();
+            if now_ns >= until_ns {
+                break now_ns;
+            }
+            hint::spin_loop();
+        };
+        if request.counted {
+            self.served.all.fetch_add(1, Relaxed);
+            self.served.in_vain.fetch_add(u64::from(done_ns > request.deadline_ns), Relaxed);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What became of the calls.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::Wrong;
+use super::scene::Script;
+use super::server::Served;
+use crate::peer::Unanswered;
+
+/// How a call ended.
+pub(super) type End = Result<(), Unanswered>;
+
+/// What is counted while a turn goes on, by the thread that calls.
+pub(super) struct Tally<'a> {
+    script: &'a Script,
+    deadline_ns: u64,
+    calls: Calls,
+    /// Of the calls that were answered in time, from when they were to be made, in microseconds.
+    latency_us: Histogram<u64>,
+    /// How much later than it should have been each call was made, in microseconds.
+    lateness_us: Histogram<u64>,
+}
+
+/// The calls that count, by their ends. Every call has one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    /// All of them.
+    pub offered: u64,
+    /// Answered in time.
+    pub good: u64,
+    /// Answered, but the deadline had passed.
+    pub late: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Not answered by the deadline.
+    pub timed_out: u64,
+    /// The actor went away.
+    pub lost: u64,
+}
+
+impl Calls {
+    /// Whether each call has ended once, and each answer was given by the actor.
+    fn check(&self, served: u64) -> Result<(), Wrong> {
+        let ended = self.good + self.late + self.refused + self.timed_out + self.lost;
+        if ended != self.offered {
+            return Err(Wrong::Ends { offered: self.offered, ended });
+        }
+        let answered = self.good + self.late;
+        if answered > served { Err(Wrong::Answers { answered, served }) } else { Ok(()) }
+    }
+}
+
+/// What a turn has shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The calls by their ends.
+    pub calls: Calls,
+    /// Requests that the actor has served.
+    pub served: u64,
+    /// Of these, such whose caller had gone when the answer was there.
+    pub in_vain: u64,
+    /// Answered in time, as a share of what the actor could have served.
+    pub goodput: f64,
+    /// The median of the times until the answers in time.
+    pub p50_ms: Option<f64>,
+    /// Their ninety-ninth percentile.
+    pub p99_ms: Option<f64>,
+    /// How far the resident set grew, at the most.
+    pub rss_growth_mb: f64,
+    /// The ninety-ninth percentile of what calls were made too late.
+    pub lateness_p99_ms: f64,
+    /// The latest call.
+    pub lateness_max_ms: f64,
+}
+
+impl Turn {
+    /// Whether the calls were made when they were due, or so little later that it does not matter to callers with this deadline.
+    ///
+    /// # Errors
+    /// How late they were.
+    pub fn is_on_time(&self, deadline: Duration) -> Result<(), Wrong> {
+        let (by_ms, limit_ms) = (self.lateness_p99_ms, deadline.as_secs_f64() * 1e3 / 10.0);
+        if by_ms > limit_ms { Err(Wrong::Behind { by_ms, limit_ms }) } else { Ok(()) }
+    }
+}
+
+impl<'a> Tally<'a> {
+    pub(super) fn new(script: &'a Script, deadline_ns: u64) -> Self {
+        let histogram = || Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are in range");
+        Tally { script, deadline_ns, calls: Calls::default(), latency_us: histogram(), lateness_us: histogram() }
+    }
+
+    /// A call is made at `now`.
+    pub(super) fn begins(&mut self, due_ns: u64, now_ns: u64) {
+        self.lateness_us.saturating_record(now_ns.saturating_sub(due_ns) / 1_000);
+        self.calls.offered += u64::from(self.script.counts(due_ns));
+    }
+
+    /// A call has ended at `now`.
+    pub(super) fn ends(&mut self, due_ns: u64, end: End, now_ns: u64) {
+        if !self.script.counts(due_ns) {
+            return;
+        }
+        let took_ns = now_ns.saturating_sub(due_ns);
+        let count = match end {
+            Ok(()) if took_ns <= self.deadline_ns => {
+                self.latency_us.saturating_record(took_ns / 1_000);
+                &mut self.calls.good
+            }
+            Ok(()) => &mut self.calls.late,
+            Err(Unanswered::Refused) => &mut self.calls.refused,
+            Err(Unanswered::TimedOut) => &mut self.calls.timed_out,
+            Err(Unanswered::Lost) => &mut self.calls.lost,
+        };
+        *count += 1;
+    }
+
+    /// The figures, if the counts agree.
+    pub(super) fn into_turn(self, served: &Served, rss_growth: u64) -> Result<Turn, Wrong> {
+        self.calls.check(served.all())?;
+        let percentile = |of: &Histogram<u64>, share| of.value_at_quantile(share) as f64 / 1e3;
+        let of_answers = |share| (self.calls.good > 0).then(|| percentile(&self.latency_us, share));
+        Ok(Turn {
+            calls: self.calls,
+            served: served.all(),
+            in_vain: served.in_vain(),
+            goodput: self.calls.good as f64 / self.script.capacity(),
+            p50_ms: of_answers(0.5),
+            p99_ms: of_answers(0.99),
+            rss_growth_mb: rss_growth as f64 / 1e6,
+            lateness_p99_ms: percentile(&self.lateness_us, 0.99),
+            lateness_max_ms: self.lateness_us.max() as f64 / 1e3,
+        })
+    }
+}
+
+/// No time that is measured is longer.
+const LONGEST_US: u64 = 100_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::Phase;
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// A tenth of a second of the capacity, counted after the first 10 ms.
+    fn script() -> Script {
+        Script { phases: vec![Phase { until_ns: 110 * MS, load: 1.0 }], counted_from_ns: 10 * MS }
+    }
+
+    fn served(all: u64) -> Served {
+        Served::having(all, 0)
+    }
+
+    #[test]
+    fn percentiles_are_of_the_times_from_when_a_call_was_due() {
+        let script = script();
+        let mut tally = Tally::new(&script, 50 * MS);
+        for n in 1..=100 {
+            let due = 10 * MS + n;
+            tally.begins(due, due + MS);
+            tally.ends(due, Ok(()), due + n * MS / 10);
+        }
+        let turn = tally.into_turn(&served(100), 2_000_000).expect("the counts agree");
+        let is_about = |ms: Option<f64>, expected: f64| ms.is_some_and(|ms| (ms - expected).abs() < 0.01);
+        assert!(is_about(turn.p50_ms, 5.0) && is_about(turn.p99_ms, 9.9), "{turn:?}");
+        assert_eq!((turn.goodput, turn.rss_growth_mb), (0.1, 2.0));
+        assert!(is_about(Some(turn.lateness_max_ms), 1.0), "{turn:?}");
+    }
+
+    #[test]
+    fn an_answer_after_the_deadline_is_not_good_and_who_calls_in_the_warm_up_is_not_counted() {
+        let script = script();
+        let mut tally = Tally::new(&script, 50 * MS);
+        for due in [0, 20 * MS, 20 * MS] {
+            tally.begins(due, due);
+        }
+        tally.ends(0, Ok(()), MS);
+        tally.ends(20 * MS, Ok(()), 71 * MS);
+        tally.ends(20 * MS, Err(Unanswered::Refused), 20 * MS);
+        let turn = tally.into_turn(&served(1), 0).expect("the counts agree");
+        assert_eq!(turn.calls, Calls { offered: 2, late: 1, refused: 1, ..Calls::default() });
+        assert_eq!((turn.p50_ms, turn.p99_ms), (None, None));
+    }
+
+    #[test]
+    fn calls_that_were_made_a_tenth_of_the_deadline_too_late_show_nothing() {
+        let script = script();
+        let lateness = |by_ns| {
+            let mut tally = Tally::new(&script, 50 * MS);
+            tally.begins(0, by_ns);
+            let turn = tally.into_turn(&served(0), 0).expect("the counts agree");
+            turn.is_on_time(Duration::from_millis(50))
+        };
+        assert_eq!(lateness(4 * MS), Ok(()));
+        assert!(matches!(lateness(6 * MS), Err(Wrong::Behind { limit_ms: 5.0, .. })));
+    }
+
+    #[test]
+    fn a_call_without_an_end_and_an_answer_that_nobody_gave_are_wrong() {
+        let script = script();
+        let mut tally = Tally::new(&script, 50 * MS);
+        tally.begins(20 * MS, 20 * MS);
+        let wrong = tally.into_turn(&served(1), 0).expect_err("one has not ended");
+        assert_eq!(wrong, Wrong::Ends { offered: 1, ended: 0 });
+
+        let mut tally = Tally::new(&script, 50 * MS);
+        tally.begins(20 * MS, 20 * MS);
+        tally.ends(20 * MS, Ok(()), 21 * MS);
+        let wrong = tally.into_turn(&served(0), 0).expect_err("nobody has served");
+        assert_eq!(wrong, Wrong::Answers { answered: 1, served: 0 });
+    }
+}
