@@ -9,17 +9,18 @@ use clap::Parser;
 use crashworthy_benches::overload::law::Law;
 use crashworthy_benches::overload::report::{Figures, HEAD};
 use crashworthy_benches::overload::scene::{Scenario, Scene};
-use crashworthy_benches::overload::turn;
+use crashworthy_benches::overload::{Wrong, turn};
 use crashworthy_benches::versus::roster::{self, Contestant};
 
 /// Asks one actor for more than it can do: ours and the peers in turns, in real time.
 ///
 /// The actor burns 100 us of CPU a request on average, so its capacity is 10,000 a second. Callers arrive as a Poisson process whatever
-/// happens, and have gone when their deadline has passed. A turn whose callers fell behind their schedule shows nothing: it is named at the
-/// end, and the exit status is 1.
+/// happens, and have gone when their deadline has passed. A turn whose callers fell behind their schedule shows nothing: it has a row in
+/// the table but no JSON line, it is named at the end, and the exit status is 1.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   overload                                           steady load, everybody, about a minute for each
+  overload --scenario burst                          10x for five deadlines, then 0.7x: how long until callers are served again
   overload --load 1,2,20 --peer crashworthy xtra     three loads, two contestants
   overload --law bimodal --deadline-ms 100 --json    JSON lines; the table goes to stderr")]
 struct Options {
@@ -107,15 +108,18 @@ fn in_turns(options: &Options) -> ExitCode {
             progress(&scene, peer.name);
             let turn = turn::measure(&scene, peer.name);
             clear_progress();
+            let failure = |wrong: Wrong| format!("{} at {}x: {wrong}", peer.name, scene.load);
             match turn {
                 Ok(turn) => {
                     let figures = Figures::new(&scene, peer.name, &turn);
                     show(options, &figures.row());
-                    if options.json {
-                        println!("{}", figures.json_line());
+                    match turn.is_on_time(scene.deadline) {
+                        Ok(()) if options.json => println!("{}", figures.json_line()),
+                        Ok(()) => {}
+                        Err(wrong) => failures.push(failure(wrong)),
                     }
                 }
-                Err(wrong) => failures.push(format!("{} at {}x: {wrong}", peer.name, scene.load)),
+                Err(wrong) => failures.push(failure(wrong)),
             }
         }
     }

@@ -16,7 +16,7 @@ use super::scene::{Scene, Script};
 use super::server::{Clock, Request, Server};
 use super::tally::{End, Tally};
 use crate::crowd::resident;
-use crate::peer::Peer;
+use crate::peer::{Peer, Unanswered};
 
 /// As long as the thread naps at the most while it waits for answers.
 const NAP: Duration = Duration::from_micros(50);
@@ -44,11 +44,16 @@ pub(super) fn call<P: Peer>(
             let now_ns = clock.now_ns();
             let Some(due_ns) = arrivals.next_if(|due_ns| *due_ns <= now_ns) else { break };
             tally.begins(due_ns, now_ns);
-            let request = Request { deadline_ns: due_ns + scene.deadline_ns(), counted: script.counts(due_ns) };
-            open.push(async move { (due_ns, ask::<P>(to, request, clock).await) });
+            open.push(attempt::<P>(to, Call::due(due_ns, scene.deadline_ns()), script, clock));
         }
-        while let Poll::Ready(Some((due_ns, end))) = open.poll_next_unpin(&mut cx) {
-            tally.ends(due_ns, end, clock.now_ns());
+        while let Poll::Ready(Some((call, end))) = open.poll_next_unpin(&mut cx) {
+            let now_ns = clock.now_ns();
+            let end = call.end(end, now_ns);
+            if end != End::Good && call.attempts < script.attempts {
+                open.push(attempt::<P>(to, call.again(now_ns, scene.deadline_ns()), script, clock));
+            } else {
+                tally.ends(call.due_ns, end, now_ns);
+            }
         }
         let now_ns = clock.now_ns();
         memory.look(now_ns);
@@ -65,10 +70,43 @@ pub(super) fn call<P: Peer>(
     }
 }
 
-/// One call, made when it is polled first.
-async fn ask<P: Peer>(to: &P::Addr<Server>, request: Request, clock: Clock) -> End {
-    let left_ns = request.deadline_ns.saturating_sub(clock.now_ns());
-    P::ask_within::<Server>(to, request, Duration::from_nanos(left_ns)).await
+/// A call, and how often it was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Call {
+    due_ns: u64,
+    /// That of this attempt.
+    deadline_ns: u64,
+    attempts: u32,
+}
+
+impl Call {
+    fn due(due_ns: u64, within_ns: u64) -> Self {
+        Call { due_ns, deadline_ns: due_ns + within_ns, attempts: 1 }
+    }
+
+    fn again(self, now_ns: u64, within_ns: u64) -> Self {
+        Call { deadline_ns: now_ns + within_ns, attempts: self.attempts + 1, ..self }
+    }
+
+    fn end(&self, answer: Result<(), Unanswered>, now_ns: u64) -> End {
+        match answer {
+            Ok(()) if now_ns <= self.deadline_ns => End::Good,
+            Ok(()) => End::Late,
+            Err(why) => End::Without(why),
+        }
+    }
+}
+
+/// One attempt, made when it is polled first.
+async fn attempt<P: Peer>(
+    to: &P::Addr<Server>,
+    call: Call,
+    script: &Script,
+    clock: Clock,
+) -> (Call, Result<(), Unanswered>) {
+    let request = Request { deadline_ns: call.deadline_ns, counted: script.counts(call.due_ns) };
+    let left_ns = call.deadline_ns.saturating_sub(clock.now_ns());
+    (call, P::ask_within::<Server>(to, request, Duration::from_nanos(left_ns)).await)
 }
 
 /// How much the process holds, looked at now and then.
@@ -93,5 +131,20 @@ impl Memory {
 
     fn growth(&self) -> u64 {
         self.most - self.before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_attempt_has_a_deadline_of_its_own() {
+        let call = Call::due(100, 50);
+        assert_eq!([150, 151].map(|now_ns| call.end(Ok(()), now_ns)), [End::Good, End::Late]);
+        let again = call.again(160, 50);
+        assert_eq!(again, Call { due_ns: 100, deadline_ns: 210, attempts: 2 });
+        assert_eq!(again.end(Ok(()), 210), End::Good);
+        assert_eq!(again.end(Err(Unanswered::Refused), 160), End::Without(Unanswered::Refused));
     }
 }

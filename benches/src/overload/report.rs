@@ -24,6 +24,8 @@ pub struct Figures {
     rss_growth_mb: f64,
     recovered_ms: Option<f64>,
     #[serde(skip)]
+    stalled: f64,
+    #[serde(skip)]
     lateness_ms: [f64; 2],
 }
 
@@ -45,7 +47,8 @@ impl Figures {
             timed_out: of_calls(calls.timed_out + calls.late),
             wasted: share(*in_vain, *served),
             rss_growth_mb: turn.rss_growth_mb,
-            recovered_ms: None,
+            recovered_ms: turn.recovered_ms,
+            stalled: turn.stalled,
             lateness_ms: [turn.lateness_p99_ms, turn.lateness_max_ms],
         }
     }
@@ -57,21 +60,21 @@ impl Figures {
 
     /// As a row of the table.
     pub fn row(&self) -> String {
-        let Figures { scenario, law, load, peer, goodput, refused, timed_out, rss_growth_mb, .. } = self;
+        let Figures { scenario, law, load, peer, goodput, refused, timed_out, rss_growth_mb, stalled, .. } = self;
         let [p50, p99] = [self.p50_ms, self.p99_ms].map(|ms| number(ms, 2));
         let (wasted, recovered) = (number(self.wasted, 4), number(self.recovered_ms, 0));
         let [late, latest] = self.lateness_ms;
         format!(
             "{scenario:<9} {law:<8} {load:>5} {peer:<12} {goodput:>8.3} {p50:>7} {p99:>7} {refused:>8.3} {timed_out:>9.3} \
-             {wasted:>7} {rss_growth_mb:>7.1} {recovered:>9} {late:>7.2} {latest:>6.1}\n"
+             {wasted:>7} {rss_growth_mb:>7.1} {recovered:>9} {stalled:>8.3} {late:>7.2} {latest:>6.1}\n"
         )
     }
 }
 
 /// The columns of the table.
 pub const HEAD: &str = "\
-scenario  law       load peer          goodput  p50 ms  p99 ms  refused timed out  wasted  rss MB recovered    generator
-                                      of capac.                 of calls of calls of served               ms late p99    max\n";
+scenario  law       load peer          goodput  p50 ms  p99 ms  refused timed out  wasted  rss MB recovered  stalled    generator
+                                      of capac.                 of calls of calls of served               ms of time late p99    max\n";
 
 fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
@@ -107,6 +110,8 @@ mod tests {
             p50_ms: None,
             p99_ms: Some(9.5),
             rss_growth_mb: 1.5,
+            recovered_ms: None,
+            stalled: 0.0,
             lateness_p99_ms: 0.1,
             lateness_max_ms: 1.0,
         }

@@ -1,5 +1,6 @@
 //! What is to be measured in one turn, and the script that follows from it: who calls when, and what happens meanwhile.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -11,6 +12,14 @@ use super::law::{CAPACITY_PER_S, Law};
 pub enum Scenario {
     /// The same load all the time.
     Steady,
+    /// The load for five deadlines, then 0.7x.
+    Burst,
+    /// Five deadlines of 0.5x, five of the load, and so on.
+    Square,
+    /// The same load all the time; for five deadlines each request takes five times as long.
+    Slowdown,
+    /// The same, and whoever fails tries again at once, twice.
+    Retries,
 }
 
 impl Scenario {
@@ -18,6 +27,10 @@ impl Scenario {
     pub fn name(self) -> &'static str {
         match self {
             Scenario::Steady => "steady",
+            Scenario::Burst => "burst",
+            Scenario::Square => "square",
+            Scenario::Slowdown => "slowdown",
+            Scenario::Retries => "retries",
         }
     }
 
@@ -25,6 +38,9 @@ impl Scenario {
     pub fn loads(self) -> &'static [f64] {
         match self {
             Scenario::Steady => &[0.5, 1.0, 1.5, 2.0, 5.0, 10.0, 20.0],
+            Scenario::Burst => &[10.0],
+            Scenario::Square => &[3.0],
+            Scenario::Slowdown | Scenario::Retries => &[0.8],
         }
     }
 }
@@ -68,12 +84,33 @@ impl Scene {
     /// What is to happen, and when.
     pub(super) fn script(&self) -> Script {
         let lasts = self.lasts.as_nanos() as u64;
-        let warm_up = lasts.min(WARM_UP * self.deadline_ns());
-        let end = warm_up + lasts;
+        let begins = lasts.min(WARM_UP * self.deadline_ns());
+        let spell = SPELL * self.deadline_ns();
+        let Scene { load, .. } = *self;
+        let script = Script { phases: Vec::new(), counted_from_ns: begins, trouble: None, slow: false, attempts: 1 };
+        let phase = |until_ns, load| Phase { until_ns, load };
+        // Trouble is counted, and so is as much time behind it as in a scenario without.
+        let (over, end) = (begins + spell, begins + spell + lasts);
         match self.scenario {
-            Scenario::Steady => {
-                Script { phases: vec![Phase { until_ns: end, load: self.load }], counted_from_ns: warm_up }
+            Scenario::Steady => Script { phases: vec![phase(begins + lasts, load)], ..script },
+            Scenario::Burst => Script {
+                phases: vec![phase(begins, AFTERWARDS), phase(over, load), phase(end, AFTERWARDS)],
+                trouble: Some(begins..over),
+                ..script
+            },
+            Scenario::Square => {
+                let ends = (1..).map(|n| begins + n * spell).take_while(|until_ns| *until_ns < begins + lasts);
+                let loads = [VALLEY, load].into_iter().cycle();
+                let phases = ends.chain([begins + lasts]).zip(loads).map(|(until_ns, load)| phase(until_ns, load));
+                Script { phases: [phase(begins, VALLEY)].into_iter().chain(phases).collect(), ..script }
             }
+            Scenario::Slowdown | Scenario::Retries => Script {
+                phases: vec![phase(end, load)],
+                trouble: Some(begins..over),
+                slow: true,
+                attempts: if self.scenario == Scenario::Retries { ATTEMPTS } else { 1 },
+                ..script
+            },
         }
     }
 }
@@ -81,6 +118,17 @@ impl Scene {
 /// So many deadlines pass before callers are counted, or as long as they are counted if that is less: mailboxes that fill are
 /// full by then, and nobody is new.
 const WARM_UP: u64 = 10;
+
+/// Deadlines that trouble lasts, and each half of a square wave.
+const SPELL: u64 = 5;
+/// The load before and after a burst.
+const AFTERWARDS: f64 = 0.7;
+/// The load between the waves.
+const VALLEY: f64 = 0.5;
+/// How often somebody tries who tries again.
+const ATTEMPTS: u32 = 3;
+/// How many times as long a request takes in a slow spell.
+const SLOWER: u64 = 5;
 
 /// A time of one load.
 #[derive(Clone, Copy, Debug)]
@@ -96,9 +144,21 @@ pub(super) struct Script {
     pub(super) phases: Vec<Phase>,
     /// Callers before this time are not counted.
     pub(super) counted_from_ns: u64,
+    /// What there is to recover from.
+    pub(super) trouble: Option<Range<u64>>,
+    /// Whether that is a slow spell.
+    pub(super) slow: bool,
+    /// How often a caller tries, at once when it has failed.
+    pub(super) attempts: u32,
 }
 
 impl Script {
+    /// How many times as long as usual a request takes that is begun at this time.
+    pub(super) fn slower(&self, now_ns: u64) -> u64 {
+        let is_slow = self.slow && self.trouble.as_ref().is_some_and(|trouble| trouble.contains(&now_ns));
+        if is_slow { SLOWER } else { 1 }
+    }
+
     pub(super) fn end_ns(&self) -> u64 {
         self.phases.last().map_or(0, |phase| phase.until_ns)
     }
@@ -108,8 +168,55 @@ impl Script {
         due_ns >= self.counted_from_ns
     }
 
-    /// Requests that the actor can serve while callers are counted.
+    /// Requests that the actor can serve at its usual pace while callers are counted.
     pub(super) fn capacity(&self) -> f64 {
         (self.end_ns() - self.counted_from_ns) as f64 / 1e9 * CAPACITY_PER_S
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn script(scenario: Scenario, load: f64) -> Script {
+        let (deadline, lasts) = (Duration::from_millis(50), Duration::from_secs(1));
+        Scene { scenario, law: Law::Exp, load, deadline, lasts, seed: 1 }.script()
+    }
+
+    fn phases(script: &Script) -> Vec<(u64, f64)> {
+        script.phases.iter().map(|phase| (phase.until_ns / MS, phase.load)).collect()
+    }
+
+    #[test]
+    fn a_steady_load_is_counted_after_ten_deadlines() {
+        let script = script(Scenario::Steady, 2.0);
+        assert_eq!(phases(&script), [(1_500, 2.0)]);
+        assert_eq!((script.counted_from_ns, script.capacity()), (500 * MS, 10_000.0));
+        assert!(!script.counts(499 * MS) && script.counts(500 * MS));
+    }
+
+    #[test]
+    fn a_burst_lasts_five_deadlines_and_a_second_is_counted_after_it() {
+        let script = script(Scenario::Burst, 10.0);
+        assert_eq!(phases(&script), [(500, 0.7), (750, 10.0), (1_750, 0.7)]);
+        assert_eq!(script.trouble, Some(500 * MS..750 * MS));
+        assert_eq!(script.slower(600 * MS), 1);
+    }
+
+    #[test]
+    fn a_square_wave_ends_with_the_time_that_is_counted() {
+        let script = script(Scenario::Square, 3.0);
+        assert_eq!(phases(&script), [(500, 0.5), (750, 0.5), (1_000, 3.0), (1_250, 0.5), (1_500, 3.0)]);
+        assert_eq!(script.trouble, None);
+    }
+
+    #[test]
+    fn a_slow_spell_is_over_after_five_deadlines_and_only_some_try_again() {
+        let script = script(Scenario::Slowdown, 0.8);
+        assert_eq!([499, 500, 749, 750].map(|ms| script.slower(ms * MS)), [1, 5, 5, 1]);
+        assert_eq!((phases(&script), script.attempts), (vec![(1_750, 0.8)], 1));
+        assert_eq!(self::script(Scenario::Retries, 0.8).attempts, 3);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::law::Deck;
+use super::scene::Script;
 use crate::peer::{Behaviour, Next};
 
 /// Nanoseconds since the beginning of a turn, the same for callers and actor.
@@ -36,17 +37,23 @@ pub(super) struct Request {
 pub(super) struct Served {
     all: AtomicU64,
     in_vain: AtomicU64,
+    stalled_ns: AtomicU64,
 }
 
 impl Served {
     #[cfg(test)]
     pub(super) fn having(all: u64, in_vain: u64) -> Self {
-        Served { all: AtomicU64::new(all), in_vain: AtomicU64::new(in_vain) }
+        Served { all: AtomicU64::new(all), in_vain: AtomicU64::new(in_vain), ..Served::default() }
     }
 
     /// Requests that were served.
     pub(super) fn all(&self) -> u64 {
         self.all.load(Relaxed)
+    }
+
+    /// How long requests took beyond their time: the core was given to somebody else.
+    pub(super) fn stalled_ns(&self) -> u64 {
+        self.stalled_ns.load(Relaxed)
     }
 
     /// Of these, such whose caller had gone when the answer was there.
@@ -59,6 +66,7 @@ impl Served {
 pub(super) struct Server {
     pub(super) clock: Clock,
     pub(super) deck: Deck,
+    pub(super) script: Script,
     pub(super) served: Arc<Served>,
 }
 
@@ -72,7 +80,8 @@ impl Behaviour for Server {
     }
 
     fn on_ask(&mut self, request: Request) {
-        let until_ns = self.clock.now_ns() + self.deck.deal();
+        let begun_ns = self.clock.now_ns();
+        let until_ns = begun_ns + self.script.slower(begun_ns) * self.deck.deal();
         let done_ns = loop {
             let now_ns = self.clock.now_ns();
             if now_ns >= until_ns {
@@ -82,6 +91,7 @@ impl Behaviour for Server {
         };
         if request.counted {
             self.served.all.fetch_add(1, Relaxed);
+            self.served.stalled_ns.fetch_add(done_ns - until_ns, Relaxed);
             self.served.in_vain.fetch_add(u64::from(done_ns > request.deadline_ns), Relaxed);
         }
     }

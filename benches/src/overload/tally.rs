@@ -6,18 +6,27 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::Wrong;
+use super::recovery::Recovery;
 use super::scene::Script;
 use super::server::Served;
 use crate::peer::Unanswered;
 
 /// How a call ended.
-pub(super) type End = Result<(), Unanswered>;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// With an answer by its deadline.
+    Good,
+    /// With an answer after it.
+    Late,
+    /// Without one.
+    Without(Unanswered),
+}
 
 /// What is counted while a turn goes on, by the thread that calls.
 pub(super) struct Tally<'a> {
     script: &'a Script,
-    deadline_ns: u64,
     calls: Calls,
+    recovery: Recovery,
     /// Of the calls that were answered in time, from when they were to be made, in microseconds.
     latency_us: Histogram<u64>,
     /// How much later than it should have been each call was made, in microseconds.
@@ -70,6 +79,10 @@ pub struct Turn {
     pub p99_ms: Option<f64>,
     /// How far the resident set grew, at the most.
     pub rss_growth_mb: f64,
+    /// How long after the trouble callers were served again; nothing if they were not, or there was none.
+    pub recovered_ms: Option<f64>,
+    /// Share of the time that the machine took from the actor while it served.
+    pub stalled: f64,
     /// The ninety-ninth percentile of what calls were made too late.
     pub lateness_p99_ms: f64,
     /// The latest call.
@@ -90,7 +103,13 @@ impl Turn {
 impl<'a> Tally<'a> {
     pub(super) fn new(script: &'a Script, deadline_ns: u64) -> Self {
         let histogram = || Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are in range");
-        Tally { script, deadline_ns, calls: Calls::default(), latency_us: histogram(), lateness_us: histogram() }
+        Tally {
+            script,
+            calls: Calls::default(),
+            recovery: Recovery::new(script, deadline_ns),
+            latency_us: histogram(),
+            lateness_us: histogram(),
+        }
     }
 
     /// A call is made at `now`.
@@ -104,16 +123,16 @@ impl<'a> Tally<'a> {
         if !self.script.counts(due_ns) {
             return;
         }
-        let took_ns = now_ns.saturating_sub(due_ns);
+        self.recovery.note(due_ns, end == End::Good);
         let count = match end {
-            Ok(()) if took_ns <= self.deadline_ns => {
-                self.latency_us.saturating_record(took_ns / 1_000);
+            End::Good => {
+                self.latency_us.saturating_record(now_ns.saturating_sub(due_ns) / 1_000);
                 &mut self.calls.good
             }
-            Ok(()) => &mut self.calls.late,
-            Err(Unanswered::Refused) => &mut self.calls.refused,
-            Err(Unanswered::TimedOut) => &mut self.calls.timed_out,
-            Err(Unanswered::Lost) => &mut self.calls.lost,
+            End::Late => &mut self.calls.late,
+            End::Without(Unanswered::Refused) => &mut self.calls.refused,
+            End::Without(Unanswered::TimedOut) => &mut self.calls.timed_out,
+            End::Without(Unanswered::Lost) => &mut self.calls.lost,
         };
         *count += 1;
     }
@@ -131,6 +150,8 @@ impl<'a> Tally<'a> {
             p50_ms: of_answers(0.5),
             p99_ms: of_answers(0.99),
             rss_growth_mb: rss_growth as f64 / 1e6,
+            recovered_ms: self.recovery.after_ms(),
+            stalled: served.stalled_ns() as f64 / (self.script.end_ns() - self.script.counted_from_ns) as f64,
             lateness_p99_ms: percentile(&self.lateness_us, 0.99),
             lateness_max_ms: self.lateness_us.max() as f64 / 1e3,
         })
@@ -149,7 +170,13 @@ mod tests {
 
     /// A tenth of a second of the capacity, counted after the first 10 ms.
     fn script() -> Script {
-        Script { phases: vec![Phase { until_ns: 110 * MS, load: 1.0 }], counted_from_ns: 10 * MS }
+        Script {
+            phases: vec![Phase { until_ns: 110 * MS, load: 1.0 }],
+            counted_from_ns: 10 * MS,
+            trouble: None,
+            slow: false,
+            attempts: 1,
+        }
     }
 
     fn served(all: u64) -> Served {
@@ -163,7 +190,7 @@ mod tests {
         for n in 1..=100 {
             let due = 10 * MS + n;
             tally.begins(due, due + MS);
-            tally.ends(due, Ok(()), due + n * MS / 10);
+            tally.ends(due, End::Good, due + n * MS / 10);
         }
         let turn = tally.into_turn(&served(100), 2_000_000).expect("the counts agree");
         let is_about = |ms: Option<f64>, expected: f64| ms.is_some_and(|ms| (ms - expected).abs() < 0.01);
@@ -173,15 +200,15 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_after_the_deadline_is_not_good_and_who_calls_in_the_warm_up_is_not_counted() {
+    fn a_late_answer_is_not_good_and_who_calls_in_the_warm_up_is_not_counted() {
         let script = script();
         let mut tally = Tally::new(&script, 50 * MS);
         for due in [0, 20 * MS, 20 * MS] {
             tally.begins(due, due);
         }
-        tally.ends(0, Ok(()), MS);
-        tally.ends(20 * MS, Ok(()), 71 * MS);
-        tally.ends(20 * MS, Err(Unanswered::Refused), 20 * MS);
+        tally.ends(0, End::Good, MS);
+        tally.ends(20 * MS, End::Late, 71 * MS);
+        tally.ends(20 * MS, End::Without(Unanswered::Refused), 20 * MS);
         let turn = tally.into_turn(&served(1), 0).expect("the counts agree");
         assert_eq!(turn.calls, Calls { offered: 2, late: 1, refused: 1, ..Calls::default() });
         assert_eq!((turn.p50_ms, turn.p99_ms), (None, None));
@@ -210,7 +237,7 @@ mod tests {
 
         let mut tally = Tally::new(&script, 50 * MS);
         tally.begins(20 * MS, 20 * MS);
-        tally.ends(20 * MS, Ok(()), 21 * MS);
+        tally.ends(20 * MS, End::Good, 21 * MS);
         let wrong = tally.into_turn(&served(0), 0).expect_err("nobody has served");
         assert_eq!(wrong, Wrong::Answers { answered: 1, served: 0 });
     }
