@@ -150,3 +150,45 @@ fn clear_progress() {
         eprint!("\r\x1b[K");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Options, String> {
+        Options::try_parse_from([&["overload"], args].concat()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_process_of_a_turn_is_told_its_whole_scene() {
+        let options = ["--scenario=burst", "--law=pareto", "--load=2.5", "--deadline-ms=7", "--seconds=3", "--seed=9"];
+        let scene = parse(&options).map(|options| options.scenes().collect::<Vec<_>>()).expect("they are right");
+        assert_eq!(scene.iter().flat_map(Scene::as_args).collect::<Vec<_>>(), options);
+    }
+
+    #[test]
+    fn each_scenario_has_loads_of_its_own_and_others_are_a_list() {
+        let loads = |args: &[&str]| -> Vec<f64> {
+            parse(args).expect("they are right").scenes().map(|scene| scene.load).collect()
+        };
+        assert_eq!(loads(&[]), [0.5, 1.0, 1.5, 2.0, 5.0, 10.0, 20.0]);
+        assert_eq!(loads(&["--scenario", "slowdown"]), [0.8]);
+        assert_eq!(loads(&["--load", "0.5,2", "--load", "7"]), [0.5, 2.0, 7.0]);
+    }
+
+    #[test]
+    fn a_bad_argument_is_named_with_what_would_be_right() {
+        for (args, right) in [
+            (["--load", "0"], "a number from 0.01 to 100"),
+            (["--load", "NaN"], "a number from 0.01 to 100"),
+            (["--deadline-ms", "0"], "1..=10000"),
+            (["--seconds", "0"], "1..=600"),
+            (["--law", "normal"], "const, exp, bimodal, pareto"),
+            (["--scenario", "restart"], "steady, burst, square, slowdown, retries"),
+            (["--peer", "nobody"], "one of crashworthy, "),
+        ] {
+            let error = parse(&args).err().unwrap_or_default();
+            assert!(error.contains(args[0]) && error.contains(right), "{args:?}: {error}");
+        }
+    }
+}

@@ -46,7 +46,7 @@ impl Scenario {
 }
 
 /// One turn of one peer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scene {
     /// What happens.
     pub scenario: Scenario,
@@ -64,7 +64,7 @@ pub struct Scene {
 
 impl Scene {
     /// Itself, as options of the program `overload`.
-    pub(super) fn as_args(&self) -> Vec<String> {
+    pub fn as_args(&self) -> Vec<String> {
         let Scene { scenario, law, load, deadline, lasts, seed } = self;
         vec![
             format!("--scenario={}", scenario.name()),
