@@ -95,6 +95,37 @@ async fn parts_are_told_of_the_system_in_order_before_its_tree_starts() {
     assert!(told.iter().all(|(_, system)| system.is_stopped()));
 }
 
+/// Tells of the end of its system.
+struct Last {
+    name: &'static str,
+    told: Sender<&'static str>,
+}
+
+impl Part for Last {
+    fn attach(&mut self, _: &System) -> Result<(), StartError> {
+        Ok(())
+    }
+
+    fn detach(&mut self) {
+        self.told.send(self.name).expect("the test listens");
+        assert!(self.name != "metrics", "a part that is broken");
+    }
+}
+
+#[crashworthy::test]
+async fn parts_are_told_of_the_end_before_anybody_else_the_last_first_even_if_one_panics() {
+    let (told, listens) = channel();
+    let last = |name| Last { name, told: told.clone() };
+    let till = Slot::<Cashier>::named("till");
+    let parts = System::builder().with(last("console")).with(last("metrics")).with(last("log"));
+    let system = parts.start(shop(&till, 0)).await.expect("it starts");
+    assert_eq!(listens.try_recv().ok(), None, "it has not ended");
+    system.stop().await;
+    assert_eq!(listens.try_iter().collect::<Vec<_>>(), ["log", "metrics", "console"]);
+    system.stop().await;
+    assert_eq!(listens.try_iter().count(), 0, "once");
+}
+
 #[crashworthy::test]
 async fn a_part_that_refuses_ends_the_start_and_the_system_that_others_were_told_of() {
     let (attached, told) = channel();

@@ -23,6 +23,10 @@ pub trait Part: Send + 'static {
     /// # Errors
     /// Ends the start.
     fn attach(&mut self, system: &System) -> Result<(), StartError>;
+
+    /// The system has ended, and nobody has been told yet. Called once on a part that was attached, on the thread that ends
+    /// the system: it must not wait. A part of a system that everybody has forgotten is only dropped.
+    fn detach(&mut self) {}
 }
 
 /// Settings of a system that is to be started. Defaults: asks end after 5 s, a stop drains for at most 5 s, as many
@@ -153,12 +157,13 @@ impl Builder {
         shutdown::watch_runtime(&shared);
         report::start(&shared);
         let system = System { shared };
-        for part in &mut self.parts {
+        for mut part in self.parts {
             if let Err(error) = part.attach(&system) {
                 // Those before it have been told of a system that will never be.
                 shutdown::end_now(&system.shared, None);
                 return Err(error);
             }
+            system.shared.stop.parts.lock().push(part);
         }
         Ok(system)
     }

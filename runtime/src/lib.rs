@@ -57,6 +57,7 @@ mod ties;
 pub mod time;
 mod timers;
 mod turn;
+mod weak;
 
 // The public interface is:
 pub use actor::Actor;
@@ -87,3 +88,4 @@ pub use start::{Starting, Under};
 pub use system::{Abandoned, Root, System};
 pub use timers::TimerRef;
 pub use turn::{CallScope, Scoped};
+pub use weak::WeakSystem;

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
+use crate::builder::Part;
 use crate::burial;
 use crate::cell::flag;
+use crate::crash::{contain, discard};
 use crate::exit::{Callback, ExitReason};
 use crate::pid::Pid;
 use crate::report;
@@ -167,6 +169,8 @@ impl std::error::Error for SystemFailed {}
 
 /// How far a system's stop has come.
 pub(crate) struct Stop {
+    /// Parts that were attached, and have not been told of the end.
+    pub(crate) parts: Mutex<Vec<Box<dyn Part>>>,
     pub(crate) ended: watch::Sender<Option<Ended>>,
     /// The actor at the top of the tree.
     top: Mutex<Option<Pid>>,
@@ -183,6 +187,7 @@ pub(crate) struct Stop {
 impl Default for Stop {
     fn default() -> Self {
         Self {
+            parts: Mutex::default(),
             ended: watch::Sender::new(None),
             top: Mutex::default(),
             down: Mutex::default(),
@@ -286,6 +291,7 @@ pub(crate) fn end_now(shared: &Arc<Shared>, reason: Option<ExitReason>) {
 
 /// Tells of the end.
 fn tell(shared: &Shared, reason: Option<ExitReason>) {
+    detach(std::mem::take(&mut *shared.stop.parts.lock()));
     report::tell_all_withheld(shared);
     let began = shared.stop.began_ns.load(Ordering::Acquire);
     let asked = shared.stop.begun.load(Ordering::Acquire);
@@ -302,6 +308,16 @@ fn tell(shared: &Shared, reason: Option<ExitReason>) {
         }
         first
     });
+}
+
+/// Tells the parts, the last first.
+fn detach(parts: Vec<Box<dyn Part>>) {
+    for mut part in parts.into_iter().rev() {
+        if let Err(panic) = contain(|| part.detach()) {
+            tracing::error!(location = panic.location, "a part panicked when the system ended: {}", panic.message);
+        }
+        discard(part);
+    }
 }
 
 /// Ends the system when its top ends: `down` tells of the end of the incarnation that was started as the top last.
