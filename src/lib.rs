@@ -40,10 +40,16 @@
 //!
 //! New here? Two guides: [Designing a supervision tree](guide::supervision_trees), and
 //! [Coming from Erlang/OTP or Elixir](guide::from_erlang).
+//!
+//! One feature, on by default: `console`, which lets the command `crashworthy` look into a running system (`Console`).
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
 
+#[cfg(feature = "console")]
+pub use crashworthy_console as console;
+#[cfg(feature = "console")]
+pub use crashworthy_console::{Console, ConsoleExt};
 pub use crashworthy_macros::{Message, main, test};
 pub use crashworthy_runtime::*;
 pub use crashworthy_supervisor as supervisor;
@@ -76,6 +82,8 @@ pub mod prelude {
         Backoff, Child, Dynamic, IntoChild, Partition, Restart, Shutdown, SlotExt, Supervisor, SystemExt, Task,
         TaskContext, TaskError, TaskHandle, Tasks,
     };
+    #[cfg(feature = "console")]
+    pub use crate::{Console, ConsoleExt};
 }
 
 /// What the macros expand to.

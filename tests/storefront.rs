@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crashworthy::console;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use serde_json::{Value, json};
 
@@ -74,6 +75,27 @@ impl Crowd {
             }
         }
     }
+}
+
+#[test]
+fn its_console_shows_what_everybody_does_and_goes_with_the_shop() {
+    let dir = Dir::new("console");
+    let shop = Shop::open(&dir);
+    let places = console::list(&dir.sockets());
+    assert_eq!(places.len(), 1, "{places:?}");
+    let mut client =
+        console::Client::connect(&places[0].socket, std::time::Duration::from_secs(60)).expect("it listens");
+    let tree: console::protocol::TreeView = client.ask("tree", &json!({})).expect("it answers");
+    assert!(ACTORS.iter().all(|actor| tree.nodes.iter().any(|node| node.row.path.ends_with(actor))), "{tree:?}");
+
+    shop.strike("orders", json!({ "fault": "panic" }));
+    until("the crash is told", || (shop.restarts("orders") > 0).then_some(()));
+    let crashes: console::protocol::Crashes = client.ask("crashes", &json!({})).expect("it answers");
+    assert!(crashes.reports[0].path.ends_with("/orders"), "{crashes:?}");
+
+    let said = shop.stop_while(|| ());
+    assert!(said.contains(&format!("--socket '{}'", places[0].socket.display())), "{said}");
+    assert_eq!(console::list(&dir.sockets()), [], "nothing is left behind");
 }
 
 #[test]

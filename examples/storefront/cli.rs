@@ -23,6 +23,9 @@ pub(crate) struct Cli {
     /// Logs as JSON, a line an event. What is logged is chosen by RUST_LOG, for example `RUST_LOG=debug`.
     #[arg(long)]
     pub(crate) json_logs: bool,
+    /// Without a console: the command `crashworthy` cannot look into it.
+    #[arg(long)]
+    pub(crate) no_console: bool,
 }
 
 impl Cli {

@@ -63,8 +63,12 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let shop = Shop::new(ledger)?;
     let tree = shop.tree(products, http_server(listener.clone(), shop.clone()));
     println!("{}", tree.tree());
-    let system = System::start(tree).await?;
-    println!("{}", welcome(cli, &listener)?);
+    let mut builder = System::builder().name("storefront");
+    if !cli.no_console {
+        builder = builder.with(Console::default());
+    }
+    let system = builder.start(tree).await?;
+    println!("{}", welcome(cli, &listener, &system)?);
 
     let ended = system.run_until_signal().await;
     println!("{}", ended.report);
@@ -121,9 +125,17 @@ fn log(json: bool) {
     if json { lines.json().init() } else { lines.init() }
 }
 
-fn welcome(cli: &Cli, listener: &TcpListener) -> Result<String, std::io::Error> {
+fn welcome(cli: &Cli, listener: &TcpListener, system: &System) -> Result<String, std::io::Error> {
     let shop = format!("http://{}", listener.local_addr()?);
     let json = "-H 'Content-Type: application/json'";
+    let look_inside = match system.console() {
+        Some(socket) => format!(
+            "\nLook inside, from another terminal (`tree`, `actor orders`, `crashes` and so on; it answers when the shop does not):\n\n  \
+             cargo run --release -p crashworthy-console -- top --watch 1 --socket '{}'\n",
+            socket.display()
+        ),
+        None => String::new(),
+    };
     Ok(format!(
         r#"
 The shop is open on {shop}, its database is in {data}. Try:
@@ -142,7 +154,7 @@ Break it, and order again:
   curl -X DELETE {shop}/admin/actors/orders                                 # kill
   curl {shop}/admin/tree                                                    # restarts and counters; data: /admin/actors
   curl {shop}/health
-
+{look_inside}
 Black Friday, from another terminal:  cargo run --release --example black_friday -- --url {shop}
 Stop with Ctrl-C.
 "#,

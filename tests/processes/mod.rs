@@ -72,6 +72,11 @@ impl Dir {
         self.0.join("storefront.redb")
     }
 
+    /// Where the console of a shop listens.
+    pub(crate) fn sockets(&self) -> PathBuf {
+        self.0.join("run")
+    }
+
     /// What shops that kept their data here have logged.
     pub(crate) fn log(&self) -> PathBuf {
         self.0.join("log")
@@ -145,6 +150,7 @@ impl Shop {
         let mut command = storefront();
         command.arg("--addr").arg(at.to_string()).arg("--data").arg(dir.path());
         command.env("RUST_LOG", "warn").env_remove("RUST_BACKTRACE").stdin(Stdio::null()).stderr(log);
+        command.env("CRASHWORTHY_RUNTIME_DIR", dir.sockets());
         let mut program = Told::spawn(command);
         let line = program.wait_for("The shop is open on http://");
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next());

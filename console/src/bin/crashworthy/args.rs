@@ -1,0 +1,243 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use crashworthy_console::protocol;
+
+const EXAMPLES: &str = "\
+Examples:
+  crashworthy ps                            which systems run on this machine, as this user
+  crashworthy tree                          everybody, parents before their children
+  crashworthy tree shop/front --levels 2    one branch, not too deep
+  crashworthy top --sort in-hand -n 5       who has been busy with one message for longest
+  crashworthy top --busy --watch 1          who is busy, once a second
+  crashworthy actor shop/front/till         one actor: what it does, its mailbox, its links
+  crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
+  crashworthy crashes --json | jq '.reports[].crash.message'
+
+Systems are found by their sockets, below $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNTIME_DIR/crashworthy, or a directory of
+the user among the temporary files. If several run, --system chooses.
+
+Exit codes: 0 done; 1 there is no such system or actor, or it does not answer; 2 the command line is wrong.";
+
+/// Looks into running crashworthy systems: whom they have, what everybody does, what has crashed.
+///
+/// It changes nothing, and a system that is stuck answers all the same.
+#[derive(Debug, Parser)]
+#[command(name = "crashworthy", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(subcommand)]
+    pub(crate) what: What,
+}
+
+/// Which system.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The system that listens there.
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "system")]
+    pub(crate) socket: Option<PathBuf>,
+    /// The system of that name, or of that process.
+    #[arg(long, global = true, value_name = "NAME|PID")]
+    pub(crate) system: Option<String>,
+}
+
+/// How it is shown.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// As JSON, one line each time.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Again and again, with so many seconds between: 0.1 to 3600.
+    #[arg(long, value_name = "SECS")]
+    pub(crate) watch: Option<Every>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    /// Which systems run, as this user.
+    Ps {
+        #[command(flatten)]
+        show: Show,
+    },
+    /// The tree: who is below whom, and how they are.
+    Tree {
+        /// This actor and those below it: a path, a name, or an id.
+        path: Option<String>,
+        /// How many levels at most.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+        levels: Option<u16>,
+        /// How many actors at most; the system has a limit, too.
+        #[arg(short = 'n', long = "limit", value_name = "N")]
+        limit: Option<usize>,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// The actors that have most of something.
+    Top {
+        /// Of what.
+        #[arg(long, value_enum, default_value_t = Sort::Depth)]
+        sort: Sort,
+        /// How many actors at most; the system has a limit, too.
+        #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20)]
+        limit: usize,
+        /// Those with this text in their path or type.
+        #[arg(long = "match", value_name = "TEXT")]
+        text: Option<String>,
+        /// This actor and those below it, by path.
+        #[arg(long, value_name = "PATH")]
+        under: Option<String>,
+        /// Those in this state.
+        #[arg(long, value_enum)]
+        state: Option<State>,
+        /// Those that have something in hand.
+        #[arg(long)]
+        busy: bool,
+        /// Those with at least so many messages queued.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        min_depth: u32,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// One actor: what it does, how its messages ended, whom it is tied to.
+    Actor {
+        /// A path, a name that only one has, or an id.
+        actor: String,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// The newest crashes: reason, message in hand, what the supervisor decided.
+    Crashes {
+        /// Of this actor and those below it, by path.
+        #[arg(long, value_name = "PATH")]
+        under: Option<String>,
+        /// How many at most. [default: 20]
+        #[arg(short = 'n', long = "limit", value_name = "N")]
+        limit: Option<usize>,
+        /// With backtraces, where there are any.
+        #[arg(long)]
+        backtrace: bool,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// The newest reports of supervisors.
+    Reports {
+        /// Of this supervisor and those below it, by path.
+        #[arg(long, value_name = "PATH")]
+        under: Option<String>,
+        /// Children that were started, instead of what went wrong.
+        #[arg(long)]
+        progress: bool,
+        /// How many at most. [default: 20]
+        #[arg(short = 'n', long = "limit", value_name = "N")]
+        limit: Option<usize>,
+        #[command(flatten)]
+        show: Show,
+    },
+}
+
+impl What {
+    pub(crate) fn show(&self) -> &Show {
+        match self {
+            Self::Ps { show }
+            | Self::Tree { show, .. }
+            | Self::Top { show, .. }
+            | Self::Actor { show, .. }
+            | Self::Crashes { show, .. }
+            | Self::Reports { show, .. } => show,
+        }
+    }
+}
+
+/// What the top is sorted by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Sort {
+    /// Messages queued.
+    Depth,
+    /// How long the callback that runs has run.
+    InHand,
+    /// Messages handled.
+    Handled,
+    /// Restarts.
+    Restarts,
+    /// Messages that nobody handled.
+    Lost,
+    /// By path.
+    Path,
+}
+
+impl From<Sort> for protocol::Sort {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Depth => Self::Depth,
+            Sort::InHand => Self::InHand,
+            Sort::Handled => Self::Handled,
+            Sort::Restarts => Self::Restarts,
+            Sort::Lost => Self::Lost,
+            Sort::Path => Self::Path,
+        }
+    }
+}
+
+/// Where an actor is in its life.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum State {
+    NotStarted,
+    Starting,
+    Running,
+    Suspended,
+    Restarting,
+    Stopped,
+    Gone,
+}
+
+impl From<State> for crashworthy_runtime::State {
+    fn from(state: State) -> Self {
+        match state {
+            State::NotStarted => Self::NotStarted,
+            State::Starting => Self::Starting,
+            State::Running => Self::Running,
+            State::Suspended => Self::Suspended,
+            State::Restarting => Self::Restarting,
+            State::Stopped => Self::Stopped,
+            State::Gone => Self::Gone,
+        }
+    }
+}
+
+/// How often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Every(pub(crate) Duration);
+
+impl FromStr for Every {
+    type Err = String;
+
+    fn from_str(seconds: &str) -> Result<Self, String> {
+        let every = seconds.parse().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
+        every.map(|seconds| Self(Duration::from_secs_f64(seconds))).ok_or("0.1 to 3600 seconds".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_interval_is_neither_nothing_nor_for_ever() {
+        assert_eq!("0.5".parse::<Every>().unwrap().0, Duration::from_millis(500));
+        for wrong in ["0", "-1", "NaN", "inf", "1e9", "soon"] {
+            assert!(wrong.parse::<Every>().is_err(), "{wrong}");
+        }
+    }
+}

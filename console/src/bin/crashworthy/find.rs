@@ -1,0 +1,106 @@
+//! Which systems run, and which of them is meant.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use crashworthy_console::protocol::SystemView;
+use crashworthy_console::{Client, ClientError, Place, base, list};
+use serde_json::{Value, json};
+
+use crate::Trouble;
+use crate::args::Which;
+use crate::text::{self, clean, span};
+
+/// How long a system may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A system that listens, and what it says of itself.
+pub(crate) struct Found {
+    place: Place,
+    view: Result<SystemView, ClientError>,
+}
+
+/// The systems that listen. Places that were left behind are not among them.
+pub(crate) fn running() -> Result<Vec<Found>, Trouble> {
+    let places = list(&base()?).into_iter();
+    let look = |place: Place| {
+        let view = Client::connect(&place.socket, PATIENCE).and_then(|mut client| client.ask("system", &()));
+        (!is_absent(&view)).then_some(Found { place, view })
+    };
+    Ok(places.filter_map(look).collect())
+}
+
+/// Nobody listens there, or not any more.
+fn is_absent<T>(answer: &Result<T, ClientError>) -> bool {
+    match answer {
+        Err(ClientError::Io(error)) => matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound),
+        _ => false,
+    }
+}
+
+pub(crate) fn table(systems: &[Found]) -> String {
+    if systems.is_empty() {
+        return "no system runs\n".to_owned();
+    }
+    let rows = systems.iter().map(|found| {
+        let Place { process, system, socket } = &found.place;
+        let (name, up, actors, crashes) = match &found.view {
+            Ok(view) => (&view.name, span(view.at), view.actors.to_string(), view.crashes.to_string()),
+            Err(error) => (system, error.to_string(), String::new(), String::new()),
+        };
+        (None, vec![clean(name), process.to_string(), up, actors, crashes, clean(&socket.display().to_string())])
+    });
+    text::table(&["SYSTEM", ">PROCESS", ">UP", ">ACTORS", ">CRASHES", "SOCKET"], rows)
+}
+
+pub(crate) fn data(systems: &[Found]) -> Value {
+    let system = |found: &Found| {
+        let Place { process, system, socket } = &found.place;
+        let (view, error) = match &found.view {
+            Ok(view) => (Some(view), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let name = view.map_or(system, |view| &view.name);
+        json!({ "system": name, "process": process, "socket": socket, "view": view, "error": error })
+    };
+    systems.iter().map(system).collect()
+}
+
+/// A connection to the system that is meant.
+pub(crate) fn choose(which: &Which) -> Result<Client, Trouble> {
+    if let Some(socket) = &which.socket {
+        return connect(socket);
+    }
+    let meant = |place: &Place| match &which.system {
+        Some(word) => place.system == *word || place.process.to_string() == *word,
+        None => true,
+    };
+    let places = list(&base()?).into_iter().filter(meant);
+    let there = |place: Place| {
+        let client = Client::connect(&place.socket, PATIENCE);
+        (!is_absent(&client)).then_some((place, client))
+    };
+    let mut there: Vec<_> = places.filter_map(there).collect();
+    match (there.len(), &which.system) {
+        (1, _) => {
+            let (place, client) = there.remove(0);
+            client.map_err(|error| trouble(&place.socket, &error))
+        }
+        (0, Some(word)) => Err(Trouble::Told(format!("no system {word:?} runs; `crashworthy ps` lists those that do"))),
+        (0, None) => Err(Trouble::Told("no system runs".to_owned())),
+        _ => {
+            let several = there.iter().map(|(place, _)| format!("  {} --system {}\n", place.system, place.process));
+            let several: String = several.collect();
+            Err(Trouble::Told(format!("several systems run; choose one by its process, or by --socket:\n{several}")))
+        }
+    }
+}
+
+fn connect(socket: &Path) -> Result<Client, Trouble> {
+    Client::connect(socket, PATIENCE).map_err(|error| trouble(socket, &error))
+}
+
+fn trouble(socket: &Path, error: &ClientError) -> Trouble {
+    Trouble::Told(clean(&format!("{}: {error}", socket.display())))
+}

@@ -1,0 +1,121 @@
+//! `crashworthy`: looks into running systems, from a terminal or a script.
+#![forbid(unsafe_code)]
+
+mod args;
+mod find;
+mod show;
+mod text;
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+use std::thread;
+
+use clap::Parser;
+use crashworthy_console::ClientError;
+use crashworthy_console::protocol::{ActorQuery, ActorsQuery, CrashesQuery, Filter, ReportsQuery, TreeQuery};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::args::{Cli, Show, What, Which};
+
+/// Why there is nothing to show: exit code 1. Misuse of the command line is clap's to tell: exit code 2.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// In words for people.
+    Told(String),
+    /// Nobody reads what is written any more.
+    Unread,
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::Unread,
+            _ => Self::Told(error.to_string()),
+        }
+    }
+}
+
+impl From<ClientError> for Trouble {
+    fn from(error: ClientError) -> Self {
+        Self::Told(text::clean(&error.to_string()))
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) | Err(Trouble::Unread) => ExitCode::SUCCESS,
+        Err(Trouble::Told(why)) => {
+            // Whoever has closed standard error, too, does not want to know.
+            let _ = writeln!(anstream::stderr(), "crashworthy: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Trouble> {
+    let show = cli.what.show();
+    loop {
+        let said = say(cli, show)?;
+        let mut out = anstream::stdout().lock();
+        if show.watch.is_some() && !show.json && io::stdout().is_terminal() {
+            // Home, and nothing below.
+            out.write_all(b"\x1b[H\x1b[2J")?;
+        }
+        out.write_all(said.as_bytes())?;
+        out.flush()?;
+        drop(out);
+        match show.watch {
+            Some(every) => thread::sleep(every.0),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// What there is to say now.
+fn say(cli: &Cli, show: &Show) -> Result<String, Trouble> {
+    let which = &cli.which;
+    match &cli.what {
+        What::Ps { .. } => {
+            let systems = find::running()?;
+            if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }
+        }
+        What::Tree { path, levels, limit, .. } => {
+            let query = TreeQuery { path: path.clone(), levels: levels.map(usize::from), limit: *limit };
+            tell(which, show, "tree", &query, show::tree)
+        }
+        What::Top { sort, limit, text, under, state, busy, min_depth, .. } => {
+            let (text, under, state) = (text.clone(), under.clone(), state.map(Into::into));
+            let filter = Filter { text, under, state, busy: *busy, min_depth: *min_depth };
+            let query = ActorsQuery { filter, sort: (*sort).into(), limit: Some(*limit) };
+            tell(which, show, "actors", &query, show::top)
+        }
+        What::Actor { actor, .. } => tell(which, show, "actor", &ActorQuery { actor: actor.clone() }, show::actor),
+        What::Crashes { under, limit, backtrace, .. } => {
+            let query = CrashesQuery { under: under.clone(), limit: *limit };
+            tell(which, show, "crashes", &query, |view| show::crashes(view, *backtrace))
+        }
+        What::Reports { under, progress, limit, .. } => {
+            let query = ReportsQuery { under: under.clone(), progress: *progress, limit: *limit };
+            tell(which, show, "reports", &query, show::reports)
+        }
+    }
+}
+
+/// Asks a system one thing, and says the answer as data or as text.
+fn tell<T: DeserializeOwned>(
+    which: &Which,
+    show: &Show,
+    verb: &str,
+    query: &impl Serialize,
+    text: impl Fn(&T) -> String,
+) -> Result<String, Trouble> {
+    let mut client = find::choose(which)?;
+    if show.json { json(&client.ask::<Value>(verb, query)?) } else { Ok(text(&client.ask::<T>(verb, query)?)) }
+}
+
+fn json(value: &Value) -> Result<String, Trouble> {
+    Ok(format!("{value}\n"))
+}

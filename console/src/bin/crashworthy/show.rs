@@ -1,0 +1,170 @@
+//! Answers as text.
+
+use std::fmt::Write;
+
+use anstyle::Style;
+use crashworthy_console::protocol::{ActorView, Actors, Crashes, Doing, ReportsView, Row, Tie, Ties, TreeView};
+use crashworthy_runtime::State;
+
+use crate::text::{BOLD, DIM, RED, YELLOW, clean, clean_lines, short_type, span, table};
+
+const COLUMNS: [&str; 7] = ["KIND", "STATE", ">QUEUED", ">RESTARTS", ">HANDLED", ">LOST", "DOING"];
+
+pub(crate) fn tree(view: &TreeView) -> String {
+    let rows = view.nodes.iter().map(|node| {
+        let name = node.row.path.rsplit('/').next().unwrap_or_default();
+        line(format!("{}{}", "  ".repeat(node.level), clean(name)), &node.row)
+    });
+    let mut text = table(&heads("ACTOR"), rows);
+    more(&mut text, view.total, view.nodes.len());
+    text
+}
+
+pub(crate) fn top(view: &Actors) -> String {
+    let rows = view.rows.iter().map(|row| line(clean(&row.path), row));
+    let mut text = table(&heads("ACTOR"), rows);
+    more(&mut text, view.matched, view.rows.len());
+    text
+}
+
+pub(crate) fn actor(view: &ActorView) -> String {
+    let row = &view.row;
+    let (style, law) = (style(row).unwrap_or_default(), &view.law);
+    let mut text = format!("{BOLD}{}{BOLD:#}\n", clean(&row.path));
+    let mut say = |what: &str, value: &dyn std::fmt::Display| {
+        let _ = writeln!(text, "  {what:<10} {value}");
+    };
+    say("pid", &row.pid);
+    say("kind", &clean(&row.kind));
+    say("state", &format!("{style}{}{style:#}", state(row.state)));
+    say("doing", &row.doing.as_ref().map_or("nothing".to_owned(), doing));
+    say("restarts", &row.restarts);
+    say("mailbox", &format!("{} of {} places taken, {} signals wait", row.depth, row.limit, view.signals));
+    say(
+        "messages",
+        &format!(
+            "{} accepted: {} handled, {} expired, {} cancelled, {} displaced, {} undelivered, {} given up, {} in hand, \
+             {} queued",
+            law.accepted,
+            law.handled,
+            law.expired,
+            law.cancelled,
+            law.displaced,
+            law.undelivered,
+            law.given_up,
+            law.in_hand,
+            law.queued
+        ),
+    );
+    say("parent", &view.parent.as_ref().map_or("none".to_owned(), tie));
+    let all = [("children", &view.below), ("links", &view.links), ("monitors", &view.monitors)];
+    for (what, others) in all.into_iter().chain([("watchers", &view.watchers)]) {
+        say(what, &ties(others));
+    }
+    text
+}
+
+pub(crate) fn crashes(view: &Crashes, backtrace: bool) -> String {
+    let mut text = format!("{} crashed", view.total);
+    told(&mut text, view.matched, view.reports.len());
+    for report in &view.reports {
+        let mut report = report.clone();
+        report.backtrace = report.backtrace.filter(|_| backtrace);
+        let ago = view.at.saturating_sub(report.at);
+        let _ = writeln!(text, "\n{RED}{}{RED:#} {DIM}{} ago{DIM:#}", clean(&report.path), span(ago));
+        text += &clean_lines(&report.to_string(), "  ");
+    }
+    text
+}
+
+pub(crate) fn reports(view: &ReportsView) -> String {
+    let counts = &view.counts;
+    let mut text = format!(
+        "{} start_error, {} child_terminated, {} shutdown, {} shutdown_error, {} progress",
+        counts.start_error, counts.child_terminated, counts.shutdown, counts.shutdown_error, counts.progress
+    );
+    told(&mut text, view.matched, view.reports.len());
+    for report in &view.reports {
+        let ago = view.at.saturating_sub(report.at);
+        let _ = writeln!(text, "\n{DIM}{} ago{DIM:#}", span(ago));
+        text += &clean_lines(&report.to_string(), "  ");
+    }
+    text
+}
+
+fn heads(first: &'static str) -> Vec<&'static str> {
+    std::iter::once(first).chain(COLUMNS).collect()
+}
+
+fn line(name: String, row: &Row) -> (Option<Style>, Vec<String>) {
+    let cells = vec![
+        name,
+        short_type(&row.kind),
+        state(row.state).to_owned(),
+        row.depth.to_string(),
+        row.restarts.to_string(),
+        row.handled.to_string(),
+        (row.given_up + row.undelivered).to_string(),
+        row.doing.as_ref().map(doing).unwrap_or_default(),
+    ];
+    (style(row), cells)
+}
+
+/// What needs somebody's eye stands out: who is down, and whose mailbox is nearly full.
+fn style(row: &Row) -> Option<Style> {
+    match row.state {
+        State::Restarting => Some(RED),
+        State::Suspended => Some(YELLOW),
+        State::Stopped | State::Gone | State::NotStarted => Some(DIM),
+        _ if row.depth > row.limit / 4 * 3 => Some(YELLOW),
+        _ => None,
+    }
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::NotStarted => "not started",
+        State::Starting => "starting",
+        State::Running => "running",
+        State::Suspended => "suspended",
+        State::Restarting => "restarting",
+        State::Stopped => "stopped",
+        State::Gone => "gone",
+        _ => "unknown",
+    }
+}
+
+fn doing(doing: &Doing) -> String {
+    let callback = doing.callback.map(|callback| callback.to_string());
+    let words = [callback, doing.message.as_deref().map(clean), Some(format!("for {}", span(doing.since)))];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn ties(ties: &Ties) -> String {
+    if ties.total == 0 {
+        return "none".to_owned();
+    }
+    let mut text = ties.first.iter().map(tie).collect::<Vec<_>>().join(", ");
+    if ties.total > ties.first.len() {
+        let _ = write!(text, " and {} more", ties.total - ties.first.len());
+    }
+    text
+}
+
+fn tie(tie: &Tie) -> String {
+    match &tie.path {
+        Some(path) => format!("{} {}", clean(path), tie.pid),
+        None if tie.pid == crashworthy_runtime::Pid::OUTSIDE => "outside".to_owned(),
+        None => tie.pid.to_string(),
+    }
+}
+
+fn more(text: &mut String, all: usize, shown: usize) {
+    if all > shown {
+        let _ = writeln!(text, "{DIM}and {} more{DIM:#}", all - shown);
+    }
+}
+
+fn told(text: &mut String, matched: usize, shown: usize) {
+    let _ = writeln!(text, "; the newest {shown} of {matched} that are kept and match:");
+}

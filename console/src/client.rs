@@ -1,0 +1,158 @@
+//! A client that waits: what the command is made of, and what programs and tests can ask with.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::protocol::{Greeting, Hello, Outcome, PROTOCOL, Refusal, Request, Response};
+
+/// Bytes of a line from a server, at most: it may be another version, or not ours at all.
+const LINE: u64 = 16 * 1024 * 1024;
+
+/// A connection to the console of a system.
+///
+/// # Examples
+/// ```no_run
+/// use crashworthy_console::{Client, protocol::{Actors, ActorsQuery}};
+/// use std::{path::Path, time::Duration};
+///
+/// let mut client = Client::connect(Path::new("/run/user/1000/crashworthy/4711-shop/ro.sock"), Duration::from_secs(5))?;
+/// let fullest: Actors = client.ask("actors", &ActorsQuery { limit: Some(3), ..ActorsQuery::default() })?;
+/// for actor in fullest.rows {
+///     println!("{} {}", actor.path, actor.depth);
+/// }
+/// # Ok::<(), crashworthy_console::ClientError>(())
+/// ```
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<UnixStream>,
+    hello: Hello,
+    asked: u64,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The connection cannot be made, or fails, or the answer does not come in time.
+    Io(io::Error),
+    /// The server has closed the connection: the system has ended, or a limit was passed.
+    Closed,
+    /// The server says no.
+    Refused(Refusal),
+    /// The server says what this client does not understand.
+    Foreign(String),
+}
+
+impl Client {
+    /// Connects, and reads who is there. Nothing takes longer than `within`, neither this nor an answer.
+    ///
+    /// # Errors
+    /// [`ClientError::Foreign`] if it speaks another protocol; the others.
+    pub fn connect(socket: &Path, within: Duration) -> Result<Self, ClientError> {
+        let stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(within))?;
+        stream.set_write_timeout(Some(within))?;
+        let mut stream = BufReader::new(stream);
+        let hello = match parse::<First>(&read(&mut stream)?)? {
+            First::Greeting(Greeting { hello }) => hello,
+            First::Refused(Response { outcome: Outcome::Error(why), .. }) => return Err(ClientError::Refused(why)),
+            First::Refused(_) => return Err(ClientError::Foreign("an answer before a question".to_owned())),
+        };
+        if hello.protocol != PROTOCOL {
+            let Hello { protocol, version, .. } = &hello;
+            let why = format!("it speaks protocol {protocol} (crashworthy {version}), this is protocol {PROTOCOL}");
+            return Err(ClientError::Foreign(why));
+        }
+        Ok(Self { stream, hello, asked: 0 })
+    }
+
+    /// Who is there.
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// Asks one of [`VERBS`](crate::protocol::VERBS), and waits for the answer.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] leaves the connection usable; the others do not.
+    pub fn ask<T: DeserializeOwned>(&mut self, verb: &str, args: &impl Serialize) -> Result<T, ClientError> {
+        self.asked += 1;
+        let args = serde_json::to_value(args).map_err(foreign)?;
+        let request = Request { id: self.asked, verb: verb.to_owned(), args };
+        let mut line = serde_json::to_vec(&request).map_err(foreign)?;
+        line.push(b'\n');
+        self.stream.get_mut().write_all(&line)?;
+        let answer: Response<Value> = parse(&read(&mut self.stream)?)?;
+        match answer.outcome {
+            Outcome::Error(why) => Err(ClientError::Refused(why)),
+            Outcome::Ok(_) if answer.id != Some(self.asked) => {
+                Err(ClientError::Foreign("an answer to another question".to_owned()))
+            }
+            Outcome::Ok(value) => serde_json::from_value(value).map_err(foreign),
+        }
+    }
+}
+
+/// The first line of a server.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum First {
+    Greeting(Greeting),
+    Refused(Response<Value>),
+}
+
+fn read(stream: &mut BufReader<UnixStream>) -> Result<Vec<u8>, ClientError> {
+    let mut line = Vec::new();
+    stream.take(LINE).read_until(b'\n', &mut line)?;
+    if line.ends_with(b"\n") {
+        Ok(line)
+    } else if line.len() as u64 == LINE {
+        Err(foreign(serde_json::Error::custom("a line that does not end")))
+    } else {
+        Err(ClientError::Closed)
+    }
+}
+
+fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(line).map_err(foreign)
+}
+
+fn foreign(error: serde_json::Error) -> ClientError {
+    ClientError::Foreign(error.to_string())
+}
+
+impl From<io::Error> for ClientError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                f.write_str("it does not answer in time")
+            }
+            Self::Io(error) => write!(f, "{error}"),
+            Self::Closed => f.write_str("it has closed the connection"),
+            Self::Refused(why) => write!(f, "{why}"),
+            Self::Foreign(why) => write!(f, "it cannot be understood: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Closed | Self::Refused(_) | Self::Foreign(_) => None,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The console: looks into a running system, without stopping or slowing it.
+//!
+//! A [`Console`] is a part of a system. It runs on a thread of its own, answers from snapshots, and never asks or awaits an
+//! actor: it answers while every worker of the system is blocked, which is when somebody wants to know by whom. It
+//! listens on a socket that is the user's alone; the [`protocol`] is lines of JSON. The command `crashworthy`, in this
+//! package, speaks it, and so does [`Client`].
+//!
+//! While nobody is connected it does nothing at all: no thread wakes up, nothing is kept.
+#![forbid(unsafe_code)]
+
+mod client;
+mod connection;
+mod home;
+mod inspector;
+mod limits;
+mod picture;
+pub mod protocol;
+mod server;
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use crashworthy_runtime::{Part, StartError, System};
+
+pub use client::{Client, ClientError};
+use home::Home;
+pub use home::{Place, base, list};
+use inspector::Inspector;
+pub use limits::Limits;
+
+/// Answers what is asked about a system: `System::builder().with(Console::default())`.
+///
+/// The socket is `ro.sock` in a directory for the system, `<process>-<name>`, below `$CRASHWORTHY_RUNTIME_DIR`, or
+/// `$XDG_RUNTIME_DIR/crashworthy`, or a directory of the user among the temporary files. It goes when the system ends.
+///
+/// # Guarantees
+/// Who may enter is the user of the process alone. Clients can look and do nothing else. What they can use up is bounded by
+/// [`Limits`]; no actor waits for them.
+///
+/// # Errors
+/// A console that cannot listen does not keep a service from starting: the log says why, and
+/// [`ConsoleExt::console`] is `None`. Limits out of range end the start: [`StartError::Setting`].
+///
+/// # Examples
+/// ```
+/// use crashworthy_console::{Client, Console, ConsoleExt, protocol::SystemView};
+/// use crashworthy_runtime::System;
+/// use std::time::Duration;
+///
+/// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+/// let system = System::builder().name("shop").with(Console::default()).bare()?;
+/// let socket = system.console().ok_or("it does not listen")?;
+/// let mut client = Client::connect(&socket, Duration::from_secs(5))?;
+/// let view: SystemView = client.ask("system", &())?;
+/// assert_eq!((view.name.as_str(), view.actors), ("shop", 0));
+/// system.stop().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a console belongs to a system: `System::builder().with(..)`"]
+pub struct Console {
+    base: Option<PathBuf>,
+    limits: Limits,
+    home: Option<Arc<Home>>,
+}
+
+impl Console {
+    /// The same below another directory: one of the user's own with the mode 0700, or one that can be made.
+    pub fn below(mut self, base: impl Into<PathBuf>) -> Self {
+        self.base = Some(base.into());
+        self
+    }
+
+    /// The same with other limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+impl Part for Console {
+    fn attach(&mut self, system: &System) -> Result<(), StartError> {
+        if let Some(fault) = self.limits.fault() {
+            return Err(StartError::Setting(fault));
+        }
+        let inspector = Inspector::new(system.downgrade(), system.name(), self.limits.clone());
+        match server::start(self.base.take(), inspector, system.downgrade()) {
+            Ok(home) => {
+                // The first of two consoles is the one that is told of.
+                let _ = system.extension::<Doorplate>().0.set(home.socket());
+                self.home = Some(home);
+            }
+            Err(error) => {
+                tracing::error!(system = system.name(), %error, "the console cannot listen: nobody can attach")
+            }
+        }
+        Ok(())
+    }
+
+    fn detach(&mut self) {
+        // Not left to the thread: the process may end as soon as somebody has been told.
+        if let Some(home) = self.home.take() {
+            home.leave();
+        }
+    }
+}
+
+/// Where the console of a system is.
+#[derive(Default)]
+struct Doorplate(OnceLock<PathBuf>);
+
+/// What a system knows of its console.
+pub trait ConsoleExt {
+    /// The socket on which its console listens; none if it has no console, or one that cannot listen.
+    fn console(&self) -> Option<PathBuf>;
+}
+
+impl ConsoleExt for System {
+    fn console(&self) -> Option<PathBuf> {
+        self.extension::<Doorplate>().0.get().cloned()
+    }
+}

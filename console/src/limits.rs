@@ -1,0 +1,80 @@
+//! Every limit of the inspector, in one place.
+
+use std::time::Duration;
+
+use crashworthy_runtime::millis;
+use serde::{Deserialize, Serialize};
+
+/// What a client may use up at most. The limits in force are in the first frame a client reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Connections at a time. One more is told so and closed.
+    pub connections: usize,
+    /// Bytes of a request, its line feed included.
+    pub line: usize,
+    /// Bytes of an answer. A longer one is an error that says so.
+    pub answer: usize,
+    /// Rows of an answer: actors, nodes of the tree, reports.
+    pub rows: usize,
+    /// Requests of one connection in a second. Those beyond are not read before their time has come.
+    pub requests: u32,
+    /// How long a request may take from its first byte to its line feed.
+    #[serde(rename = "line_within_ms", with = "millis")]
+    pub line_within: Duration,
+    /// How long a client may take to read an answer.
+    #[serde(rename = "read_within_ms", with = "millis")]
+    pub read_within: Duration,
+    /// How long a connection may stay without a request.
+    #[serde(rename = "idle_ms", with = "millis")]
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 8,
+            line: 64 * 1024,
+            answer: 1024 * 1024,
+            rows: 500,
+            requests: 50,
+            line_within: Duration::from_secs(10),
+            read_within: Duration::from_secs(10),
+            idle: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    /// What is out of range, if something is: the text names it, its value and the range.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let numbers = [
+            ("connections", self.connections, 1..=64),
+            ("bytes of a line", self.line, 256..=1024 * 1024),
+            ("bytes of an answer", self.answer, 4096..=16 * 1024 * 1024),
+            ("rows", self.rows, 1..=10_000),
+            ("requests a second", self.requests as usize, 1..=1_000),
+        ];
+        let number =
+            numbers.into_iter().find(|(_, value, range)| !range.contains(value)).map(|(what, value, range)| {
+                format!("console: {value} {what}, allowed are {} to {}", range.start(), range.end())
+            });
+        let (least, most) = (Duration::from_millis(10), Duration::from_secs(3600));
+        let times = [("a request", self.line_within), ("reading an answer", self.read_within), ("idleness", self.idle)];
+        let time = times.into_iter().find(|(_, value)| !(least..=most).contains(value));
+        number.or(time.map(|(what, value)| format!("console: {value:?} for {what}, allowed are {least:?} to {most:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_out_of_range_is_named_with_its_value_and_range() {
+        assert_eq!(Limits::default().fault(), None);
+        let none = Limits { connections: 0, ..Limits::default() };
+        assert_eq!(none.fault().as_deref(), Some("console: 0 connections, allowed are 1 to 64"));
+        let never = Limits { idle: Duration::ZERO, ..Limits::default() };
+        assert_eq!(never.fault().as_deref(), Some("console: 0ns for idleness, allowed are 10ms to 3600s"));
+    }
+}

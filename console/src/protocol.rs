@@ -1,0 +1,429 @@
+//! What goes over the socket: lines of JSON.
+//!
+//! ```text
+//! ◀ {"hello":{"protocol":1,"system":"shop",…}}
+//! ▶ {"id":1,"verb":"actors","args":{"sort":"depth","limit":3}}
+//! ◀ {"id":1,"ok":{"at_ms":73001,"total":14,"matched":14,"rows":[…]}}
+//! ▶ {"id":2,"verb":"actor","args":{"actor":"shop/till"}}
+//! ◀ {"id":2,"error":{"code":"not_found","message":"no actor \"shop/till\""}}
+//! ```
+//! The server speaks first. A connection answers one request after the other, in order. Fields that are not known are
+//! ignored on both sides; a verb that is not known is an error. Durations are in milliseconds and their names say so.
+
+use std::fmt;
+use std::time::Duration;
+
+use crashworthy_runtime::{Callback, CrashReport, Law, Pid, State, millis};
+use crashworthy_supervisor::{ReportCounts, SupervisorReport};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::limits::Limits;
+
+/// The version of this protocol. It changes when an old client would misread a new server.
+pub const PROTOCOL: u32 = 1;
+
+/// What can be asked.
+pub const VERBS: [&str; 8] = ["hello", "system", "tree", "actors", "actor", "crashes", "reports", "dead_letters"];
+
+/// One line from a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// What the client calls it.
+    pub id: u64,
+    /// One of [`VERBS`].
+    pub verb: String,
+    /// What belongs to the verb; may be left out.
+    #[serde(default)]
+    pub args: Value,
+}
+
+/// One line to a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Response<T> {
+    /// The request's; none if the request could not be read.
+    pub id: Option<u64>,
+    /// The answer.
+    #[serde(flatten)]
+    pub outcome: Outcome<T>,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome<T> {
+    /// With an answer.
+    Ok(T),
+    /// Without one.
+    Error(Refusal),
+}
+
+/// The first line to a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Greeting {
+    /// Who is there.
+    pub hello: Hello,
+}
+
+/// Who is there, and what it can do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// The version of this crate.
+    pub version: String,
+    /// What the client may do: `read_only`.
+    pub role: String,
+    /// The system's name.
+    pub system: String,
+    /// The process.
+    pub process: u32,
+    /// [`VERBS`].
+    pub verbs: Vec<String>,
+    /// The limits in force.
+    pub limits: Limits,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// For programs.
+    pub code: Code,
+    /// For people.
+    pub message: String,
+}
+
+/// What kind of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Code {
+    /// The line is not a request.
+    Malformed,
+    /// The line is longer than allowed. The connection is closed.
+    LineTooLong,
+    /// The line took too long. The connection is closed.
+    TooSlow,
+    /// There was no request for too long. The connection is closed.
+    Idle,
+    /// There are as many connections as allowed. The connection is closed.
+    TooManyConnections,
+    /// No such verb.
+    UnknownVerb,
+    /// The verb's arguments cannot be read.
+    BadArguments,
+    /// No such actor.
+    NotFound,
+    /// The answer would be longer than allowed.
+    AnswerTooLong,
+    /// The system has ended.
+    SystemEnded,
+    /// One that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The answer to `system`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SystemView {
+    /// The system's name.
+    pub name: String,
+    /// The process.
+    pub process: u32,
+    /// When it was, by the clock of the system; how long that has run.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// Actors: slots that are held, ended ones among them.
+    pub actors: usize,
+    /// Those of them that have something in hand.
+    pub busy: usize,
+    /// Messages queued, and places promised, in all mailboxes.
+    pub queued: u64,
+    /// Crashes so far.
+    pub crashes: u64,
+    /// Reports of supervisors so far.
+    pub reports: ReportCounts,
+    /// Reports that were withheld from the log.
+    pub reports_withheld: u64,
+    /// Dead letters so far.
+    pub dead_letters: u64,
+    /// Abandoned incarnations whose turns still block a thread.
+    pub stragglers: Vec<Pid>,
+    /// Timers that are armed.
+    pub timers: usize,
+    /// Names that are taken.
+    pub names: usize,
+    /// Memberships of process groups.
+    pub memberships: usize,
+    /// Actors that wait for a turn, and pumps that are not idle.
+    pub runnable: usize,
+    /// Turns taken so far.
+    pub turns: u64,
+}
+
+/// One actor in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The incarnation that was started last.
+    pub pid: Pid,
+    /// The names from the top, with `/` between; of an actor without a name its id.
+    pub path: String,
+    /// The actor's type.
+    pub kind: String,
+    /// Where it is in its life.
+    pub state: State,
+    /// What it does now.
+    pub doing: Option<Doing>,
+    /// Messages queued and places promised.
+    pub depth: u32,
+    /// Messages its mailbox would hold.
+    pub limit: u32,
+    /// How often it was started anew.
+    pub restarts: u32,
+    /// Messages taken in so far.
+    pub accepted: u64,
+    /// Messages handled so far.
+    pub handled: u64,
+    /// Messages that were in hand at a crash.
+    pub given_up: u64,
+    /// Messages that were queued when the slot was emptied.
+    pub undelivered: u64,
+    /// How many are below it, directly.
+    pub children: usize,
+}
+
+/// What an actor does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Doing {
+    /// The callback that runs or awaits.
+    pub callback: Option<Callback>,
+    /// The kind of the message in hand.
+    pub message: Option<String>,
+    /// Since when, to a millisecond or so.
+    #[serde(rename = "for_ms", with = "millis")]
+    pub since: Duration,
+}
+
+/// The arguments of `actors`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActorsQuery {
+    /// Which ones; all that match.
+    #[serde(flatten)]
+    pub filter: Filter,
+    /// Which come first.
+    pub sort: Sort,
+    /// How many at most.
+    pub limit: Option<usize>,
+}
+
+/// Which actors. What is not said matches all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filter {
+    /// A part of the path or the kind.
+    pub text: Option<String>,
+    /// This actor and those below it, by path.
+    pub under: Option<String>,
+    /// Those in this state.
+    pub state: Option<State>,
+    /// Those with at least so many messages queued.
+    pub min_depth: u32,
+    /// Those that have something in hand.
+    pub busy: bool,
+}
+
+/// Which actors come first: the largest; paths in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    /// Messages queued.
+    #[default]
+    Depth,
+    /// How long the callback that runs has run.
+    InHand,
+    /// Messages handled.
+    Handled,
+    /// Restarts.
+    Restarts,
+    /// Messages given up or undelivered.
+    Lost,
+    /// Paths.
+    Path,
+}
+
+/// The answer to `actors`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Actors {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// How many there are.
+    pub total: usize,
+    /// How many of them match.
+    pub matched: usize,
+    /// The first of those.
+    pub rows: Vec<Row>,
+}
+
+/// The arguments of `tree`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TreeQuery {
+    /// This actor and those below it; everybody if it is left out.
+    pub path: Option<String>,
+    /// How many levels at most.
+    pub levels: Option<usize>,
+    /// How many at most.
+    pub limit: Option<usize>,
+}
+
+/// The answer to `tree`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TreeView {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// How many there are below the path, whether they are told or not.
+    pub total: usize,
+    /// Parents before their children.
+    pub nodes: Vec<Node>,
+}
+
+/// One actor in a tree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// How many are above it, up to the top of what was asked for.
+    pub level: usize,
+    /// The actor.
+    #[serde(flatten)]
+    pub row: Row,
+}
+
+/// The arguments of `actor`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActorQuery {
+    /// Its path, its name if only one has it, or its id.
+    pub actor: String,
+}
+
+/// The answer to `actor`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActorView {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// The actor.
+    #[serde(flatten)]
+    pub row: Row,
+    /// The slot's name.
+    pub name: Option<String>,
+    /// How its messages ended.
+    pub law: Law,
+    /// Exit signals and `Down`s that wait to be read.
+    pub signals: usize,
+    /// Its parent.
+    pub parent: Option<Tie>,
+    /// Whom it is linked with.
+    pub links: Ties,
+    /// Whom it monitors.
+    pub monitors: Ties,
+    /// Who monitors it.
+    pub watchers: Ties,
+    /// Who is below it.
+    pub below: Ties,
+}
+
+/// Others that an actor has to do with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ties {
+    /// How many.
+    pub total: usize,
+    /// The first of them.
+    pub first: Vec<Tie>,
+}
+
+/// One of those.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tie {
+    /// Who.
+    pub pid: Pid,
+    /// Its path, if it is still there; none for who is not an actor.
+    pub path: Option<String>,
+}
+
+/// The arguments of `crashes`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CrashesQuery {
+    /// Of this actor and those below it, by path.
+    pub under: Option<String>,
+    /// The newest so many; 20 if it is left out.
+    pub limit: Option<usize>,
+}
+
+/// The answer to `crashes`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Crashes {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// How many there were.
+    pub total: u64,
+    /// How many of the reports that are kept match.
+    pub matched: usize,
+    /// The newest of those, oldest first.
+    pub reports: Vec<CrashReport>,
+}
+
+/// The arguments of `reports`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReportsQuery {
+    /// Of this supervisor and those below it, by path.
+    pub under: Option<String>,
+    /// Reports of progress instead of errors.
+    pub progress: bool,
+    /// The newest so many; 20 if it is left out.
+    pub limit: Option<usize>,
+}
+
+/// The answer to `reports`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportsView {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// How many there were.
+    pub counts: ReportCounts,
+    /// How many of the reports that are kept match.
+    pub matched: usize,
+    /// The newest of those, oldest first.
+    pub reports: Vec<SupervisorReport>,
+}
+
+/// The answer to `dead_letters`. What the letters were is told to the hook of the system alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetters {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// How many there were.
+    pub total: u64,
+    /// How many of them the hook never saw because it was too slow.
+    pub unseen: u64,
+    /// Whose messages they were, most first: of actors that are still there.
+    pub actors: Vec<Row>,
+}

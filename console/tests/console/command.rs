@@ -1,0 +1,135 @@
+//! The command, as a process.
+
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Dir, Shop, Till};
+
+/// The command, as somebody whose sockets are there.
+fn crashworthy(dir: &Dir, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crashworthy"));
+    command.args(words).env("CRASHWORTHY_RUNTIME_DIR", dir.path()).stdin(Stdio::null());
+    command
+}
+
+fn run(dir: &Dir, words: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = crashworthy(dir, words).output().expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("it writes text");
+    (status.code().expect("it exits"), text(stdout), text(stderr))
+}
+
+#[track_caller]
+fn said(dir: &Dir, words: &[&str]) -> String {
+    match run(dir, words) {
+        (0, out, err) if err.is_empty() => out,
+        other => panic!("{words:?}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn data(dir: &Dir, words: &[&str]) -> Value {
+    serde_json::from_str(&said(dir, words)).expect("it is one value")
+}
+
+#[test]
+fn ps_finds_the_systems_that_run() {
+    let shop = Shop::open();
+    let table = said(&shop.dir, &["ps"]);
+    let (head, row) = table.split_once('\n').expect("a head and a row");
+    assert!(head.starts_with("SYSTEM"), "{table}");
+    assert!(row.starts_with("shop ") && row.trim_end().ends_with(shop.socket.to_str().unwrap()), "{table}");
+    let systems = data(&shop.dir, &["ps", "--json"]);
+    assert_eq!((&systems[0]["system"], &systems[0]["view"]["actors"]), (&"shop".into(), &4.into()));
+
+    let nobody = Dir::new();
+    assert_eq!(said(&nobody, &["ps"]), "no system runs\n");
+    assert_eq!(data(&nobody, &["ps", "--json"]), Value::Array(vec![]));
+}
+
+#[test]
+fn tree_and_actor_and_crashes_show_what_is_so() {
+    let shop = Shop::open();
+    shop.left.tell(Till::Break).unwrap();
+    assert_eq!(shop.total(&shop.left), 0);
+
+    let tree = said(&shop.dir, &["tree"]);
+    let names: Vec<_> =
+        tree.lines().skip(1).map(|line| line.split("  ").find(|word| !word.is_empty()).unwrap()).collect();
+    assert_eq!(names, ["shop", "front", "left", "right"], "{tree}");
+    let left = tree.lines().nth(3).unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(left, ["left", "Cashier", "running", "0", "1", "1", "1"], "{tree}");
+    assert_eq!(data(&shop.dir, &["tree", "front", "--json"])["total"], 3);
+
+    let actor = said(&shop.dir, &["actor", "shop/front/left"]);
+    assert!(actor.contains("restarts   1\n") && actor.contains("parent     shop/front <"), "{actor}");
+    let crashes = said(&shop.dir, &["crashes"]);
+    assert!(
+        crashes.starts_with("1 crashed; the newest 1 of 1") && crashes.contains("the drawer is stuck"),
+        "{crashes}"
+    );
+    let reports = said(&shop.dir, &["reports"]);
+    assert!(reports.contains("1 child_terminated") && reports.contains("the drawer is stuck"), "{reports}");
+    let top = data(&shop.dir, &["top", "--sort", "restarts", "-n", "1", "--json", "--system", "shop"]);
+    assert_eq!((&top["rows"][0]["path"], &top["matched"]), (&"shop/front/left".into(), &4.into()));
+    assert!(!top.to_string().contains('\u{1b}') && !tree.contains('\u{1b}'), "a pipe gets no colours");
+}
+
+#[test]
+fn exit_codes_tell_what_is_missing_from_what_is_misused() {
+    let shop = Shop::open();
+    let (code, out, err) = run(&shop.dir, &["actor", "shop/nobody"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (1, "", "crashworthy: no actor \"shop/nobody\"\n"));
+    let (code, _, err) = run(&shop.dir, &["tree", "--system", "mall"]);
+    assert_eq!(code, 1);
+    assert!(err.starts_with("crashworthy: no system \"mall\" runs"), "{err}");
+    assert_eq!(run(&shop.dir, &["tree", "--socket", "/nowhere/ro.sock"]).0, 1);
+    assert_eq!(run(&Dir::new(), &["tree"]).0, 1);
+    for misuse in [&["tree", "--watch", "0"][..], &["top", "--sort", "beauty"], &["frobnicate"], &["actor"]] {
+        assert_eq!(run(&shop.dir, misuse).0, 2, "{misuse:?}");
+    }
+    let (code, _, err) = run(&shop.dir, &[]);
+    assert_eq!(code, 2);
+    assert!(err.contains("Examples:") && err.contains("crashworthy top --busy --watch 1"), "{err}");
+}
+
+#[test]
+fn of_several_systems_one_is_to_be_chosen() {
+    let (shop, mall) = (Shop::open(), Dir::new());
+    std::fs::create_dir(mall.path().join("x")).unwrap();
+    let console = crashworthy::Console::default().below(shop.dir.path());
+    let other = {
+        let _entered = shop.runtime.enter();
+        crashworthy::System::builder().name("mall").with(console).bare().unwrap()
+    };
+    let (code, _, err) = run(&shop.dir, &["tree"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("several systems run") && err.contains("mall --system "), "{err}");
+    assert_eq!(data(&shop.dir, &["tree", "--json", "--system", "mall"])["total"], 0);
+    assert_eq!(data(&shop.dir, &["tree", "--json", "--socket", shop.socket.to_str().unwrap()])["total"], 4);
+    shop.runtime.block_on(other.stop());
+}
+
+#[test]
+fn it_watches_until_nobody_reads_or_the_system_ends() {
+    let shop = Shop::open();
+    let mut watch = crashworthy(&shop.dir, &["tree", "--json", "--watch", "0.1"]);
+    let mut child = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut byte = [0];
+    for _ in 0..3 {
+        while out.read(&mut byte).unwrap() == 1 && byte != *b"\n" {}
+    }
+    // Whoever reads goes: a closed pipe is a quiet end.
+    drop(out);
+    let end = child.wait_with_output().unwrap();
+    assert_eq!((end.status.code(), String::from_utf8(end.stderr).unwrap()), (Some(0), String::new()));
+
+    let mut watch = crashworthy(&shop.dir, &["top", "--watch", "0.1"]);
+    let mut child = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    assert_eq!(child.stdout.as_mut().unwrap().read(&mut byte).unwrap(), 1);
+    shop.runtime.block_on(shop.system.stop());
+    let end = child.wait_with_output().unwrap();
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+}

@@ -1,0 +1,151 @@
+//! Hostile clients change nothing: the server answers others, the actors answer, and what is used up is bounded.
+
+use std::net::Shutdown;
+use std::thread;
+use std::time::Duration;
+
+use crashworthy::console::Limits;
+use serde_json::json;
+
+use crate::support::{Raw, Shop, until};
+
+fn brief() -> Limits {
+    let soon = Duration::from_millis(100);
+    Limits { line_within: soon, read_within: soon, idle: soon, ..Limits::default() }
+}
+
+#[test]
+fn garbage_is_called_so_and_the_connection_goes_on() {
+    let shop = Shop::open();
+    let mut raw = Raw::greeted(&shop);
+    for garbage in [&b"\n"[..], b"\xff\xfe\x00\n", b"[[[[\n", b"{\"id\":-1,\"verb\":\"tree\"}\n", b"GET / HTTP/1.1\r\n"]
+    {
+        raw.say(garbage).unwrap();
+        assert_eq!(raw.refused(), "malformed");
+    }
+    // Deeper than a parser can follow.
+    raw.say(format!("{{\"id\":1,\"verb\":\"tree\",\"args\":{}\n", "[".repeat(60_000)).as_bytes()).unwrap();
+    assert_eq!(raw.refused(), "malformed");
+    raw.say(b"{\"id\":2,\"verb\":\"system\"}\n").unwrap();
+    assert_eq!(raw.line().expect("an answer")["ok"]["name"], "shop");
+    shop.assert_serves();
+}
+
+#[test]
+fn a_line_that_is_too_long_is_refused_before_it_ends_and_the_connection_is_closed() {
+    let shop = Shop::open();
+    let mut raw = Raw::greeted(&shop);
+    // It is cut off somewhere in there.
+    let _ = (0..160).try_for_each(|_| raw.say(&[b'x'; 64 * 1024]));
+    assert_eq!(raw.refused(), "line_too_long");
+    assert_eq!(raw.line(), None);
+    shop.assert_serves();
+}
+
+#[test]
+fn the_longest_line_that_is_allowed_is_read() {
+    let shop = Shop::open();
+    let mut raw = Raw::greeted(&shop);
+    let mut line = json!({ "id": 1, "verb": "system" }).to_string();
+    line.push_str(&" ".repeat(Limits::default().line - line.len() - 1));
+    line.push('\n');
+    raw.say(line.as_bytes()).unwrap();
+    assert_eq!(raw.line().expect("an answer")["ok"]["name"], "shop");
+}
+
+#[test]
+fn a_client_that_sends_slowly_is_refused_and_closed() {
+    let shop = Shop::with(Limits { idle: Duration::from_secs(60), ..brief() });
+    let mut raw = Raw::greeted(&shop);
+    let mut slow = raw.stream().try_clone().unwrap();
+    let sends = thread::spawn(move || {
+        // A byte at a time, until the server has had enough.
+        while std::io::Write::write_all(&mut slow, b"{").is_ok() {
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    assert_eq!(raw.refused(), "too_slow");
+    assert_eq!(raw.line(), None);
+    let _ = raw.stream().shutdown(Shutdown::Both);
+    sends.join().unwrap();
+    shop.assert_serves();
+}
+
+#[test]
+fn a_client_that_says_nothing_is_told_so_and_closed() {
+    let shop = Shop::with(brief());
+    let mut raw = Raw::greeted(&shop);
+    assert_eq!(raw.refused(), "idle");
+    assert_eq!(raw.line(), None);
+    shop.assert_serves();
+}
+
+#[test]
+fn a_client_that_never_reads_is_cut_off() {
+    let shop = Shop::with(Limits { requests: 1_000, idle: Duration::from_secs(60), ..brief() });
+    let mut raw = Raw::mute(&shop);
+    // The server stops reading when it cannot write, and gives up soon after: then a write fails.
+    until("the server gives it up", || raw.say(b"{\"id\":1,\"verb\":\"tree\"}\n").is_err().then_some(()));
+    shop.assert_serves();
+}
+
+#[test]
+fn one_connection_more_than_allowed_is_told_so_and_those_there_are_answered() {
+    let shop = Shop::with(Limits { connections: 3, ..Limits::default() });
+    let mut there: Vec<_> = (0..3).map(|_| Raw::greeted(&shop)).collect();
+    for _ in 0..200 {
+        let mut more = Raw::mute(&shop);
+        assert_eq!(more.refused(), "too_many_connections");
+        assert_eq!(more.line(), None);
+    }
+    for raw in &mut there {
+        raw.say(b"{\"id\":1,\"verb\":\"system\"}\n").unwrap();
+        assert_eq!(raw.line().expect("an answer")["ok"]["name"], "shop");
+    }
+    drop(there.pop());
+    until("there is room again", || {
+        Raw::mute(&shop).line().is_some_and(|line| line.get("hello").is_some()).then_some(())
+    });
+    shop.assert_serves();
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_a_line_or_of_an_answer_is_forgotten() {
+    let shop = Shop::with(Limits { connections: 2, ..Limits::default() });
+    for _ in 0..20 {
+        let mut raw = until("there is room", || {
+            let mut raw = Raw::mute(&shop);
+            raw.line().is_some_and(|line| line.get("hello").is_some()).then_some(raw)
+        });
+        raw.say(b"{\"id\":1,\"verb\":\"tree\"}\n{\"id\":2,\"ve").unwrap();
+    }
+    // Half-closed: what was asked is answered.
+    let mut raw = until("there is room", || {
+        let mut raw = Raw::mute(&shop);
+        raw.line().is_some_and(|line| line.get("hello").is_some()).then_some(raw)
+    });
+    raw.say(b"{\"id\":3,\"verb\":\"system\"}\n{\"id\":4,\"ve").unwrap();
+    raw.stream().shutdown(Shutdown::Write).unwrap();
+    assert_eq!(raw.line().expect("an answer")["id"], 3);
+    raw.end();
+    until("there is room", || Raw::mute(&shop).line().is_some_and(|line| line.get("hello").is_some()).then_some(()));
+    shop.assert_serves();
+}
+
+#[test]
+fn a_flood_of_requests_is_answered_at_its_pace_and_keeps_nobody_waiting() {
+    let shop = Shop::with(Limits { requests: 20, ..Limits::default() });
+    let mut raw = Raw::greeted(&shop);
+    let mut flood = raw.stream().try_clone().unwrap();
+    let requests = thread::spawn(move || {
+        // Ends when the connection does.
+        while std::io::Write::write_all(&mut flood, b"{\"id\":1,\"verb\":\"actors\"}\n").is_ok() {}
+    });
+    for _ in 0..25 {
+        assert_eq!(raw.line().expect("an answer")["ok"]["total"], 4);
+        shop.total(&shop.right);
+    }
+    shop.assert_serves();
+    raw.stream().shutdown(Shutdown::Both).unwrap();
+    requests.join().unwrap();
+}

@@ -1,0 +1,7 @@
+//! The console of a running system, from outside.
+
+mod blocked;
+mod command;
+mod hostile;
+mod protocol;
+mod support;

@@ -1,0 +1,212 @@
+//! What the console says is what is so.
+
+use std::os::unix::fs::MetadataExt;
+
+use crashworthy::State;
+use crashworthy::prelude::*;
+use crashworthy_console::protocol::{
+    ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Filter, PROTOCOL, ReportsQuery,
+    ReportsView, Sort, SystemView, TreeQuery, TreeView, VERBS,
+};
+use crashworthy_console::{Client, ClientError};
+use serde_json::{Value, json};
+
+use crate::support::{Dir, PATIENCE, Raw, Shop, Till, until};
+
+#[test]
+fn a_client_is_greeted_with_version_limits_and_verbs() {
+    let shop = Shop::open();
+    let hello = shop.client().hello().clone();
+    assert_eq!((hello.protocol, hello.system.as_str(), hello.role.as_str()), (PROTOCOL, "shop", "read_only"));
+    assert_eq!((hello.process, hello.verbs), (std::process::id(), VERBS.map(str::to_owned).to_vec()));
+    assert_eq!(shop.client().ask::<Value>("hello", &()).unwrap()["protocol"], PROTOCOL);
+}
+
+#[test]
+fn the_tree_has_everybody_below_their_parents() {
+    let shop = Shop::open();
+    let mut client = shop.client();
+    let tree: TreeView = client.ask("tree", &TreeQuery::default()).unwrap();
+    let told: Vec<_> = tree.nodes.iter().map(|node| (node.level, node.row.path.as_str(), node.row.children)).collect();
+    assert_eq!(told, [(0, "shop", 1), (1, "shop/front", 2), (2, "shop/front/left", 0), (2, "shop/front/right", 0)]);
+    assert!(tree.nodes.iter().all(|node| node.row.state == State::Running), "{tree:?}");
+
+    let branch = TreeQuery { path: Some("front".into()), levels: Some(1), limit: None };
+    let tree: TreeView = client.ask("tree", &branch).unwrap();
+    let told: Vec<_> = tree.nodes.iter().map(|node| (node.level, node.row.path.as_str())).collect();
+    assert_eq!((told, tree.total), (vec![(0, "shop/front")], 3));
+    let few: TreeView = client.ask("tree", &TreeQuery { limit: Some(2), ..TreeQuery::default() }).unwrap();
+    assert_eq!((few.nodes.len(), few.total), (2, 4));
+}
+
+#[test]
+fn numbers_are_those_that_the_test_knows() {
+    let shop = Shop::open();
+    let mut client = shop.client();
+    for _ in 0..5 {
+        shop.left.tell(Till::Sell).unwrap();
+    }
+    assert_eq!(shop.total(&shop.left), 5);
+    let held = shop.block(&shop.right);
+    for _ in 0..3 {
+        shop.right.tell(Till::Sell).unwrap();
+    }
+
+    // A picture may be as old as it took to take it, ten times over.
+    let right = until("the console sees what is queued", || {
+        let right: ActorView = client.ask("actor", &json!({ "actor": "right" })).unwrap();
+        (right.row.depth == 3).then_some(right)
+    });
+    let doing = right.row.doing.expect("it has a message in hand");
+    assert_eq!((doing.message.as_deref(), doing.callback), (Some("Block"), Some(crashworthy::Callback::Handle)));
+    assert_eq!((right.law.in_hand, right.law.queued, right.law.handled), (1, 3, 0));
+    let parent = right.parent.expect("it is supervised");
+    assert_eq!(parent.path.as_deref(), Some("shop/front"));
+    assert_eq!(Some(parent.pid), shop.system.inspect(right.row.pid).and_then(|right| right.parent));
+
+    let left: ActorView = client.ask("actor", &json!({ "actor": left_id(&shop) })).unwrap();
+    assert_eq!((left.row.path.as_str(), left.row.handled, left.row.depth), ("shop/front/left", 6, 0));
+    let view: SystemView = client.ask("system", &()).unwrap();
+    assert_eq!((view.actors, view.queued, view.crashes), (4, 3, 0));
+    assert!(view.busy >= 1);
+    drop(held);
+    assert_eq!(shop.total(&shop.right), 3);
+}
+
+/// The id of `left`, as it is printed.
+fn left_id(shop: &Shop) -> String {
+    let actors = shop.system.snapshot().actors;
+    let left = actors.iter().find(|actor| actor.name.as_deref() == Some("left")).expect("it is there");
+    left.pid.id.to_string()
+}
+
+#[test]
+fn actors_are_filtered_and_sorted_and_counted_where_they_are() {
+    let shop = Shop::open();
+    let mut client = shop.client();
+    let held = shop.block(&shop.right);
+    for _ in 0..3 {
+        shop.right.tell(Till::Sell).unwrap();
+    }
+    shop.left.tell(Till::Sell).unwrap();
+    assert_eq!(shop.total(&shop.left), 1);
+    let mut ask = |filter: Filter, sort, limit| -> (usize, Vec<String>) {
+        let query = ActorsQuery { filter, sort, limit };
+        let actors: Actors = client.ask("actors", &query).unwrap();
+        assert_eq!(actors.total, 4);
+        (actors.matched, actors.rows.into_iter().map(|row| row.path).collect())
+    };
+    let all = Filter::default;
+    until("the console sees what is queued", || {
+        (ask(all(), Sort::Depth, Some(1)) == (4, vec!["shop/front/right".to_owned()])).then_some(())
+    });
+    assert_eq!(ask(all(), Sort::Path, Some(2)), (4, vec!["shop".to_owned(), "shop/front".to_owned()]));
+    let tills = Filter { text: Some("Cashier".into()), ..all() };
+    assert_eq!(ask(tills, Sort::Path, None).1, ["shop/front/left", "shop/front/right"]);
+    let busy = Filter { busy: true, under: Some("shop/front".into()), min_depth: 1, ..all() };
+    assert_eq!(ask(busy, Sort::InHand, None).1, ["shop/front/right"]);
+    let down = Filter { state: Some(State::Restarting), ..all() };
+    assert_eq!(ask(down, Sort::Restarts, None), (0, vec![]));
+    drop(held);
+}
+
+#[test]
+fn a_crash_is_told_with_what_was_decided_and_what_was_lost() {
+    let shop = Shop::open();
+    let mut client = shop.client();
+    shop.left.tell(Till::Break).unwrap();
+    assert_eq!(shop.total(&shop.left), 0);
+
+    let query = CrashesQuery { under: Some("shop/front".into()), limit: None };
+    let crashes: Crashes = client.ask("crashes", &query).unwrap();
+    assert_eq!((crashes.total, crashes.reports), (1, shop.system.crashes().1));
+    let elsewhere = CrashesQuery { under: Some("shop/fron".into()), limit: None };
+    assert_eq!(client.ask::<Crashes>("crashes", &elsewhere).unwrap().matched, 0);
+
+    let reports: ReportsView = client.ask("reports", &ReportsQuery::default()).unwrap();
+    assert_eq!((reports.counts.child_terminated, reports.matched), (1, 1));
+    assert_eq!(reports.reports, shop.system.supervisor_reports().errors);
+    let progress = ReportsQuery { progress: true, limit: Some(2), under: None };
+    let progress: ReportsView = client.ask("reports", &progress).unwrap();
+    let newest = shop.system.supervisor_reports().progress;
+    assert_eq!(progress.reports, newest[newest.len() - 2..]);
+
+    let letters = until("the console sees the message that was given up", || {
+        let letters: DeadLetters = client.ask("dead_letters", &()).unwrap();
+        (!letters.actors.is_empty()).then_some(letters)
+    });
+    assert_eq!((letters.total, letters.actors[0].path.as_str(), letters.actors[0].given_up), (1, "shop/front/left", 1));
+    assert_eq!(letters.actors[0].restarts, 1);
+}
+
+#[test]
+fn what_cannot_be_answered_is_refused_by_name_and_the_connection_goes_on() {
+    let shop = Shop::open();
+    let mut client = shop.client();
+    let mut code = |verb: &str, args: Value| match client.ask::<Value>(verb, &args) {
+        Err(ClientError::Refused(why)) => why.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code("actor", json!({ "actor": "nobody" })), Code::NotFound);
+    assert_eq!(code("tree", json!({ "path": "shop/nobody" })), Code::NotFound);
+    assert_eq!(code("kill", json!({ "actor": "shop" })), Code::UnknownVerb);
+    assert_eq!(code("actor", json!({ "actor": 7 })), Code::BadArguments);
+    assert_eq!(code("actors", json!({ "sort": "beauty" })), Code::BadArguments);
+    let view: SystemView = client.ask("system", &json!({ "from the future": true })).unwrap();
+    assert_eq!(view.name, "shop");
+}
+
+#[test]
+fn an_answer_that_would_be_too_long_is_refused_and_fewer_are_told() {
+    let limits = crashworthy::console::Limits { answer: 4096, ..Default::default() };
+    let shop = Shop::with(limits);
+    let mut client = shop.client();
+    let children: Vec<_> = (0..40)
+        .map(|_| shop.runtime.block_on(shop.system.spawn::<crate::support::Cashier>(())).expect("it starts"))
+        .collect();
+    let everybody = until("the console sees all of them", || match client.ask::<Actors>("actors", &json!({})) {
+        Err(ClientError::Refused(why)) => Some(why.code),
+        _ => None,
+    });
+    assert_eq!(everybody, Code::AnswerTooLong);
+    let few: Actors = client.ask("actors", &json!({ "limit": 3 })).unwrap();
+    assert_eq!((few.rows.len(), few.matched), (3, 44));
+    drop(children);
+}
+
+#[test]
+fn the_socket_is_the_users_alone_and_goes_with_the_system() {
+    let shop = Shop::open();
+    let mode = |path| std::fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(shop.socket.as_path()), 0o600);
+    assert_eq!(mode(shop.socket.parent().unwrap()), 0o700);
+    let mut client = Raw::greeted(&shop);
+    shop.runtime.block_on(shop.system.stop());
+    assert!(shop.dir.is_empty(), "whoever is told of the end finds no socket");
+    assert_eq!(client.line(), None, "whoever is connected sees it, too");
+}
+
+#[test]
+fn a_system_that_is_forgotten_takes_its_console_along() {
+    let dir = Dir::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let system = {
+        let _entered = runtime.enter();
+        System::builder().with(Console::default().below(dir.path())).bare().unwrap()
+    };
+    let client = Client::connect(&system.console().unwrap(), PATIENCE).unwrap();
+    drop(system);
+    until("the socket goes", || dir.is_empty().then_some(()));
+    drop(client);
+}
+
+#[test]
+fn a_console_that_cannot_listen_keeps_no_system_from_starting_but_a_wrong_setting_does() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    let system = System::builder().with(Console::default().below("/dev/null/nowhere")).bare().unwrap();
+    assert_eq!(system.console(), None);
+    let wrong = crashworthy::console::Limits { rows: 0, ..Default::default() };
+    let refused = System::builder().with(Console::default().limits(wrong)).bare();
+    assert_eq!(refused.map(drop).unwrap_err().to_string(), "console: 0 rows, allowed are 1 to 10000");
+}

@@ -1,0 +1,202 @@
+//! A small shop, and clients of its console.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crashworthy::console::Limits;
+use crashworthy::prelude::*;
+use crashworthy_console::Client;
+use serde_json::{Value, json};
+
+/// Nothing here takes longer, unless it never happens.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Looks until there is something to see.
+#[track_caller]
+pub(crate) fn until<R>(what: &str, mut look: impl FnMut() -> Option<R>) -> R {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match look() {
+            Some(seen) => return seen,
+            None => assert!(Instant::now() < patience, "waited in vain: {what}"),
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[derive(Message)]
+pub(crate) enum Till {
+    Sell,
+    Total {
+        reply: Reply<u32>,
+    },
+    /// Blocks the thread: says so, and waits for a word.
+    Block {
+        blocks: Sender<()>,
+        until: Receiver<()>,
+    },
+    Break,
+}
+
+pub(crate) struct Cashier(u32);
+
+impl Actor for Cashier {
+    type Args = ();
+    type Msg = Till;
+
+    async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> {
+        Ok(Self(0))
+    }
+
+    async fn handle(&mut self, msg: Till, _: &mut Context<Self>) -> Result<(), Exit> {
+        match msg {
+            Till::Sell => self.0 += 1,
+            Till::Total { reply } => reply.send(self.0),
+            Till::Block { blocks, until } => {
+                blocks.send(())?;
+                let _ = until.recv();
+            }
+            Till::Break => return Err("the drawer is stuck".into()),
+        }
+        Ok(())
+    }
+}
+
+/// A directory of its own for the sockets of one test, which goes with it.
+pub(crate) struct Dir(PathBuf);
+
+impl Dir {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let dir = std::env::temp_dir().join(format!("crashworthy-con-{}-{number}", std::process::id()));
+        std::fs::DirBuilder::new().mode(0o700).create(&dir).expect("nobody else has that name");
+        Self(dir)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        std::fs::read_dir(&self.0).expect("it is there").next().is_none()
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// `shop` with the branch `front`, in which are the tills `left` and `right`, on a runtime with two workers.
+pub(crate) struct Shop {
+    pub(crate) dir: Dir,
+    pub(crate) system: System,
+    pub(crate) left: Slot<Cashier>,
+    pub(crate) right: Slot<Cashier>,
+    pub(crate) socket: PathBuf,
+    pub(crate) runtime: tokio::runtime::Runtime,
+}
+
+impl Shop {
+    pub(crate) fn open() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub(crate) fn with(limits: Limits) -> Self {
+        let dir = Dir::new();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (left, right) = (Slot::named("left"), Slot::named("right"));
+        let front =
+            Supervisor::one_for_one("front").intensity(3, secs(60)).child(left.child(())).child(right.child(()));
+        let tree = Supervisor::one_for_one("shop").child(front);
+        let console = Console::default().below(dir.path()).limits(limits);
+        let system = runtime.block_on(System::builder().name("shop").with(console).start(tree)).expect("it starts");
+        let socket = system.console().expect("it listens");
+        Self { dir, system, left, right, socket, runtime }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(&self.socket, PATIENCE).expect("it lets us in")
+    }
+
+    /// What the till itself says.
+    pub(crate) fn total(&self, till: &Slot<Cashier>) -> u32 {
+        self.runtime.block_on(till.ask(|reply| Till::Total { reply }).within(PATIENCE)).expect("it answers")
+    }
+
+    /// Has a till block its thread until the sender is dropped.
+    pub(crate) fn block(&self, till: &Slot<Cashier>) -> Sender<()> {
+        let ((blocks, told), (held, until)) = (channel(), channel());
+        till.tell(Till::Block { blocks, until }).expect("there is room");
+        told.recv_timeout(PATIENCE).expect("it blocks");
+        held
+    }
+
+    /// What a client that behaves and the actors behind it still get: an answer.
+    #[track_caller]
+    pub(crate) fn assert_serves(&self) {
+        let left: Value = self.client().ask("actor", &json!({ "actor": "shop/front/left" })).expect("it answers");
+        assert_eq!(left["name"], "left");
+        let before = self.total(&self.left);
+        self.left.tell(Till::Sell).expect("there is room");
+        assert_eq!(self.total(&self.left), before + 1);
+    }
+}
+
+/// A client that is free to misbehave.
+pub(crate) struct Raw(BufReader<UnixStream>);
+
+impl Raw {
+    /// Connects, and reads nothing yet.
+    pub(crate) fn mute(shop: &Shop) -> Self {
+        let stream = UnixStream::connect(&shop.socket).expect("somebody listens");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// Connects, and reads the greeting.
+    pub(crate) fn greeted(shop: &Shop) -> Self {
+        let mut raw = Self::mute(shop);
+        assert_eq!(raw.line().expect("it is greeted")["hello"]["system"], "shop");
+        raw
+    }
+
+    pub(crate) fn say(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.get_mut().write_all(bytes)
+    }
+
+    pub(crate) fn stream(&self) -> &UnixStream {
+        self.0.get_ref()
+    }
+
+    /// The next line, as JSON; none at the end.
+    pub(crate) fn line(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        match self.0.read_line(&mut line) {
+            Ok(0) => None,
+            Ok(_) => Some(serde_json::from_str(&line).expect("the server speaks JSON")),
+            Err(error) => panic!("no answer: {error}"),
+        }
+    }
+
+    /// The code of the refusal that is next.
+    #[track_caller]
+    pub(crate) fn refused(&mut self) -> String {
+        let line = self.line().expect("it is told why");
+        line["error"]["code"].as_str().unwrap_or_else(|| panic!("{line}")).to_owned()
+    }
+
+    /// Reads to the end.
+    pub(crate) fn end(&mut self) {
+        while self.line().is_some() {}
+    }
+}
