@@ -34,6 +34,9 @@ impl Picture {
                 None => tops.push(place),
             }
         }
+        for siblings in below.iter_mut().chain([&mut tops]) {
+            siblings.sort_by_cached_key(|&place| rank(&actors[place]));
+        }
         let order = walk(&tops, &below);
         let mut paths = vec![String::new(); actors.len()];
         for &(place, _) in &order {
@@ -136,6 +139,14 @@ pub(crate) fn doing(actor: &ActorSnapshot) -> Option<Doing> {
 
 fn label(actor: &ActorSnapshot) -> String {
     actor.name.clone().unwrap_or_else(|| actor.pid.id.to_string())
+}
+
+/// The order of siblings, since a snapshot does not know in which they were started: by name, numbers as numbers, and
+/// those without a name by identity.
+fn rank(actor: &ActorSnapshot) -> (bool, Option<u64>, Option<String>, ActorId) {
+    let name = actor.name.clone();
+    let number = name.as_deref().and_then(|name| name.parse().ok());
+    (name.is_none(), number, name, actor.pid.id)
 }
 
 /// The parent of each. A slot that is down has no parent of its own: whoever has it among its children is its parent.

@@ -298,7 +298,7 @@ pub struct TreeView {
     pub at: Duration,
     /// How many there are below the path, whether they are told or not.
     pub total: usize,
-    /// Parents before their children.
+    /// Parents before their children, siblings by name.
     pub nodes: Vec<Node>,
 }
 

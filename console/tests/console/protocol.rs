@@ -11,7 +11,11 @@ use crashworthy_console::protocol::{
 use crashworthy_console::{Client, ClientError};
 use serde_json::{Value, json};
 
-use crate::support::{Dir, PATIENCE, Raw, Shop, Till, until};
+use crate::support::{Cashier, Dir, PATIENCE, Raw, Shop, Till, until};
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
 
 #[test]
 fn a_client_is_greeted_with_version_limits_and_verbs() {
@@ -157,13 +161,29 @@ fn what_cannot_be_answered_is_refused_by_name_and_the_connection_goes_on() {
 }
 
 #[test]
+fn a_name_that_several_have_means_none_of_them() {
+    let (dir, runtime) = (Dir::new(), runtime());
+    let branch = |name, till: &Slot<Cashier>| Supervisor::one_for_one(name).child(till.child(()));
+    let tree = Supervisor::one_for_one("mall")
+        .child(branch("north", &Slot::named("till")))
+        .child(branch("south", &Slot::named("till")));
+    let console = Console::default().below(dir.path());
+    let system = runtime.block_on(System::builder().with(console).start(tree)).unwrap();
+    let mut client = Client::connect(&system.console().unwrap(), PATIENCE).unwrap();
+    let mut ask = |actor: &str| client.ask::<ActorView>("actor", &json!({ "actor": actor }));
+    assert_eq!(ask("mall/south/till").unwrap().row.path, "mall/south/till");
+    let why = ask("till").unwrap_err().to_string();
+    assert_eq!(why, "2 actors have the name \"till\": a path tells them apart");
+    runtime.block_on(system.stop());
+}
+
+#[test]
 fn an_answer_that_would_be_too_long_is_refused_and_fewer_are_told() {
     let limits = crashworthy::console::Limits { answer: 4096, ..Default::default() };
     let shop = Shop::with(limits);
     let mut client = shop.client();
-    let children: Vec<_> = (0..40)
-        .map(|_| shop.runtime.block_on(shop.system.spawn::<crate::support::Cashier>(())).expect("it starts"))
-        .collect();
+    let children: Vec<_> =
+        (0..40).map(|_| shop.runtime.block_on(shop.system.spawn::<Cashier>(())).expect("it starts")).collect();
     let everybody = until("the console sees all of them", || match client.ask::<Actors>("actors", &json!({})) {
         Err(ClientError::Refused(why)) => Some(why.code),
         _ => None,
@@ -189,7 +209,7 @@ fn the_socket_is_the_users_alone_and_goes_with_the_system() {
 #[test]
 fn a_system_that_is_forgotten_takes_its_console_along() {
     let dir = Dir::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let system = {
         let _entered = runtime.enter();
         System::builder().with(Console::default().below(dir.path())).bare().unwrap()
@@ -202,7 +222,7 @@ fn a_system_that_is_forgotten_takes_its_console_along() {
 
 #[test]
 fn a_console_that_cannot_listen_keeps_no_system_from_starting_but_a_wrong_setting_does() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let _entered = runtime.enter();
     let system = System::builder().with(Console::default().below("/dev/null/nowhere")).bare().unwrap();
     assert_eq!(system.console(), None);

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crashworthy::console::Limits;
 use crashworthy::prelude::*;
-use crashworthy_console::Client;
+use crashworthy_console::protocol::Code;
+use crashworthy_console::{Client, ClientError};
 use serde_json::{Value, json};
 
 /// Nothing here takes longer, unless it never happens.
@@ -123,13 +124,21 @@ impl Shop {
         Self { dir, system, left, right, socket, runtime }
     }
 
+    /// A client that is let in: those that have left may be there for a moment yet.
     pub(crate) fn client(&self) -> Client {
-        Client::connect(&self.socket, PATIENCE).expect("it lets us in")
+        until("it lets us in", || match Client::connect(&self.socket, PATIENCE) {
+            Err(ClientError::Refused(why)) if why.code == Code::TooManyConnections => None,
+            client => Some(client.expect("it lets us in")),
+        })
     }
 
-    /// What the till itself says.
+    /// What the till itself says. It has counted the question, too, when this returns.
     pub(crate) fn total(&self, till: &Slot<Cashier>) -> u32 {
-        self.runtime.block_on(till.ask(|reply| Till::Total { reply }).within(PATIENCE)).expect("it answers")
+        self.runtime.block_on(async {
+            let total = till.ask(|reply| Till::Total { reply }).within(PATIENCE).await.expect("it answers");
+            till.settled().await;
+            total
+        })
     }
 
     /// Has a till block its thread until the sender is dropped.

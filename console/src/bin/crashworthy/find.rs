@@ -47,7 +47,7 @@ pub(crate) fn table(systems: &[Found]) -> String {
         let Place { process, system, socket } = &found.place;
         let (name, up, actors, crashes) = match &found.view {
             Ok(view) => (&view.name, span(view.at), view.actors.to_string(), view.crashes.to_string()),
-            Err(error) => (system, error.to_string(), String::new(), String::new()),
+            Err(error) => (system, clean(&error.to_string()), String::new(), String::new()),
         };
         (None, vec![clean(name), process.to_string(), up, actors, crashes, clean(&socket.display().to_string())])
     });
@@ -72,16 +72,11 @@ pub(crate) fn choose(which: &Which) -> Result<Client, Trouble> {
     if let Some(socket) = &which.socket {
         return connect(socket);
     }
-    let meant = |place: &Place| match &which.system {
-        Some(word) => place.system == *word || place.process.to_string() == *word,
-        None => true,
-    };
-    let places = list(&base()?).into_iter().filter(meant);
-    let there = |place: Place| {
+    let listen = |place: Place| {
         let client = Client::connect(&place.socket, PATIENCE);
-        (!is_absent(&client)).then_some((place, client))
+        (!is_absent(&client) && is_meant(which, &place, &client)).then_some((place, client))
     };
-    let mut there: Vec<_> = places.filter_map(there).collect();
+    let mut there: Vec<_> = list(&base()?).into_iter().filter_map(listen).collect();
     match (there.len(), &which.system) {
         (1, _) => {
             let (place, client) = there.remove(0);
@@ -90,11 +85,17 @@ pub(crate) fn choose(which: &Which) -> Result<Client, Trouble> {
         (0, Some(word)) => Err(Trouble::Told(format!("no system {word:?} runs; `crashworthy ps` lists those that do"))),
         (0, None) => Err(Trouble::Told("no system runs".to_owned())),
         _ => {
-            let several = there.iter().map(|(place, _)| format!("  {} --system {}\n", place.system, place.process));
-            let several: String = several.collect();
-            Err(Trouble::Told(format!("several systems run; choose one by its process, or by --socket:\n{several}")))
+            let choice = |place: &Place| format!("\n  {}: --socket {}", place.system, place.socket.display());
+            let choices: String = there.iter().map(|(place, _)| choice(place)).collect();
+            Err(Trouble::Told(format!("several systems run, choose one:{choices}")))
         }
     }
+}
+
+/// Whether a system has the name or the process that was asked for. One that does not say its name has that of its place.
+fn is_meant(which: &Which, place: &Place, client: &Result<Client, ClientError>) -> bool {
+    let name = client.as_ref().map_or(&place.system, |client| &client.hello().system);
+    which.system.as_ref().is_none_or(|word| word == name || *word == place.process.to_string())
 }
 
 fn connect(socket: &Path) -> Result<Client, Trouble> {
