@@ -35,7 +35,7 @@ impl Home {
     /// Makes a directory below `base`, and listens in it. What processes that are no more have left behind goes.
     pub(crate) fn make(base: &Path, uid: u32, system: &str) -> io::Result<(Self, UnixListener)> {
         private(base, uid)?;
-        for left in list(base).into_iter().filter(|place| place.is_stale()) {
+        for left in places(base)?.into_iter().filter(|place| place.is_stale()) {
             left.remove();
         }
         let home = Self { dir: fresh(base, system)?, gone: AtomicBool::new(false) };
@@ -87,9 +87,14 @@ pub fn base() -> io::Result<PathBuf> {
     if let Some(runtime) = named("XDG_RUNTIME_DIR") {
         return Ok(runtime.join("crashworthy"));
     }
+    Ok(std::env::temp_dir().join(format!("crashworthy-{}", uid()?)))
+}
+
+/// The user that this process acts as, wherever it is called.
+fn uid() -> io::Result<u32> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _entered = runtime.enter();
-    Ok(std::env::temp_dir().join(format!("crashworthy-{}", own_uid()?)))
+    own_uid()
 }
 
 /// One system's place in the common directory.
@@ -128,19 +133,36 @@ impl Place {
 }
 
 /// The systems that have a place in this directory, by process and name; at most 1,024. Nobody may be there any more.
-pub fn list(base: &Path) -> Vec<Place> {
-    let Ok(entries) = fs::read_dir(base) else { return Vec::new() };
-    let mut places: Vec<_> = entries.take(ENTRIES).filter_map(|entry| Place::of(entry.ok()?.path())).collect();
-    places.sort();
-    places
+///
+/// # Errors
+/// If the directory is open to other users, who could pretend to be systems, or cannot be read. One that is not there is
+/// empty.
+pub fn list(base: &Path) -> io::Result<Vec<Place>> {
+    match fs::symlink_metadata(base) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        _ => check(base, uid()?)?,
+    }
+    places(base)
 }
 
-/// Makes a directory that is the user's alone, or makes sure that it is.
+fn places(base: &Path) -> io::Result<Vec<Place>> {
+    let entries = fs::read_dir(base)?.take(ENTRIES);
+    let mut places: Vec<_> = entries.filter_map(|entry| Place::of(entry.ok()?.path())).collect();
+    places.sort();
+    Ok(places)
+}
+
+/// Makes a directory that is the user's alone, unless it is there.
 fn private(dir: &Path, uid: u32) -> io::Result<()> {
     match DirBuilder::new().recursive(true).mode(0o700).create(dir) {
         Ok(()) => {}
         Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", dir.display()))),
     }
+    check(dir, uid)
+}
+
+/// Makes sure that a directory is the user's alone.
+fn check(dir: &Path, uid: u32) -> io::Result<()> {
     let found = fs::symlink_metadata(dir)?;
     let wrong = if !found.is_dir() {
         "is not a directory"
@@ -211,9 +233,9 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!((mode(&base), mode(&home.dir), mode(&home.socket())), (0o700, 0o700, 0o600));
         let place = Place { process: std::process::id(), system: "shop".into(), socket: home.socket() };
-        assert_eq!(list(&base), [place]);
+        assert_eq!(list(&base).unwrap(), [place]);
         drop(home);
-        assert_eq!(list(&base), []);
+        assert_eq!(list(&base).unwrap(), []);
     }
 
     #[test]
@@ -222,6 +244,12 @@ mod tests {
         fs::set_permissions(&scratch.0, Permissions::from_mode(0o750)).unwrap();
         let error = Home::make(&scratch.0, scratch.uid(), "shop").unwrap_err();
         assert!(error.to_string().ends_with("is open to other users: it must have the mode 0700"), "{error}");
+        assert_eq!(
+            list(&scratch.0).unwrap_err().to_string(),
+            error.to_string(),
+            "nor is anybody believed who is there"
+        );
+        assert_eq!(list(&scratch.0.join("missing")).unwrap(), []);
         fs::set_permissions(&scratch.0, Permissions::from_mode(0o700)).unwrap();
         let error = Home::make(&scratch.0, scratch.uid() + 1, "shop").unwrap_err();
         assert!(error.to_string().ends_with("belongs to another user"), "{error}");
@@ -232,7 +260,7 @@ mod tests {
         let scratch = Scratch::new("stale");
         let (first, listener) = Home::make(&scratch.0, scratch.uid(), "a/b").unwrap();
         let (second, _other) = Home::make(&scratch.0, scratch.uid(), "a/b").unwrap();
-        let systems = || list(&scratch.0).into_iter().map(|place| place.system).collect::<Vec<_>>();
+        let systems = || list(&scratch.0).unwrap().into_iter().map(|place| place.system).collect::<Vec<_>>();
         assert_eq!(systems(), ["a_b", "a_b-2"]);
         // As if the process had been killed.
         first.gone.store(true, std::sync::atomic::Ordering::SeqCst);

@@ -79,8 +79,9 @@ impl Picture {
 
     /// An actor and those below it, parents first, with how far below they are; everybody if none is named.
     pub(crate) fn branch(&self, top: Option<usize>) -> impl Iterator<Item = (usize, usize)> {
-        let start = top.and_then(|top| self.order.iter().position(|&(place, _)| place == top)).unwrap_or(0);
-        let base = if top.is_some() { self.order.get(start).map_or(0, |&(_, level)| level) } else { 0 };
+        let end = self.order.len();
+        let start = top.map_or(0, |top| self.order.iter().position(|&(place, _)| place == top).unwrap_or(end));
+        let base = self.order.get(start).map_or(0, |&(_, level)| level);
         let mut rest = self.order[start..].iter();
         let first = rest.next();
         let rest = rest.take_while(move |&&(_, level)| top.is_none() || level > base);

@@ -16,6 +16,7 @@ pub(crate) fn steps(workspace: &Workspace, chore: Chore) -> Vec<Step> {
         Chore::Check => vec![
             format(workspace, Mode::Look),
             lint(workspace),
+            lean(workspace),
             docs(workspace),
             tests(workspace, &[]),
             doc_tests(workspace, &[]),
@@ -26,7 +27,7 @@ pub(crate) fn steps(workspace: &Workspace, chore: Chore) -> Vec<Step> {
         ],
         Chore::Fmt { check: true } => vec![format(workspace, Mode::Look)],
         Chore::Fmt { check: false } => vec![format(workspace, Mode::Write)],
-        Chore::Lint => vec![lint(workspace)],
+        Chore::Lint => vec![lint(workspace), lean(workspace)],
         Chore::Docs => vec![docs(workspace)],
         Chore::Test { filters } => vec![tests(workspace, &filters), doc_tests(workspace, &filters)],
         Chore::Loom { primitives } => vec![loom(workspace, &primitives)],
@@ -55,6 +56,14 @@ fn format(workspace: &Workspace, mode: Mode) -> Step {
 fn lint(workspace: &Workspace) -> Step {
     let clippy = workspace.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     Step::cargo("clippy", "cargo xtask lint", clippy)
+}
+
+/// The facade without what is on by default.
+fn lean(workspace: &Workspace) -> Step {
+    let lean = ["clippy", "--package", "crashworthy", "--no-default-features", "--lib", "--examples"];
+    let mut clippy = workspace.cargo(lean);
+    clippy.args(["--", "-D", "warnings"]);
+    Step::cargo("without features", "cargo xtask lint", clippy)
 }
 
 fn docs(workspace: &Workspace) -> Step {

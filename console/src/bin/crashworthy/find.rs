@@ -23,7 +23,7 @@ pub(crate) struct Found {
 
 /// The systems that listen. Places that were left behind are not among them.
 pub(crate) fn running() -> Result<Vec<Found>, Trouble> {
-    let places = list(&base()?).into_iter();
+    let places = list(&base()?)?.into_iter();
     let look = |place: Place| {
         let view = Client::connect(&place.socket, PATIENCE).and_then(|mut client| client.ask("system", &()));
         (!is_absent(&view)).then_some(Found { place, view })
@@ -76,7 +76,7 @@ pub(crate) fn choose(which: &Which) -> Result<Client, Trouble> {
         let client = Client::connect(&place.socket, PATIENCE);
         (!is_absent(&client) && is_meant(which, &place, &client)).then_some((place, client))
     };
-    let mut there: Vec<_> = list(&base()?).into_iter().filter_map(listen).collect();
+    let mut there: Vec<_> = list(&base()?)?.into_iter().filter_map(listen).collect();
     match (there.len(), &which.system) {
         (1, _) => {
             let (place, client) = there.remove(0);
