@@ -160,6 +160,6 @@ fn sender(shared: &Shared, own: ActorId, from: ActorId) -> Sender {
     match from {
         ActorId::OUTSIDE => Sender::Outside,
         from if from == own => Sender::Itself,
-        id => Sender::Actor { id, path: shared.find(id).map(|cell| cell.core().path()) },
+        id => Sender::Another { id, path: shared.find(id).map(|cell| cell.core().path()) },
     }
 }

@@ -84,7 +84,7 @@ pub enum Sender {
     /// The actor itself: a timer, a piped future, a message to itself.
     Itself,
     /// Another actor.
-    Actor {
+    Another {
         /// Who.
         id: ActorId,
         /// Where in its tree it is, if it is still there.
@@ -183,7 +183,7 @@ pub(crate) mod tests {
             }),
             in_hand: Some(InHand {
                 kind: "Split".into(),
-                from: Sender::Actor { id: ActorId(3), path: Some("shop/desk".into()) },
+                from: Sender::Another { id: ActorId(3), path: Some("shop/desk".into()) },
                 asked: true,
                 sent_ago: ms(4),
                 taken_ago: ms(1),
@@ -240,7 +240,7 @@ pub(crate) mod tests {
                 },
                 "in_hand": {
                     "kind": "Split",
-                    "from": { "actor": { "id": 3, "path": "shop/desk" } },
+                    "from": { "another": { "id": 3, "path": "shop/desk" } },
                     "asked": true,
                     "sent_ago_ms": 4,
                     "taken_ago_ms": 1,

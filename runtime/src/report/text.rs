@@ -90,8 +90,8 @@ impl fmt::Display for Sender {
         match self {
             Self::Outside => f.write_str("from outside"),
             Self::Itself => f.write_str("by itself"),
-            Self::Actor { id, path: Some(path) } => write!(f, "by {path} ({id})"),
-            Self::Actor { id, path: None } => write!(f, "by {id}, which has gone,"),
+            Self::Another { id, path: Some(path) } => write!(f, "by {path} ({id})"),
+            Self::Another { id, path: None } => write!(f, "by {id}, which has gone,"),
         }
     }
 }

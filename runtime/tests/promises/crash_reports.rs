@@ -187,7 +187,7 @@ fn a_report_says_who_sent_or_asked_the_message_in_hand() {
         down.await;
         let in_hand = system.crashes().1.pop().and_then(|report| report.in_hand).unwrap();
         let path = Some(asker.id().to_string().into());
-        assert_eq!((in_hand.from, in_hand.asked), (Sender::Actor { id: asker.id(), path }, true));
+        assert_eq!((in_hand.from, in_hand.asked), (Sender::Another { id: asker.id(), path }, true));
     });
 }
 

@@ -52,7 +52,7 @@ async fn a_crash_report_has_reason_place_message_sender_kinds_tree_incarnation_b
     assert_eq!(report.backtrace.is_some(), std::env::var_os("RUST_BACKTRACE").is_some_and(|set| set != "0"));
     let in_hand = report.in_hand.as_ref().expect("it had a message in hand");
     assert_eq!((&*in_hand.kind, in_hand.asked), ("Split", true));
-    assert_eq!(in_hand.from, Sender::Actor { id: desk.id(), path: Some("shop/desk".into()) });
+    assert_eq!(in_hand.from, Sender::Another { id: desk.id(), path: Some("shop/desk".into()) });
     assert!(in_hand.sent_ago < SECOND && in_hand.taken_ago < SECOND, "{in_hand:?}");
     let kinds: Vec<_> = report.recent.iter().map(|handled| &*handled.kind).collect();
     assert_eq!(kinds, [["Sell"; 15].as_slice(), &["Split"]].concat());
