@@ -35,7 +35,7 @@ use crate::report::{self, CrashReport};
 use crate::serve::{Being, Ending, given_up, panicked, serve};
 use crate::shared::Shared;
 use crate::signal::{Down, Via, send_down, send_exit};
-use crate::ties::{self, Tied};
+use crate::ties::{Tied, Untied};
 use crate::turn::{self, Call};
 use tokio::sync::mpsc;
 
@@ -519,8 +519,8 @@ struct Last<'r> {
 }
 
 /// Gives back the names of a dead incarnation, and tells whoever was tied to it.
-fn untie(shared: &Shared, tied: ties::Ended, pid: Pid, last: &Last<'_>) {
-    let ties::Ended { parent: _, starter, links, others } = tied;
+fn untie(shared: &Shared, tied: Untied, pid: Pid, last: &Last<'_>) {
+    let Untied { parent: _, starter, links, others } = tied;
     let Tied { watchers, monitors, children, names, groups, .. } = others.map(|others| *others).unwrap_or_default();
     for name in names {
         shared.names.release(&name, pid);

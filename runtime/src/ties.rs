@@ -69,7 +69,7 @@ pub(crate) struct Tied {
 
 /// The ties that an incarnation had when it ended.
 #[derive(Debug, Default)]
-pub(crate) struct Ended {
+pub(crate) struct Untied {
     pub(crate) parent: Option<Pid>,
     /// Who started it and was linked to it from before its `init`: not signalled if that fails.
     pub(crate) starter: Option<Pid>,
@@ -79,7 +79,7 @@ pub(crate) struct Ended {
     pub(crate) others: Option<Box<Tied>>,
 }
 
-impl Ended {
+impl Untied {
     /// Who would judge its crash: its parent, if that learns of its end, by the link or as the one that waits for the start.
     pub(crate) fn judge(&self, never_started: bool) -> Option<Pid> {
         self.parent.filter(|parent| never_started || self.links.first() == Some(parent))
@@ -128,13 +128,13 @@ impl Ties {
     }
 
     /// The incarnation ends: gives out all its ties. What is tied to it from now on meets nobody.
-    pub(crate) fn end(&mut self) -> Ended {
+    pub(crate) fn end(&mut self) -> Untied {
         let rest = Self { owner: self.owner, ..Self::default() };
         let Self { linked, born_linked, parent, tied: mut others, .. } = std::mem::replace(self, rest);
         let parent = parent.map(|parent| parent.pid);
         let starter = if born_linked { parent } else { others.as_ref().and_then(|tied| tied.starter) };
         let links = others.as_mut().map(|tied| std::mem::take(&mut tied.links)).unwrap_or_default();
-        Ended { parent, starter, links: parent.filter(|_| linked).into_iter().chain(links).collect(), others }
+        Untied { parent, starter, links: parent.filter(|_| linked).into_iter().chain(links).collect(), others }
     }
 
     pub(crate) fn tied(&mut self) -> &mut Tied {
