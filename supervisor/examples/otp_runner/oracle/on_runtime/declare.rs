@@ -63,9 +63,11 @@ pub(super) fn branch(hub: &Arc<Hub>, name: &str, path: &str, tree: &Tree) -> Bra
         let template = tree.children[0].spec();
         let dynamic = Dynamic::named(name)
             .intensity(flags.intensity.restarts, flags.intensity.period)
+            .auto_shutdown(flags.auto_shutdown)
             .restart(template.restart)
             .shutdown(stretched(template.shutdown))
             .start_within(START_WITHIN);
+        let dynamic = if template.significant { dynamic.significant() } else { dynamic };
         let (template, name) = (template.id.to_string(), name.to_owned());
         let named = Some(DeclaredDynamic { handle: dynamic.clone(), template, name });
         (dynamic.management(), named, Branch::Dynamic(dynamic))

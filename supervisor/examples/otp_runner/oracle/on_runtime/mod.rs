@@ -185,17 +185,12 @@ fn inexpressible(scenario: &Scenario) -> Option<&'static str> {
         tree.flags.is_dynamic()
             && tree.children.iter().any(|child| child.kind == crashworthy_supervisor::Kind::Supervisor)
     };
-    let auto = |tree: &&Tree| {
-        tree.flags.is_dynamic() && tree.flags.auto_shutdown != crashworthy_supervisor::AutoShutdown::Never
-    };
     if any(|tree| !on_core::is_valid(tree)) {
         Some("trees are checked as a whole, before anything starts")
     } else if any(|tree| !tree.start.is_empty()) {
         Some("a supervisor's start cannot decline")
     } else if any(of_supervisors) {
-        Some("the children of a dynamic supervisor are actors of one type")
-    } else if any(auto) {
-        Some("a dynamic supervisor has no automatic shutdown, as in later releases of OTP")
+        Some("subtrees of a dynamic supervisor bring their own settings, and no template's")
     } else {
         None
     }
