@@ -7,6 +7,7 @@ use crashworthy_runtime::{Actor, ActorRef, Slot};
 
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 use crate::launch::{Launch, START_WITHIN, Static};
+use crate::settings::settings;
 use crate::tree::Node;
 
 /// An actor as a child of a supervisor. Made by [`SlotExt::child`]; OTP's defaults: permanent, shutdown within 5 s.
@@ -63,38 +64,7 @@ impl<A: Actor> SlotExt<A> for Slot<A> {
 }
 
 impl<A: Actor> Child<A> {
-    /// When it is restarted.
-    pub fn restart(mut self, restart: Restart) -> Self {
-        self.spec.restart = restart;
-        self
-    }
-
-    /// Restarted after a crash, not after a normal end.
-    pub fn transient(self) -> Self {
-        self.restart(Restart::Transient)
-    }
-
-    /// Never restarted.
-    pub fn temporary(self) -> Self {
-        self.restart(Restart::Temporary)
-    }
-
-    /// How it is stopped.
-    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
-        self.spec.shutdown = shutdown;
-        self
-    }
-
-    /// Asked to stop, and killed after this time.
-    pub fn within(self, limit: Duration) -> Self {
-        self.shutdown(Shutdown::Within(limit))
-    }
-
-    /// Its end can end the supervisor (`auto_shutdown`).
-    pub fn significant(mut self) -> Self {
-        self.spec.significant = true;
-        self
-    }
+    settings!();
 
     /// How long its `init` may take; a start that takes longer is killed and has failed. The default is 60 s.
     pub fn start_within(mut self, limit: Duration) -> Self {

@@ -22,6 +22,7 @@ mod partition;
 mod reap;
 mod reason;
 mod report;
+mod settings;
 mod strategy;
 mod supervisor;
 mod task;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crashworthy_runtime::{Actor, ActorRef, Slot, StartError};
 
-use crate::child_spec::{ChildSpec, Restart, Shutdown};
+use crate::child_spec::ChildSpec;
 use crate::dynamic::Dynamic;
 use crate::launch::{Once, Static};
+use crate::settings::settings;
 
 /// An actor that is about to be started by a [`Dynamic`], with settings of its own. Made by [`Dynamic::child`].
 ///
@@ -84,38 +85,7 @@ impl<A: Actor> Dynamic<A> {
 }
 
 impl<A: Actor> Newcomer<'_, A> {
-    /// When it is restarted.
-    pub fn restart(mut self, restart: Restart) -> Self {
-        self.spec.restart = restart;
-        self
-    }
-
-    /// Restarted after a crash, not after a normal end.
-    pub fn transient(self) -> Self {
-        self.restart(Restart::Transient)
-    }
-
-    /// Never restarted.
-    pub fn temporary(self) -> Self {
-        self.restart(Restart::Temporary)
-    }
-
-    /// How it is stopped.
-    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
-        self.spec.shutdown = shutdown;
-        self
-    }
-
-    /// Asked to stop, and killed after this time.
-    pub fn within(self, limit: Duration) -> Self {
-        self.shutdown(Shutdown::Within(limit))
-    }
-
-    /// Its end can end the supervisor ([`Dynamic::auto_shutdown`]).
-    pub fn significant(mut self) -> Self {
-        self.spec.significant = true;
-        self
-    }
+    settings!();
 
     /// How long its `init` may take.
     pub fn start_within(mut self, limit: Duration) -> Self {

@@ -4,13 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crashworthy_runtime::{Actor, Context, Exit, Message, Pid, Slot, System};
 
 use crate::child::{AnyChild, IntoChild};
-use crate::child_spec::{ChildSpec, Restart, Shutdown};
+use crate::child_spec::ChildSpec;
 use crate::launch::{START_WITHIN, Static};
+use crate::settings::settings;
 use crate::tree::Node;
 
 /// A future that is started, watched, restarted and stopped like any child.
@@ -103,38 +103,7 @@ impl Task {
         Self { spec: ChildSpec::worker(name), job }
     }
 
-    /// When it is restarted.
-    pub fn restart(mut self, restart: Restart) -> Self {
-        self.spec.restart = restart;
-        self
-    }
-
-    /// Restarted after a crash, not after it returned `Ok`.
-    pub fn transient(self) -> Self {
-        self.restart(Restart::Transient)
-    }
-
-    /// Never restarted.
-    pub fn temporary(self) -> Self {
-        self.restart(Restart::Temporary)
-    }
-
-    /// How it is stopped.
-    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
-        self.spec.shutdown = shutdown;
-        self
-    }
-
-    /// Asked to stop, and killed after this time.
-    pub fn within(self, limit: Duration) -> Self {
-        self.shutdown(Shutdown::Within(limit))
-    }
-
-    /// Its end can end the supervisor (`auto_shutdown`).
-    pub fn significant(mut self) -> Self {
-        self.spec.significant = true;
-        self
-    }
+    settings!();
 }
 
 impl fmt::Debug for Task {
