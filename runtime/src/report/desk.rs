@@ -23,8 +23,14 @@ pub(crate) struct Desk(Mutex<Trays>);
 #[derive(Debug, Default)]
 struct Trays {
     /// By judge.
-    trays: BTreeMap<Pid, Vec<Box<CrashReport>>>,
+    trays: BTreeMap<Pid, Vec<Lying>>,
     lying: usize,
+}
+
+#[derive(Debug)]
+struct Lying {
+    since: Duration,
+    report: Box<CrashReport>,
 }
 
 impl Desk {
@@ -38,11 +44,16 @@ impl Desk {
         let mut desk = self.0.lock();
         let unjudged = desk.trays.remove(&judge).unwrap_or_default();
         desk.lying -= unjudged.len();
-        unjudged
+        unjudged.into_iter().map(|lying| lying.report).collect()
     }
 
     /// Lays a report into the tray of its judge. Given back, with what is to be told instead, if there is no tray or no room.
-    pub(crate) fn lay(&self, judge: Pid, report: Box<CrashReport>) -> Result<(), (Box<CrashReport>, Judgement)> {
+    pub(crate) fn lay(
+        &self,
+        judge: Pid,
+        report: Box<CrashReport>,
+        now: Duration,
+    ) -> Result<(), (Box<CrashReport>, Judgement)> {
         let mut desk = self.0.lock();
         let full = desk.lying >= DESK;
         let Some(tray) = desk.trays.get_mut(&judge) else {
@@ -51,7 +62,7 @@ impl Desk {
         if full {
             return Err((report, Judgement::DeskFull));
         }
-        tray.push(report);
+        tray.push(Lying { since: now, report });
         desk.lying += 1;
         Ok(())
     }
@@ -60,8 +71,8 @@ impl Desk {
     pub(crate) fn take(&self, judge: Pid, child: Pid) -> Option<Box<CrashReport>> {
         let mut desk = self.0.lock();
         let tray = desk.trays.get_mut(&judge)?;
-        let at = tray.iter().position(|report| report.pid == child)?;
-        let report = tray.remove(at);
+        let at = tray.iter().position(|lying| lying.report.pid == child)?;
+        let Lying { report, .. } = tray.remove(at);
         desk.lying -= 1;
         Some(report)
     }
@@ -71,7 +82,7 @@ impl Desk {
         let mut desk = self.0.lock();
         let mut late = Vec::new();
         for tray in desk.trays.values_mut() {
-            late.extend(tray.extract_if(.., |report| report.at < before));
+            late.extend(tray.extract_if(.., |lying| lying.since < before).map(|lying| lying.report));
         }
         desk.lying -= late.len();
         late
@@ -88,6 +99,7 @@ mod tests {
     use crate::pid::ActorId;
     use crate::report::crash_report::tests::sample;
 
+    const NOW: Duration = Duration::from_secs(70);
     const JUDGE: Pid = Pid { id: ActorId(1), incarnation: 1 };
 
     fn of(child: u64) -> Box<CrashReport> {
@@ -97,7 +109,7 @@ mod tests {
     #[test]
     fn a_report_without_a_judge_comes_back() {
         let desk = Desk::default();
-        assert!(matches!(desk.lay(JUDGE, of(2)), Err((_, Judgement::Nobodys))));
+        assert!(matches!(desk.lay(JUDGE, of(2), NOW), Err((_, Judgement::Nobodys))));
     }
 
     #[test]
@@ -106,13 +118,13 @@ mod tests {
         desk.open(JUDGE);
         let (taken, left) = (of(2), of(3));
         let pids = (taken.pid, left.pid);
-        desk.lay(JUDGE, taken).unwrap();
-        desk.lay(JUDGE, left).unwrap();
+        desk.lay(JUDGE, taken, NOW).unwrap();
+        desk.lay(JUDGE, left, NOW).unwrap();
         assert_eq!(desk.take(JUDGE, pids.0).map(|report| report.pid), Some(pids.0));
         assert_eq!(desk.take(JUDGE, pids.0), None);
         assert_eq!(desk.clear(JUDGE).iter().map(|report| report.pid).collect::<Vec<_>>(), [pids.1]);
         assert!(desk.is_empty());
-        assert!(matches!(desk.lay(JUDGE, of(4)), Err((_, Judgement::Nobodys))), "the judge has ended");
+        assert!(matches!(desk.lay(JUDGE, of(4), NOW), Err((_, Judgement::Nobodys))), "the judge has ended");
     }
 
     #[test]
@@ -120,11 +132,11 @@ mod tests {
         let desk = Desk::default();
         desk.open(JUDGE);
         for child in 0..DESK as u64 {
-            desk.lay(JUDGE, of(child)).unwrap();
+            desk.lay(JUDGE, of(child), NOW).unwrap();
         }
-        assert!(matches!(desk.lay(JUDGE, of(1000)), Err((_, Judgement::DeskFull))));
+        assert!(matches!(desk.lay(JUDGE, of(1000), NOW), Err((_, Judgement::DeskFull))));
         desk.take(JUDGE, of(7).pid).unwrap();
-        desk.lay(JUDGE, of(1000)).unwrap();
+        desk.lay(JUDGE, of(1000), NOW).unwrap();
     }
 
     #[test]
@@ -132,9 +144,10 @@ mod tests {
         let desk = Desk::default();
         desk.open(JUDGE);
         let at = |at| Duration::from_secs(at);
-        desk.lay(JUDGE, Box::new(CrashReport { at: at(1), ..*of(2) })).unwrap();
-        desk.lay(JUDGE, Box::new(CrashReport { at: at(3), ..*of(3) })).unwrap();
-        assert_eq!(desk.late(at(2)).iter().map(|report| report.at).collect::<Vec<_>>(), [at(1)]);
+        // How long it took to end after the crash is not held against its judge.
+        desk.lay(JUDGE, Box::new(CrashReport { at: at(2), ..*of(2) }), at(3)).unwrap();
+        desk.lay(JUDGE, Box::new(CrashReport { at: at(1), ..*of(3) }), at(5)).unwrap();
+        assert_eq!(desk.late(at(4)).iter().map(|report| report.at).collect::<Vec<_>>(), [at(2)]);
         assert_eq!(desk.clear(JUDGE).len(), 1);
     }
 }

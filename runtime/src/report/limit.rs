@@ -70,6 +70,10 @@ struct Bucket {
 
 impl Bucket {
     fn allows(self, now: u64, limit: RateLimit) -> bool {
+        // Without a limit nobody waits, not even for somebody whose clock was read a little later.
+        if limit.every.is_zero() {
+            return true;
+        }
         let ahead = nanos(limit.every).saturating_mul(u64::from(limit.burst.saturating_sub(1)));
         self.due.saturating_sub(ahead) <= now
     }
@@ -266,6 +270,7 @@ mod tests {
     #[test]
     fn without_a_limit_everything_passes() {
         let limiter = Limiter::new(RateLimit::NONE);
-        assert!(passes(&limiter, "a", &[0; 1000]).iter().all(|pass| matches!(pass, Pass::Log { withheld: 0 })));
+        let backwards: Vec<u64> = (0..1000).rev().collect();
+        assert!(passes(&limiter, "a", &backwards).iter().all(|pass| matches!(pass, Pass::Log { withheld: 0 })));
     }
 }

@@ -143,7 +143,7 @@ impl std::fmt::Debug for Unjudged {
 /// Lays the report of a crash on the desk, if somebody will judge it; else tells it now.
 pub(crate) fn lay(shared: &Arc<Shared>, report: Box<CrashReport>, judge: Option<Pid>) {
     let Some(judge) = judge else { return tell(shared, report) };
-    match shared.reports.desk.lay(judge, report) {
+    match shared.reports.desk.lay(judge, report, Duration::from_nanos(shared.port.now_ns())) {
         Ok(()) => attend(shared),
         Err((mut report, why)) => {
             report.judgement = why;
