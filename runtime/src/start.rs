@@ -213,9 +213,8 @@ fn tie(core: &Core, pid: Pid, starter: Pid, under: Under) {
 
 /// An incarnation as a parent: made once a life.
 fn as_parent(core: &Core, pid: Pid) -> Arc<Parent> {
-    let label = core.label();
     let mut ties = core.ties.lock();
-    if ties.lives(pid.incarnation) { ties.as_parent(pid, &label) } else { Parent::new(pid, &label) }
+    if ties.lives(pid.incarnation) { ties.as_parent(pid, || core.label()) } else { Parent::new(pid, &core.label()) }
 }
 
 /// A start under way: the incarnation exists, its `init` may still run.

@@ -108,9 +108,12 @@ impl Ties {
     }
 
     /// The living incarnation as a parent.
-    pub(crate) fn as_parent(&mut self, pid: Pid, label: &str) -> Arc<Parent> {
-        let path = self.path_of(label);
-        self.tied().as_parent.get_or_insert_with(|| Parent::new(pid, &path)).clone()
+    pub(crate) fn as_parent(&mut self, pid: Pid, label: impl FnOnce() -> String) -> Arc<Parent> {
+        if let Some(parent) = &self.tied().as_parent {
+            return parent.clone();
+        }
+        let parent = Parent::new(pid, &self.path_of(&label()));
+        self.tied().as_parent.insert(parent).clone()
     }
 
     /// Where in its tree the living incarnation is, if it is called so.
