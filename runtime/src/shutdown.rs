@@ -177,6 +177,8 @@ pub(crate) struct Stop {
     /// Tells of its end, from before it began.
     pub(crate) down: Mutex<Option<(Pid, oneshot::Receiver<Down>)>>,
     begun: AtomicBool,
+    /// Somebody tells of the end, or has.
+    told: AtomicBool,
     /// A second signal came: no more draining.
     hurry: AtomicBool,
     began_ns: AtomicU64,
@@ -192,6 +194,7 @@ impl Default for Stop {
             top: Mutex::default(),
             down: Mutex::default(),
             begun: AtomicBool::default(),
+            told: AtomicBool::default(),
             hurry: AtomicBool::default(),
             began_ns: AtomicU64::default(),
             undrained: AtomicU64::default(),
@@ -289,9 +292,14 @@ pub(crate) fn end_now(shared: &Arc<Shared>, reason: Option<ExitReason>) {
     tell(shared, reason);
 }
 
-/// Tells of the end.
+/// Tells of the end, once, and of that the parts before anybody else.
 fn tell(shared: &Shared, reason: Option<ExitReason>) {
-    detach(std::mem::take(&mut *shared.stop.parts.lock()));
+    if shared.stop.told.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    // Parts are foreign: not under the lock.
+    let parts = std::mem::take(&mut *shared.stop.parts.lock());
+    detach(parts);
     report::tell_all_withheld(shared);
     let began = shared.stop.began_ns.load(Ordering::Acquire);
     let asked = shared.stop.begun.load(Ordering::Acquire);
