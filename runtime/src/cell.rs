@@ -41,7 +41,6 @@ use crate::lane::{Control, Life};
 use crate::pace::Pace;
 use crate::pid::{ActorId, Pid};
 use crate::places::Hold;
-use crate::port::nanos;
 use crate::reply::Caller;
 use crate::shared::{Shared, waited};
 use crate::ties::Ties;
@@ -306,9 +305,10 @@ impl Core {
         self.since.load(Relaxed)
     }
 
-    /// For how long a message has been in hand; 0 if none is.
+    /// For how long a message has been in hand, or rather the turn has run in which it was taken, at least: to the step of
+    /// the coarse clock. 0 if none is.
     pub(crate) fn running_ns(&self) -> u64 {
-        if self.doing.load(Relaxed) == 0 { 0 } else { nanos(self.in_hand_for()) }
+        if self.doing.load(Relaxed) == 0 { 0 } else { waited(self.taken(), self.shared().port.now_ns()) }
     }
 
     /// The kind of the message in hand.

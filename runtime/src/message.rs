@@ -35,7 +35,7 @@ pub trait Message: Send + 'static {
         std::any::type_name::<Self>()
     }
 
-    /// How much it matters under overload; in a call that is being handled, no more than that call. An actor that refuses
+    /// How much it matters under overload; of a question asked in a call that is being handled, no more than that call. An actor that refuses
     /// keeps its last places for what matters more.
     fn criticality(&self) -> Criticality {
         Criticality::default()

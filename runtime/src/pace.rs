@@ -163,11 +163,14 @@ impl Timing {
     /// A turn begins: its timing, if it is to be timed.
     #[inline]
     pub(crate) fn begin(core: &Core) -> Option<Self> {
-        core.pace.is_due().then(|| Self {
-            began: core.shared().port.now_ns(),
-            handled: core.counters.handled.get() as u32,
-            mark: Mark::of(core.pace.mark.load(Relaxed)),
-            held: core.doing.load(Relaxed) != 0,
+        core.pace.is_due().then(|| {
+            let handled = core.counters.handled.get() as u32;
+            let mark = match Mark::of(core.pace.mark.load(Relaxed)) {
+                // It has worked since, in turns that were not timed.
+                Mark::RestsSince(_) if core.pace.handled.load(Relaxed) != handled => Mark::Unknown,
+                mark => mark,
+            };
+            Self { began: core.shared().port.now_ns(), handled, mark, held: core.doing.load(Relaxed) != 0 }
         })
     }
 

@@ -144,7 +144,7 @@ impl<A: Actor> Admission<A> {
             return None;
         }
         // A message that has been in hand for long may be done with at any time, and leave room.
-        let says = gate.ask(demand, 0).filter(|says| cell.load().depth >= says.places())?;
+        let says = gate.ask(demand, 0).filter(|says| cell.load().depth >= says.places_in_time())?;
         Some(Refused { reason: Reason::NoTime, ..late(cell, says) })
     }
 

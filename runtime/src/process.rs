@@ -585,6 +585,8 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
         core.doing.store(0, Relaxed);
     }
     core.enters(None);
+    // How long the stuck turn took says nothing of its heir's.
+    core.pace.rests();
     if let Some(caller) = caller {
         caller.force(AskError::Died);
     }

@@ -134,7 +134,7 @@ impl LazyGate {
             // With the one in hand, the one that is sent, and an eighth of it all.
             None => {
                 let full = sight.service.time_for(capacity.saturating_add(2));
-                full + full / 8
+                full.saturating_add(full / 8)
             }
         });
         sight.standing.is_some()
@@ -161,6 +161,11 @@ impl Says {
     /// How many messages may be in the mailbox, this one included.
     pub(crate) fn places(&self) -> u32 {
         self.room.places
+    }
+
+    /// The same if only time counts, and not who else is to have room.
+    pub(crate) fn places_in_time(&self) -> u32 {
+        self.room.in_time
     }
 }
 
