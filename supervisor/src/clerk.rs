@@ -1,8 +1,8 @@
 //! The reports of one supervisor: crashes are judged, everything is kept with the system, and what its limit allows is
 //! logged.
 //!
-//! One event a crash: where the crash report of a child is at hand, the ruling goes into that, and the report of the
-//! supervisor is not logged besides.
+//! One event a crash: where the crash report of a child is at hand, the ruling goes into that, and `child_terminated` or
+//! `start_error` is not logged besides. How a child ended that was stopped is another matter, and a report of its own.
 
 use std::sync::Arc;
 

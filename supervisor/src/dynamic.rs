@@ -28,7 +28,9 @@ use crate::tree::{Members, Node, Tree};
 ///
 /// Actors are temporary unless told otherwise: a connection or a session is not restarted. What holds for all of them is
 /// said here, what holds for one where it is started ([`child`](Dynamic::child)). Children stop all at once, each within its
-/// own time limit. The settings of a handle are read when the tree starts; afterwards they change nothing.
+/// own time limit. The settings of the handle that the tree was given are read when that starts. Afterwards a handle's settings
+/// are those of the children that are started through it: how long `init` may take, the mailbox, and all else that a
+/// [`child`](Dynamic::child) does not say of itself.
 ///
 /// # Differs from OTP
 /// `simple_one_for_one` appends arguments to a template; here every child has its own, and may have its own restart type and

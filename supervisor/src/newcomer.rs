@@ -12,7 +12,8 @@ use crate::settings::settings;
 
 /// An actor that is about to be started by a [`Dynamic`], with settings of its own. Made by [`Dynamic::child`].
 ///
-/// What it does not say is as its supervisor says. Children with the same settings share them: they cost nothing.
+/// What it does not say is as the handle says that it was made from. Children with the same settings share them, up to
+/// sixteen kinds of them: those cost nothing.
 ///
 /// # Examples
 /// ```
@@ -68,7 +69,7 @@ impl<A: Actor> Dynamic<A> {
     where
         A::Args: Clone,
     {
-        self.child(args).start().await
+        self.child(args).begin(None).await
     }
 
     /// Starts a child whose arguments cannot be cloned, a connection for example. It is temporary: never restarted, and its
@@ -110,11 +111,20 @@ impl<A: Actor> Newcomer<'_, A> {
     where
         A::Args: Clone,
     {
+        let own = self.spec.clone();
+        self.begin(Some(own)).await
+    }
+
+    /// Starts it with these settings, or those that its supervisor has for all.
+    async fn begin(self, own: Option<ChildSpec>) -> Result<ActorRef<A>, StartError>
+    where
+        A::Args: Clone,
+    {
         let slot = self.slot()?;
-        let Self { crowd, spec, args, start_within, .. } = self;
+        let Self { crowd, args, start_within, .. } = self;
         let launch =
             Static { slot: slot.clone(), args, start_within, settle: |_, _| {}, reusable: false, begun: false };
-        crowd.bring(own(spec, crowd), 0, Box::new(launch)).await.map(|_| slot)
+        crowd.bring(own, 0, Box::new(launch)).await.map(|_| slot)
     }
 
     /// Starts it with arguments that cannot be cloned: it is temporary, whatever was said.
@@ -128,7 +138,7 @@ impl<A: Actor> Newcomer<'_, A> {
         let slot = self.slot()?;
         let Self { crowd, spec, args, start_within, .. } = self.temporary();
         let launch = Once { slot: slot.clone(), args: Some(args), start_within };
-        crowd.bring(own(spec, crowd), 0, Box::new(launch)).await.map(|_| slot)
+        crowd.bring(Some(spec), 0, Box::new(launch)).await.map(|_| slot)
     }
 
     fn slot(&self) -> Result<ActorRef<A>, StartError> {
@@ -139,11 +149,6 @@ impl<A: Actor> Newcomer<'_, A> {
         }
         .address())
     }
-}
-
-/// What it says of itself, if that is not what is said of all.
-fn own<A>(spec: ChildSpec, crowd: &Dynamic<A>) -> Option<ChildSpec> {
-    (spec != *crowd.template()).then_some(spec)
 }
 
 impl<A: Actor> fmt::Debug for Newcomer<'_, A> {

@@ -39,6 +39,21 @@ async fn each_child_is_restarted_as_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_child_says_counts_also_where_its_handle_says_the_same_and_the_tree_another() {
+    let diary = Diary::new();
+    let crowd = Dynamic::<Worker>::named("crowd");
+    let top = Supervisor::one_for_one("top").child(crowd.clone().restart(Restart::Permanent));
+    let system = System::start(top).await.expect(STARTS);
+    soon(crowd.start_once(Nurse::new("once", &diary))).await.expect(STARTS);
+    soon(crowd.child(Nurse::new("temporary", &diary)).temporary().start()).await.expect(STARTS);
+    soon(crowd.start(Nurse::new("as all", &diary))).await.expect(STARTS);
+    let restarts: Vec<_> = soon(crowd.management().which_children()).await.expect(ANSWERS);
+    let restarts: Vec<Restart> = restarts.iter().rev().map(|child| child.restart).collect();
+    assert_eq!(restarts, [Restart::Temporary, Restart::Temporary, Restart::Permanent]);
+    over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_child_is_given_the_time_it_says() {
     let diary = Diary::new();
     let crowd = Dynamic::<Worker>::named("crowd").shutdown(Shutdown::Unlimited);
