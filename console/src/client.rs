@@ -51,7 +51,8 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// Connects, and reads who is there. Nothing takes longer than `within`, neither this nor an answer.
+    /// Connects, and reads who is there. Nothing that is read or written waits longer than `within` for the other side, which
+    /// is one of this user's systems: who sends an answer byte by byte takes his time.
     ///
     /// # Errors
     /// [`ClientError::Foreign`] if it speaks another protocol; the others.

@@ -93,8 +93,13 @@ pub fn base() -> io::Result<PathBuf> {
 /// The user that this process acts as, wherever it is called.
 fn uid() -> io::Result<u32> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let _entered = runtime.enter();
-    own_uid()
+    let uid = {
+        let _entered = runtime.enter();
+        own_uid()
+    };
+    // Dropped it would wait for its threads, which a task must not; it has none.
+    runtime.shutdown_background();
+    uid
 }
 
 /// One system's place in the common directory.
@@ -192,7 +197,7 @@ fn fresh(base: &Path, system: &str) -> io::Result<PathBuf> {
     Err(io::Error::new(ErrorKind::AlreadyExists, format!("{NAMESAKES} systems of this process have that name")))
 }
 
-/// Removes what we have made, and nothing else.
+/// Removes what we make, and the directory if nothing else is in it.
 fn remove(dir: &Path) {
     // What cannot be removed is found stale by the next who looks.
     let _ = fs::remove_file(dir.join(UNFINISHED));
@@ -236,6 +241,14 @@ mod tests {
         assert_eq!(list(&base).unwrap(), [place]);
         drop(home);
         assert_eq!(list(&base).unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn places_are_listed_from_a_task_as_from_anywhere() {
+        let scratch = Scratch::new("task");
+        let (home, _listener) = Home::make(&scratch.0, scratch.uid(), "shop").unwrap();
+        assert_eq!(list(&scratch.0).unwrap().len(), 1);
+        drop(home);
     }
 
     #[test]

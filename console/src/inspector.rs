@@ -74,7 +74,7 @@ impl Inspector {
     pub(crate) fn answer(&self, asked: &[u8]) -> Vec<u8> {
         match serde_json::from_slice::<Request>(asked) {
             Ok(request) => self.ask(request.id, &request.verb, request.args),
-            Err(error) => refusal(None, Refusal::new(Code::Malformed, format!("not a request: {error}"))),
+            Err(error) => refusal(None, Refusal::new(Code::Malformed, format!("not a request: {}", cut(&error)))),
         }
     }
 
@@ -214,9 +214,14 @@ pub(crate) fn refusal(id: Option<u64>, why: Refusal) -> Vec<u8> {
     line(&Response { id, outcome: Outcome::<()>::Error(why) }, usize::MAX).unwrap_or_default()
 }
 
+/// What is wrong with what a client has said, without all of what it has said.
+fn cut(error: &serde_json::Error) -> String {
+    format!("{:.512}", error.to_string())
+}
+
 fn read<T: DeserializeOwned>(args: Value) -> Result<T, Refusal> {
     let args = if args.is_null() { Value::Object(serde_json::Map::new()) } else { args };
-    serde_json::from_value(args).map_err(|error| Refusal::new(Code::BadArguments, format!("args: {error}")))
+    serde_json::from_value(args).map_err(|error| Refusal::new(Code::BadArguments, format!("args: {}", cut(&error))))
 }
 
 fn find(picture: &Picture, word: &str) -> Result<usize, Refusal> {

@@ -39,9 +39,10 @@ impl Picture {
         }
         let order = walk(&tops, &below);
         let mut paths = vec![String::new(); actors.len()];
-        for &(place, _) in &order {
+        for &(place, level) in &order {
             let label = label(&actors[place]);
             paths[place] = match parents[place] {
+                Some(_) if level > DEEPEST => format!("…/{label}"),
                 Some(parent) => format!("{}/{label}", paths[parent]),
                 None => label,
             };
@@ -137,6 +138,10 @@ pub(crate) fn doing(actor: &ActorSnapshot) -> Option<Doing> {
         since,
     })
 }
+
+/// How deep a path is told in full. Trees of supervisors end before; a chain of actors that are each other's parents need not,
+/// and all its paths would together be as long as its square.
+const DEEPEST: usize = 64;
 
 fn label(actor: &ActorSnapshot) -> String {
     actor.name.clone().unwrap_or_else(|| actor.pid.id.to_string())

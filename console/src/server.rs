@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -20,13 +20,19 @@ use crate::protocol::{Code, Refusal};
 /// How long to wait after a connection could not be accepted: the process may be out of file descriptors.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long the start of a system waits until its console listens: whoever has places beside its own may not answer.
+const LISTENS: Duration = Duration::from_secs(5);
+
 /// Starts the thread, and waits until it listens.
 pub(crate) fn start(base: Option<PathBuf>, inspector: Inspector, system: WeakSystem) -> io::Result<Arc<Home>> {
     let (told, listens) = sync_channel(1);
     thread::Builder::new()
         .name("crashworthy-console".to_owned())
         .spawn(move || run(base, inspector, &system, &told))?;
-    listens.recv().unwrap_or_else(|_| Err(io::Error::other("the thread of the console ended")))
+    listens.recv_timeout(LISTENS).unwrap_or_else(|error| match error {
+        RecvTimeoutError::Timeout => Err(io::Error::new(io::ErrorKind::TimedOut, "it does not listen in time")),
+        RecvTimeoutError::Disconnected => Err(io::Error::other("the thread of the console ended")),
+    })
 }
 
 fn run(base: Option<PathBuf>, inspector: Inspector, system: &WeakSystem, told: &SyncSender<io::Result<Arc<Home>>>) {

@@ -32,6 +32,17 @@ fn garbage_is_called_so_and_the_connection_goes_on() {
 }
 
 #[test]
+fn a_refusal_does_not_repeat_all_that_was_said() {
+    let shop = Shop::open();
+    let mut raw = Raw::greeted(&shop);
+    let long = "x".repeat(50_000);
+    raw.say(format!("{}\n", json!({ "id": 1, "verb": "actors", "args": { "state": long } })).as_bytes()).unwrap();
+    let refused = raw.line().expect("an answer").to_string();
+    assert!(refused.contains("bad_arguments") && refused.len() < 1_000, "{refused}");
+    shop.assert_serves();
+}
+
+#[test]
 fn a_line_that_is_too_long_is_refused_before_it_ends_and_the_connection_is_closed() {
     let shop = Shop::open();
     let mut raw = Raw::greeted(&shop);
