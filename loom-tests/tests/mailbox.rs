@@ -117,6 +117,28 @@ fn a_receiver_that_tidies_up_at_a_block_boundary_meets_senders() {
 }
 
 #[test]
+fn a_receiver_that_gives_a_large_block_back_meets_senders() {
+    model(|| {
+        let (queue, mut receiver) = queue(8);
+        // Two fit into the first block; the next is larger.
+        for number in 0..4 {
+            let Pushed { .. } = queue.push(number).unwrap();
+        }
+        assert_eq!(drain(&mut receiver), [0, 1, 2, 3]);
+        let sender = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || [queue.push(4).unwrap().wake, queue.push(5).unwrap().wake])
+        };
+        let parked = receiver.park();
+        let mut got = drain(&mut receiver);
+        let wakes = sender.join().unwrap();
+        got.extend(drain(&mut receiver));
+        assert_eq!(got, [4, 5]);
+        assert_eq!(wakes, [parked, false]);
+    });
+}
+
+#[test]
 fn a_full_queue_takes_as_many_as_leave() {
     model(|| {
         let (queue, mut receiver) = queue(2);

@@ -1,14 +1,17 @@
 //! Blocks: where messages lie between their sender and the receiver.
 //!
 //! ```text
-//!   ┌──────┬──────────────────────┬─────────────────────────────┐
-//!   │ next │ ready[0] … ready[N-1]│ value[0]   …    value[N-1]  │   N = Block::<T>::SLOTS
-//!   └──────┴──────────────────────┴─────────────────────────────┘
+//!   ┌──────┬─────┬──────┬────────┬──────────────────────┬─────────────────────────────┐
+//!   │ next │ end │ mask │ values │ ready[0] … ready[n-1]│ value[0]   …    value[n-1]  │   n = mask + 1
+//!   └──────┴─────┴──────┴────────┴──────────────────────┴─────────────────────────────┘
 //! ```
 //!
-//! One allocation of at most about a kilobyte, unless messages are large. The message with position `p` lies in the slot `p % N` of the block
-//! with number `p / N`. `ready[i]` is 0 until the slot's sender has written the value (or failed to), and is set back only
-//! when the whole block is reused, by who owns it then.
+//! One allocation, with a power of two of slots. The message with position `p` lies in slot `p & mask` of the block that
+//! covers it: from where that began to the next multiple of its slots. `ready[i]` is 0 until the slot's sender has written
+//! the value (or failed to), and is set back only when the whole block is reused, by who owns it then.
+//!
+//! The first block of a mailbox is small, since most mailboxes hold little. While messages pile up each block is as large as
+//! the queue is long, up to a few kilobytes: so a long queue is made of few blocks.
 
 use std::{
     alloc::{Layout, alloc, dealloc, handle_alloc_error},
@@ -25,6 +28,11 @@ pub(super) struct Block<T> {
     /// The block after this one, once its first place was taken. Release by that sender, acquire by the
     /// receiver.
     pub(super) next: AtomicPtr<Block<T>>,
+    /// The position after its last one. Changes when nobody but its owner knows the block.
+    end: u64,
+    mask: u32,
+    /// Where the values begin, in bytes.
+    values: u32,
     _values: PhantomData<T>,
 }
 
@@ -40,55 +48,95 @@ const fn round_up(offset: usize, align: usize) -> usize {
 }
 
 impl<T> Block<T> {
-    /// Slots of a block: a power of two.
-    pub(super) const SLOTS: usize = if cfg!(loom) {
-        2
-    } else {
-        let mut slots = 32;
-        while slots > 4 && slots * size_of::<T>() > 1_024 {
+    /// Slots of the smallest block.
+    pub(super) const FEWEST: u32 = if cfg!(loom) { 2 } else { Self::no_more_than(8, 512) };
+    /// Slots of the largest.
+    pub(super) const MOST: u32 = if cfg!(loom) { 4 } else { Self::no_more_than(64, 4_096) };
+
+    /// So many slots, or as many as have no more than so many bytes: one at least.
+    const fn no_more_than(slots: u32, bytes: usize) -> u32 {
+        let mut slots = slots;
+        while slots > 1 && slots as usize * size_of::<T>() > bytes {
             slots /= 2;
         }
         slots
-    };
+    }
 
-    const READY_OFFSET: usize = round_up(size_of::<Self>(), align_of::<AtomicU8>());
-    const VALUES_OFFSET: usize =
-        round_up(Self::READY_OFFSET + Self::SLOTS * size_of::<AtomicU8>(), align_of::<Value<T>>());
+    const READY_OFFSET: usize = std::mem::offset_of!(Self, values) + size_of::<u32>();
 
-    fn layout() -> Layout {
+    const fn values_offset(slots: u32) -> usize {
+        round_up(Self::READY_OFFSET + slots as usize * size_of::<AtomicU8>(), align_of::<Value<T>>())
+    }
+
+    fn layout(slots: u32) -> Layout {
         let align =
             if align_of::<Value<T>>() > align_of::<Self>() { align_of::<Value<T>>() } else { align_of::<Self>() };
-        let size = Self::VALUES_OFFSET + Self::SLOTS * size_of::<Value<T>>();
+        let size = Self::values_offset(slots) + slots as usize * size_of::<Value<T>>();
         Layout::from_size_align(size, align).expect("a block is small, and its alignment that of a type")
     }
 
-    /// The slot of a position.
-    #[inline(always)]
-    pub(super) fn slot(position: u64) -> usize {
-        position as usize & (Self::SLOTS - 1)
-    }
-
-    /// The lowest bit of the number of the block that a position lies in.
-    #[inline(always)]
-    pub(super) fn parity(position: u64) -> usize {
-        (position as usize / Self::SLOTS) & 1
-    }
-
     /// A new block with every slot empty. Owned by the caller, who gives it to [`Block::free`].
-    pub(super) fn allocate() -> NonNull<Self> {
-        let layout = Self::layout();
+    pub(super) fn allocate(slots: u32) -> NonNull<Self> {
+        let layout = Self::layout(slots);
         // SAFETY: the layout is not empty: it has a header.
         let memory = unsafe { alloc(layout) };
         let Some(block) = NonNull::new(memory.cast::<Self>()) else { handle_alloc_error(layout) };
-        // SAFETY: the memory is ours, and the layout has room for a header and `SLOTS` of each array.
+        // SAFETY: the memory is ours, and the layout has room for a header and `slots` of each array.
         unsafe {
-            block.write(Block { next: AtomicPtr::new(ptr::null_mut()), _values: PhantomData });
-            for slot in 0..Self::SLOTS {
+            let (mask, values) = (slots - 1, Self::values_offset(slots) as u32);
+            block.write(Block { next: AtomicPtr::new(ptr::null_mut()), end: 0, mask, values, _values: PhantomData });
+            for slot in 0..slots {
                 Self::ready_ptr(block, slot).write(AtomicU8::new(0));
                 Self::value_ptr(block, slot).write(UnsafeCell::new(MaybeUninit::uninit()));
             }
         }
         block
+    }
+
+    /// How many slots it has.
+    ///
+    /// # Safety
+    ///
+    /// The block is alive.
+    #[inline(always)]
+    pub(super) unsafe fn slots(block: NonNull<Self>) -> u32 {
+        // SAFETY: written once, before anybody else knew the block.
+        unsafe { (*block.as_ptr()).mask + 1 }
+    }
+
+    /// Says which position it is used from.
+    ///
+    /// # Safety
+    ///
+    /// The block is the caller's alone.
+    pub(super) unsafe fn begin_at(block: NonNull<Self>, position: u64) {
+        // SAFETY: by the caller's contract.
+        unsafe {
+            let block = block.as_ptr();
+            (*block).end = (position | u64::from((*block).mask)) + 1;
+        }
+    }
+
+    /// The position after its last one.
+    ///
+    /// # Safety
+    ///
+    /// The block is alive, and in use.
+    #[inline(always)]
+    pub(super) unsafe fn end(block: NonNull<Self>) -> u64 {
+        // SAFETY: written before the block was published.
+        unsafe { (*block.as_ptr()).end }
+    }
+
+    /// The slot of a position that it covers. The upper bits of the position do not matter.
+    ///
+    /// # Safety
+    ///
+    /// The block is alive.
+    #[inline(always)]
+    pub(super) unsafe fn slot(block: NonNull<Self>, position: u64) -> u32 {
+        // SAFETY: as in `slots`.
+        position as u32 & unsafe { (*block.as_ptr()).mask }
     }
 
     /// Gives the memory back. Does not look at the values.
@@ -98,7 +146,7 @@ impl<T> Block<T> {
     /// The block came from [`Block::allocate`], is the caller's alone, and holds no value worth dropping.
     pub(super) unsafe fn free(block: NonNull<Self>) {
         // SAFETY: by the caller's contract. Atomics and uninitialised cells need no destructor.
-        unsafe { dealloc(block.as_ptr().cast(), Self::layout()) }
+        unsafe { dealloc(block.as_ptr().cast(), Self::layout(Self::slots(block))) }
     }
 
     /// Makes a spent block as good as new.
@@ -110,7 +158,7 @@ impl<T> Block<T> {
         // SAFETY: the caller owns the block, so plain writes race with nobody.
         unsafe {
             (*block.as_ptr()).next = AtomicPtr::new(ptr::null_mut());
-            for slot in 0..Self::SLOTS {
+            for slot in 0..Self::slots(block) {
                 Self::ready_ptr(block, slot).write(AtomicU8::new(0));
             }
         }
@@ -122,7 +170,7 @@ impl<T> Block<T> {
     ///
     /// The slot's place is the caller's: it took the position, and fills it once.
     #[inline(always)]
-    pub(super) unsafe fn fill(block: NonNull<Self>, slot: usize, value: T) {
+    pub(super) unsafe fn fill(block: NonNull<Self>, slot: u32, value: T) {
         // SAFETY: a block is not freed before the receiver has taken all its values, and this one is not
         // there yet; nobody else writes this slot, and the receiver reads it only when it is ready.
         unsafe {
@@ -139,7 +187,7 @@ impl<T> Block<T> {
     /// # Safety
     ///
     /// The place is the caller's, and was not written.
-    pub(super) unsafe fn leave_empty(block: NonNull<Self>, slot: usize) {
+    pub(super) unsafe fn leave_empty(block: NonNull<Self>, slot: u32) {
         // SAFETY: as in `fill`.
         unsafe { (*Self::ready_ptr(block, slot)).store(HOLE, Ordering::Release) };
     }
@@ -150,11 +198,22 @@ impl<T> Block<T> {
     ///
     /// The block is alive.
     #[inline(always)]
-    pub(super) unsafe fn ready(block: NonNull<Self>, slot: usize) -> u8 {
+    pub(super) unsafe fn ready(block: NonNull<Self>, slot: u32) -> u8 {
         // SAFETY: the arrays are within the block.
         let ready = unsafe { &*Self::ready_ptr(block, slot) };
         // Acquire: pairs with the release in `publish`, so that the value is there.
         ready.load(Ordering::Acquire)
+    }
+
+    /// The value of a slot, where it lies.
+    ///
+    /// # Safety
+    ///
+    /// It is ready, the caller is the only receiver, and takes it no earlier than the reference was used last.
+    #[inline(always)]
+    pub(super) unsafe fn look<'a>(block: NonNull<Self>, slot: u32) -> &'a T {
+        // SAFETY: ready means written, and nobody writes there before the receiver has taken it.
+        unsafe { (*Self::value_ptr(block, slot)).with(|cell| (*cell).assume_init_ref()) }
     }
 
     /// Takes the value of a slot.
@@ -163,63 +222,20 @@ impl<T> Block<T> {
     ///
     /// It is ready, the caller is the only receiver, and takes each slot once.
     #[inline(always)]
-    pub(super) unsafe fn take(block: NonNull<Self>, slot: usize) -> T {
+    pub(super) unsafe fn take(block: NonNull<Self>, slot: u32) -> T {
         // SAFETY: ready means written, and never written again before a reset.
         unsafe { (*Self::value_ptr(block, slot)).with(|cell| (*cell).assume_init_read()) }
     }
 
     #[inline(always)]
-    unsafe fn ready_ptr(block: NonNull<Self>, slot: usize) -> *mut AtomicU8 {
-        debug_assert!(slot < Self::SLOTS);
-        // SAFETY: the caller's block has `SLOTS` of them at this offset.
-        unsafe { block.as_ptr().byte_add(Self::READY_OFFSET).cast::<AtomicU8>().add(slot) }
+    unsafe fn ready_ptr(block: NonNull<Self>, slot: u32) -> *mut AtomicU8 {
+        // SAFETY: the caller's block has `slots` of them at this offset.
+        unsafe { block.as_ptr().byte_add(Self::READY_OFFSET).cast::<AtomicU8>().add(slot as usize) }
     }
 
     #[inline(always)]
-    unsafe fn value_ptr(block: NonNull<Self>, slot: usize) -> *mut Value<T> {
-        debug_assert!(slot < Self::SLOTS);
+    unsafe fn value_ptr(block: NonNull<Self>, slot: u32) -> *mut Value<T> {
         // SAFETY: as above.
-        unsafe { block.as_ptr().byte_add(Self::VALUES_OFFSET).cast::<Value<T>>().add(slot) }
-    }
-}
-
-/// A pointer to a block, and the parity of the block's number, in one word.
-///
-/// Whether the current block covers a position is thereby known without looking into the block, which a
-/// sender may not do before the place is its own.
-pub(super) struct Tagged<T>(*mut Block<T>);
-
-impl<T> Clone for Tagged<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Tagged<T> {}
-
-impl<T> Tagged<T> {
-    #[inline(always)]
-    pub(super) fn from_raw(raw: *mut Block<T>) -> Self {
-        Tagged(raw)
-    }
-
-    pub(super) fn new(block: NonNull<Block<T>>, position: u64) -> Self {
-        Tagged(block.as_ptr().map_addr(|address| address | Block::<T>::parity(position)))
-    }
-
-    pub(super) fn into_raw(self) -> *mut Block<T> {
-        self.0
-    }
-
-    /// The block, whatever its number.
-    #[inline(always)]
-    pub(super) fn block(self) -> Option<NonNull<Block<T>>> {
-        NonNull::new(self.0.map_addr(|address| address & !1))
-    }
-
-    /// The block if it covers `position`, which is in this block or is the first of the next.
-    #[inline(always)]
-    pub(super) fn covering(self, position: u64) -> Option<NonNull<Block<T>>> {
-        if self.0.addr() & 1 == Block::<T>::parity(position) { self.block() } else { None }
+        unsafe { block.as_ptr().byte_add((*block.as_ptr()).values as usize).cast::<Value<T>>().add(slot as usize) }
     }
 }

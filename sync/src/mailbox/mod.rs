@@ -3,8 +3,8 @@
 //! ```text
 //!  senders' half                               receiver's half
 //!  ┌───────────────────────────────────┐       ┌───────────────────────────────┐
-//!  │ tail: flags | reserved | position │       │ head: messages ever taken     │
-//!  │ block: current block + parity     │       │ block: where the head lies    │
+//!  │ tail: position | flags | reserved │       │ head: messages ever taken     │
+//!  │ block: current block, end: its end│       │ block: where the head lies    │
 //!  │ seen_head: a past value of head   │       │ claimed: somebody receives    │
 //!  │ capacity, spare, waiters          │       │ first: the very first block   │
 //!  └───────────────────────────────────┘       └───────────────────────────────┘
@@ -87,6 +87,8 @@ struct Senders<T> {
     tail: AtomicU64,
     /// The block of the latest place. Written under INSTALLING only.
     block: AtomicPtr<Block<T>>,
+    /// The position after that block's last slot, as the tail has it. Likewise.
+    end: AtomicU64,
     /// Some past value of the head: full refusals are checked against the head itself.
     seen_head: AtomicU64,
     capacity: AtomicU32,
@@ -108,10 +110,8 @@ struct ReceiverHalf<T> {
 
 /// Where the receiver stands. Only it touches this.
 struct Cursor<T> {
-    /// The block that the head lies in, or the one before it.
+    /// The block that the head lies in, or the one before it, which is spent then.
     block: Option<NonNull<Block<T>>>,
-    /// The last message of `block` was taken: the head lies in the next one.
-    spent: bool,
     /// Messages to take before waiters are looked for.
     until_flush: u32,
 }
@@ -150,7 +150,7 @@ impl<T: Send, B> Mailbox<T, B> {
         Self::check_capacity(capacity);
         Mailbox {
             receiver: ReceiverHalf {
-                cursor: UnsafeCell::new(Cursor { block: None, spent: false, until_flush: flush_every(capacity) }),
+                cursor: UnsafeCell::new(Cursor { block: None, until_flush: flush_every(capacity) }),
                 head: AtomicU64::new(0),
                 claimed: AtomicBool::new(false),
                 first: AtomicPtr::new(ptr::null_mut()),
@@ -159,6 +159,7 @@ impl<T: Send, B> Mailbox<T, B> {
             senders: Senders {
                 tail: AtomicU64::new(word.0),
                 block: AtomicPtr::new(ptr::null_mut()),
+                end: AtomicU64::new(0),
                 seen_head: AtomicU64::new(0),
                 capacity: AtomicU32::new(capacity),
                 spare: AtomicPtr::new(ptr::null_mut()),
@@ -306,11 +307,11 @@ impl<T, B> Drop for Mailbox<T, B> {
         for position in head..head + queued {
             // SAFETY: `&mut self` makes us the receiver, and the places up to the tail were filled.
             let message = unsafe {
-                let block = cursor.advance(&self.receiver.first, |spent| Block::free(spent));
-                let slot = Block::<T>::slot(position);
-                block.filter(|block| Block::ready(*block, slot) == FULL).map(|block| Block::take(block, slot))
+                let found = cursor.at(position, &self.receiver.first, |spent, _| Block::free(spent));
+                found
+                    .filter(|(block, slot)| Block::ready(*block, *slot) == FULL)
+                    .map(|(block, slot)| Block::take(block, slot))
             };
-            cursor.spent = Block::<T>::slot(position + 1) == 0;
             // A message whose destructor panics takes no other with it.
             contain(|| drop(message));
         }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Cursor, Mailbox,
-    block::{Block, FULL, HOLE, Tagged},
+    block::{Block, FULL, HOLE},
     word::{CLOSED, INSTALLING, PARKED, WAITERS, Word},
 };
 use crate::{
@@ -44,8 +44,6 @@ pub enum Nothing {
 pub struct Receiver<X, T: Send, B = ()> {
     /// The mailbox lies in there.
     mailbox: NonNull<Mailbox<T, B>>,
-    /// The head of the queue; only we move it.
-    head: u64,
     keep: Arc<X>,
 }
 
@@ -62,15 +60,17 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
         let half = &mailbox.receiver;
         // Acquire: the cursor and the head as the last receiver left them.
         half.claimed.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
-        let head = half.head.load(Ordering::Relaxed);
-        Some(Receiver { mailbox: NonNull::from(mailbox), head, keep })
+        Some(Receiver { mailbox: NonNull::from(mailbox), keep })
     }
 
-    /// Takes the message that was sent first.
-    #[inline]
+    /// Takes the message that was sent first, and hands its room to whoever waits for some.
     pub fn pop(&mut self) -> Pop<T> {
-        match self.look() {
-            Ok(ready) => Pop::Message(ready.take()),
+        let taken = self.look().map(Ready::take);
+        match taken {
+            Ok(message) => {
+                self.flush();
+                Pop::Message(message)
+            }
             Err(Nothing::Empty) => Pop::Empty,
             Err(Nothing::Busy) => Pop::Busy,
             Err(Nothing::ClosedAndEmpty) => Pop::ClosedAndEmpty,
@@ -86,26 +86,28 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
     pub fn look(&mut self) -> Result<Ready<'_, T, B>, Nothing> {
         // SAFETY: as in `mailbox`, for as long as we are borrowed; the claim is ours.
         let mailbox = unsafe { self.mailbox.as_ref() };
+        let head = mailbox.own_head();
         // SAFETY: we are the receiver, and borrowed.
-        let block = match unsafe { mailbox.block_at_head(self.head, FULL) } {
-            Some(block) => block,
-            None => self.look_again()?,
-        };
-        Ok(Ready { mailbox, head: &mut self.head, block })
+        match unsafe { mailbox.at_head(head, FULL) } {
+            Some((block, slot)) => Ok(Ready { mailbox, head, block, slot }),
+            // Holes may lie between.
+            None => self.look_again(),
+        }
     }
 
     /// The head's place holds no message: is one on its way?
     #[inline(never)]
-    fn look_again(&mut self) -> Result<NonNull<Block<T>>, Nothing> {
+    fn look_again(&mut self) -> Result<Ready<'_, T, B>, Nothing> {
         self.pass_holes();
         let mailbox = self.mailbox();
-        let word = mailbox.word();
-        if word.taken_since(self.head) == 0 {
+        let (head, word) = (mailbox.own_head(), mailbox.word());
+        if word.taken_since(head) == 0 {
             return Err(if word.any(CLOSED) { Nothing::ClosedAndEmpty } else { Nothing::Empty });
         }
         // It may have been published between the first look and the word.
         // SAFETY: we are the receiver, and borrowed.
-        unsafe { mailbox.block_at_head(self.head, FULL) }.ok_or(Nothing::Busy)
+        let (block, slot) = unsafe { mailbox.at_head(head, FULL) }.ok_or(Nothing::Busy)?;
+        Ok(Ready { mailbox, head, block, slot })
     }
 
     /// Passes over places that will never hold a message.
@@ -113,8 +115,8 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
         // SAFETY: as in `mailbox`, for as long as we are borrowed.
         let mailbox = unsafe { self.mailbox.as_ref() };
         // SAFETY: we are the receiver.
-        while unsafe { mailbox.block_at_head(self.head, HOLE) }.is_some() {
-            mailbox.advance(&mut self.head);
+        while unsafe { mailbox.at_head(mailbox.own_head(), HOLE) }.is_some() {
+            mailbox.advance(mailbox.own_head());
         }
     }
 
@@ -123,12 +125,13 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
     /// True: the sender of the next message is told to wake the receiver. False: there is something to pop, or the
     /// mailbox is closed.
     pub fn park(&mut self) -> bool {
-        let spent = self.with_cursor(|cursor| cursor.block.filter(|_| cursor.spent));
-        let tidy = if spent.is_some() { INSTALLING } else { 0 };
+        let (head, block) = (self.position(), self.with_cursor(|cursor| cursor.block));
+        let untidy = block.filter(|block| is_untidy(*block, head));
+        let tidy = if untidy.is_some() { INSTALLING } else { 0 };
         let mailbox = self.mailbox();
         let mut word = mailbox.word();
         loop {
-            if word.any(CLOSED) || word.taken_since(self.head) != 0 {
+            if word.any(CLOSED) || word.taken_since(head) != 0 {
                 return false;
             }
             debug_assert!(!word.any(INSTALLING), "who installs has taken a place: {word:?}");
@@ -137,8 +140,8 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
                 Err(seen) => word = seen,
             }
         }
-        if let Some(block) = spent {
-            self.reuse(block);
+        if let Some(block) = untidy {
+            self.tidy(block);
         }
         let mailbox = self.mailbox();
         mailbox.free_spare();
@@ -152,18 +155,16 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
 
     /// Hands room that was freed to those who wait for it.
     ///
-    /// Taking does so when half of the capacity is free, and `park` does; to be called before something that takes long.
+    /// [`Ready::take`] does so at the end of a block when most of the capacity was freed, and `park` does; to be called
+    /// before something that takes long.
     pub fn flush(&mut self) {
-        let mailbox = self.mailbox();
-        let until_flush = flush_every(mailbox.capacity());
-        self.with_cursor(|cursor| cursor.until_flush = until_flush);
-        self.mailbox().grant_if_awaited();
+        self.mailbox().flush();
     }
 
     /// Messages ever taken from this mailbox: the position of the next one.
     #[inline]
     pub fn position(&self) -> u64 {
-        self.head
+        self.mailbox().own_head()
     }
 
     /// What the mailbox lies in.
@@ -183,73 +184,100 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
         self.mailbox().receiver.cursor.with_mut(|cursor| work(unsafe { &mut *cursor }))
     }
 
-    /// Makes the spent block the current one again, so that an actor which sleeps after each message gets
-    /// along with one block. INSTALLING is set, and nothing is queued.
+    /// Makes a spent block the current one again, so that an actor which sleeps after each message gets along with one
+    /// block; gives a large one back. INSTALLING is set, and nothing is queued.
     #[cold]
-    fn reuse(&mut self, block: NonNull<Block<T>>) {
+    fn tidy(&mut self, block: NonNull<Block<T>>) {
+        let (mailbox, head) = (self.mailbox(), self.position());
         // SAFETY: all its messages were taken, it has no successor (that would have a message), and none gets
         // one while INSTALLING is set: the block is ours alone.
-        unsafe { Block::reset(block) };
-        self.with_cursor(|cursor| cursor.spent = false);
-        let senders = &self.mailbox().senders;
-        // Release, twice: senders see the block as we leave it, and the pointer when the flag is gone.
-        senders.block.store(Tagged::new(block, self.head).into_raw(), Ordering::Release);
-        senders.tail.fetch_and(!INSTALLING, Ordering::Release);
+        unsafe {
+            if Block::slots(block) <= Block::<T>::FEWEST {
+                Block::reset(block);
+                Block::begin_at(block, head);
+                return mailbox.announce(block);
+            }
+            Block::free(block);
+        }
+        self.with_cursor(|cursor| cursor.block = None);
+        let mailbox = self.mailbox();
+        // As it was before the first block. Relaxed: who sees the flag gone sees it all.
+        mailbox.receiver.first.store(ptr::null_mut(), Ordering::Relaxed);
+        mailbox.senders.block.store(ptr::null_mut(), Ordering::Relaxed);
+        mailbox.senders.end.store(Word::wrapped(head), Ordering::Relaxed);
+        // Release: as above.
+        mailbox.senders.tail.fetch_and(!INSTALLING, Ordering::Release);
     }
+}
+
+/// Whether the block of a receiver that goes to sleep is spent, or larger than it need be.
+fn is_untidy<T>(block: NonNull<Block<T>>, head: u64) -> bool {
+    // SAFETY: the receiver's own block is alive.
+    unsafe { Block::slots(block) > Block::<T>::FEWEST || Block::end(block) == head }
 }
 
 /// A message that can be taken.
 #[must_use = "a message that is not taken stays where it is"]
 pub struct Ready<'r, T: Send, B = ()> {
     mailbox: &'r Mailbox<T, B>,
-    head: &'r mut u64,
+    head: u64,
     block: NonNull<Block<T>>,
+    slot: u32,
 }
 
 impl<T: Send, B> Mailbox<T, B> {
-    /// The block of the head's place, if that is published as `what`.
+    /// The head, for the receiver, who alone moves it.
+    #[inline(always)]
+    fn own_head(&self) -> u64 {
+        self.receiver.head.load(Ordering::Relaxed)
+    }
+
+    /// Where the head's place is, if that is published as `what`.
     ///
     /// # Safety
     ///
     /// The caller is the receiver, and this is its head.
     #[inline(always)]
-    unsafe fn block_at_head(&self, head: u64, what: u8) -> Option<NonNull<Block<T>>> {
+    unsafe fn at_head(&self, head: u64, what: u8) -> Option<(NonNull<Block<T>>, u32)> {
         // SAFETY: the cursor is the receiver's.
-        let block = self.receiver.cursor.with_mut(|cursor| unsafe {
-            let spent = |spent| {
-                // Given up by its last user: ours alone, its messages taken.
-                Block::reset(spent);
-                self.keep_or_free(spent);
-            };
-            (*cursor).advance(&self.receiver.first, spent)
+        let (block, slot) = self.receiver.cursor.with_mut(|cursor| unsafe {
+            (*cursor).at(head, &self.receiver.first, |spent, until_flush| self.give_up(spent, until_flush))
         })?;
         // SAFETY: the receiver's own block is alive.
-        unsafe { Block::ready(block, Block::<T>::slot(head)) == what }.then_some(block)
+        unsafe { Block::ready(block, slot) == what }.then_some((block, slot))
     }
 
-    /// Moves the head past a place. To be called by the receiver.
-    #[inline(always)]
-    fn advance(&self, head: &mut u64) {
-        let next = *head + 1;
-        *head = next;
-        // Release: who sees the message gone sees what we did before taking it.
-        self.receiver.head.store(next, Ordering::Release);
-        let flush = self.receiver.cursor.with_mut(|cursor| {
-            // SAFETY: the cursor is the receiver's.
-            let cursor = unsafe { &mut *cursor };
-            cursor.spent = Block::<T>::slot(next) == 0;
-            cursor.until_flush = cursor.until_flush.wrapping_sub(1);
-            cursor.until_flush == 0
-        });
-        if flush {
-            self.flush();
+    /// Gives up a spent block, and hands out room now and then.
+    ///
+    /// # Safety
+    ///
+    /// Its last user was the caller, who is the receiver.
+    unsafe fn give_up(&self, spent: NonNull<Block<T>>, until_flush: &mut u32) {
+        // SAFETY: ours alone, its messages taken.
+        let slots = unsafe {
+            let slots = Block::slots(spent);
+            Block::reset(spent);
+            self.keep_or_free(spent);
+            slots
+        };
+        *until_flush = until_flush.saturating_sub(slots);
+        if *until_flush == 0 {
+            *until_flush = flush_every(self.capacity());
+            self.grant_if_awaited();
         }
     }
 
-    #[cold]
+    /// Moves the head past its place. To be called by the receiver.
+    #[inline(always)]
+    fn advance(&self, head: u64) {
+        // Release: who sees the message gone sees what we did before taking it.
+        self.receiver.head.store(head + 1, Ordering::Release);
+    }
+
+    /// Hands out room. To be called by the receiver.
     fn flush(&self) {
         let until_flush = flush_every(self.capacity());
-        // SAFETY: as in `advance`, which calls this.
+        // SAFETY: the cursor is the receiver's.
         self.receiver.cursor.with_mut(|cursor| unsafe { (*cursor).until_flush = until_flush });
         self.grant_if_awaited();
     }
@@ -263,28 +291,21 @@ impl<T: Send, B> Ready<'_, T, B> {
         (attention.bits() & bits == 0).then_some(self)
     }
 
+    /// It, where it lies.
+    #[inline(always)]
+    pub fn message(&self) -> &T {
+        // SAFETY: it is ready, and stays there until we take it.
+        unsafe { Block::look(self.block, self.slot) }
+    }
+
     /// Takes it.
     #[inline(always)]
     pub fn take(self) -> T {
-        let Ready { mailbox, head, block } = self;
+        let Ready { mailbox, head, block, slot } = self;
         // SAFETY: it is ready, and each position is taken once, as the head moves past it.
-        let message = unsafe { Block::take(block, Block::<T>::slot(*head)) };
+        let message = unsafe { Block::take(block, slot) };
         mailbox.advance(head);
         message
-    }
-
-    /// Takes it to an empty place, without a copy in between.
-    ///
-    /// # Panics
-    ///
-    /// When the place is not empty.
-    #[inline(always)]
-    pub fn take_to(self, place: &mut Option<T>) {
-        assert!(place.is_none(), "a message is taken to an empty place");
-        let Ready { mailbox, head, block } = self;
-        // SAFETY: as in `take`; and an empty place has nothing to drop.
-        unsafe { ptr::write(place, Some(Block::take(block, Block::<T>::slot(*head)))) };
-        mailbox.advance(head);
     }
 }
 
@@ -315,20 +336,43 @@ impl<T: Send, B> Mailbox<T, B> {
 }
 
 impl<T> Cursor<T> {
-    /// The block of the head's place, if it is there yet. On the way the spent block is given up.
+    /// The block and the slot of the head's place, if that block is there yet.
     ///
     /// # Safety
     ///
-    /// The caller is the receiver.
+    /// The caller is the receiver, and this is its head.
     #[inline(always)]
-    pub(super) unsafe fn advance(
+    pub(super) unsafe fn at(
+        &mut self,
+        head: u64,
+        first: &AtomicPtr<Block<T>>,
+        give_up: impl FnOnce(NonNull<Block<T>>, &mut u32),
+    ) -> Option<(NonNull<Block<T>>, u32)> {
+        if let Some(block) = self.block {
+            // SAFETY: the receiver's own block is alive.
+            let (end, slot) = unsafe { (Block::end(block), Block::slot(block, head)) };
+            if head != end {
+                return Some((block, slot));
+            }
+        }
+        // SAFETY: by the caller's contract; and the next block is alive until we give it up.
+        unsafe {
+            let block = self.move_on(first, give_up)?;
+            Some((block, Block::slot(block, head)))
+        }
+    }
+
+    /// Moves to the next block, if it is there yet, and gives the spent one up.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the receiver, and has taken what was in its block.
+    #[inline(never)]
+    unsafe fn move_on(
         &mut self,
         first: &AtomicPtr<Block<T>>,
-        give_up: impl FnOnce(NonNull<Block<T>>),
+        give_up: impl FnOnce(NonNull<Block<T>>, &mut u32),
     ) -> Option<NonNull<Block<T>>> {
-        if !self.spent && self.block.is_some() {
-            return self.block;
-        }
         let link = match self.block {
             // SAFETY: the receiver's own block is alive until it is given up here.
             Some(spent) => unsafe { &(*spent.as_ptr()).next },
@@ -336,10 +380,9 @@ impl<T> Cursor<T> {
         };
         // Acquire: pairs with the installer's release.
         let next = NonNull::new(link.load(Ordering::Acquire))?;
-        self.spent = false;
         if let Some(spent) = self.block.replace(next) {
             // The installer of `next` was the last to look into it.
-            give_up(spent);
+            give_up(spent, &mut self.until_flush);
         }
         Some(next)
     }
@@ -356,6 +399,6 @@ impl<X, T: Send, B> Drop for Receiver<X, T, B> {
 
 impl<X, T: Send, B> fmt::Debug for Receiver<X, T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").field("position", &self.head).finish_non_exhaustive()
+        f.debug_struct("Receiver").finish_non_exhaustive()
     }
 }

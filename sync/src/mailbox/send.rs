@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 
 use super::{
     Mailbox,
-    block::{Block, Tagged},
+    block::Block,
     word::{CLOSED, INSTALLING, PARKED, WAITERS, Word},
 };
 use crate::facade::{Backoff, Ordering};
@@ -90,7 +90,7 @@ enum From {
 #[must_use = "a place that is dropped unfilled stays empty"]
 pub struct Place<'m, T> {
     block: NonNull<Block<T>>,
-    slot: usize,
+    slot: u32,
     wake: bool,
     _mailbox: PhantomData<&'m Block<T>>,
 }
@@ -198,26 +198,31 @@ impl<T: Send, B> Mailbox<T, B> {
         }
     }
 
-    /// Takes a place, in the ordinary case: open, nobody waits, room by the head last seen, room in the block.
+    /// Takes a place in the ordinary case, as [`Mailbox::place_within`] does. `None` in every other: that asks again.
+    ///
+    /// Ordinary is: open, nobody waits, room by the head last seen, room in the block, and nobody else sends just now.
+    #[inline(always)]
+    pub fn place_at_once(&self, at_most: u32) -> Option<Place<'_, T>> {
+        let (word, current) = (self.word(), self.current());
+        // Relaxed: a past value of the head, which only errs on the safe side.
+        let seen_head = self.senders.seen_head.load(Ordering::Relaxed);
+        let capacity = self.senders.capacity.load(Ordering::Relaxed).min(at_most);
+        let used = word.taken_since(seen_head) + word.reserved();
+        if word.any(CLOSED | INSTALLING | WAITERS) || used >= u64::from(capacity) {
+            return None;
+        }
+        let block = current.covering(word)?;
+        self.swap_word(word, word.advanced()).ok()?;
+        // SAFETY: the compare-and-swap proved the block to be the current one, and the place is in it.
+        Some(unsafe { Place::new(block, word) })
+    }
+
     #[inline(always)]
     fn take(&self, from: From, at_most: u32) -> Result<Place<'_, T>, ReserveError> {
-        let senders = &self.senders;
-        let mut word = self.word();
-        loop {
-            // Acquire: a block is seen as its installer made it.
-            let current = Tagged::from_raw(senders.block.load(Ordering::Acquire));
-            // Relaxed: a past value of the head, which only errs on the safe side.
-            let seen_head = senders.seen_head.load(Ordering::Relaxed);
-            let room = word.is_plain()
-                && word.taken_since(seen_head) < u64::from(senders.capacity.load(Ordering::Relaxed).min(at_most))
-                && from == From::Free;
-            let Some(block) = current.covering(word.position()).filter(|_| room) else {
-                return self.take_with_care(from, at_most);
-            };
-            match self.swap_word(word, word.advanced_plain()) {
-                Ok(()) => return Ok(Place::new(block, word)),
-                Err(seen) => word = seen,
-            }
+        let place = if from == From::Free { self.place_at_once(at_most) } else { None };
+        match place {
+            Some(place) => Ok(place),
+            None => self.take_with_care(from, at_most),
         }
     }
 
@@ -244,25 +249,41 @@ impl<T: Send, B> Mailbox<T, B> {
                 backoff.wait();
                 continue;
             }
-            let current = Tagged::from_raw(self.senders.block.load(Ordering::Acquire));
-            if let Some(block) = current.covering(word.position()) {
+            let current = self.current();
+            if let Some(block) = current.covering(word) {
                 if self.swap_word(word, next).is_ok() {
-                    return Ok(Place::new(block, word));
+                    // SAFETY: as in `place_at_once`.
+                    return Ok(unsafe { Place::new(block, word) });
                 }
+                // Of two that send at once, one sends on undisturbed for a moment.
+                backoff.wait();
                 continue;
             }
-            let block = brought.block();
+            let head = self.head();
+            let block = brought.block(word.taken_since_or_none(head));
             if self.swap_word(word, Word(next.0 | INSTALLING)).is_ok() {
                 brought.block = None;
-                self.install(current, block, word.position());
-                return Ok(Place::new(block, word));
+                self.install(current.block, block, head + word.taken_since(head));
+                // SAFETY: we have just made it the current one.
+                return Ok(unsafe { Place::new(block, word) });
             }
         }
     }
 
-    /// Makes `block` the current one. The caller has set INSTALLING.
-    fn install(&self, previous: Tagged<T>, block: NonNull<Block<T>>, position: u64) {
-        let link = match previous.block() {
+    /// The current block, which may not be it any more: whoever has a word from before learns that from its
+    /// compare-and-swap.
+    #[inline(always)]
+    fn current(&self) -> Current<T> {
+        // Acquire: a block is seen as its installer made it.
+        let block = NonNull::new(self.senders.block.load(Ordering::Acquire));
+        Current { block, end: self.senders.end.load(Ordering::Relaxed) }
+    }
+
+    /// Makes `block` the current one, from a position on. The caller has set INSTALLING.
+    fn install(&self, previous: Option<NonNull<Block<T>>>, block: NonNull<Block<T>>, position: u64) {
+        // SAFETY: nobody else knows the block.
+        unsafe { Block::begin_at(block, position) };
+        let link = match previous {
             // SAFETY: the receiver gives a block up only when it has found its link, which we are about to
             // set; and the compare-and-swap proved `previous` to be the current block.
             Some(previous) => unsafe { &(*previous.as_ptr()).next },
@@ -270,18 +291,53 @@ impl<T: Send, B> Mailbox<T, B> {
         };
         // Release: the receiver follows the link to a block as it was made.
         link.store(block.as_ptr(), Ordering::Release);
-        // Release: likewise, for senders.
-        self.senders.block.store(Tagged::new(block, position).into_raw(), Ordering::Release);
-        // Release: who sees the flag gone sees the new pointer.
-        self.senders.tail.fetch_and(!INSTALLING, Ordering::Release);
+        // SAFETY: the receiver cannot get past a place that is not ready, and its first one is the caller's.
+        unsafe { self.announce(block) };
+    }
+
+    /// Tells senders of the current block, and takes INSTALLING away.
+    ///
+    /// # Safety
+    ///
+    /// The block is alive, and the receiver's next or current one. The caller has set INSTALLING.
+    pub(super) unsafe fn announce(&self, block: NonNull<Block<T>>) {
+        let senders = &self.senders;
+        // SAFETY: by the caller's contract.
+        let end = unsafe { Block::end(block) };
+        // Release: senders see the block as we leave it.
+        senders.block.store(block.as_ptr(), Ordering::Release);
+        // Relaxed: who sees the flag gone sees it, too.
+        senders.end.store(Word::wrapped(end), Ordering::Relaxed);
+        // Release: who sees the flag gone sees the new block.
+        senders.tail.fetch_and(!INSTALLING, Ordering::Release);
+    }
+}
+
+/// The current block, and the position after its last slot, as a word has it.
+struct Current<T> {
+    block: Option<NonNull<Block<T>>>,
+    end: u64,
+}
+
+impl<T> Current<T> {
+    /// The block, if it covers the word's position: that is in there, or the one after its end.
+    #[inline(always)]
+    fn covering(&self, word: Word) -> Option<NonNull<Block<T>>> {
+        if word.position() == self.end { None } else { self.block }
     }
 }
 
 impl<T> Place<'_, T> {
     /// The place that a successful compare-and-swap on `word` took.
+    ///
+    /// # Safety
+    ///
+    /// It lies in this block.
     #[inline(always)]
-    fn new(block: NonNull<Block<T>>, word: Word) -> Self {
-        Place { block, slot: Block::<T>::slot(word.position()), wake: word.any(PARKED), _mailbox: PhantomData }
+    unsafe fn new(block: NonNull<Block<T>>, word: Word) -> Self {
+        // SAFETY: the receiver cannot get past the place, and so the block is alive.
+        let slot = unsafe { Block::slot(block, word.position()) };
+        Place { block, slot, wake: word.any(PARKED), _mailbox: PhantomData }
     }
 
     /// Puts the message there.
@@ -315,17 +371,11 @@ struct Brought<'a, T: Send, B> {
 }
 
 impl<T: Send, B> Brought<'_, T, B> {
-    fn block(&mut self) -> NonNull<Block<T>> {
-        *self.block.get_or_insert_with(|| {
-            let spare = &self.mailbox.senders.spare;
-            // Relaxed look, so that an empty slot costs nothing; acquire, to own the block as it was left.
-            let found = if spare.load(Ordering::Relaxed).is_null() {
-                None
-            } else {
-                NonNull::new(spare.swap(std::ptr::null_mut(), Ordering::Acquire))
-            };
-            found.unwrap_or_else(Block::allocate)
-        })
+    /// A block as large as the queue is long.
+    fn block(&mut self, queued: u64) -> NonNull<Block<T>> {
+        let (fewest, most) = (u64::from(Block::<T>::FEWEST), u64::from(Block::<T>::MOST));
+        let wanted = queued.clamp(fewest, most).next_power_of_two() as u32;
+        *self.block.get_or_insert_with(|| self.mailbox.take_spare(wanted).unwrap_or_else(|| Block::allocate(wanted)))
     }
 }
 
@@ -339,6 +389,24 @@ impl<T: Send, B> Drop for Brought<'_, T, B> {
 }
 
 impl<T: Send, B> Mailbox<T, B> {
+    /// Takes the block that was kept, if it has so many slots.
+    fn take_spare(&self, slots: u32) -> Option<NonNull<Block<T>>> {
+        let spare = &self.senders.spare;
+        // Relaxed look, so that an empty place costs nothing; acquire, to own the block as it was left.
+        if spare.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        let block = NonNull::new(spare.swap(std::ptr::null_mut(), Ordering::Acquire))?;
+        // SAFETY: whoever swaps it out owns it, and it is empty.
+        unsafe {
+            if Block::slots(block) >= slots {
+                return Some(block);
+            }
+            Block::free(block);
+        }
+        None
+    }
+
     /// Keeps an empty block for the next installer, if there is none yet.
     ///
     /// # Safety

@@ -84,30 +84,52 @@ fn a_message_is_looked_at_and_then_taken() {
     let (mailbox, mut receiver) = mailbox(1);
     assert!(matches!(receiver.look(), Err(Nothing::Empty)));
     mailbox.push(Box::new(7)).unwrap();
-    let _ = receiver.look().expect("it is there");
-    let mut place = None;
-    receiver.look().expect("it is there still").take_to(&mut place);
-    assert_eq!(place, Some(Box::new(7)));
+    assert_eq!(**receiver.look().expect("it is there").message(), 7);
+    assert_eq!(receiver.look().expect("it is there still").take(), Box::new(7));
     mailbox.close();
     assert!(matches!(receiver.look(), Err(Nothing::ClosedAndEmpty)));
 }
 
 #[test]
-fn a_new_mailbox_allocates_nothing_and_a_parked_one_has_one_block() {
+fn a_new_mailbox_allocates_nothing_and_a_parked_one_has_one_small_block() {
     let (mailbox, mut receiver) = mailbox::<[u64; 16]>(1_000);
-    assert!(mailbox.senders.block.load(Ordering::Relaxed).is_null());
+    let block = || NonNull::new(mailbox.senders.block.load(Ordering::Relaxed));
+    // SAFETY: nobody else is here.
+    let slots = || unsafe { Block::slots(block().expect("a message has come")) };
+    assert_eq!(block(), None);
     for _ in 0..1_000 {
         mailbox.push([0; 16]).unwrap();
     }
+    assert_eq!(slots(), Block::<[u64; 16]>::MOST, "they pile up");
     while let Pop::Message(_) = receiver.pop() {}
     assert!(receiver.park());
     assert!(mailbox.senders.spare.load(Ordering::Relaxed).is_null());
-    let block = mailbox.senders.block.load(Ordering::Relaxed).map_addr(|address| address & !1);
-    for _ in 0..100 {
+    assert_eq!(block(), None);
+    for round in 0..100 {
         assert!(mailbox.push([0; 16]).unwrap().wake);
+        let before = block();
+        assert_eq!(slots(), Block::<[u64; 16]>::FEWEST);
         assert!(matches!(receiver.pop(), Pop::Message(_)));
         assert!(receiver.park());
-        assert_eq!(mailbox.senders.block.load(Ordering::Relaxed).map_addr(|address| address & !1), block);
+        assert_eq!(block(), before, "round {round}");
+    }
+}
+
+#[test]
+fn blocks_grow_while_messages_pile_up_and_not_before() {
+    let (mailbox, mut receiver) = mailbox(1_000);
+    // SAFETY: nobody else is here.
+    let slots = || unsafe { Block::slots(NonNull::new(mailbox.senders.block.load(Ordering::Relaxed)).unwrap()) };
+    for number in 0..1_000 {
+        mailbox.push(number).unwrap();
+        assert_eq!(receiver.pop(), Pop::Message(number));
+        assert_eq!(slots(), Block::<u32>::FEWEST);
+    }
+    let mut sizes: Vec<_> = (0..1_000).map(|number| (mailbox.push(number).unwrap(), slots()).1).collect();
+    sizes.dedup();
+    assert_eq!(sizes, [8, 16, 32, 64]);
+    for number in 0..1_000 {
+        assert_eq!(receiver.pop(), Pop::Message(number));
     }
 }
 

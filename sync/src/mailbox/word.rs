@@ -1,29 +1,30 @@
 //! The mailbox's tail word: everything a sender must know and change in one compare-and-swap.
 //!
 //! ```text
-//!   63    60 59        40 39                                     0
-//!  ┌────────┬────────────┬────────────────────────────────────────┐
-//!  │ flags  │ reserved   │ position: places ever taken, wrapping  │
-//!  └────────┴────────────┴────────────────────────────────────────┘
+//!   63                              24 23   20 19        0
+//!  ┌──────────────────────────────────┬───────┬──────────┐
+//!  │ position: places ever taken      │ flags │ reserved │   the position wraps without touching the rest
+//!  └──────────────────────────────────┴───────┴──────────┘
 //! ```
 
 use std::fmt;
 
 /// No more places are given. Set by `close`, cleared by `reopen`.
-pub(super) const CLOSED: u64 = 1 << 63;
+pub(super) const CLOSED: u64 = 1 << 23;
 /// The receiver found nothing and went to sleep. Set by `park`, cleared by the compare-and-swap of the
 /// sender that takes the next place: that one wakes.
-pub(super) const PARKED: u64 = 1 << 62;
+pub(super) const PARKED: u64 = 1 << 22;
 /// The block pointer is being changed. Set by the compare-and-swap that takes the first place of a new
 /// block (or by a receiver that tidies an empty queue), cleared by the same thread a few instructions later.
-pub(super) const INSTALLING: u64 = 1 << 61;
+pub(super) const INSTALLING: u64 = 1 << 21;
 /// Somebody waits for room: a freed place is handed over, not taken. Changed under the waiters' lock.
-pub(super) const WAITERS: u64 = 1 << 60;
+pub(super) const WAITERS: u64 = 1 << 20;
 
-const RESERVED_SHIFT: u32 = 40;
-const ONE_RESERVED: u64 = 1 << RESERVED_SHIFT;
-const RESERVED: u64 = WAITERS - ONE_RESERVED;
-const POSITION: u64 = ONE_RESERVED - 1;
+const ONE_RESERVED: u64 = 1;
+const RESERVED: u64 = WAITERS - 1;
+const POSITION_SHIFT: u32 = 24;
+const ONE_TAKEN: u64 = 1 << POSITION_SHIFT;
+const POSITION: u64 = u64::MAX >> POSITION_SHIFT;
 
 /// One value of the tail word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,26 +37,20 @@ impl Word {
         self.0 & flags != 0
     }
 
-    /// Whether nothing but the position and PARKED is in it: open, nobody waits, nothing is reserved or being installed.
-    #[inline(always)]
-    pub(super) fn is_plain(self) -> bool {
-        self.0 & !(PARKED | POSITION) == 0
-    }
-
     #[inline(always)]
     pub(super) fn position(self) -> u64 {
-        self.0 & POSITION
+        self.0 >> POSITION_SHIFT
     }
 
     #[inline(always)]
     pub(super) fn reserved(self) -> u64 {
-        (self.0 & RESERVED) >> RESERVED_SHIFT
+        self.0 & RESERVED
     }
 
     /// How many places were taken after `head`, a full position. Wraps when `head` is ahead of this word.
     #[inline(always)]
     pub(super) fn taken_since(self, head: u64) -> u64 {
-        self.position().wrapping_sub(head) & POSITION
+        self.0.wrapping_sub(head << POSITION_SHIFT) >> POSITION_SHIFT
     }
 
     /// As above, for a word that may be older than `head`: then nothing.
@@ -64,16 +59,15 @@ impl Word {
         if taken > POSITION / 2 { 0 } else { taken }
     }
 
+    /// The position that comes after the last slot of a block, as a word has it.
+    pub(super) fn wrapped(position: u64) -> u64 {
+        position & POSITION
+    }
+
     /// The next place is taken, and the receiver is not parked any more.
     #[inline(always)]
     pub(super) fn advanced(self) -> Word {
-        Word(self.0 & !(POSITION | PARKED) | (self.0 + 1) & POSITION)
-    }
-
-    /// [`Word::advanced`] of a word that [is plain](Word::is_plain).
-    #[inline(always)]
-    pub(super) fn advanced_plain(self) -> Word {
-        Word((self.0 + 1) & POSITION)
+        Word((self.0 & !PARKED).wrapping_add(ONE_TAKEN))
     }
 
     pub(super) fn one_more_reserved(self) -> Word {
@@ -108,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_position_wraps_and_touches_nothing_else() {
-        let last = Word(CLOSED | PARKED | POSITION).one_more_reserved();
+        let last = Word(CLOSED | PARKED | POSITION << POSITION_SHIFT).one_more_reserved();
         let next = last.advanced();
         assert_eq!(next, Word(CLOSED | ONE_RESERVED));
         assert_eq!(next.taken_since(POSITION), 1);
@@ -118,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_full_count_of_reservations_stays_in_its_field() {
-        let mut word = Word(7);
+        let mut word = Word(7 << POSITION_SHIFT);
         for _ in 0..1 << 19 {
             word = word.one_more_reserved();
         }

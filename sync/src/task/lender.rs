@@ -131,5 +131,6 @@ fn come_back(header: &Header, turn: &Turn) -> bool {
     // Pairs with `heavy` in `abandon`: it sees RUNTIME, or we, who look at the state now, see its ABANDONING or its new
     // epoch.
     asymmetric::light(turn.fences);
-    header.decided().epoch() == turn.epoch
+    // Acquire: as in `decided`.
+    header.load(Ordering::Acquire).goes_on(turn.epoch) || header.decided().epoch() == turn.epoch
 }

@@ -40,6 +40,13 @@ impl State {
         (self.0 >> EPOCH_SHIFT) as u32
     }
 
+    /// Whether nobody decides about the turn, and this is its epoch still.
+    #[inline(always)]
+    pub(super) fn goes_on(self, epoch: u32) -> bool {
+        const EPOCH: u64 = u64::MAX << EPOCH_SHIFT;
+        self.0 & (EPOCH | ABANDONING) == u64::from(epoch) << EPOCH_SHIFT
+    }
+
     /// The state after the turn was left behind: scheduled, next epoch, other bank.
     pub(super) fn abandoned(self) -> State {
         let bits = (self.0 & !(RUNNING | ABANDONING) | STRAGGLER | SCHEDULED) ^ BANK;
