@@ -323,7 +323,7 @@ fn put<A: Actor>(
 ) -> Result<bool, (Refused, A::Msg)> {
     let Some(home) = cell.core().home() else { return Err((refused(cell, ReserveError::Closed, None), msg)) };
     let shared = &*home.shared;
-    if (turn::is_fenced_in(&shared.stragglers) || cell.core().flags() & flag::DRAINS != 0)
+    if !turn::is_carefree(&shared.stragglers)
         && let Err(why) = look(cell)
     {
         return Err((why, msg));
@@ -335,25 +335,41 @@ fn put<A: Actor>(
             says(cell, Demand { left_ns, criticality: call.criticality, cost: msg.cost() })
         }
     };
+    match cell.mailbox.place_at_once(places(says)) {
+        Some(place) => Ok(fill(place, shared, msg, caller, call)),
+        None => put_with_care(cell, msg, caller, call, says),
+    }
+}
+
+/// Takes a message in where that is not ordinary: a block ends, there is no room by what is known, somebody waits.
+#[inline(never)]
+fn put_with_care<A: Actor>(
+    cell: &Task<Cell<A>>,
+    msg: A::Msg,
+    caller: Option<Caller>,
+    call: Call,
+    says: Option<Says>,
+) -> Result<bool, (Refused, A::Msg)> {
     let place = match cell.mailbox.place_within(places(says)) {
         Err(ReserveError::Full) => place_again(cell, places(says)),
         place => place,
     };
     match place {
-        Ok(place) => {
-            let Call { deadline, criticality } = call;
-            let (from, stamp) = (turn::current_id(), shared.stamp());
-            // Made where it is to lie, field by field.
-            let Pushed { wake } = place.fill(Envelope { msg, caller, deadline, criticality, from, stamp });
-            Ok(wake)
-        }
+        Ok(place) => Ok(fill(place, cell.core().shared(), msg, caller, call)),
         Err(error) => Err((refused(cell, error, says), msg)),
     }
 }
 
+/// Makes the envelope where it is to lie, field by field. Whether the actor is to be woken.
+#[inline(always)]
+fn fill<M>(place: Place<'_, Envelope<M>>, shared: &Shared, msg: M, caller: Option<Caller>, call: Call) -> bool {
+    let Call { deadline, criticality } = call;
+    let (from, stamp) = (turn::current_id(), shared.stamp());
+    place.fill(Envelope { msg, caller, deadline, criticality, from, stamp }).wake
+}
+
 /// Takes a place whose time has passed from whoever holds it, if there is one.
 #[cold]
-#[inline(never)]
 fn place_again<A: Actor>(cell: &Task<Cell<A>>, at_most: u32) -> Result<Place<'_, Envelope<A::Msg>>, ReserveError> {
     if cell.forgives() { cell.mailbox.place_within(at_most) } else { Err(ReserveError::Full) }
 }

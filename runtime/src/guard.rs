@@ -140,7 +140,8 @@ pub(crate) fn catch<F: Future>(future: F) -> Catch<F> {
 impl<F: Future> Future for Catch<F> {
     type Output = Result<F::Output, Panic>;
 
-    #[inline]
+    // A function of its own: unwinding looks through the landing pads of every function that it passes, one by one.
+    #[inline(never)]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let polled = contain(|| match this.future.as_mut().as_pin_mut() {

@@ -3,10 +3,10 @@
 use std::future::poll_fn;
 use std::task::{Context as Poller, Poll};
 
-use crashworthy_sync::mailbox::Nothing;
+use crashworthy_sync::mailbox::{Nothing, Ready};
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, Inlet, Owner, flag};
+use crate::cell::{ActorCell, Core, Inlet, flag};
 use crate::crash::tell;
 use crate::envelope::{Envelope, Own};
 use crate::exit::Callback;
@@ -16,7 +16,7 @@ use crate::signal::Signal;
 use crate::turn;
 
 /// Messages and signals an incarnation handles before others get a turn; fewer, if they take long.
-pub(crate) const BATCH: u8 = 64;
+pub(crate) const BATCH: u8 = 128;
 
 /// Messages of its own an incarnation handles before it looks for one in the mailbox: who always sends to itself, or
 /// whose timers and futures always have something, serves others all the same.
@@ -46,6 +46,8 @@ enum Look {
 
 /// How far one incarnation is with what it receives. Its cell is handed in: every actor keeps one of these.
 pub(crate) struct Inbox {
+    /// Flags that come before the next message. None, if it was seen already, and then what they stand for.
+    before: u32,
     /// Messages left in this turn.
     batch: u8,
     /// As many were left before the first of a busy period.
@@ -56,8 +58,6 @@ pub(crate) struct Inbox {
     own_first: u8,
     /// The incarnation rests: its next poll begins a turn.
     rests: bool,
-    /// The next message has been seen, and then what comes before it: there is nothing left that does.
-    attended: bool,
     /// The turn is that of an own message.
     own_next: bool,
     /// A callback was polled in this turn already.
@@ -69,12 +69,12 @@ pub(crate) struct Inbox {
 impl Inbox {
     pub(crate) fn open() -> Self {
         Self {
+            before: flag::ATTEND,
             batch: UNTIMED,
             first: UNTIMED,
             rested: true,
             own_first: OWN_FIRST,
             rests: false,
-            attended: false,
             own_next: false,
             polled: false,
             reads: false,
@@ -94,16 +94,20 @@ impl Inbox {
         self.batch != 0 && !self.own_next
     }
 
-    /// The message at the head of the mailbox, if one is there and nothing comes before it.
+    /// The message at the head of the mailbox, if one is there and nothing comes before it. To be taken.
     ///
     /// What does is looked for when the message was seen, not earlier: its sender may have signalled something before it
     /// sent this.
     #[inline(always)]
-    pub(crate) fn take<A: Actor>(&mut self, cell: &ActorCell<A>, owner: &mut Owner<A>) -> Option<Envelope<A::Msg>> {
-        let before = if std::mem::take(&mut self.attended) { 0 } else { flag::ATTEND };
-        let envelope = owner.receiver.as_mut()?.look().ok()?.unless(cell.core().attention(), before)?.take();
+    pub(crate) fn head<'o, A: Actor>(
+        &mut self,
+        cell: &ActorCell<A>,
+        receiver: &'o mut Option<Inlet<A>>,
+    ) -> Option<Ready<'o, Envelope<A::Msg>, Core>> {
+        let before = std::mem::replace(&mut self.before, flag::ATTEND);
+        let ready = receiver.as_mut()?.look().ok()?.unless(cell.core().attention(), before)?;
         self.batch -= 1;
-        Some(envelope)
+        Some(ready)
     }
 
     /// Whether the message that was taken last is the first of a busy period.
@@ -123,7 +127,7 @@ impl Inbox {
         if !self.may_take() {
             return None;
         }
-        cell.with_owner(|owner| self.take(cell, owner)).flatten()
+        cell.with_owner(|owner| self.head(cell, &mut owner.receiver).map(Ready::take)).flatten()
     }
 
     /// The next message with a place of its own, if it is its turn.
@@ -185,7 +189,7 @@ impl Inbox {
                         self.batch -= 1;
                         return item.map_or_else(|| self.pause(cell), Poll::Ready);
                     }
-                    self.attended = flags & flag::ATTEND != 0;
+                    self.before = if flags & flag::ATTEND == 0 { flag::ATTEND } else { 0 };
                     return Poll::Ready(Item::Message);
                 }
                 // The mailbox had its turn before own messages, and had nothing.

@@ -114,7 +114,8 @@ impl Recent {
         if self.last_address != address || self.taken != taken {
             self.change(address, kind, taken, names);
         }
-        self.pending = self.pending.saturating_add(1);
+        // Not so many in one step of the clock that this wraps.
+        self.pending = self.pending.wrapping_add(1);
         self.last
     }
 

@@ -266,7 +266,7 @@ mod tests {
             pace.note(took_ns, messages);
             pace.batch()
         };
-        assert_eq!([batch(64, 64), batch(640_000, 64), batch(100_000, 1), batch(1 << 40, 1)], [64, 40, 4, 1]);
-        assert_eq!(batch(0, 1), 64);
+        assert_eq!([batch(64, 64), batch(640_000, 64), batch(100_000, 1), batch(1 << 40, 1)], [128, 40, 4, 1]);
+        assert_eq!(batch(0, 1), 128);
     }
 }

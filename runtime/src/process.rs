@@ -8,6 +8,7 @@
 //! A life owns the incarnation's state; the cell owns everything else. What a turn may not do once its incarnation was
 //! abandoned is checked where it comes back from user code.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -34,7 +35,7 @@ use crate::pid::Pid;
 use crate::report::{self, CrashReport};
 use crate::serve::{Being, Ending, given_up, panicked, serve};
 use crate::shared::Shared;
-use crate::signal::{Down, Via, send_down, send_exit};
+use crate::signal::{Down, MonitorRef, Via, send_down, send_exit};
 use crate::ties::{Tied, Untied};
 use crate::turn::{self, Call};
 use tokio::sync::mpsc;
@@ -521,7 +522,43 @@ struct Last<'r> {
 /// Gives back the names of a dead incarnation, and tells whoever was tied to it.
 fn untie(shared: &Shared, tied: Untied, pid: Pid, last: &Last<'_>) {
     let Untied { parent: _, starter, links, others } = tied;
-    let Tied { watchers, monitors, children, names, groups, .. } = others.map(|others| *others).unwrap_or_default();
+    // Most have nothing but a parent.
+    let (watchers, children) = match others {
+        Some(others) => {
+            let Tied { watchers, monitors, children, names, groups, .. } = *others;
+            give_back(shared, pid, names, groups, monitors);
+            (Some(watchers), Some(children))
+        }
+        None => (None, None),
+    };
+    let quiet = starter.filter(|_| last.never_started);
+    for other in links {
+        let Some(cell) = shared.find(other.id) else { continue };
+        if Some(other) == quiet {
+            // A failed start is answered, not signalled.
+            cell.core().ties.lock().unlink(pid);
+        } else {
+            let _ = send_exit(&cell, other.incarnation, pid, last.reason.clone(), Via::Link);
+        }
+    }
+    for ((watcher, monitor), how) in watchers.into_iter().flatten() {
+        let down = Down { monitor, pid, reason: last.reason.clone(), abandoned: last.abandoned };
+        send_down(shared, watcher, how, down);
+    }
+    // Slots whose parent died: the living are told by their links and close when they end; the others close now.
+    for child in children.into_iter().flatten().filter_map(|child| shared.find(child)) {
+        child.shut(Status::Stopped);
+    }
+}
+
+/// Gives back the names of a dead incarnation, and whom it watched.
+fn give_back(
+    shared: &Shared,
+    pid: Pid,
+    names: Vec<Arc<str>>,
+    groups: Vec<Arc<str>>,
+    monitors: BTreeMap<MonitorRef, Pid>,
+) {
     for name in names {
         shared.names.release(&name, pid);
     }
@@ -535,24 +572,6 @@ fn untie(shared: &Shared, tied: Untied, pid: Pid, last: &Last<'_>) {
                 ties.tied().watchers.remove(&(pid, monitor));
             }
         }
-    }
-    let quiet = starter.filter(|_| last.never_started);
-    for other in links {
-        let Some(cell) = shared.find(other.id) else { continue };
-        if Some(other) == quiet {
-            // A failed start is answered, not signalled.
-            cell.core().ties.lock().unlink(pid);
-        } else {
-            let _ = send_exit(&cell, other.incarnation, pid, last.reason.clone(), Via::Link);
-        }
-    }
-    for ((watcher, monitor), how) in watchers {
-        let down = Down { monitor, pid, reason: last.reason.clone(), abandoned: last.abandoned };
-        send_down(shared, watcher, how, down);
-    }
-    // Slots whose parent died: the living are told by their links and close when they end; the others close now.
-    for child in children.into_iter().filter_map(|child| shared.find(child)) {
-        child.shut(Status::Stopped);
     }
 }
 

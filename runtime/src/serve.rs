@@ -121,16 +121,28 @@ pub(crate) fn serve<'b, A: Actor>(
         'next: loop {
             'nothing: {
                 let mut handling = pin!(Berth::new());
-                match next_message(&being.cell, &mut being.inbox, &mut being.end, handling.as_mut(), |msg| {
-                    state.handle(msg, &mut being.cx)
-                }) {
-                    Begun::Handled => continue 'next,
-                    Begun::Nothing => break 'nothing,
-                    Begun::Awaits => {}
-                    Begun::Returned(met) => match settle(&being.cell, met, &mut being.end) {
-                        None => continue 'next,
-                        Some(ending) => return ending,
-                    },
+                {
+                    let mut met = None;
+                    match next_message(
+                        &being.cell,
+                        &mut being.inbox,
+                        &mut being.end,
+                        handling.as_mut(),
+                        &mut met,
+                        |msg| state.handle(msg, &mut being.cx),
+                    ) {
+                        Begun::Handled => {
+                            // There is nothing in it, and nothing is to be looked for.
+                            std::mem::forget(met);
+                            continue 'next;
+                        }
+                        Begun::Nothing => break 'nothing,
+                        Begun::Awaits => {}
+                        Begun::Returned => match met.and_then(|met| settle(&being.cell, met, &mut being.end)) {
+                            None => continue 'next,
+                            Some(ending) => return ending,
+                        },
+                    }
                 }
                 let met = awaited!(being, handling);
                 match settle(&being.cell, met, &mut being.end) {
@@ -151,12 +163,15 @@ pub(crate) fn serve<'b, A: Actor>(
     }
 }
 
+/// How a handler ended.
+type Outcome = Met<Result<(), Exit>>;
+
 /// How far a message was handled at once.
 enum Begun {
     /// To its end.
     Handled,
-    /// Its handler has returned, not simply.
-    Returned(Met<Result<(), Exit>>),
+    /// Its handler has returned, not simply: how is noted elsewhere.
+    Returned,
     /// Its handler awaits something.
     Awaits,
     /// There is none, or something comes before it.
@@ -170,30 +185,37 @@ fn next_message<A: Actor, F>(
     inbox: &mut Inbox,
     end: &mut End,
     handling: Pin<&mut Berth<F>>,
+    met: &mut Option<Outcome>,
     handle: impl FnOnce(A::Msg) -> F,
 ) -> Begun
 where
     F: Future<Output = Result<(), Exit>>,
 {
     if !inbox.may_take() {
-        return own_message(cell, inbox, end, handling, handle);
+        return own_message(cell, inbox, end, handling, met, handle);
     }
     let mut handling = handling;
-    let (mut called, mut unwanted) = (false, None);
+    let (mut is_plain, mut unwanted) = (true, None);
     let taken = cell.step(
         |owner| {
-            let Envelope { msg, caller, deadline, criticality, from, stamp } = inbox.take(cell, owner)?;
-            if caller.is_some() || deadline != turn::NEVER {
+            let ready = inbox.head(cell, &mut owner.receiver)?;
+            let Envelope { caller: None, deadline: turn::NEVER, from, stamp, .. } = *ready.message() else {
+                let Envelope { msg, caller, deadline, criticality, from, stamp } = ready.take();
                 let wanted = Call { deadline, criticality };
                 if !is_due(cell, caller, wanted, owner, inbox.took_first()) {
                     inbox.passes_over();
                     unwanted = Some(msg);
                     return None;
                 }
-                called = true;
+                is_plain = false;
                 turn::set_call(wanted);
-            }
-            take(cell, &msg, 0, (from, stamp), end);
+                take(cell, &msg, 0, (from, stamp), end);
+                return Some(msg);
+            };
+            let Envelope { msg, caller, .. } = ready.take();
+            // There is none, as was seen.
+            std::mem::forget(caller);
+            is_plain = take(cell, &msg, 0, (from, stamp), end);
             Some(msg)
         },
         |msg| {
@@ -202,21 +224,28 @@ where
     );
     let polled = match taken {
         Some(Ok(polled)) => polled,
-        Some(Err((_, Stale))) => return Begun::Returned(fenced(handling)),
+        Some(Err((_, Stale))) => {
+            *met = Some(fenced(handling));
+            return Begun::Returned;
+        }
         None => return unwanted.map_or(Begun::Nothing, |msg| drop_unhandled(cell, msg, end)),
     };
-    if called {
+    if !is_plain {
         turn::set_call(Call::NONE);
     }
     match polled {
         Poll::Ready(Ok(())) => {
-            if called {
+            if !is_plain {
                 answered(cell);
+                end.past().hand.open();
             }
-            handled(cell, end);
+            handled(cell);
             Begun::Handled
         }
-        Poll::Ready(result) => Begun::Returned(Met::Returned(result)),
+        Poll::Ready(result) => {
+            *met = Some(Met::Returned(result));
+            Begun::Returned
+        }
         Poll::Pending => Begun::Awaits,
     }
 }
@@ -228,6 +257,7 @@ fn own_message<A: Actor, F>(
     inbox: &mut Inbox,
     end: &mut End,
     handling: Pin<&mut Berth<F>>,
+    met: &mut Option<Outcome>,
     handle: impl FnOnce(A::Msg) -> F,
 ) -> Begun
 where
@@ -239,7 +269,10 @@ where
     }
     take(cell, &msg, OWN_MESSAGE, (cell.core().id(), cell.core().shared().stamp()), end);
     match begin(cell, handling, || handle(msg)) {
-        Poll::Ready(met) => Begun::Returned(met),
+        Poll::Ready(outcome) => {
+            *met = Some(outcome);
+            Begun::Returned
+        }
         Poll::Pending => Begun::Awaits,
     }
 }
@@ -259,12 +292,11 @@ fn begin<A: Actor, F: Future>(
     }
 }
 
-/// The message in hand is handled, and its copy not needed.
+/// The message in hand is handled.
 #[inline(always)]
-fn handled<A: Actor>(cell: &ActorCell<A>, end: &mut End) {
+fn handled<A: Actor>(cell: &ActorCell<A>) {
     cell.core().doing.store(0, Relaxed);
     cell.core().counters.handled.bump();
-    end.past().hand.open();
 }
 
 /// Polls a callback again, as user code of this turn. One that is interrupted is dropped as user code, too.
@@ -324,17 +356,21 @@ fn is_due<A: Actor>(
     true
 }
 
-/// Takes a message into hand. What it says of itself is user code and may panic: by then it is in hand.
+/// Takes a message into hand. What it says of itself is user code and may panic: by then it is in hand. Whether no copy of
+/// it is kept.
 #[inline(always)]
-fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId, u32), end: &mut End) {
+fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId, u32), end: &mut End) -> bool {
     let core = cell.core();
     core.note_origin(sent.0, sent.1);
     core.doing.store((UNKNOWN + 1) | whence, Relaxed);
     let index = end.past().recent.note(msg.kind(), core.taken(), &core.kinds);
     core.doing.store((u32::from(index) + 1) | whence, Relaxed);
-    if let Some(copy) = msg.salvage() {
-        end.past().hand.rare().salvage = Some(copy);
+    let copy = msg.salvage();
+    let none = copy.is_none();
+    if !none {
+        end.past().hand.rare().salvage = copy;
     }
+    none
 }
 
 /// Has a signal read.
@@ -382,7 +418,7 @@ fn dismiss<A: Actor>(cell: &ActorCell<A>) -> Option<Caller> {
 
 /// Counts how what was in hand ended, tells its asker, and decides whether the incarnation goes on.
 #[cold]
-fn settle<A: Actor>(cell: &ActorCell<A>, met: Met<Result<(), Exit>>, end: &mut End) -> Option<Ending> {
+fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<Ending> {
     if met.is_fenced() {
         return Some(Ending::by(Fate::Fenced));
     }

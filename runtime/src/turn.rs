@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ pub(crate) struct Turn {
 /// The incarnations of one system that were abandoned while a turn of theirs blocks a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Stragglers {
-    /// How many there are: what every send reads.
-    count: AtomicUsize,
+    /// What every send reads: twice their number, and one more when the system drains.
+    care: AtomicUsize,
     pids: Mutex<BTreeSet<Pid>>,
     /// What is taken from a straggler at once.
     pub(crate) places: Places,
@@ -57,13 +57,23 @@ impl Stragglers {
     pub(crate) fn add(&self, pid: Pid) {
         let mut pids = self.pids.lock();
         pids.insert(pid);
-        self.count.store(pids.len(), Release);
+        self.count(&pids);
     }
 
     pub(crate) fn remove(&self, pid: Pid) {
         let mut pids = self.pids.lock();
         pids.remove(&pid);
-        self.count.store(pids.len(), Release);
+        self.count(&pids);
+    }
+
+    fn count(&self, pids: &BTreeSet<Pid>) {
+        self.care.store(2 * pids.len() + self.care.load(Relaxed) % 2, Release);
+    }
+
+    /// The system drains from now on: senders are to look whom they send to.
+    pub(crate) fn drains(&self) {
+        let pids = self.pids.lock();
+        self.care.store(2 * pids.len() + 1, Release);
     }
 
     pub(crate) fn list(&self) -> Vec<Pid> {
@@ -71,7 +81,7 @@ impl Stragglers {
     }
 
     fn contains(&self, pid: Pid) -> bool {
-        self.count.load(Acquire) != 0 && self.pids.lock().contains(&pid)
+        self.care.load(Acquire) > 1 && self.pids.lock().contains(&pid)
     }
 }
 
@@ -148,8 +158,15 @@ pub(crate) fn is_fenced() -> bool {
 #[inline(always)]
 pub(crate) fn is_fenced_in(stragglers: &Arc<Stragglers>) -> bool {
     let system = AMBIENT.with(|ambient| ambient.system.get());
-    let fine = stragglers.count.load(Acquire) == 0 && (system == Arc::as_ptr(stragglers).addr() || system == 0);
+    let fine = stragglers.care.load(Acquire) <= 1 && (system == Arc::as_ptr(stragglers).addr() || system == 0);
     !fine && is_fenced()
+}
+
+/// Whether there is nothing that a sender to a system with these stragglers has to look at.
+#[inline(always)]
+pub(crate) fn is_carefree(stragglers: &Arc<Stragglers>) -> bool {
+    let system = AMBIENT.with(|ambient| ambient.system.get());
+    stragglers.care.load(Acquire) == 0 && (system == Arc::as_ptr(stragglers).addr() || system == 0)
 }
 
 /// Who the current turn is of, as seen from a system.
