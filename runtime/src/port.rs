@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant as StdInstant};
 
+use crashworthy_sync::clock::monotonic_ns;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -59,9 +60,23 @@ pub struct Port {
 /// Where time comes from.
 enum World {
     /// The epoch is one moment for the whole process: deadlines mean the same to every system.
-    Production { epoch: StdInstant },
+    Production(Epoch),
     /// Tokio's clock, which a test or a simulation has paused. The epoch is the moment the port was made.
     Simulated { epoch: Instant, rules: Simulation },
+}
+
+/// One moment, on two clocks that run alike.
+#[derive(Clone, Copy, Debug)]
+struct Epoch {
+    ns: u64,
+    /// Not before that: a timer that is set by it does not come early.
+    instant: StdInstant,
+}
+
+impl Epoch {
+    fn now() -> Self {
+        Self { ns: monotonic_ns(), instant: StdInstant::now() }
+    }
 }
 
 /// Keeps what many threads read apart from what others write.
@@ -71,9 +86,9 @@ struct Padded<T>(T);
 impl Port {
     /// The real clock and real randomness; tasks and blocking calls run on `runtime`, whose timers must be enabled.
     pub fn production(runtime: Handle) -> Arc<Self> {
-        static EPOCH: OnceLock<StdInstant> = OnceLock::new();
-        let epoch = *EPOCH.get_or_init(StdInstant::now);
-        Self::new(World::Production { epoch }, RandomState::new().build_hasher().finish(), runtime)
+        static EPOCH: OnceLock<Epoch> = OnceLock::new();
+        let epoch = *EPOCH.get_or_init(Epoch::now);
+        Self::new(World::Production(epoch), RandomState::new().build_hasher().finish(), runtime)
     }
 
     /// Tokio's clock, paused or not, and numbers that follow from the seed.
@@ -113,14 +128,13 @@ impl Port {
     /// Nanoseconds since the epoch of the port: precise, monotonic. Ports in production have one epoch.
     #[inline]
     pub fn now_ns(&self) -> u64 {
-        let elapsed = match &self.world {
-            World::Production { epoch } => epoch.elapsed(),
+        let now = match &self.world {
+            World::Production(epoch) => monotonic_ns() - epoch.ns,
             World::Simulated { epoch, .. } => {
                 let _clock = self.runtime.enter();
-                Instant::now().duration_since(*epoch)
+                nanos(Instant::now().duration_since(*epoch))
             }
         };
-        let now = nanos(elapsed);
         if now >= self.coarse.0.load(Relaxed).saturating_add(COARSE_STEP_NS) {
             // Not a plain store: of two readers that race, the later reading stays.
             self.coarse.0.fetch_max(now, Relaxed);
@@ -135,7 +149,7 @@ impl Port {
     #[inline]
     pub fn coarse_ns(&self) -> u64 {
         match self.world {
-            World::Production { .. } => self.coarse.0.load(Relaxed),
+            World::Production(_) => self.coarse.0.load(Relaxed),
             World::Simulated { .. } => self.now_ns(),
         }
     }
@@ -149,7 +163,7 @@ impl Port {
     /// A point of this clock on tokio's.
     pub(crate) fn instant(&self, at: u64) -> Instant {
         let epoch = match &self.world {
-            World::Production { epoch } => Instant::from_std(*epoch),
+            World::Production(epoch) => Instant::from_std(epoch.instant),
             World::Simulated { epoch, .. } => *epoch,
         };
         let far = Duration::from_secs(60 * 60 * 24 * 365 * 30);
@@ -219,7 +233,7 @@ impl Port {
     ) -> impl Future<Output = Result<T, BlockingError>> + Send + 'static {
         let (runtime, places) = (self.runtime.clone(), self.blocking.clone());
         let simulated = match &self.world {
-            World::Production { .. } => None,
+            World::Production(_) => None,
             World::Simulated { rules, .. } => Some(rules.blocking_cost),
         };
         async move {
@@ -244,7 +258,7 @@ impl Port {
     /// What a turn is said to cost on top of the time that is measured; nothing in production.
     pub fn turn_cost(&self) -> Duration {
         match &self.world {
-            World::Production { .. } => Duration::ZERO,
+            World::Production(_) => Duration::ZERO,
             World::Simulated { rules, .. } => rules.turn_cost,
         }
     }
@@ -252,14 +266,14 @@ impl Port {
     /// Whether an asker may run its callee's turn in place now. In a simulation the seed decides.
     pub fn in_place(&self) -> bool {
         match &self.world {
-            World::Production { .. } => true,
+            World::Production(_) => true,
             World::Simulated { .. } => self.rng_u64() & 1 == 0,
         }
     }
 
     /// Whether a thread watches the pumps and rescues what is queued behind a blocked one: not in a simulation.
     pub fn is_watched(&self) -> bool {
-        matches!(self.world, World::Production { .. })
+        matches!(self.world, World::Production(_))
     }
 }
 
@@ -267,7 +281,7 @@ impl fmt::Debug for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut port = f.debug_struct("Port");
         match &self.world {
-            World::Production { .. } => port.field("world", &"production"),
+            World::Production(_) => port.field("world", &"production"),
             World::Simulated { rules, .. } => port.field("world", rules),
         };
         port.field("now_ns", &self.now_ns()).finish_non_exhaustive()

@@ -11,6 +11,7 @@ mod thread;
 
 pub mod attention;
 pub mod berth;
+pub mod clock;
 pub mod ledger;
 pub mod lifecycle;
 pub mod mailbox;
