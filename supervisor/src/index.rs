@@ -7,14 +7,16 @@
 //! ```
 //!
 //! What is found by hash cannot be walked, so that the order of the hash is nobody's order: whoever needs an order keeps one
-//! beside it. The hash has no seed, so that runs do not even differ in their cost. Room for a crowd that has gone is given
+//! beside it. The hash has no seed, so that runs do not even differ in their cost, and is a quick one: keys are made here or
+//! by the program, not by strangers. Room for a crowd that has gone is given
 //! back, and the cost of that is shared by those who went.
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 
 use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
 
 /// What belongs to a key.
 #[derive(Clone)]
@@ -133,9 +135,7 @@ impl<K> fmt::Debug for ByName<K> {
 }
 
 fn hash<Q: Hash + ?Sized>(key: &Q) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
+    FxBuildHasher.hash_one(key)
 }
 
 /// To how much room to shrink when most of it is empty.
