@@ -152,6 +152,7 @@ impl Inbox {
         poll_fn(|cx| self.poll_next(cell, cx))
     }
 
+    #[inline(never)]
     fn poll_next<A: Actor>(&mut self, cell: &ActorCell<A>, cx: &mut Poller<'_>) -> Poll<Item> {
         if std::mem::take(&mut self.reads) {
             cell.core().enters(None);

@@ -47,6 +47,15 @@ impl Links {
         }
     }
 
+    /// Visits whom there are links to, in order.
+    pub(crate) fn each(self, visit: impl FnMut(Pid)) {
+        match self {
+            Self::None => {}
+            Self::One(pid) => Some(pid).into_iter().for_each(visit),
+            Self::Many(links) => links.into_iter().for_each(visit),
+        }
+    }
+
     /// Whom there are links to, in order.
     pub(crate) fn pids(&self) -> Vec<Pid> {
         match self {
@@ -54,21 +63,6 @@ impl Links {
             Self::One(pid) => vec![*pid],
             Self::Many(links) => links.iter().copied().collect(),
         }
-    }
-}
-
-/// In the order of the pids.
-impl IntoIterator for Links {
-    type Item = Pid;
-    type IntoIter = std::iter::Chain<std::option::IntoIter<Pid>, std::collections::btree_set::IntoIter<Pid>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        let (one, many) = match self {
-            Self::None => (None, BTreeSet::new()),
-            Self::One(pid) => (Some(pid), BTreeSet::new()),
-            Self::Many(links) => (None, links),
-        };
-        one.into_iter().chain(many)
     }
 }
 
@@ -93,7 +87,8 @@ mod tests {
             assert_eq!(links.pids(), set.iter().copied().collect::<Vec<_>>());
             assert!((0..4).all(|id| links.has(pid(id)) == set.contains(&pid(id))));
             if step % 64 == 0 {
-                let left = std::mem::take(&mut links).into_iter().collect::<Vec<_>>();
+                let mut left = Vec::new();
+                std::mem::take(&mut links).each(|pid| left.push(pid));
                 assert_eq!(left, std::mem::take(&mut set).into_iter().collect::<Vec<_>>());
             }
         }

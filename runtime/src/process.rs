@@ -521,7 +521,7 @@ struct Last<'r> {
 
 /// Gives back the names of a dead incarnation, and tells whoever was tied to it.
 fn untie(shared: &Shared, tied: Untied, pid: Pid, last: &Last<'_>) {
-    let Untied { parent: _, starter, links, others } = tied;
+    let Untied { parent, starter, linked, links, others } = tied;
     // Most have nothing but a parent.
     let (watchers, children) = match others {
         Some(others) => {
@@ -532,15 +532,19 @@ fn untie(shared: &Shared, tied: Untied, pid: Pid, last: &Last<'_>) {
         None => (None, None),
     };
     let quiet = starter.filter(|_| last.never_started);
-    for other in links {
-        let Some(cell) = shared.find(other.id) else { continue };
+    let tell = |other: Pid| {
+        let Some(cell) = shared.find(other.id) else { return };
         if Some(other) == quiet {
             // A failed start is answered, not signalled.
             cell.core().ties.lock().unlink(pid);
         } else {
             let _ = send_exit(&cell, other.incarnation, pid, last.reason.clone(), Via::Link);
         }
+    };
+    if let Some(parent) = parent.filter(|_| linked) {
+        tell(parent);
     }
+    links.each(tell);
     for ((watcher, monitor), how) in watchers.into_iter().flatten() {
         let down = Down { monitor, pid, reason: last.reason.clone(), abandoned: last.abandoned };
         send_down(shared, watcher, how, down);

@@ -300,6 +300,7 @@ fn handled<A: Actor>(cell: &ActorCell<A>) {
 }
 
 /// Polls a callback again, as user code of this turn. One that is interrupted is dropped as user code, too.
+#[inline(never)]
 fn step<A: Actor, F: Future>(
     cell: &ActorCell<A>,
     mut future: Pin<&mut Berth<F>>,
@@ -330,7 +331,7 @@ fn fenced<F: Future>(mut future: Pin<&mut Berth<F>>) -> Met<F::Output> {
 /// Whether a message that somebody waits for, or that has a deadline, is to be handled at all; if so, its asker is noted.
 ///
 /// One that cannot be done in time any more is not, unless it is the first of a busy period.
-#[inline]
+#[inline(never)]
 fn is_due<A: Actor>(
     cell: &ActorCell<A>,
     caller: Option<Caller>,

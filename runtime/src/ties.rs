@@ -73,8 +73,10 @@ pub(crate) struct Untied {
     pub(crate) parent: Option<Pid>,
     /// Who started it and was linked to it from before its `init`: not signalled if that fails.
     pub(crate) starter: Option<Pid>,
-    /// Its parent first, if they are linked; the others by pid.
-    pub(crate) links: Vec<Pid>,
+    /// It was linked to its parent.
+    pub(crate) linked: bool,
+    /// The links to others.
+    pub(crate) links: Links,
     /// All but its links.
     pub(crate) others: Option<Box<Tied>>,
 }
@@ -82,7 +84,7 @@ pub(crate) struct Untied {
 impl Untied {
     /// Who would judge its crash: its parent, if that learns of its end, by the link or as the one that waits for the start.
     pub(crate) fn judge(&self, never_started: bool) -> Option<Pid> {
-        self.parent.filter(|parent| never_started || self.links.first() == Some(parent))
+        self.parent.filter(|_| never_started || self.linked)
     }
 }
 
@@ -137,7 +139,7 @@ impl Ties {
         let parent = parent.map(|parent| parent.pid);
         let starter = if born_linked { parent } else { others.as_ref().and_then(|tied| tied.starter) };
         let links = others.as_mut().map(|tied| std::mem::take(&mut tied.links)).unwrap_or_default();
-        Untied { parent, starter, links: parent.filter(|_| linked).into_iter().chain(links).collect(), others }
+        Untied { parent, starter, linked, links, others }
     }
 
     pub(crate) fn tied(&mut self) -> &mut Tied {
