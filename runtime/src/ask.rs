@@ -121,6 +121,15 @@ impl<'a, M, R, F> Ask<'a, M, R, F> {
         self.within = Some(within);
         self
     }
+
+    /// A question that has been polled has made its message, and needs no maker any more.
+    pub(crate) fn sent<G>(self) -> Ask<'a, M, R, G> {
+        let state = match self.state {
+            State::Waiting(waiting) => State::Waiting(waiting),
+            State::Unasked(_) | State::Ended => State::Ended,
+        };
+        Ask { door: self.door, within: self.within, state }
+    }
 }
 
 // Nothing in it is pinned: the maker is called by value, the question is an ordinary struct.

@@ -11,6 +11,7 @@ compile_error!(
 mod actor;
 mod actor_ref;
 mod ask;
+mod balancer;
 mod builder;
 mod burial;
 mod cell;
@@ -44,7 +45,10 @@ mod process;
 mod recipient;
 mod reply;
 mod report;
+mod retry;
 pub mod scheduler;
+#[cfg(test)]
+mod scripted;
 mod serve;
 mod shared;
 mod shutdown;
@@ -53,6 +57,7 @@ mod slot;
 mod solo;
 mod start;
 mod system;
+mod target;
 mod ties;
 pub mod time;
 mod timers;
@@ -63,6 +68,7 @@ mod weak;
 pub use actor::Actor;
 pub use actor_ref::{ActorRef, Offer};
 pub use ask::Ask;
+pub use balancer::{Balancer, MAX_MEMBERS};
 pub use builder::{Builder, Part};
 pub use context::{Context, StopWatch};
 pub use counters::Law;
@@ -80,12 +86,14 @@ pub use report::{
     Budget, CrashReport, Decision, Handled, Importance, InHand, Judgement, RateLimit, Ring, Ruling, Sender, Siblings,
     Unjudged, Verdict, millis,
 };
+pub use retry::{Asking, RetryPolicy, Telling};
 pub use shutdown::{Ended, ShutdownReport, Straggler, SystemFailed, Whereabouts};
 pub use signal::{Down, MonitorRef, Signal};
 pub use slot::{LARGEST_MAILBOX, Slot};
 pub use solo::{Probe, Solo};
 pub use start::{Starting, Under};
 pub use system::{Abandoned, Root, System};
+pub use target::Target;
 pub use timers::TimerRef;
 pub use turn::{CallScope, Scoped};
 pub use weak::WeakSystem;

@@ -6,6 +6,7 @@ mod stage;
 
 mod admission;
 mod asks;
+mod balancer;
 mod c1_down_after_messages;
 mod c2_given_up;
 mod c3_flush;
