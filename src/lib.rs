@@ -41,7 +41,10 @@
 //! New here? Two guides: [Designing a supervision tree](guide::supervision_trees), and
 //! [Coming from Erlang/OTP or Elixir](guide::from_erlang).
 //!
-//! One feature, on by default: `console`, which lets the command `crashworthy` look into a running system (`Console`).
+//! Features:
+//! * `console`, on by default: the command `crashworthy` looks into a running system (`Console`);
+//! * `tower`: actors as services of tower ([`ActorRef`]`::service`), whose readiness is a reserved place;
+//! * `axum`: refusals as responses with 429 or 503 and `Retry-After`, and the deadline of a request (`edge`).
 #![forbid(unsafe_code)]
 
 use std::time::Duration;

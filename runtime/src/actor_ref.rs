@@ -410,10 +410,15 @@ pub(crate) fn late<A: Actor>(cell: &Task<Cell<A>>, says: Says) -> Refused {
 }
 
 /// Sends into a place that was reserved.
-fn push_reserved<A: Actor>(cell: &Task<Cell<A>>, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
+fn push_reserved<A: Actor>(
+    cell: &Task<Cell<A>>,
+    msg: A::Msg,
+    caller: Option<Caller>,
+    call: Call,
+) -> Result<(), Rejected<A::Msg>> {
     let stamp = cell.core().home().map_or(0, |home| home.shared.stamp());
     let Call { deadline, criticality } = call;
-    let envelope = Envelope { msg, caller: None, deadline, criticality, from: turn::current_id(), stamp };
+    let envelope = Envelope { msg, caller, deadline, criticality, from: turn::current_id(), stamp };
     match cell.mailbox.push_reserved(envelope) {
         Ok(Pushed { wake: true }) => wake(cell),
         Ok(Pushed { wake: false }) => {}
@@ -436,12 +441,12 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
         &self.core().pace
     }
 
-    fn put_reserved(&self, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
+    fn put_reserved(&self, msg: A::Msg, caller: Option<Caller>, call: Call) -> Result<(), Rejected<A::Msg>> {
         if self.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
             self.mailbox.release_reserved();
             return Err(Rejected::new(self.core().refuse(Reason::Fenced), msg));
         }
-        push_reserved(self, msg, call)
+        push_reserved(self, msg, caller, call)
     }
 
     fn release(&self) {

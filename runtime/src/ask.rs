@@ -25,8 +25,8 @@ pub(crate) trait Door<M>: Send + Sync {
     fn put(&self, msg: M, caller: Caller, call: Call) -> Result<Option<Runnable>, Refused>;
     /// How long the callee's turns take.
     fn pace(&self) -> &Pace;
-    /// Takes a message into a place that was reserved.
-    fn put_reserved(&self, msg: M, call: Call) -> Result<(), Rejected<M>>;
+    /// Takes a message, which may be a question, into a place that was reserved.
+    fn put_reserved(&self, msg: M, caller: Option<Caller>, call: Call) -> Result<(), Rejected<M>>;
     /// Gives a reserved place back.
     fn release(&self);
     /// Takes the place that was promised. False: its time had passed, and it is another's.
@@ -86,7 +86,7 @@ impl Deadline {
     }
 
     /// How a question ends that the deadline does not wake for any more.
-    fn end(&self) -> AskError {
+    pub(crate) fn end(&self) -> AskError {
         // Before its time only where the runtime has gone, and whoever turned the wheel with it.
         if self.has_passed() || !self.shared.wheel.is_closed() { AskError::Expired } else { AskError::Died }
     }

@@ -11,6 +11,7 @@ compile_error!(
 mod actor;
 mod actor_ref;
 mod ask;
+mod asked;
 mod balancer;
 mod builder;
 mod burial;
@@ -19,6 +20,8 @@ mod context;
 mod counters;
 mod crash;
 mod dead_letter;
+#[cfg(any(feature = "tower", feature = "axum"))]
+pub mod edge;
 mod end;
 mod entry;
 mod envelope;
@@ -68,6 +71,7 @@ mod weak;
 pub use actor::Actor;
 pub use actor_ref::{ActorRef, Offer};
 pub use ask::Ask;
+pub use asked::Asked;
 pub use balancer::{Balancer, MAX_MEMBERS};
 pub use builder::{Builder, Part};
 pub use context::{Context, StopWatch};

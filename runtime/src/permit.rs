@@ -13,12 +13,14 @@ use crashworthy_sync::promises::Promise;
 use crate::actor::Actor;
 use crate::actor_ref::{ActorRef, Offer, late};
 use crate::ask::{Deadline, Door};
+use crate::asked::Asked;
 use crate::cell::Status;
 use crate::error::{Reason, Refused, Rejected};
 use crate::gate::Demand;
 use crate::message::{Criticality, Message};
 use crate::places::{Hold, Lease};
 use crate::port::nanos;
+use crate::reply::Reply;
 use crate::turn::{self, Call, NEVER};
 
 /// Room for one message, reserved. Dropped unsent, it gives the place back.
@@ -66,19 +68,56 @@ impl<M: Message> Permit<M> {
     /// was abandoned: [`Rejected`] gives the message back.
     pub fn send(mut self, msg: impl Into<M>) -> Result<(), Rejected<M>> {
         let msg = msg.into();
+        let criticality = self.offer.criticality;
+        match self.redeem() {
+            Ok(door) => door.put_reserved(msg, None, Call { deadline: self.term.deadline, criticality }),
+            Err(why) => Err(Rejected::new(why, msg)),
+        }
+    }
+
+    /// Asks a question in the reserved place. It is sent at once, and ends when the time has passed for which the place was
+    /// reserved; inside a handler no later than the call being handled.
+    ///
+    /// # Errors
+    /// See [`AskError`](crate::AskError). It is refused only for the reasons for which [`send`](Self::send) is.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the question.
+    pub fn ask<R: Send + 'static>(self, make: impl FnOnce(Reply<R>) -> M) -> Asked<M, R> {
+        let until = self.term.deadline;
+        self.ask_until(until, make)
+    }
+
+    /// The same with another deadline; where there is none, with what was offered from now on.
+    pub(crate) fn ask_until<R: Send + 'static>(mut self, until: u64, make: impl FnOnce(Reply<R>) -> M) -> Asked<M, R> {
+        let Offer { within, criticality, .. } = self.offer;
+        match self.redeem() {
+            Ok(door) => Asked::in_place(door, until, within, criticality, make),
+            Err(why) => Asked::refused(why),
+        }
+    }
+
+    /// Until when it holds its place, on the clock of the system.
+    #[cfg(feature = "tower")]
+    pub(crate) fn until(&self) -> u64 {
+        self.term.deadline
+    }
+
+    /// Gives up the permit for the place that it holds.
+    fn redeem(&mut self) -> Result<Arc<dyn Door<M>>, Refused> {
         let door = self.door.take().expect("a permit is used once");
         if !self.lease.take().end(|| door.shared()) {
-            return Err(Rejected::new(door.fenced(), msg));
+            return Err(door.fenced());
         }
         let Term { promise, deadline } = self.term;
         if !door.keep(promise) {
-            return Err(Rejected::new(door.too_late(), msg));
+            return Err(door.too_late());
         }
         if deadline != NEVER && door.shared().is_none_or(|shared| shared.port.now_ns() >= deadline) {
             door.release();
-            return Err(Rejected::new(door.too_late(), msg));
+            return Err(door.too_late());
         }
-        door.put_reserved(msg, Call { deadline, criticality: self.offer.criticality })
+        Ok(door)
     }
 }
 
@@ -111,11 +150,30 @@ pub struct Admission<A: Actor> {
     deadline: Option<Deadline>,
     /// When somebody's place may be forgiven: it looks again then.
     forgiven: Option<Deadline>,
+    lasts: Lasts,
+}
+
+/// How long what an admission gives is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lasts {
+    /// As long as the permit.
+    Endless,
+    /// As long again as room was waited for at the most.
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "what a service reserves has an end"))]
+    Within,
 }
 
 impl<A: Actor> Admission<A> {
     pub(crate) fn new(target: ActorRef<A>, within: Duration) -> Self {
-        Self { target, within, ticket: RoomTicket::default(), lease: Lease::Free, deadline: None, forgiven: None }
+        let (ticket, lasts) = (RoomTicket::default(), Lasts::Endless);
+        Self { target, within, ticket, lease: Lease::Free, deadline: None, forgiven: None, lasts }
+    }
+
+    /// The same, for a permit that promises a place for as long again, as a reservation does.
+    #[cfg(feature = "tower")]
+    pub(crate) fn for_a_while(mut self) -> Self {
+        self.lasts = Lasts::Within;
+        self
     }
 
     /// For a place that is ours, unless we were abandoned while we waited for it.
@@ -127,8 +185,16 @@ impl<A: Actor> Admission<A> {
             return Err(cell.fenced());
         }
         let criticality = Criticality::default();
-        let lease = self.target.sign(Promise::UNWRITTEN)?;
-        Ok(Permit::new(&self.target, Offer { criticality, ..Offer::within(self.within) }, lease, Term::ENDLESS))
+        let term = match self.lasts {
+            Lasts::Endless => Term::ENDLESS,
+            Lasts::Within => {
+                let now = cell.core().shared().port.now_ns();
+                let promise = cell.core().gate.promise(now, nanos(self.within));
+                Term { promise, deadline: turn::after(now, self.within) }
+            }
+        };
+        let lease = self.target.sign(term.promise)?;
+        Ok(Permit::new(&self.target, Offer { criticality, ..Offer::within(self.within) }, lease, term))
     }
 
     /// The refusal, if what is queued will not be done before the deadline: to wait for room would be in vain. Looked at

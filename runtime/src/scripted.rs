@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::port::{Port, Simulation};
-use crate::{Actor, ActorRef, Builder, Context, Exit, Message, Reason, Refused, Reply, System};
+use crate::{Actor, ActorRef, Builder, Context, Exit, Message, Reason, Refused, Reply, Slot, System};
 
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -131,6 +131,14 @@ impl Actor for Clerk {
 pub(crate) async fn clerk(system: &System, lines: impl IntoIterator<Item = Line>) -> (ActorRef<Clerk>, Script) {
     let script = Script::of(lines);
     (system.spawn::<Clerk>(script.clone()).await.expect("it starts"), script)
+}
+
+/// A clerk with room for so few.
+pub(crate) async fn small_clerk(system: &System, room: u32) -> (Slot<Clerk>, Script) {
+    let script = Script::of([Line::Answer]);
+    let slot = Slot::<Clerk>::anonymous().mailbox(room).expect("a few");
+    system.start_top(&slot, script.clone()).await.expect("it starts");
+    (slot, script)
 }
 
 /// A clerk that needs 10 ms for each question, and has shown it.
