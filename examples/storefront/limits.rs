@@ -19,8 +19,10 @@ pub(crate) const LAST_REQUESTS: Duration = Duration::from_secs(6);
 /// Bytes of a request's body.
 pub(crate) const BODY: usize = 16 * 1024;
 
-/// Deadline of everything that is read from memory.
-pub(crate) const LOOK: Duration = Duration::from_millis(250);
+/// Deadline of everything that is read from memory, unless a client would wait for less.
+pub(crate) const LOOK: Duration = Duration::from_millis(LOOK_MS);
+/// The same as a number.
+pub(crate) const LOOK_MS: u64 = 250;
 /// Deadline of putting an order on disk.
 pub(crate) const PLACE: Duration = Duration::from_millis(1_000);
 /// What paying and scheduling may add to the answer to an order. They are tried again later.

@@ -1,10 +1,13 @@
 //! What clients send, checked before any actor hears of it.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use crashworthy::edge::{DEADLINE_HEADER, Within};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -49,6 +52,18 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })?;
     json.end().map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string()))?;
     Ok(value)
+}
+
+/// How long a client would wait for what is read from memory, if it says so; never longer than there is to have.
+pub(crate) struct Patience(pub(crate) Duration);
+
+impl<S: Send + Sync> FromRequestParts<S> for Patience {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let within = Within::<{ limits::LOOK_MS }, { limits::LOOK_MS }>::from_request_parts(parts, state).await;
+        within.map(|Within(time)| Self(time)).map_err(|bad| Problem::field(DEADLINE_HEADER, bad.to_string()))
+    }
 }
 
 /// The name in a path, such as `/products/{sku}`.
@@ -191,5 +206,17 @@ mod tests {
         for bad in ["0", "11", "-1", "1e3", "", "99999999999999999999"] {
             assert!(whole("page", Some(bad), 1, 10).is_err(), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_waits_as_long_as_it_says_and_no_longer_than_there_is_to_have() {
+        let patience = async |said: &str| {
+            let request = Request::get("/").header(DEADLINE_HEADER, said).body(()).expect("a request");
+            let patience = Patience::from_request_parts(&mut request.into_parts().0, &()).await;
+            patience.map(|Patience(time)| time).map_err(|problem| serde_json::to_string(&problem).expect("serializes"))
+        };
+        assert_eq!(patience("20").await, Ok(Duration::from_millis(20)));
+        assert_eq!(patience("9000").await, Ok(limits::LOOK));
+        assert!(patience("soon").await.expect_err("no number").contains(DEADLINE_HEADER));
     }
 }

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
+use crashworthy::edge::HttpRefusal;
 use crashworthy::prelude::*;
 use serde::Serialize;
 
@@ -75,32 +76,17 @@ impl NotNow {
     pub(crate) fn by(who: &'static str) -> impl Fn(AskError) -> Self {
         move |why| Self { who, why }
     }
-
-    /// When asking again is worth it.
-    pub(crate) fn retry_after(&self) -> Duration {
-        match &self.why {
-            AskError::Refused(refused) => refused.retry_after.unwrap_or(SOON),
-            _ => SOON,
-        }
-    }
 }
-
-/// When nobody knows better.
-const SOON: Duration = Duration::from_secs(1);
 
 impl From<NotNow> for Problem {
     fn from(not_now: NotNow) -> Self {
-        let (status, code) = match &not_now.why {
-            // Too much is asked of an actor that is well: the client's share of the cure is to ask less.
-            AskError::Refused(Refused { reason: Reason::Full | Reason::NoTime | Reason::Shed, .. }) => {
-                (StatusCode::TOO_MANY_REQUESTS, "busy")
-            }
-            AskError::Refused(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_now"),
-            AskError::Expired => (StatusCode::SERVICE_UNAVAILABLE, "too_late"),
-            AskError::Died => (StatusCode::SERVICE_UNAVAILABLE, "crashed"),
-            _ => (StatusCode::SERVICE_UNAVAILABLE, "no_answer"),
-        };
-        Problem::new(status, code, format!("{}: {}", not_now.who, not_now.why)).retry(not_now.retry_after())
+        // Which status, and when to come again, is decided there; the words are ours.
+        let HttpRefusal { status, code, retry_after } = HttpRefusal::from(&not_now.why);
+        let problem = Problem::new(status, code, format!("{}: {}", not_now.who, not_now.why));
+        match retry_after {
+            Some(after) => problem.retry(after),
+            None => problem,
+        }
     }
 }
 
@@ -121,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_actor_is_429_and_one_that_is_away_is_503() {
+    fn an_actor_that_is_full_is_told_as_429_and_one_that_is_away_as_503() {
         assert_eq!(answer(AskError::Refused(Refused::because(Reason::Full))), (429, Some("1".to_owned())));
         assert_eq!(answer(AskError::Refused(Refused::because(Reason::Restarting))), (503, Some("1".to_owned())));
         assert_eq!(answer(AskError::Died), (503, Some("1".to_owned())));
