@@ -18,7 +18,7 @@
 //! accepted 5 = handled 5, and 0 otherwise
 //! ```
 //!
-//! Next: `links`.
+//! Next: `retry`.
 
 use std::sync::Arc;
 
