@@ -38,8 +38,8 @@
 //! }
 //! ```
 //!
-//! New here? Two guides: [Designing a supervision tree](guide::supervision_trees), and
-//! [Coming from Erlang/OTP or Elixir](guide::from_erlang).
+//! New here? Three guides: [Designing a supervision tree](guide::supervision_trees),
+//! [Back pressure and refusing work](guide::back_pressure), and [Coming from Erlang/OTP or Elixir](guide::from_erlang).
 //!
 //! Features:
 //! * `console`, on by default: the command `crashworthy` looks into a running system (`Console`);

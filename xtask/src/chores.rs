@@ -67,7 +67,7 @@ fn lean(workspace: &Workspace) -> Step {
 }
 
 fn docs(workspace: &Workspace) -> Step {
-    let mut doc = workspace.cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    let mut doc = workspace.cargo(["doc", "--workspace", "--no-deps", "--all-features", "--document-private-items"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     Step::cargo("docs", "cargo xtask docs", doc)
 }
