@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use crate::actor::Actor;
 use crate::actor_ref::{ActorRef, Offer};
@@ -17,7 +19,7 @@ use crate::target::sealed::{Choice, Choose};
 pub const MAX_MEMBERS: usize = 4_096;
 
 /// Spreads calls over actors that do the same work. For each call two of them are drawn, and the one with the shorter
-/// [wait](crate::Load::wait) is asked; if waits are equal, the one with fewer messages queued. If it refuses, the other is,
+/// [wait](crate::Load::wait) is asked; if waits are equal, the one with fewer messages queued or in hand. If it refuses, the other is,
 /// once: then the call is refused.
 ///
 /// Looking at a member costs it nothing, and nobody is asked for the state of the others. Two are enough: the longest queue is
@@ -149,10 +151,11 @@ fn two_of(of: usize, random: u64) -> (usize, usize) {
     (one, if other < one { other } else { other + 1 })
 }
 
-/// The smaller, the sooner a message is handled there.
-fn rank<A: Actor>(member: &ActorRef<A>) -> (bool, std::time::Duration, u32) {
-    let load = member.load();
-    (member.cell.core().status() != Status::Running, load.wait, load.depth)
+/// The smaller, the sooner a message is handled there. What a member has in hand is not in its load.
+fn rank<A: Actor>(member: &ActorRef<A>) -> (bool, Duration, u32) {
+    let (core, load) = (member.cell.core(), member.load());
+    let in_hand = core.doing.load(Relaxed) != 0;
+    (core.status() != Status::Running, load.wait, load.depth.saturating_add(u32::from(in_hand)))
 }
 
 impl<A: Actor> Clone for Balancer<A> {

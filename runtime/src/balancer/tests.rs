@@ -50,6 +50,27 @@ fn of_two_the_one_with_the_shorter_wait_is_asked_whoever_has_more_messages() {
 }
 
 #[test]
+fn of_two_without_a_queue_the_one_that_has_nothing_in_hand_is_asked() {
+    for seed in 0..10 {
+        simulate(seed, async |system| {
+            let ((idle, script), (busy, other)) = (slow_clerk(&system).await, slow_clerk(&system).await);
+            let before = script.played().len();
+            other.insert(Line::Work(ms(5_000)));
+            busy.tell(note()).unwrap();
+            while busy.law().in_hand == 0 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(busy.load(), idle.load(), "nothing tells them apart");
+            let balancer = Balancer::over([busy, idle]).unwrap();
+            for _ in 0..5 {
+                balancer.ask(once).within(ms(1_000)).await.unwrap();
+            }
+            assert_eq!(script.played().len(), before + 5);
+        });
+    }
+}
+
+#[test]
 fn the_longest_queue_is_about_as_long_as_the_average_one() {
     simulate(1, async |system| {
         let (members, _) = clerks(&system, &vec![Line::Work(ms(1_000_000)); 20]).await;

@@ -19,7 +19,7 @@ use crate::time::Nap;
 /// A question that is put to another actor if one refuses, or again after a while; resolves to its answer. Made by
 /// [`RetryPolicy::ask`] and [`Balancer::ask`](crate::Balancer::ask).
 ///
-/// It is a future itself, so that it can be spawned and joined. Its deadline begins at the first poll, and is the same for
+/// It is a future itself, so that it can be joined and selected. Its deadline begins at the first poll, and is the same for
 /// all attempts.
 ///
 /// # Cancel safety
@@ -146,7 +146,7 @@ where
             },
             State::Ended => unreachable!("a question is not polled after its end"),
         };
-        // At most twice: there is one other.
+        // Bounded: there is one other, and there are only so many attempts.
         while let Err((answer, asked)) = put {
             let why = match answer {
                 Ok(answer) => return Poll::Ready(Ok(answer)),

@@ -12,6 +12,8 @@
 mod asking;
 mod budget;
 mod rule;
+#[cfg(test)]
+mod simulation;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -41,8 +43,8 @@ pub(crate) type MessageOf<T> = <<T as Choose>::Actor as Actor>::Msg;
 /// whom they call, and give each of them a clone.
 ///
 /// A call is tried again only
-/// * if it was *refused* by the actor it went to, and that said when to come again (`retry_after`); or if it *failed* (the
-///   actor died, or did not answer) and its message is [idempotent](crate::Message::idempotent);
+/// * if it was *refused* by the actor it went to, and that said when to come again (`retry_after`), at the door or as its
+///   [answer](Reply::refuse), which says that nothing was done; or if it *failed* (the actor died, or did not answer) and its message is [idempotent](crate::Message::idempotent);
 /// * at most twice: three attempts in all, and the last failure is the call's;
 /// * after `retry_after`, and up to [`base`](Self::base) longer; twice that the second time. The part is drawn, so that those
 ///   who were refused together do not come again together;

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::RetryPolicy;
 use crate::scripted::{Clerk, Line, Question, busy, clerk, ms, note, once, simulate, slow_clerk, twice};
-use crate::{Actor, ActorRef, AskError, CallScope, Context, Exit, Message, Reason, Refused, Reply, Slot};
+use crate::{ActorRef, AskError, CallScope, Reason, Refused, Slot};
 
 const LATE: Duration = ms(3);
 
@@ -219,6 +219,18 @@ fn who_goes_away_between_two_attempts_asks_no_more() {
 }
 
 #[test]
+fn who_goes_away_while_it_waits_for_the_answer_has_cancelled_the_question() {
+    simulate(1, async |system| {
+        let (clerk, script) = clerk(&system, [Line::Work(ms(100))]).await;
+        clerk.tell(note()).unwrap();
+        let policy = policy();
+        assert!(tokio::time::timeout(ms(20), policy.ask(&clerk, twice)).await.is_err());
+        clerk.settled().await;
+        assert_eq!((script.played().len(), clerk.law().cancelled), (1, 1));
+    });
+}
+
+#[test]
 fn attempts_end_with_the_call_they_are_made_for() {
     simulate(1, async |system| {
         let (clerk, script) = clerk(&system, [busy(ms(100))]).await;
@@ -243,57 +255,5 @@ fn a_message_that_is_not_taken_comes_back_after_the_last_attempt() {
         assert!(rejected.into_message().idempotent);
         // It has no deadline where nobody names one: only a full mailbox refuses it.
         policy().tell(&clerk, note()).await.unwrap();
-    });
-}
-
-struct Serve(Reply<()>);
-
-impl Message for Serve {}
-
-struct Worker;
-
-impl Actor for Worker {
-    type Args = ();
-    type Msg = Serve;
-
-    async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> {
-        Ok(Self)
-    }
-
-    async fn handle(&mut self, Serve(reply): Serve, _: &mut Context<Self>) -> Result<(), Exit> {
-        tokio::time::sleep(ms(10)).await;
-        reply.send(());
-        Ok(())
-    }
-}
-
-#[test]
-fn under_an_overload_retries_add_a_tenth_and_goodput_stays_at_capacity() {
-    simulate(1, async |system| {
-        let worker = system.spawn::<Worker>(()).await.unwrap();
-        let (policy, load, services) = (policy(), 3.0, 1_000);
-        let attempts = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
-        let (mut calls, mut at, mut number) = (JoinSet::new(), tokio::time::Instant::now(), 0);
-        let until = at + ms(10) * services;
-        while at < until {
-            number += 1;
-            let uniform = (system.random() >> 11) as f64 / (1_u64 << 53) as f64;
-            at += ms(10).mul_f64(-(1.0 - uniform).ln() / load);
-            let (worker, policy, attempts) = (worker.clone(), policy.clone(), attempts.clone());
-            calls.spawn(async move {
-                tokio::time::sleep_until(at).await;
-                let ask = |reply| {
-                    attempts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    Serve(reply)
-                };
-                policy.ask(&worker, ask).within(ms(1_000)).await
-            });
-        }
-        let answered = calls.join_all().await.into_iter().filter(Result::is_ok).count() as u32;
-        let attempts = attempts.load(std::sync::atomic::Ordering::Relaxed);
-        let could = services * 10 / 11;
-        assert!(answered >= could - could / 50, "{answered} of {could}");
-        let most = number + number / 10 + 10 + services / 100;
-        assert!(attempts > number && attempts <= most, "{attempts} attempts of {number} calls");
     });
 }
