@@ -10,7 +10,7 @@ use crashworthy::edge::{DEADLINE_HEADER, Within};
 use crashworthy::prelude::*;
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
-use tower::ServiceExt as _;
+use tower::{Service as _, ServiceExt as _};
 
 #[derive(Message)]
 enum Ask {
@@ -122,4 +122,36 @@ async fn an_actor_is_a_service_of_tower() {
     system.stop().await;
     let error = prices.oneshot("spoon").await.expect_err("it is gone");
     assert!(error.contains("no price: "), "{error}");
+}
+
+#[test]
+fn many_services_of_a_small_actor_take_turns_and_leave_nothing_behind() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(4).enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let (system, clerk) = clerk_with_room(2).await;
+        let prices = clerk.service(secs(60), |(), reply| Ask::Price { reply });
+        let customers = (0..8).map(|customer| {
+            let mut prices = prices.clone();
+            tokio::spawn(async move {
+                for turn in 0..200 {
+                    // Some lose interest: before they are ready, when they are, or in the answer.
+                    match (customer + turn) % 5 {
+                        0 => drop(prices.clone().ready().await),
+                        1 => drop(tokio::time::timeout(Duration::ZERO, prices.ready()).await),
+                        2 => drop(prices.ready().await.expect("it lives").call(())),
+                        _ => assert_eq!(prices.ready().await.expect("it lives").call(()).await, Ok(250)),
+                    }
+                }
+            })
+        });
+        for customer in customers.collect::<Vec<_>>() {
+            customer.await.expect("every customer is served");
+        }
+        clerk.settled().await;
+        let law = clerk.law();
+        assert!(law.holds() && law.handled + law.cancelled == law.accepted, "{law:?}");
+        assert_eq!(clerk.load().depth, 0);
+        system.stop().await;
+    });
 }

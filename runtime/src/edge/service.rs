@@ -30,7 +30,7 @@ use crate::turn::{self, NEVER};
 ///   than at the next call, which looks for room anew. Nobody takes a place for ever by being ready.
 /// * A clone holds no reservation: it becomes ready by itself.
 /// * Dropping the service gives back what it has reserved. A service that waits for room keeps its place in the queue while
-///   it is not polled: drop it if you have lost interest.
+///   it is not polled, and has its turn there: drop it if you have lost interest.
 ///
 /// # Cancel safety
 /// Dropping the future of a call cancels the question.
