@@ -8,7 +8,10 @@
 pub(crate) use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
+        atomic::{
+            AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU32 as StoredU32, AtomicU64, AtomicU64 as StoredU64,
+            Ordering, fence,
+        },
     },
     thread::yield_now,
 };
@@ -17,7 +20,7 @@ pub(crate) use std::{
 pub(crate) use loom::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering, fence},
+        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32 as StoredU32, AtomicU64 as StoredU64, Ordering, fence},
     },
     thread::yield_now,
 };
@@ -29,6 +32,8 @@ pub(crate) use loom::{
 /// interleavings of any compare-and-swap loop are never tried. Here a load first touches `order`, which loom
 /// takes for a write, so loads compete with loads. It is relaxed and its value is not used: nothing is
 /// synchronised by it.
+///
+/// Integers that are only ever loaded and stored need none of it: they are `StoredU32` and `StoredU64`.
 #[cfg(loom)]
 macro_rules! ordered {
     ($($name:ident: $integer:ty),*) => {$(
@@ -146,5 +151,12 @@ impl Backoff {
             return;
         }
         yield_now();
+    }
+
+    /// Lets others finish who do not need to be waited for: it is as right not to. In a model nothing is won by it.
+    pub(crate) fn give_way(&mut self) {
+        if cfg!(not(loom)) {
+            self.wait();
+        }
     }
 }

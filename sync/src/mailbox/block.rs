@@ -28,8 +28,8 @@ pub(super) struct Block<T> {
     /// The block after this one, once its first place was taken. Release by that sender, acquire by the
     /// receiver.
     pub(super) next: AtomicPtr<Block<T>>,
-    /// The position after its last one. Changes when nobody but its owner knows the block.
-    end: u64,
+    /// The position after its last one; its lower half, since a block is short. Changes when nobody but its owner knows it.
+    end: u32,
     mask: u32,
     /// Where the values begin, in bytes.
     values: u32,
@@ -71,7 +71,8 @@ impl<T> Block<T> {
     fn layout(slots: u32) -> Layout {
         let align =
             if align_of::<Value<T>>() > align_of::<Self>() { align_of::<Value<T>>() } else { align_of::<Self>() };
-        let size = Self::values_offset(slots) + slots as usize * size_of::<Value<T>>();
+        // The arrays begin where the header's own padding does; that is part of a header all the same.
+        let size = (Self::values_offset(slots) + slots as usize * size_of::<Value<T>>()).max(size_of::<Self>());
         Layout::from_size_align(size, align).expect("a block is small, and its alignment that of a type")
     }
 
@@ -81,7 +82,8 @@ impl<T> Block<T> {
         // SAFETY: the layout is not empty: it has a header.
         let memory = unsafe { alloc(layout) };
         let Some(block) = NonNull::new(memory.cast::<Self>()) else { handle_alloc_error(layout) };
-        // SAFETY: the memory is ours, and the layout has room for a header and `slots` of each array.
+        // SAFETY: the memory is ours, and the layout has room for a header and `slots` of each array. The header is
+        // written first, padding and all.
         unsafe {
             let (mask, values) = (slots - 1, Self::values_offset(slots) as u32);
             block.write(Block { next: AtomicPtr::new(ptr::null_mut()), end: 0, mask, values, _values: PhantomData });
@@ -113,17 +115,17 @@ impl<T> Block<T> {
         // SAFETY: by the caller's contract.
         unsafe {
             let block = block.as_ptr();
-            (*block).end = (position | u64::from((*block).mask)) + 1;
+            (*block).end = (position as u32 | (*block).mask).wrapping_add(1);
         }
     }
 
-    /// The position after its last one.
+    /// The position after its last one: the lower half.
     ///
     /// # Safety
     ///
     /// The block is alive, and in use.
     #[inline(always)]
-    pub(super) unsafe fn end(block: NonNull<Self>) -> u64 {
+    pub(super) unsafe fn end(block: NonNull<Self>) -> u32 {
         // SAFETY: written before the block was published.
         unsafe { (*block.as_ptr()).end }
     }

@@ -68,7 +68,7 @@ pub use self::{
 };
 use crate::{
     contain::contain,
-    facade::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, UnsafeCell},
+    facade::{AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering, StoredU32, StoredU64, UnsafeCell},
 };
 
 /// A bounded queue: the module's documentation has the picture.
@@ -87,11 +87,11 @@ struct Senders<T> {
     tail: AtomicU64,
     /// The block of the latest place. Written under INSTALLING only.
     block: AtomicPtr<Block<T>>,
-    /// The position after that block's last slot, as the tail has it. Likewise.
-    end: AtomicU64,
     /// Some past value of the head: full refusals are checked against the head itself.
-    seen_head: AtomicU64,
-    capacity: AtomicU32,
+    seen_head: StoredU64,
+    capacity: StoredU32,
+    /// The position after the current block's last slot: the lower half. Written under INSTALLING only.
+    end: StoredU32,
     /// A block for the next installer, so that a steady stream allocates nothing.
     spare: AtomicPtr<Block<T>>,
     waiters: Mutex<Option<Box<Waiters>>>,
@@ -101,7 +101,7 @@ struct Senders<T> {
 struct ReceiverHalf<T> {
     cursor: UnsafeCell<Cursor<T>>,
     /// Messages ever taken. Written by the receiver.
-    head: AtomicU64,
+    head: StoredU64,
     /// A `Receiver` exists.
     claimed: AtomicBool,
     /// The link to the first block of all. Written by an installer, under INSTALLING.
@@ -151,7 +151,7 @@ impl<T: Send, B> Mailbox<T, B> {
         Mailbox {
             receiver: ReceiverHalf {
                 cursor: UnsafeCell::new(Cursor { block: None, until_flush: flush_every(capacity) }),
-                head: AtomicU64::new(0),
+                head: StoredU64::new(0),
                 claimed: AtomicBool::new(false),
                 first: AtomicPtr::new(ptr::null_mut()),
             },
@@ -159,9 +159,9 @@ impl<T: Send, B> Mailbox<T, B> {
             senders: Senders {
                 tail: AtomicU64::new(word.0),
                 block: AtomicPtr::new(ptr::null_mut()),
-                end: AtomicU64::new(0),
-                seen_head: AtomicU64::new(0),
-                capacity: AtomicU32::new(capacity),
+                seen_head: StoredU64::new(0),
+                capacity: StoredU32::new(capacity),
+                end: StoredU32::new(0),
                 spare: AtomicPtr::new(ptr::null_mut()),
                 waiters: Mutex::new(None),
             },

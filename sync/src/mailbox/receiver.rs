@@ -63,12 +63,18 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
         Some(Receiver { mailbox: NonNull::from(mailbox), keep })
     }
 
-    /// Takes the message that was sent first, and hands its room to whoever waits for some.
+    /// Takes the message that was sent first, and hands out room when most of the capacity was freed.
     pub fn pop(&mut self) -> Pop<T> {
         let taken = self.look().map(Ready::take);
         match taken {
             Ok(message) => {
-                self.flush();
+                let until_flush = self.with_cursor(|cursor| {
+                    cursor.until_flush = cursor.until_flush.saturating_sub(1);
+                    cursor.until_flush
+                });
+                if until_flush == 0 {
+                    self.flush();
+                }
                 Pop::Message(message)
             }
             Err(Nothing::Empty) => Pop::Empty,
@@ -204,7 +210,7 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
         // As it was before the first block. Relaxed: who sees the flag gone sees it all.
         mailbox.receiver.first.store(ptr::null_mut(), Ordering::Relaxed);
         mailbox.senders.block.store(ptr::null_mut(), Ordering::Relaxed);
-        mailbox.senders.end.store(Word::wrapped(head), Ordering::Relaxed);
+        mailbox.senders.end.store(head as u32, Ordering::Relaxed);
         // Release: as above.
         mailbox.senders.tail.fetch_and(!INSTALLING, Ordering::Release);
     }
@@ -213,7 +219,7 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
 /// Whether the block of a receiver that goes to sleep is spent, or larger than it need be.
 fn is_untidy<T>(block: NonNull<Block<T>>, head: u64) -> bool {
     // SAFETY: the receiver's own block is alive.
-    unsafe { Block::slots(block) > Block::<T>::FEWEST || Block::end(block) == head }
+    unsafe { Block::slots(block) > Block::<T>::FEWEST || Block::end(block) == head as u32 }
 }
 
 /// A message that can be taken.
@@ -351,7 +357,7 @@ impl<T> Cursor<T> {
         if let Some(block) = self.block {
             // SAFETY: the receiver's own block is alive.
             let (end, slot) = unsafe { (Block::end(block), Block::slot(block, head)) };
-            if head != end {
+            if head as u32 != end {
                 return Some((block, slot));
             }
         }

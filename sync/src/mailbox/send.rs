@@ -256,14 +256,13 @@ impl<T: Send, B> Mailbox<T, B> {
                     return Ok(unsafe { Place::new(block, word) });
                 }
                 // Of two that send at once, one sends on undisturbed for a moment.
-                backoff.wait();
+                backoff.give_way();
                 continue;
             }
-            let head = self.head();
-            let block = brought.block(word.taken_since_or_none(head));
+            let block = brought.block(word);
             if self.swap_word(word, Word(next.0 | INSTALLING)).is_ok() {
                 brought.block = None;
-                self.install(current.block, block, head + word.taken_since(head));
+                self.install(current.block, block, word.position());
                 // SAFETY: we have just made it the current one.
                 return Ok(unsafe { Place::new(block, word) });
             }
@@ -307,23 +306,23 @@ impl<T: Send, B> Mailbox<T, B> {
         // Release: senders see the block as we leave it.
         senders.block.store(block.as_ptr(), Ordering::Release);
         // Relaxed: who sees the flag gone sees it, too.
-        senders.end.store(Word::wrapped(end), Ordering::Relaxed);
+        senders.end.store(end, Ordering::Relaxed);
         // Release: who sees the flag gone sees the new block.
         senders.tail.fetch_and(!INSTALLING, Ordering::Release);
     }
 }
 
-/// The current block, and the position after its last slot, as a word has it.
+/// The current block, and the position after its last slot.
 struct Current<T> {
     block: Option<NonNull<Block<T>>>,
-    end: u64,
+    end: u32,
 }
 
 impl<T> Current<T> {
     /// The block, if it covers the word's position: that is in there, or the one after its end.
     #[inline(always)]
     fn covering(&self, word: Word) -> Option<NonNull<Block<T>>> {
-        if word.position() == self.end { None } else { self.block }
+        if word.position() as u32 == self.end { None } else { self.block }
     }
 }
 
@@ -372,10 +371,13 @@ struct Brought<'a, T: Send, B> {
 
 impl<T: Send, B> Brought<'_, T, B> {
     /// A block as large as the queue is long.
-    fn block(&mut self, queued: u64) -> NonNull<Block<T>> {
-        let (fewest, most) = (u64::from(Block::<T>::FEWEST), u64::from(Block::<T>::MOST));
-        let wanted = queued.clamp(fewest, most).next_power_of_two() as u32;
-        *self.block.get_or_insert_with(|| self.mailbox.take_spare(wanted).unwrap_or_else(|| Block::allocate(wanted)))
+    fn block(&mut self, word: Word) -> NonNull<Block<T>> {
+        *self.block.get_or_insert_with(|| {
+            let (fewest, most) = (u64::from(Block::<T>::FEWEST), u64::from(Block::<T>::MOST));
+            let queued = word.taken_since_or_none(self.mailbox.head());
+            let wanted = queued.clamp(fewest, most).next_power_of_two() as u32;
+            self.mailbox.take_spare(wanted).unwrap_or_else(|| Block::allocate(wanted))
+        })
     }
 }
 

@@ -59,11 +59,6 @@ impl Word {
         if taken > POSITION / 2 { 0 } else { taken }
     }
 
-    /// The position that comes after the last slot of a block, as a word has it.
-    pub(super) fn wrapped(position: u64) -> u64 {
-        position & POSITION
-    }
-
     /// The next place is taken, and the receiver is not parked any more.
     #[inline(always)]
     pub(super) fn advanced(self) -> Word {
