@@ -1,8 +1,8 @@
 //! The terms of the conservation law, one set a cell.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use once_cell::race::OnceBox;
 use serde::{Deserialize, Serialize};
 
 /// A number that one writer raises and anybody reads.
@@ -30,7 +30,7 @@ impl Count {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) handled: Count,
-    rare: OnceLock<Box<Rare>>,
+    rare: OnceBox<Rare>,
 }
 
 /// Ends that most actors never see, and other things that few have.

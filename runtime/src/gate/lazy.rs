@@ -1,10 +1,10 @@
 //! The gate as a cell keeps it: nothing, as long as the size of the mailbox says it all.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crashworthy_sync::promises::Promise;
+use once_cell::race::OnceBox;
 
 use super::{Demand, Gate, Room, ServiceTime, Sight, Stretch, is_worth_it};
 use crate::error::Reason;
@@ -27,12 +27,12 @@ const WATCHED: u64 = COLD - 1;
 pub(crate) struct LazyGate {
     /// Whoever has this much time left, or more, is limited by the size of the mailbox alone: what most senders read.
     ample_ns: AtomicU64,
-    gate: OnceLock<Box<Gate>>,
+    gate: OnceBox<Gate>,
 }
 
 impl Default for LazyGate {
     fn default() -> Self {
-        Self { ample_ns: AtomicU64::new(COLD), gate: OnceLock::new() }
+        Self { ample_ns: AtomicU64::new(COLD), gate: OnceBox::new() }
     }
 }
 

@@ -102,6 +102,8 @@ struct ReceiverHalf<T> {
     cursor: UnsafeCell<Cursor<T>>,
     /// Messages ever taken. Written by the receiver.
     head: StoredU64,
+    /// Messages to take before waiters are looked for. Likewise.
+    until_flush: StoredU32,
     /// A `Receiver` exists.
     claimed: AtomicBool,
     /// The link to the first block of all. Written by an installer, under INSTALLING.
@@ -112,8 +114,6 @@ struct ReceiverHalf<T> {
 struct Cursor<T> {
     /// The block that the head lies in, or the one before it, which is spent then.
     block: Option<NonNull<Block<T>>>,
-    /// Messages to take before waiters are looked for.
-    until_flush: u32,
 }
 
 // SAFETY: messages move from senders' threads to the receiver's (`T: Send`); nobody shares one. All other
@@ -150,8 +150,9 @@ impl<T: Send, B> Mailbox<T, B> {
         Self::check_capacity(capacity);
         Mailbox {
             receiver: ReceiverHalf {
-                cursor: UnsafeCell::new(Cursor { block: None, until_flush: flush_every(capacity) }),
+                cursor: UnsafeCell::new(Cursor { block: None }),
                 head: StoredU64::new(0),
+                until_flush: StoredU32::new(flush_every(capacity)),
                 claimed: AtomicBool::new(false),
                 first: AtomicPtr::new(ptr::null_mut()),
             },
@@ -307,7 +308,7 @@ impl<T, B> Drop for Mailbox<T, B> {
         for position in head..head + queued {
             // SAFETY: `&mut self` makes us the receiver, and the places up to the tail were filled.
             let message = unsafe {
-                let found = cursor.at(position, &self.receiver.first, |spent, _| Block::free(spent));
+                let found = cursor.at(position, &self.receiver.first, |spent| Block::free(spent));
                 found
                     .filter(|(block, slot)| Block::ready(*block, *slot) == FULL)
                     .map(|(block, slot)| Block::take(block, slot))

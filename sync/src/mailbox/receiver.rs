@@ -68,13 +68,7 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
         let taken = self.look().map(Ready::take);
         match taken {
             Ok(message) => {
-                let until_flush = self.with_cursor(|cursor| {
-                    cursor.until_flush = cursor.until_flush.saturating_sub(1);
-                    cursor.until_flush
-                });
-                if until_flush == 0 {
-                    self.flush();
-                }
+                self.mailbox().frees(1);
                 Pop::Message(message)
             }
             Err(Nothing::Empty) => Pop::Empty,
@@ -246,9 +240,10 @@ impl<T: Send, B> Mailbox<T, B> {
     #[inline(always)]
     unsafe fn at_head(&self, head: u64, what: u8) -> Option<(NonNull<Block<T>>, u32)> {
         // SAFETY: the cursor is the receiver's.
-        let (block, slot) = self.receiver.cursor.with_mut(|cursor| unsafe {
-            (*cursor).at(head, &self.receiver.first, |spent, until_flush| self.give_up(spent, until_flush))
-        })?;
+        let (block, slot) = self
+            .receiver
+            .cursor
+            .with_mut(|cursor| unsafe { (*cursor).at(head, &self.receiver.first, |spent| self.give_up(spent)) })?;
         // SAFETY: the receiver's own block is alive.
         unsafe { Block::ready(block, slot) == what }.then_some((block, slot))
     }
@@ -258,7 +253,7 @@ impl<T: Send, B> Mailbox<T, B> {
     /// # Safety
     ///
     /// Its last user was the caller, who is the receiver.
-    unsafe fn give_up(&self, spent: NonNull<Block<T>>, until_flush: &mut u32) {
+    unsafe fn give_up(&self, spent: NonNull<Block<T>>) {
         // SAFETY: ours alone, its messages taken.
         let slots = unsafe {
             let slots = Block::slots(spent);
@@ -266,10 +261,16 @@ impl<T: Send, B> Mailbox<T, B> {
             self.keep_or_free(spent);
             slots
         };
-        *until_flush = until_flush.saturating_sub(slots);
-        if *until_flush == 0 {
-            *until_flush = flush_every(self.capacity());
-            self.grant_if_awaited();
+        self.frees(slots);
+    }
+
+    /// So many messages were taken: hands out room when they are most of the capacity. To be called by the receiver.
+    fn frees(&self, messages: u32) {
+        let until_flush = &self.receiver.until_flush;
+        // Relaxed: only the receiver looks at it.
+        match until_flush.load(Ordering::Relaxed).saturating_sub(messages) {
+            0 => self.flush(),
+            left => until_flush.store(left, Ordering::Relaxed),
         }
     }
 
@@ -282,9 +283,7 @@ impl<T: Send, B> Mailbox<T, B> {
 
     /// Hands out room. To be called by the receiver.
     fn flush(&self) {
-        let until_flush = flush_every(self.capacity());
-        // SAFETY: the cursor is the receiver's.
-        self.receiver.cursor.with_mut(|cursor| unsafe { (*cursor).until_flush = until_flush });
+        self.receiver.until_flush.store(flush_every(self.capacity()), Ordering::Relaxed);
         self.grant_if_awaited();
     }
 }
@@ -352,7 +351,7 @@ impl<T> Cursor<T> {
         &mut self,
         head: u64,
         first: &AtomicPtr<Block<T>>,
-        give_up: impl FnOnce(NonNull<Block<T>>, &mut u32),
+        give_up: impl FnOnce(NonNull<Block<T>>),
     ) -> Option<(NonNull<Block<T>>, u32)> {
         if let Some(block) = self.block {
             // SAFETY: the receiver's own block is alive.
@@ -377,7 +376,7 @@ impl<T> Cursor<T> {
     unsafe fn move_on(
         &mut self,
         first: &AtomicPtr<Block<T>>,
-        give_up: impl FnOnce(NonNull<Block<T>>, &mut u32),
+        give_up: impl FnOnce(NonNull<Block<T>>),
     ) -> Option<NonNull<Block<T>>> {
         let link = match self.block {
             // SAFETY: the receiver's own block is alive until it is given up here.
@@ -388,7 +387,7 @@ impl<T> Cursor<T> {
         let next = NonNull::new(link.load(Ordering::Acquire))?;
         if let Some(spent) = self.block.replace(next) {
             // The installer of `next` was the last to look into it.
-            give_up(spent, &mut self.until_flush);
+            give_up(spent);
         }
         Some(next)
     }
