@@ -77,9 +77,9 @@ pub const fn ms(milliseconds: u64) -> Duration {
 /// What almost every program needs.
 pub mod prelude {
     pub use crate::{
-        Actor, ActorRef, Answer, Ask, AskError, Balancer, CallScope, Context, Criticality, Down, Exit, ExitReason,
-        Message, Offer, Part, Permit, Pid, Probe, Reason, Recipient, Refused, Rejected, Reply, RetryPolicy, Signal,
-        Slot, Solo, StartError, System, ms, secs,
+        Actor, ActorRef, Answer, Ask, AskError, Balancer, CallScope, Context, Criticality, Dependency, Down, Exit,
+        ExitReason, Message, Offer, Part, Permit, Pid, Probe, Readiness, Reason, Recipient, Refused, Rejected, Reply,
+        RetryPolicy, Signal, Slot, Solo, StartError, System, ms, secs,
     };
     pub use crate::{
         Backoff, Child, Dynamic, IntoChild, Partition, Restart, Shutdown, SlotExt, Supervisor, SystemExt, Task,

@@ -5,6 +5,7 @@ use std::future::Future;
 use crate::context::Context;
 use crate::exit::{Exit, ExitReason};
 use crate::message::Message;
+use crate::readiness::Readiness;
 use crate::signal::Signal;
 
 /// State behind a mailbox, handling one message at a time.
@@ -74,6 +75,17 @@ pub trait Actor: Sized + Send + 'static {
     /// # Cancel safety
     /// A kill, or an exit signal that is not trapped, drops the future at its next await.
     fn handle(&mut self, msg: Self::Msg, cx: &mut Context<Self>) -> impl Future<Output = Result<(), Exit>> + Send;
+
+    /// Whether it takes new work. It is asked after [`init`](Self::init), before whoever waits for the start is told, and
+    /// after a callback that [wanted](Context::recheck) that, before the next message. Senders read the answer, and are
+    /// refused without a turn of the actor; so it should cost little. A panic in it is one of the callback before.
+    ///
+    /// What the actor has named with [`depends_on`](Context::depends_on) need not be looked at here. What it says holds until
+    /// it is asked again, also while its next incarnation starts.
+    fn ready(&self, cx: &Context<Self>) -> Readiness {
+        let _ = cx;
+        Readiness::Yes
+    }
 
     /// Reads a trapped exit signal or the end of a monitored actor.
     ///

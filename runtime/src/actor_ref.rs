@@ -24,6 +24,7 @@ use crate::permit::{Admission, Permit, Term};
 use crate::pid::{ActorId, Pid};
 use crate::places::{Hold, Lease};
 use crate::port::nanos;
+use crate::readiness;
 use crate::recipient::Recipient;
 use crate::reply::{Caller, Reply};
 use crate::shared::Shared;
@@ -70,7 +71,7 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// # Errors
     /// [`Rejected`] gives the message back: the mailbox is full, the message would not be handled within the time its type
-    /// names, or the actor is not started, draining or ended.
+    /// names, or the actor is not started, not [ready](Reason::NotReady), draining or ended.
     ///
     /// # Differs from OTP
     /// `cast` never fails and tells nothing; a tell that was not accepted says so. `cast` never expires; a message whose type
@@ -127,9 +128,9 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// # Errors
     /// [`Refused`] with the actor's load: [`Full`](Reason::Full), or [`NoTime`](Reason::NoTime) and [`Shed`](Reason::Shed) if
-    /// the message would not be handled within the time offered.
+    /// the message would not be handled within the time offered; [`NotReady`](Reason::NotReady) and the like as for a tell.
     pub fn reserve(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
-        self.look()?;
+        self.look(offer.criticality)?;
         let within_ns = nanos(offer.within);
         let says = says(&self.cell, Demand { left_ns: within_ns, criticality: offer.criticality, cost: offer.cost });
         let reserve = || self.cell.mailbox.try_reserve_within(places(says));
@@ -150,6 +151,7 @@ impl<A: Actor> ActorRef<A> {
     /// # Errors
     /// [`NoTime`](Reason::NoTime) at once when what is queued would not be done within `deadline`, and later when there was
     /// no room within it (inside a handler: or before the call being handled ends); `Stopped`, `Gone` and the like when the actor ends.
+    /// [`NotReady`](Reason::NotReady) at once, and when it looks again: whoever waits is not woken by that.
     ///
     /// # Cancel safety
     /// Dropping the future gives up the place in the queue; nothing is lost.
@@ -246,8 +248,8 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// What the gate says before anything is written.
-    pub(crate) fn look(&self) -> Result<(), Refused> {
-        look(&self.cell)
+    pub(crate) fn look(&self, criticality: Criticality) -> Result<(), Refused> {
+        look(&self.cell, || criticality)
     }
 
     /// Enters a place that was reserved just now in the books. If the incarnation that reserved it was abandoned
@@ -293,15 +295,27 @@ impl<A: Actor> ActorRef<A> {
 
 /// What the gate says before anything is written: whether the sender still exists, whether the actor takes new work.
 #[inline(always)]
-fn look<A: Actor>(cell: &Task<Cell<A>>) -> Result<(), Refused> {
+fn look<A: Actor>(cell: &Task<Cell<A>>, criticality: impl FnOnce() -> Criticality) -> Result<(), Refused> {
     // Where there is no system the mailbox is closed.
     if cell.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
         return Err(cell.core().refuse(Reason::Fenced));
     }
-    if cell.core().flags() & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
+    match cell.core().flags() & (flag::DRAINS | flag::UNREADY) {
+        0 => Ok(()),
+        flags => look_closely(cell, flags, criticality()),
+    }
+}
+
+/// The same of an actor that drains, or lacks something.
+#[cold]
+fn look_closely<A: Actor>(cell: &Task<Cell<A>>, flags: u32, criticality: Criticality) -> Result<(), Refused> {
+    if flags & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
         return Err(draining(cell));
     }
-    Ok(())
+    if cell.core().is_over() {
+        return Err(cell.core().closed());
+    }
+    readiness::refusal(cell.core(), criticality).map_or(Ok(()), Err)
 }
 
 /// Who drains takes no new work; who has ended since does not drain any more.
@@ -324,7 +338,7 @@ fn put<A: Actor>(
     let Some(home) = cell.core().home() else { return Err((refused(cell, ReserveError::Closed, None), msg)) };
     let shared = &*home.shared;
     if !turn::is_carefree(&shared.stragglers)
-        && let Err(why) = look(cell)
+        && let Err(why) = look(cell, || if call.deadline == NEVER { msg.criticality() } else { call.criticality })
     {
         return Err((why, msg));
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::actor::Actor;
 use crate::actor_ref::{ActorRef, Offer};
 use crate::ask::Door as _;
-use crate::cell::Status;
+use crate::cell::{Status, flag};
 use crate::error::{Refused, Rejected, StartError};
 use crate::permit::Permit;
 use crate::reply::Reply;
@@ -155,7 +155,8 @@ fn two_of(of: usize, random: u64) -> (usize, usize) {
 fn rank<A: Actor>(member: &ActorRef<A>) -> (bool, Duration, u32) {
     let (core, load) = (member.cell.core(), member.load());
     let in_hand = core.doing.load(Relaxed) != 0;
-    (core.status() != Status::Running, load.wait, load.depth.saturating_add(u32::from(in_hand)))
+    let takes = core.status() == Status::Running && core.flags() & flag::UNREADY == 0;
+    (!takes, load.wait, load.depth.saturating_add(u32::from(in_hand)))
 }
 
 impl<A: Actor> Clone for Balancer<A> {

@@ -59,7 +59,7 @@ pub(crate) mod flag {
     /// A message with a place of its own.
     pub(crate) const OWN: u32 = 1 << 2;
     /// Any of the above.
-    pub(crate) const ATTEND: u32 = URGENT | ORDERED | OWN;
+    pub(crate) const ATTEND: u32 = URGENT | ORDERED | OWN | RECHECK;
     /// The incarnation traps exits. Set and cleared by the incarnation itself.
     pub(crate) const TRAPS: u32 = 1 << 3;
     /// New messages are refused: the system drains.
@@ -68,6 +68,11 @@ pub(crate) mod flag {
     pub(crate) const CLOSE: u32 = 1 << 5;
     /// The incarnation judges the crashes of its children.
     pub(crate) const JUDGES: u32 = 1 << 6;
+    /// The incarnation wants to be asked whether it is ready. Set and cleared by itself.
+    pub(crate) const RECHECK: u32 = 1 << 7;
+    /// Something is missing that the actor needs. Changed under the lock of what it needs; senders look at it while the
+    /// system says that somebody lacks something.
+    pub(crate) const UNREADY: u32 = 1 << 8;
 }
 
 /// In [`Core::doing`]: the message in hand did not come through the mailbox.
@@ -405,6 +410,7 @@ impl<A: Actor> Cell<A> {
 impl<A: Actor> Drop for Cell<A> {
     fn drop(&mut self) {
         if let Some(home) = self.core().home() {
+            self.core().gate.end(self.core());
             home.shared.strike(home.id);
         }
     }
@@ -516,6 +522,7 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
         if awaited {
             self.mailbox.tell_waiters_closed();
         }
+        self.core().gate.tell_dependants(self.core());
         wake(self);
     }
 

@@ -75,12 +75,16 @@ impl<A: Actor> Context<A> {
         System::of(self.cell.core().shared())
     }
 
-    fn any(&self) -> Arc<dyn AnyCell> {
+    pub(crate) fn any(&self) -> Arc<dyn AnyCell> {
         self.cell.clone()
     }
 
+    pub(crate) fn cell(&self) -> &ActorCell<A> {
+        &self.cell
+    }
+
     /// The ties of this incarnation. `None` once it was abandoned: they are another's now, or nobody's.
-    fn ties(&self) -> Option<MutexGuard<'_, Ties>> {
+    pub(crate) fn ties(&self) -> Option<MutexGuard<'_, Ties>> {
         let ties = self.cell.core().ties.lock();
         ties.lives(self.incarnation).then_some(ties)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::dep::Dep;
 use crate::pid::ActorId;
 
 /// Why an actor would not take a message.
@@ -19,10 +20,13 @@ pub enum Reason {
     /// What it has promised already, and this, would not be done before the deadline; or that had passed before there was
     /// room.
     NoTime,
-    /// It refuses some to be quick for the others: those who matter more still have room.
+    /// It refuses some to be quick for the others, or because it [says](crate::Readiness::Only) that it cannot serve all:
+    /// those who matter more still have room.
     Shed,
     /// What it has in hand has taken longer already than the sender has time.
     Stuck,
+    /// It lacks this, which it [needs](crate::Context::depends_on).
+    NotReady(Dep),
     /// It has not been started yet.
     NotStarted,
     /// It is being restarted and will not be back in time.
@@ -48,6 +52,7 @@ impl fmt::Display for Reason {
             Self::NoTime => "there is no room before the deadline",
             Self::Shed => "it is overloaded",
             Self::Stuck => "it is stuck",
+            Self::NotReady(dep) => return write!(f, "it is not ready: it lacks `{dep}`"),
             Self::NotStarted => "it is not started",
             Self::Restarting => "it is restarting",
             Self::Draining => "it is draining",

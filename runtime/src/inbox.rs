@@ -28,6 +28,8 @@ pub(crate) enum Item {
     Message,
     /// A message with a place of its own is, to be taken by [`Inbox::own`].
     Own,
+    /// The actor is to be asked whether it is ready.
+    Recheck,
     Signal(Signal),
     Fate(Fate),
 }
@@ -250,6 +252,10 @@ impl Inbox {
             && let Some(item) = attend_lane(cell)
         {
             return Some(item);
+        }
+        if flags & flag::RECHECK != 0 {
+            cell.core().lower(flag::RECHECK);
+            return Some(Some(Item::Recheck));
         }
         if flags & flag::OWN == 0 {
             return None;

@@ -9,6 +9,7 @@ use crate::cell::{AnyCell, Status, flag};
 use crate::counters::Law;
 use crate::exit::Callback;
 use crate::pid::{ActorId, Pid};
+use crate::readiness::{self, Lack};
 use crate::scheduler::PumpState;
 use crate::shared::Shared;
 
@@ -48,6 +49,8 @@ pub struct ActorSnapshot {
     pub in_hand: Option<(String, Duration)>,
     /// The callback that runs or awaits, and since when (to a millisecond or so).
     pub callback: Option<(Callback, Duration)>,
+    /// What it needs and lacks: for want of that it takes no new messages.
+    pub lacks: Vec<Lack>,
     /// Messages queued and places promised.
     pub depth: u32,
     /// Messages it would hold.
@@ -121,6 +124,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         state,
         in_hand,
         callback: core.callback().map(|callback| (callback, core.in_hand_for())),
+        lacks: readiness::lacks(core).0,
         depth: load.depth,
         limit: load.limit,
         signals,

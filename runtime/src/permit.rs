@@ -237,7 +237,7 @@ impl<A: Actor> Future for Admission<A> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let cell = &this.target.cell;
-        if let Err(why) = this.target.look() {
+        if let Err(why) = this.target.look(Criticality::default()) {
             return Poll::Ready(Err(why));
         }
         if cell.core().home().is_none() || cell.core().status() == Status::Fresh {

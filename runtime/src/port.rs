@@ -170,6 +170,11 @@ impl Port {
         epoch.checked_add(Duration::from_nanos(at)).unwrap_or_else(|| epoch + far)
     }
 
+    /// The same the other way round, in nanoseconds.
+    pub(crate) fn since_epoch(&self, instant: Instant) -> u64 {
+        nanos(instant.saturating_duration_since(self.instant(0)))
+    }
+
     /// Starts a task on the system's runtime.
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
@@ -308,6 +313,11 @@ impl fmt::Display for BlockingError {
 }
 
 impl std::error::Error for BlockingError {}
+
+/// Now, for those who belong to no system: on the clock of the runtime that this thread is in, else the real one.
+pub(crate) fn moment() -> Instant {
+    Instant::now()
+}
 
 /// Saturating: five centuries are enough for everybody.
 #[inline]

@@ -32,6 +32,7 @@ use crate::kinds::short;
 use crate::lane::{Control, Fate, Life, Next};
 use crate::pace::Timing;
 use crate::pid::Pid;
+use crate::readiness;
 use crate::report::{self, CrashReport};
 use crate::serve::{Being, Ending, given_up, panicked, serve};
 use crate::shared::Shared;
@@ -89,7 +90,11 @@ pub(crate) fn live<A: Actor>(cell: ActorCell<A>, args: A::Args, birth: Birth) ->
                     Met::interrupted(fate)
                 }
             };
-            match init {
+            let ready = match init {
+                Met::Returned(Ok(state)) => readiness::first(&being.cell, &being.cx, state),
+                failed => failed,
+            };
+            match ready {
                 Met::Returned(Ok(state)) => state,
                 failed => return stillborn(&being.cell, failed, being.end, ack),
             }
@@ -216,7 +221,7 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
         }
         match inbox.next(&cell).await {
             Item::Own => discard(inbox.own(&cell)),
-            Item::Message | Item::Signal(_) => {}
+            Item::Message | Item::Signal(_) | Item::Recheck => {}
             Item::Fate(fate) => return end.ended(&cell, Ending::by(fate).reason),
         }
     }
@@ -501,6 +506,7 @@ fn bury(
         cell.tell_closed();
     }
     drop(forgotten);
+    core.gate.tell_dependants(core);
     // Before anybody is told who would act on it.
     tracing::trace!(system = &*shared.settings.name, %pid, %reason, "ends");
     if let Some(report) = report {

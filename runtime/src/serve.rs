@@ -29,6 +29,7 @@ use crate::kinds::UNKNOWN;
 use crate::lane::Fate;
 use crate::message::Message;
 use crate::pid::{ActorId, Pid};
+use crate::readiness;
 use crate::reply::Caller;
 use crate::signal::Signal;
 use crate::turn::{self, Call};
@@ -152,6 +153,10 @@ pub(crate) fn serve<'b, A: Actor>(
             }
             let reading = match being.inbox.next(&being.cell).await {
                 Item::Message | Item::Own => continue 'next,
+                Item::Recheck => {
+                    readiness::again(&being.cell, &being.cx, state);
+                    continue 'next;
+                }
                 // Boxed: its frame is not to be a part of everybody's, nor is what was found.
                 Item::Signal(signal) => Box::pin(read(being, state, signal)),
                 Item::Fate(fate) => return Ending::by(fate),

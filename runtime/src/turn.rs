@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Release};
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
@@ -43,45 +43,61 @@ pub(crate) struct Turn {
     pub(crate) call: Call,
 }
 
+/// Why senders have to take care.
+#[derive(Debug, Default)]
+struct Known {
+    pids: BTreeSet<Pid>,
+    drains: bool,
+    /// Actors that refuse for want of something.
+    unready: usize,
+}
+
 /// The incarnations of one system that were abandoned while a turn of theirs blocks a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Stragglers {
-    /// What every send reads: twice their number, and one more when the system drains.
+    /// What every send reads: twice their number, and one more while senders are to look whom they send to.
     care: AtomicUsize,
-    pids: Mutex<BTreeSet<Pid>>,
+    known: Mutex<Known>,
     /// What is taken from a straggler at once.
     pub(crate) places: Places,
 }
 
 impl Stragglers {
     pub(crate) fn add(&self, pid: Pid) {
-        let mut pids = self.pids.lock();
-        pids.insert(pid);
-        self.count(&pids);
+        self.change(|known| _ = known.pids.insert(pid));
     }
 
     pub(crate) fn remove(&self, pid: Pid) {
-        let mut pids = self.pids.lock();
-        pids.remove(&pid);
-        self.count(&pids);
-    }
-
-    fn count(&self, pids: &BTreeSet<Pid>) {
-        self.care.store(2 * pids.len() + self.care.load(Relaxed) % 2, Release);
+        self.change(|known| _ = known.pids.remove(&pid));
     }
 
     /// The system drains from now on: senders are to look whom they send to.
     pub(crate) fn drains(&self) {
-        let pids = self.pids.lock();
-        self.care.store(2 * pids.len() + 1, Release);
+        self.change(|known| known.drains = true);
+    }
+
+    /// An actor refuses for want of something: the same.
+    pub(crate) fn one_more_is_unready(&self) {
+        self.change(|known| known.unready += 1);
+    }
+
+    pub(crate) fn one_less_is_unready(&self) {
+        self.change(|known| known.unready -= 1);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Known)) {
+        let mut known = self.known.lock();
+        change(&mut known);
+        let looks = known.drains || known.unready != 0;
+        self.care.store(2 * known.pids.len() + usize::from(looks), Release);
     }
 
     pub(crate) fn list(&self) -> Vec<Pid> {
-        self.pids.lock().iter().copied().collect()
+        self.known.lock().pids.iter().copied().collect()
     }
 
     fn contains(&self, pid: Pid) -> bool {
-        self.care.load(Acquire) > 1 && self.pids.lock().contains(&pid)
+        self.care.load(Acquire) > 1 && self.known.lock().pids.contains(&pid)
     }
 }
 

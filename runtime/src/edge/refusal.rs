@@ -16,7 +16,7 @@ use crate::error::{AskError, Reason, Refused, Rejected};
 /// | outcome | status | code | `Retry-After` |
 /// |---|---|---|---|
 /// | refused: [`Full`](Reason::Full), [`NoTime`](Reason::NoTime), [`Shed`](Reason::Shed) | 429 | `busy` | as the actor says, else 1 s |
-/// | refused: [`Stuck`](Reason::Stuck), [`NotStarted`](Reason::NotStarted), [`Restarting`](Reason::Restarting), [`Draining`](Reason::Draining), [`Stopped`](Reason::Stopped), [`Downstream`](Reason::Downstream) | 503 | `not_now` | as the actor says, else 1 s |
+/// | refused: [`Stuck`](Reason::Stuck), [`NotReady`](Reason::NotReady), [`NotStarted`](Reason::NotStarted), [`Restarting`](Reason::Restarting), [`Draining`](Reason::Draining), [`Stopped`](Reason::Stopped), [`Downstream`](Reason::Downstream) | 503 | `not_now` | as the actor says, else 1 s |
 /// | refused: [`Gone`](Reason::Gone), [`Cycle`](Reason::Cycle), [`Fenced`](Reason::Fenced) | 503 | `not_now` | none, unless the actor says |
 /// | [`Expired`](AskError::Expired) | 503 | `too_late` | 1 s |
 /// | [`Died`](AskError::Died) | 503 | `crashed` | 1 s |
@@ -86,6 +86,7 @@ impl From<&Refused> for HttpRefusal {
                 Self { status: StatusCode::TOO_MANY_REQUESTS, code: "busy", retry_after }
             }
             Reason::Stuck
+            | Reason::NotReady(_)
             | Reason::NotStarted
             | Reason::Restarting
             | Reason::Draining
@@ -157,8 +158,8 @@ mod tests {
         for reason in [Reason::Full, Reason::NoTime, Reason::Shed] {
             assert_eq!(answer(Refused::because(reason)), (429, Some("1".to_owned())), "{reason}");
         }
-        use Reason::{Downstream, Draining, NotStarted, Restarting, Stopped, Stuck};
-        for reason in [Stuck, NotStarted, Restarting, Draining, Stopped, Downstream] {
+        use Reason::{Downstream, Draining, NotReady, NotStarted, Restarting, Stopped, Stuck};
+        for reason in [Stuck, NotReady("db".into()), NotStarted, Restarting, Draining, Stopped, Downstream] {
             assert_eq!(answer(Refused::because(reason)), (503, Some("1".to_owned())), "{reason}");
         }
         for reason in [Reason::Gone, Reason::Cycle, Reason::Fenced] {

@@ -6,10 +6,14 @@ use std::time::Duration;
 use crashworthy_sync::promises::Promise;
 use once_cell::race::OnceBox;
 
-use super::{Demand, Gate, Room, ServiceTime, Sight, Stretch, is_worth_it};
+use super::{Demand, Gate, Room, ServiceTime, Sight, Stretch, Want, is_worth_it};
+use crate::cell::Core;
+use crate::dependency::{Dependency, DependencyError, Outage};
 use crate::error::Reason;
+use crate::message::Criticality;
 use crate::pace::QUICK_NS;
 use crate::port::Port;
+use crate::readiness::Readiness;
 
 /// An actor whose full mailbox is served within this time needs no gate.
 const NO_MATTER_NS: u64 = 1_000_000;
@@ -145,6 +149,81 @@ impl LazyGate {
         let known = self.ample_ns.load(Relaxed);
         if known == COLD || known.abs_diff(ample_ns) > known.min(ample_ns) / 16 {
             self.ample_ns.store(ample_ns, Relaxed);
+        }
+    }
+}
+
+/// What the actor needs.
+impl LazyGate {
+    /// An incarnation names something it needs. Whether it is new. By whoever holds the lock of that.
+    pub(crate) fn names(
+        &self,
+        core: &Core,
+        what: &Dependency,
+        ticket: u64,
+        incarnation: u32,
+        outage: Option<Outage>,
+    ) -> Result<bool, DependencyError> {
+        self.gate.get_or_init(Box::default).needs.names(core, what, ticket, incarnation, outage)
+    }
+
+    /// Something that was named has gone up or down. By whoever holds the lock of that.
+    pub(crate) fn hears(&self, core: &Core, what: &Dependency, outage: Option<Outage>) {
+        if let Some(gate) = self.gate.get() {
+            gate.needs.hears(core, what, outage);
+        }
+    }
+
+    /// What an incarnation says of itself. For one that is ready, as most are, nothing is made.
+    pub(crate) fn says(&self, core: &Core, readiness: Readiness) {
+        match self.gate.get() {
+            Some(gate) => gate.needs.says(core, readiness),
+            None if readiness == Readiness::Yes => {}
+            None => self.gate.get_or_init(Box::default).needs.says(core, readiness),
+        }
+    }
+
+    /// An incarnation has begun.
+    pub(crate) fn begins(&self, core: &Core, incarnation: u32) {
+        if let Some(gate) = self.gate.get() {
+            gate.needs.begins(core, incarnation);
+        }
+    }
+
+    /// An incarnation is about to name something.
+    pub(crate) fn tidies(&self, core: &Core, incarnation: u32) {
+        if let Some(gate) = self.gate.get() {
+            gate.needs.tidies(core, incarnation);
+        }
+    }
+
+    /// The cell goes.
+    pub(crate) fn end(&self, core: &Core) {
+        if let Some(gate) = self.gate.get() {
+            gate.needs.end(core);
+        }
+    }
+
+    /// Why a message that matters so much is not taken, as far as needs go.
+    pub(crate) fn wants(&self, criticality: Criticality) -> Option<Want> {
+        self.gate.get()?.needs.wants(criticality)
+    }
+
+    /// What is missing, and which messages are taken if only some are.
+    pub(crate) fn lacks(&self) -> (Vec<(String, Outage)>, Option<Criticality>) {
+        self.gate.get().map(|gate| gate.needs.list()).unwrap_or_default()
+    }
+
+    /// The actor as something that others depend on.
+    pub(crate) fn as_dependency(&self, core: &Core) -> Dependency {
+        let gate = self.gate.get_or_init(Box::default);
+        gate.as_dependency.get_or_init(|| Dependency::named(core.label())).clone()
+    }
+
+    /// Whether the actor takes anything has changed: who depends on it is told. To be called under no lock.
+    pub(crate) fn tell_dependants(&self, core: &Core) {
+        if let Some(dependency) = self.gate.get().and_then(|gate| gate.as_dependency.get()) {
+            dependency.follow(core);
         }
     }
 }

@@ -24,11 +24,14 @@ mod board;
 mod estimator;
 mod lazy;
 mod limits;
+mod needs;
 #[cfg(test)]
 mod simulation;
 mod standing;
 #[cfg(test)]
 mod tests;
+
+use std::sync::OnceLock;
 
 use crashworthy_sync::promises::Promises;
 use parking_lot::Mutex;
@@ -39,7 +42,10 @@ use self::board::Board;
 use self::estimator::Estimator;
 pub(crate) use self::lazy::{LazyGate, Says};
 use self::limits::ServiceTime;
+use self::needs::Needs;
+pub(crate) use self::needs::Want;
 use self::standing::Standing;
+use crate::dependency::Dependency;
 
 /// The gate of one actor.
 #[derive(Debug, Default)]
@@ -49,6 +55,10 @@ pub(crate) struct Gate {
     keeper: Mutex<Keeper>,
     /// Places that are reserved, until when.
     promises: Promises,
+    /// What it needs besides time.
+    needs: Needs,
+    /// Itself, once another depends on it.
+    as_dependency: OnceLock<Dependency>,
 }
 
 /// What the actor knows of itself.

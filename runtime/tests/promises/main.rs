@@ -19,6 +19,7 @@ mod crash_reports;
 mod d_replies;
 mod e1_cycles;
 mod f_gate;
+mod f_ready;
 mod g1_drops;
 mod g1_panics;
 mod names;
