@@ -152,7 +152,7 @@ fn two_of(of: usize, random: u64) -> (usize, usize) {
 }
 
 /// The smaller, the sooner a message is handled there. What a member has in hand is not in its load.
-fn rank<A: Actor>(member: &ActorRef<A>) -> (bool, Duration, u32) {
+pub(crate) fn rank<A: Actor>(member: &ActorRef<A>) -> (bool, Duration, u32) {
     let (core, load) = (member.cell.core(), member.load());
     let in_hand = core.doing.load(Relaxed) != 0;
     let takes = core.status() == Status::Running && core.flags() & flag::UNREADY == 0;

@@ -51,6 +51,7 @@ mod readiness;
 mod recipient;
 mod reply;
 mod report;
+mod reserve;
 mod retry;
 pub mod scheduler;
 #[cfg(test)]
@@ -96,6 +97,7 @@ pub use report::{
     Budget, CrashReport, Decision, Handled, Importance, InHand, Judgement, RateLimit, Ring, Ruling, Sender, Siblings,
     Unjudged, Verdict, millis,
 };
+pub use reserve::{ReserveAll, reserve_all, reserve_some};
 pub use retry::{Asking, RetryPolicy, Telling};
 pub use shutdown::{Ended, ShutdownReport, Straggler, SystemFailed, Whereabouts};
 pub use signal::{Down, MonitorRef, Signal};
