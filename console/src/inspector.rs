@@ -165,6 +165,7 @@ impl Inspector {
             row: picture.row(place),
             name: actor.name.clone(),
             law: actor.law,
+            refusals: actor.refusals.clone(),
             signals: actor.signals,
             parent: actor.parent.map(|parent| picture.tie(parent)),
             links: picture.ties(&actor.links, TIES),

@@ -13,7 +13,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crashworthy_runtime::{Callback, CrashReport, Law, Pid, State, millis};
+use crashworthy_runtime::{Callback, CrashReport, Law, Pid, Refusals, State, millis};
 use crashworthy_supervisor::{ReportCounts, SupervisorReport};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -332,6 +332,9 @@ pub struct ActorView {
     pub name: Option<String>,
     /// How its messages ended.
     pub law: Law,
+    /// How often it refused, and why.
+    #[serde(default)]
+    pub refusals: Refusals,
     /// Exit signals and `Down`s that wait to be read.
     pub signals: usize,
     /// Its parent.

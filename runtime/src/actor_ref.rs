@@ -16,7 +16,7 @@ use crate::crash::tell;
 use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
 use crate::exit::ExitReason;
-use crate::gate::{Demand, Says};
+use crate::gate::{Demand, Refusals, Says};
 use crate::lane::{Mark, Ordered, What};
 use crate::message::{Criticality, Message};
 use crate::pace::Pace;
@@ -130,6 +130,10 @@ impl<A: Actor> ActorRef<A> {
     /// [`Refused`] with the actor's load: [`Full`](Reason::Full), or [`NoTime`](Reason::NoTime) and [`Shed`](Reason::Shed) if
     /// the message would not be handled within the time offered; [`NotReady`](Reason::NotReady) and the like as for a tell.
     pub fn reserve(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
+        self.take_place(offer).map_err(|why| self.cell.core().counted(why, offer.criticality))
+    }
+
+    fn take_place(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
         self.look(offer.criticality)?;
         let within_ns = nanos(offer.within);
         let says = says(&self.cell, Demand { left_ns: within_ns, criticality: offer.criticality, cost: offer.cost });
@@ -242,6 +246,11 @@ impl<A: Actor> ActorRef<A> {
         Recipient::new(self.clone())
     }
 
+    /// How often this slot has refused, and why.
+    pub fn refusals(&self) -> Refusals {
+        self.cell.core().gate.refusals()
+    }
+
     /// How the messages of this slot ended.
     pub fn law(&self) -> crate::Law {
         self.cell.law()
@@ -287,10 +296,17 @@ impl<A: Actor> ActorRef<A> {
         match put(&self.cell, msg, None, call) {
             Ok(false) => {}
             Ok(true) => wake(&self.cell),
-            Err((why, msg)) => return Err(Rejected::new(why, msg)),
+            Err((why, msg)) => return Err(rejected(&self.cell, why, msg, call)),
         }
         Ok(())
     }
+}
+
+/// A message that was not taken in. One that names no time is looked at only now.
+#[cold]
+fn rejected<A: Actor>(cell: &Task<Cell<A>>, why: Refused, msg: A::Msg, call: Call) -> Rejected<A::Msg> {
+    let criticality = if call.deadline == NEVER { msg.criticality() } else { call.criticality };
+    Rejected::new(cell.core().counted(why, criticality), msg)
 }
 
 /// What the gate says before anything is written: whether the sender still exists, whether the actor takes new work.
@@ -437,7 +453,10 @@ fn push_reserved<A: Actor>(
         Ok(Pushed { wake: true }) => wake(cell),
         Ok(Pushed { wake: false }) => {}
         // A place that is reserved is lost to a close alone.
-        Err(error) => return Err(Rejected::new(cell.core().closed(), error.into_inner().msg)),
+        Err(error) => {
+            let why = cell.core().counted(cell.core().closed(), criticality);
+            return Err(Rejected::new(why, error.into_inner().msg));
+        }
     }
     Ok(())
 }
@@ -447,7 +466,7 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
         match put(self, msg, Some(caller), call) {
             Ok(true) => Ok(self.wake()),
             Ok(false) => Ok(None),
-            Err((why, _)) => Err(why),
+            Err((why, _)) => Err(self.core().counted(why, call.criticality)),
         }
     }
 
@@ -458,7 +477,8 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
     fn put_reserved(&self, msg: A::Msg, caller: Option<Caller>, call: Call) -> Result<(), Rejected<A::Msg>> {
         if self.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
             self.mailbox.release_reserved();
-            return Err(Rejected::new(self.core().refuse(Reason::Fenced), msg));
+            let why = self.core().refuse(Reason::Fenced);
+            return Err(Rejected::new(self.core().counted(why, call.criticality), msg));
         }
         push_reserved(self, msg, caller, call)
     }
@@ -486,6 +506,10 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
     fn too_late(&self) -> Refused {
         let is_fenced = self.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers));
         if is_fenced { self.fenced() } else { self.full(Reason::NoTime) }
+    }
+
+    fn counted(&self, why: Refused, criticality: Criticality) -> Refused {
+        self.core().counted(why, criticality)
     }
 
     fn was_late(&self) {

@@ -12,7 +12,7 @@ use crashworthy_sync::task::Runnable;
 
 use crate::error::{AskError, Refused, Rejected};
 use crate::in_place;
-use crate::message::Message;
+use crate::message::{Criticality, Message};
 use crate::pace::Pace;
 use crate::reply::{Caller, Question, Reply, question};
 use crate::shared::Shared;
@@ -38,6 +38,8 @@ pub(crate) trait Door<M>: Send + Sync {
     fn fenced(&self) -> Refused;
     /// What a sender is told whose time has passed.
     fn too_late(&self) -> Refused;
+    /// A refusal is told to a sender: it is counted.
+    fn counted(&self, why: Refused, criticality: Criticality) -> Refused;
     /// A question was not answered in time.
     fn was_late(&self);
 }
@@ -148,7 +150,8 @@ where
         let mut waiting = match std::mem::replace(&mut this.state, State::Ended) {
             State::Unasked(make) => {
                 let Some(shared) = this.door.shared() else {
-                    return Poll::Ready(Err(AskError::Refused(this.door.refuse())));
+                    let why = this.door.counted(this.door.refuse(), Criticality::default());
+                    return Poll::Ready(Err(AskError::Refused(why)));
                 };
                 match send(this.door, shared, this.within, make, cx) {
                     Ok((mut question, at)) => match question.try_take() {

@@ -45,7 +45,7 @@ impl<M: Message, R: Send + 'static> Asked<M, R> {
     ) -> Self {
         let Some(shared) = door.shared() else {
             door.release();
-            return Self::refused(door.refuse());
+            return Self::refused(door.counted(door.refuse(), criticality));
         };
         let call = turn::current().call;
         let until = if until == NEVER { turn::deadline_after(&shared.port, within) } else { until };

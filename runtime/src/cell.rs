@@ -38,6 +38,7 @@ use crate::exit::Callback;
 use crate::gate::LazyGate;
 use crate::kinds::KindNames;
 use crate::lane::{Control, Life};
+use crate::message::Criticality;
 use crate::pace::Pace;
 use crate::pid::{ActorId, Pid};
 use crate::places::Hold;
@@ -245,6 +246,13 @@ impl Core {
             }
         };
         self.ties.lock().path_of(label).into()
+    }
+
+    /// A refusal is told to whoever wanted something: it is counted.
+    #[cold]
+    pub(crate) fn counted(&self, why: Refused, criticality: Criticality) -> Refused {
+        self.gate.count(why.reason, criticality, self.home().map(|home| home.shared.port.now_ns()));
+        why
     }
 
     pub(crate) fn refuse(&self, reason: Reason) -> Refused {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::{AnyCell, Status, flag};
 use crate::counters::Law;
 use crate::exit::Callback;
+use crate::gate::Refusals;
 use crate::pid::{ActorId, Pid};
 use crate::readiness::{self, Lack};
 use crate::scheduler::PumpState;
@@ -61,6 +62,8 @@ pub struct ActorSnapshot {
     pub restarts: u32,
     /// How its messages ended.
     pub law: Law,
+    /// How often it refused, and why.
+    pub refusals: Refusals,
     /// Its parent.
     pub parent: Option<Pid>,
     /// Whom it is linked with.
@@ -130,6 +133,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         signals,
         restarts: pid.incarnation.saturating_sub(1),
         law: cell.law(),
+        refusals: core.gate.refusals(),
         parent: None,
         links: Vec::new(),
         monitors: Vec::new(),

@@ -86,6 +86,7 @@ pub use dependency::{AsDependency, Dependency, DependencyError};
 pub use entry::block_on_main;
 pub use error::{AskError, Load, Reason, Refused, Rejected, StartError};
 pub use exit::{Callback, Crash, Exit, ExitReason};
+pub use gate::{RefusalCount, Refusals};
 pub use inspect::{ActorSnapshot, State, SystemSnapshot};
 pub use message::{Criticality, Message};
 pub use permit::{Admission, Permit};

@@ -107,15 +107,15 @@ impl<M: Message> Permit<M> {
     fn redeem(&mut self) -> Result<Arc<dyn Door<M>>, Refused> {
         let door = self.door.take().expect("a permit is used once");
         if !self.lease.take().end(|| door.shared()) {
-            return Err(door.fenced());
+            return Err(door.counted(door.fenced(), self.offer.criticality));
         }
         let Term { promise, deadline } = self.term;
         if !door.keep(promise) {
-            return Err(door.too_late());
+            return Err(door.counted(door.too_late(), self.offer.criticality));
         }
         if deadline != NEVER && door.shared().is_none_or(|shared| shared.port.now_ns() >= deadline) {
             door.release();
-            return Err(door.too_late());
+            return Err(door.counted(door.too_late(), self.offer.criticality));
         }
         Ok(door)
     }
@@ -235,7 +235,14 @@ impl<A: Actor> Future for Admission<A> {
     type Output = Result<Permit<A::Msg>, Refused>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
+        let polled = self.poll_place(cx);
+        polled.map_err(|why| self.target.cell.core().counted(why, Criticality::default()))
+    }
+}
+
+impl<A: Actor> Admission<A> {
+    fn poll_place(&mut self, cx: &mut Poller<'_>) -> Poll<Result<Permit<A::Msg>, Refused>> {
+        let this = self;
         let cell = &this.target.cell;
         if let Err(why) = this.target.look(Criticality::default()) {
             return Poll::Ready(Err(why));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crashworthy_sync::promises::Promise;
 use once_cell::race::OnceBox;
 
-use super::{Demand, Gate, Room, ServiceTime, Sight, Stretch, Want, is_worth_it};
+use super::{Demand, Gate, Refusals, Room, ServiceTime, Sight, Stretch, Want, is_worth_it};
 use crate::cell::Core;
 use crate::dependency::{Dependency, DependencyError, Outage};
 use crate::error::Reason;
@@ -81,6 +81,19 @@ impl LazyGate {
         says.sight.refusal(says.room, queued)
     }
 
+    /// Counts a refusal.
+    #[cold]
+    pub(crate) fn count(&self, reason: Reason, criticality: Criticality, now: Option<u64>) {
+        let gate = self.gate.get_or_init(Box::default);
+        gate.refusals.get_or_init(Box::default).count(reason, criticality, now);
+    }
+
+    /// How often it has refused so far.
+    pub(crate) fn refusals(&self) -> Refusals {
+        let tally = self.gate.get().and_then(|gate| gate.refusals.get());
+        tally.map_or_else(Refusals::default, |tally| tally.read())
+    }
+
     /// Promises a place that was reserved, for so long.
     pub(crate) fn promise(&self, now: u64, within_ns: u64) -> Promise {
         // Steps as long as an eighth of the time, so that those who promise alike need few of them.
@@ -124,7 +137,7 @@ impl LazyGate {
     /// Takes in what the actor has done, which may have been in one of its first turns. By the holder of the running claim.
     /// Whether it is to be watched closely.
     pub(crate) fn worked(&self, stretch: Stretch, capacity: u32, is_early: bool) -> bool {
-        let gate = match self.gate.get() {
+        let gate = match self.gate.get().filter(|gate| gate.is_measured()) {
             Some(gate) => gate,
             None if matters(stretch, capacity, is_early) => self.gate.get_or_init(Box::default),
             None => {

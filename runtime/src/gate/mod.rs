@@ -25,6 +25,9 @@ mod estimator;
 mod lazy;
 mod limits;
 mod needs;
+mod refusals;
+#[cfg(test)]
+mod refusals_tests;
 #[cfg(test)]
 mod simulation;
 mod standing;
@@ -44,6 +47,8 @@ pub(crate) use self::lazy::{LazyGate, Says};
 use self::limits::ServiceTime;
 use self::needs::Needs;
 pub(crate) use self::needs::Want;
+use self::refusals::Tally;
+pub use self::refusals::{RefusalCount, Refusals};
 use self::standing::Standing;
 use crate::dependency::Dependency;
 
@@ -59,6 +64,8 @@ pub(crate) struct Gate {
     needs: Needs,
     /// Itself, once another depends on it.
     as_dependency: OnceLock<Dependency>,
+    /// How often it refused, once it has.
+    refusals: OnceLock<Box<Tally>>,
 }
 
 /// What the actor knows of itself.
@@ -87,6 +94,11 @@ impl Gate {
     /// What a sender sees.
     pub(crate) fn sight(&self) -> Sight {
         self.board.sight()
+    }
+
+    /// Whether it was made for more than to count refusals.
+    fn is_measured(&self) -> bool {
+        self.board.service().is_known() || self.board.refused().is_some()
     }
 
     /// A sender is refused that had so much time left.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::Style;
 use crashworthy_console::protocol::{ActorView, Actors, Crashes, Doing, ReportsView, Row, Tie, Ties, TreeView};
-use crashworthy_runtime::State;
+use crashworthy_runtime::{Refusals, State};
 
 use crate::text::{BOLD, DIM, RED, YELLOW, clean, clean_lines, short_type, span, table};
 
@@ -56,6 +56,9 @@ pub(crate) fn actor(view: &ActorView) -> String {
             law.queued
         ),
     );
+    if view.refusals.total() > 0 {
+        say("refused", &refused(&view.refusals));
+    }
     say("parent", &view.parent.as_ref().map_or("none".to_owned(), tie));
     let all = [("children", &view.below), ("links", &view.links), ("monitors", &view.monitors)];
     for (what, others) in all.into_iter().chain([("watchers", &view.watchers)]) {
@@ -149,6 +152,14 @@ fn ties(ties: &Ties) -> String {
         let _ = write!(text, " and {} more", ties.total - ties.first.len());
     }
     text
+}
+
+/// How often for each reason.
+fn refused(refusals: &Refusals) -> String {
+    let mut reasons: Vec<_> = refusals.counts.iter().map(|counted| counted.reason).collect();
+    reasons.dedup();
+    let each: Vec<_> = reasons.iter().map(|&why| format!("{} because {why}", refusals.because(why))).collect();
+    each.join(", ")
 }
 
 fn tie(tie: &Tie) -> String {
