@@ -16,7 +16,7 @@ use crate::crash::tell;
 use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
 use crate::exit::ExitReason;
-use crate::gate::{Demand, Refusals, Says};
+use crate::gate::{Demand, Refusals, Says, events};
 use crate::lane::{Mark, Ordered, What};
 use crate::message::{Criticality, Message};
 use crate::pace::Pace;
@@ -509,7 +509,8 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
     }
 
     fn counted(&self, why: Refused, criticality: Criticality) -> Refused {
-        self.core().counted(why, criticality)
+        events::counted(self.core(), why.reason, criticality);
+        why
     }
 
     fn was_late(&self) {

@@ -35,7 +35,7 @@ use crate::counters::{Counters, Law};
 use crate::envelope::{Envelope, Own};
 use crate::error::{Load, Reason, Refused, StartError};
 use crate::exit::Callback;
-use crate::gate::LazyGate;
+use crate::gate::{LazyGate, events};
 use crate::kinds::KindNames;
 use crate::lane::{Control, Life};
 use crate::message::Criticality;
@@ -251,7 +251,7 @@ impl Core {
     /// A refusal is told to whoever wanted something: it is counted.
     #[cold]
     pub(crate) fn counted(&self, why: Refused, criticality: Criticality) -> Refused {
-        self.gate.count(why.reason, criticality, self.home().map(|home| home.shared.port.now_ns()));
+        events::refused(self, why.reason, criticality);
         why
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::actor::Actor;
 use crate::cell::{Cell, Core};
-use crate::gate::Stretch;
+use crate::gate::{Stretch, events};
 use crate::inbox::BATCH;
 use crate::port::nanos;
 
@@ -208,6 +208,9 @@ impl Timing {
         let is_early = pace.turns.load(Relaxed) < TIMED;
         if core.gate.worked(stretch, cell.mailbox.capacity(), is_early) {
             pace.closely.store(CLOSELY, Relaxed);
+        }
+        if core.gate.exceeds(cell.mailbox.capacity(), nanos(core.shared().settings.ask_within)) {
+            events::exceeds(core);
         }
     }
 

@@ -23,6 +23,7 @@ use crate::end::{End, Taken};
 use crate::envelope::{Envelope, Own, Token};
 use crate::error::{AskError, Reason};
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
+use crate::gate::events;
 use crate::guard::{Broken, Met, interrupt, killer};
 use crate::inbox::{Inbox, Item};
 use crate::kinds::UNKNOWN;
@@ -353,6 +354,7 @@ fn is_due<A: Actor>(
     let left_ns = || call.deadline.saturating_sub(core.shared().port.now_ns());
     if read && !core.gate.is_worth_it(left_ns(), is_first) {
         core.counters.rare().expired.bump();
+        events::broke(core, call.deadline);
         if let Some(caller) = caller {
             caller.force(AskError::Expired);
         }

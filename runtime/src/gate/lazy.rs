@@ -6,7 +6,7 @@ use std::time::Duration;
 use crashworthy_sync::promises::Promise;
 use once_cell::race::OnceBox;
 
-use super::{Demand, Gate, Refusals, Room, ServiceTime, Sight, Stretch, Want, is_worth_it};
+use super::{Demand, Gate, Notes, Refusals, Room, ServiceTime, Sight, Stretch, Tally, Want, is_worth_it};
 use crate::cell::Core;
 use crate::dependency::{Dependency, DependencyError, Outage};
 use crate::error::Reason;
@@ -73,6 +73,7 @@ impl LazyGate {
     /// Refuses somebody, who found so many messages queued. Why, and after what time to come again.
     #[cold]
     pub(crate) fn refuse(&self, says: Says, now: u64, queued: u32) -> (Reason, Duration) {
+        self.tally().notes.has_patience(says.demand.left_ns);
         if let Some(gate) = self.gate.get()
             && says.places() != 0
         {
@@ -81,11 +82,23 @@ impl LazyGate {
         says.sight.refusal(says.room, queued)
     }
 
-    /// Counts a refusal.
+    /// Where refusals are counted, and what is wrong is noted.
     #[cold]
-    pub(crate) fn count(&self, reason: Reason, criticality: Criticality, now: Option<u64>) {
-        let gate = self.gate.get_or_init(Box::default);
-        gate.refusals.get_or_init(Box::default).count(reason, criticality, now);
+    pub(super) fn tally(&self) -> &Tally {
+        self.gate.get_or_init(Box::default).refusals.get_or_init(Box::default)
+    }
+
+    /// What is wrong with it, if something ever was.
+    pub(crate) fn notes(&self) -> Option<&Notes> {
+        self.gate.get().and_then(|gate| gate.refusals.get()).map(|tally| &tally.notes)
+    }
+
+    /// Whether a full mailbox, of a pace that is known, is more than somebody waits for, and nobody has said so yet.
+    pub(crate) fn exceeds(&self, capacity: u32, patience_ns: u64) -> bool {
+        let service = self.service();
+        service.is_sure()
+            && service.time_for(capacity) > patience_ns
+            && self.notes().is_none_or(|notes| !notes.is_known_to_exceed())
     }
 
     /// How often it has refused so far.

@@ -38,6 +38,11 @@ impl ServiceTime {
         self.seen != 0
     }
 
+    /// Whether enough was seen to tell of it.
+    pub(crate) fn is_sure(self) -> bool {
+        self.seen >= FEW
+    }
+
     /// What a message takes; 0 while that is unknown.
     pub(crate) fn mean_ns(self) -> u64 {
         self.mean_ns.round() as u64

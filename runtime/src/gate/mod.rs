@@ -22,6 +22,9 @@
 mod admission;
 mod board;
 mod estimator;
+pub(crate) mod events;
+#[cfg(test)]
+mod events_tests;
 mod lazy;
 mod limits;
 mod needs;
@@ -33,6 +36,7 @@ mod simulation;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::sync::OnceLock;
 
@@ -50,6 +54,7 @@ pub(crate) use self::needs::Want;
 use self::refusals::Tally;
 pub use self::refusals::{RefusalCount, Refusals};
 use self::standing::Standing;
+pub(crate) use self::trouble::{Notes, Watch};
 use crate::dependency::Dependency;
 
 /// The gate of one actor.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::trouble::Notes;
 use crate::dep::Dep;
 use crate::error::Reason;
 use crate::message::Criticality;
@@ -39,8 +40,13 @@ const REASONS: usize = 13;
 const CRITICALITIES: [Criticality; 4] =
     [Criticality::CriticalPlus, Criticality::Critical, Criticality::Sheddable, Criticality::SheddablePlus];
 
+/// The reason whose figures are there.
+pub(super) fn reason_of(place: u8) -> Reason {
+    reasons()[usize::from(place)]
+}
+
 /// Where the figures of a reason are.
-const fn place(reason: Reason) -> usize {
+pub(super) const fn place(reason: Reason) -> usize {
     match reason {
         Reason::Full => 0,
         Reason::NoTime => 1,
@@ -129,6 +135,7 @@ pub(crate) struct Tally {
     counts: [[AtomicU64; CRITICALITIES.len()]; REASONS],
     /// 0 says that there is no time.
     last: AtomicU64,
+    pub(super) notes: Notes,
 }
 
 impl Tally {

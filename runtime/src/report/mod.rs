@@ -9,28 +9,34 @@
 
 mod crash_report;
 mod desk;
+mod gates;
 mod limit;
 pub mod millis;
 mod ring;
 mod text;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use crash_report::{CrashReport, Handled, InHand, Sender};
 pub(crate) use crash_report::{backtrace, bounded, kind};
 use desk::Desk;
+use gates::look_at_gates;
+pub(crate) use gates::{pass_gate, watch};
 pub use limit::RateLimit;
 use limit::{Limiter, Pass};
 pub use ring::Ring;
 pub use verdict::{Budget, Decision, Judgement, Ruling, Siblings, Verdict};
 
-use crate::pid::Pid;
+use crate::gate::Watch;
+use crate::pid::{ActorId, Pid};
 use crate::port::nanos;
 use crate::shared::Shared;
 
@@ -58,6 +64,10 @@ pub(crate) struct Reports {
     desk: Desk,
     errors: Limiter,
     progress: Limiter,
+    /// What the log is told of gates is limited like errors, and withholds none.
+    gates: Limiter,
+    /// Actors with whose gates something is wrong, each once.
+    watched: Mutex<BTreeMap<ActorId, Watch>>,
     /// Whether the attendant has been called, and not gone back to sleep.
     attended: AtomicBool,
     called: Arc<Notify>,
@@ -70,6 +80,8 @@ impl Reports {
             desk: Desk::default(),
             errors: Limiter::new(errors),
             progress: Limiter::new(progress),
+            gates: Limiter::new(errors),
+            watched: Mutex::default(),
             attended: AtomicBool::new(false),
             called: Arc::default(),
         }
@@ -87,7 +99,7 @@ impl Reports {
 
     /// How many reports were withheld from the log.
     pub(crate) fn withheld(&self) -> u64 {
-        self.errors.withheld() + self.progress.withheld()
+        self.errors.withheld() + self.progress.withheld() + self.gates.withheld()
     }
 
     /// From now on this incarnation judges the crashes of its children.
@@ -102,8 +114,10 @@ impl Reports {
         }
     }
 
-    fn owes(&self) -> bool {
-        !self.desk.is_empty() || self.errors.owes() || self.progress.owes()
+    /// Whether there is something to look after.
+    pub(crate) fn owes(&self) -> bool {
+        let owes = [&self.errors, &self.progress, &self.gates].into_iter().any(Limiter::owes);
+        owes || !self.desk.is_empty() || !self.watched.lock().is_empty()
     }
 }
 
@@ -249,6 +263,10 @@ pub(crate) fn start(shared: &Arc<Shared>) {
         let look_again = async {
             loop {
                 called.notified().await;
+                match weak.upgrade() {
+                    Some(shared) => look_at_gates(&shared),
+                    None => return,
+                }
                 loop {
                     port.sleep_until(port.now_ns().saturating_add(nanos(LOOK))).await;
                     let Some(shared) = weak.upgrade() else { return };
@@ -274,6 +292,7 @@ fn look(shared: &Arc<Shared>) -> bool {
         report.judgement = Judgement::Late;
         tell(shared, report);
     }
+    look_at_gates(shared);
     tell_withheld(shared, now, false);
     if shared.reports.owes() {
         return true;
@@ -291,6 +310,9 @@ pub(crate) fn tell_all_withheld(shared: &Shared) {
 fn tell_withheld(shared: &Shared, now: u64, last: bool) {
     for (source, withheld) in shared.reports.errors.due(now, last) {
         tracing::warn!(source = &*source, withheld, "reports of errors were withheld: {withheld} more of {source}");
+    }
+    for (source, withheld) in shared.reports.gates.due(now, last) {
+        tracing::warn!(source = &*source, withheld, "events of a gate were withheld: {withheld} more of {source}");
     }
     for (source, withheld) in shared.reports.progress.due(now, last) {
         tracing::info!(source = &*source, withheld, "reports of progress were withheld: {withheld} more of {source}");

@@ -1,0 +1,217 @@
+//! What the log hears of gates, in virtual time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::port::{Port, Simulation};
+use crate::scripted::{Clerk, Line, clerk, ms, note, once, slow_clerk, small_clerk};
+use crate::{ActorRef, AskError, Builder, Offer, RateLimit, Reason, System};
+
+/// What was said: how loud, and the fields by name.
+type Said = (Level, BTreeMap<&'static str, String>);
+
+#[derive(Clone, Default)]
+struct Ear(Arc<Mutex<Vec<Said>>>);
+
+impl Ear {
+    /// What was said since of a kind of event, by how it begins.
+    fn hears(&self, begins: &str) -> Vec<Said> {
+        let said = std::mem::take(&mut *self.0.lock());
+        said.into_iter().filter(|(_, fields)| fields["message"].starts_with(begins)).collect()
+    }
+
+    /// The first words of all events of gates since.
+    fn words(&self) -> Vec<(Level, String)> {
+        let of_gate = |(_, fields): &Said| fields.contains_key("path") || fields.contains_key("source");
+        let said = std::mem::take(&mut *self.0.lock()).into_iter().filter(of_gate);
+        said.map(|(level, fields)| (level, fields["message"].clone())).collect()
+    }
+}
+
+struct Fields(BTreeMap<&'static str, String>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+}
+
+impl Subscriber for Ear {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields(BTreeMap::new());
+        event.record(&mut fields);
+        self.0.lock().push((*event.metadata().level(), fields.0));
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Runs a test in virtual time, with somebody who hears what is logged.
+fn listen<F: Future<Output = ()>>(limit: RateLimit, test: impl FnOnce(System, Ear) -> F) {
+    let ear = Ear::default();
+    let _hears = tracing::subscriber::set_default(ear.clone());
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
+    runtime.block_on(async {
+        let port = Port::simulated(runtime.handle().clone(), Simulation::seeded(1));
+        let system = Builder::default().error_reports(limit).bare_on(port).expect("settings are valid");
+        test(system, ear).await;
+    });
+}
+
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+fn offer(within: u64) -> Offer {
+    Offer::within(ms(within))
+}
+
+fn refused(actor: &ActorRef<Clerk>, times: u32) {
+    for _ in 0..times {
+        assert_eq!(actor.tell(note()).unwrap_err().why.reason, Reason::Full);
+    }
+}
+
+#[test]
+fn a_gate_that_refuses_is_told_once_and_once_when_it_is_open_again() {
+    listen(RateLimit::default(), async |system, ear| {
+        let (clerk, _) = small_clerk(&system, 1).await;
+        let place = clerk.reserve(offer(100_000)).unwrap();
+        refused(&clerk, 50);
+        pass(ms(1)).await;
+        let [(level, told)] = &ear.hears("gate refuses: its mailbox is full")[..] else { panic!("not told once") };
+        assert_eq!((*level, &*told["path"], &*told["refused"]), (Level::WARN, &*clerk.id().to_string(), "50"));
+        assert_eq!((&*told["depth"], &*told["limit"], &*told["pid"]), ("1", "1", &*clerk.pid().to_string()));
+        for _ in 0..10 {
+            pass(ms(1_000)).await;
+            refused(&clerk, 5);
+        }
+        drop(place);
+        assert_eq!(ear.words(), [], "nothing has changed");
+        pass(ms(4_500)).await;
+        assert_eq!(ear.words(), [], "it may go on");
+        pass(ms(2_000)).await;
+        let [(level, told)] = &ear.hears("gate is open again")[..] else { panic!("not told once") };
+        assert_eq!((*level, &*told["refused"]), (Level::INFO, "100"));
+        assert!(told["lasted"].starts_with("10.0"), "{told:?}");
+        pass(ms(60_000)).await;
+        assert_eq!(ear.words(), []);
+        // And all over again.
+        let _place = clerk.reserve(offer(100_000)).unwrap();
+        refused(&clerk, 1);
+        pass(ms(1)).await;
+        assert_eq!(ear.hears("gate refuses")[0].1["refused"], "1");
+    });
+}
+
+#[test]
+fn a_stuck_actor_is_told_with_what_it_has_in_hand_and_when_it_is_well() {
+    listen(RateLimit::default(), async |system, ear| {
+        let (clerk, script) = clerk(&system, [Line::Answer]).await;
+        for _ in 0..100 {
+            clerk.ask(once).await.unwrap();
+        }
+        script.insert(Line::Work(ms(100_000)));
+        clerk.tell(note()).unwrap();
+        pass(ms(1)).await;
+        assert_eq!(clerk.ask(once).within(ms(1_000)).await, Err(AskError::Expired));
+        pass(ms(10)).await;
+        for _ in 0..20 {
+            let refused = clerk.ask(once).within(ms(1_000)).await;
+            assert!(matches!(refused, Err(AskError::Refused(why)) if why.reason == Reason::Stuck));
+        }
+        pass(ms(1)).await;
+        let [(level, told)] = &ear.hears("actor is stuck")[..] else { panic!("not told once") };
+        assert_eq!((*level, &*told["refused"]), (Level::WARN, "20"));
+        assert!(told["in_hand"].starts_with("1.0") && told["message_in_hand"].contains("Question"), "{told:?}");
+        pass(ms(90_000)).await;
+        assert_eq!(ear.words(), [], "it still is");
+        pass(ms(11_000)).await;
+        assert_eq!(ear.hears("actor is stuck no more").len(), 1);
+    });
+}
+
+#[test]
+fn broken_promises_are_told_once_with_their_number() {
+    listen(RateLimit::default(), async |system, ear| {
+        let (clerk, _) = clerk(&system, [Line::Work(ms(100)), Line::Answer]).await;
+        // Nobody knows yet how slow it is, and it takes all of them.
+        let permits: Vec<_> = (0..5).map(|_| clerk.reserve(offer(50)).unwrap()).collect();
+        permits.into_iter().for_each(|permit| permit.send(note()).unwrap());
+        clerk.settled().await;
+        assert_eq!((clerk.law().handled, clerk.law().expired), (1, 4));
+        pass(ms(1)).await;
+        let [(level, told)] = &ear.hears("gate breaks promises")[..] else { panic!("not told once") };
+        assert_eq!((*level, &*told["broken"], &*told["accepted"]), (Level::WARN, "4", "5"));
+        assert_eq!(told["not_begun_in_time"], "0");
+        pass(ms(7_000)).await;
+        assert_eq!(ear.hears("gate keeps its promises again")[0].1["broken"], "4");
+    });
+}
+
+#[test]
+fn a_mailbox_that_holds_more_than_callers_wait_for_is_told_once() {
+    listen(RateLimit::default(), async |system, ear| {
+        let (small, _) = small_clerk(&system, 100).await;
+        for _ in 0..50 {
+            small.tell(note()).unwrap();
+        }
+        small.settled().await;
+        pass(ms(10_000)).await;
+        assert_eq!(ear.words(), []);
+        // Ten seconds of work have room, and a question ends after five.
+        let (slow, _) = slow_clerk(&system).await;
+        for _ in 0..20 {
+            slow.ask(once).await.unwrap();
+        }
+        pass(ms(10_000)).await;
+        let [(level, told)] = &ear.hears("bound exceeds deadline")[..] else { panic!("not told once") };
+        assert_eq!((*level, &*told["limit"], &*told["deadline"]), (Level::INFO, "1024", "5s"));
+        assert_eq!(told["path"], slow.id().to_string());
+        assert!(told["takes"].starts_with("10.") || told["takes"].starts_with("11."), "{told:?}");
+    });
+}
+
+#[test]
+fn what_is_told_of_gates_is_limited_and_what_is_withheld_is_counted() {
+    listen(RateLimit::new(1, ms(60_000)), async |system, ear| {
+        let (clerk, _) = small_clerk(&system, 1).await;
+        for _ in 0..2 {
+            let _place = clerk.reserve(offer(1_000)).unwrap();
+            refused(&clerk, 1);
+            pass(ms(10_000)).await;
+        }
+        assert_eq!(ear.words(), [(Level::WARN, "gate refuses: its mailbox is full".to_owned())]);
+        assert_eq!(system.snapshot().reports_withheld, 3);
+        pass(ms(60_000)).await;
+        let told = ear.words();
+        assert!(told.len() == 1 && told[0].1.starts_with("events of a gate were withheld: 3 more of"), "{told:?}");
+        assert!(!clerk.cell.core().shared().reports.owes(), "nobody looks any more when nothing is wrong");
+    });
+}
