@@ -62,7 +62,7 @@ impl<T> Block<T> {
         slots
     }
 
-    const READY_OFFSET: usize = std::mem::offset_of!(Self, values) + size_of::<u32>();
+    const READY_OFFSET: usize = round_up(std::mem::offset_of!(Self, values) + size_of::<u32>(), align_of::<AtomicU8>());
 
     const fn values_offset(slots: u32) -> usize {
         round_up(Self::READY_OFFSET + slots as usize * size_of::<AtomicU8>(), align_of::<Value<T>>())
