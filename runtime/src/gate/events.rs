@@ -18,12 +18,12 @@ use crate::message::Criticality;
 use crate::report;
 use crate::shared::Shared;
 
-/// Somebody is refused.
+/// Somebody is refused. When is told by the coarse clock: an overload is no time to read the other for everybody.
 #[cold]
 pub(crate) fn refused(core: &Core, reason: Reason, criticality: Criticality) {
     let tally = core.gate.tally();
     let Some(home) = core.home() else { return tally.count(reason, criticality, None) };
-    let now = home.shared.port.now_ns();
+    let now = home.shared.port.coarse_ns();
     tally.count(reason, criticality, Some(now));
     let trouble = match reason {
         Reason::Full | Reason::NoTime | Reason::Shed => Trouble::Refuses,
@@ -41,7 +41,7 @@ pub(crate) fn refused(core: &Core, reason: Reason, criticality: Criticality) {
 /// Somebody is refused who did not ask the gate: what he had of it is over.
 #[cold]
 pub(crate) fn counted(core: &Core, reason: Reason, criticality: Criticality) {
-    let now = core.home().map(|home| home.shared.port.now_ns());
+    let now = core.home().map(|home| home.shared.port.coarse_ns());
     core.gate.tally().count(reason, criticality, now);
 }
 
