@@ -13,6 +13,7 @@ mod actor_ref;
 mod ask;
 mod asked;
 mod balancer;
+mod between;
 mod builder;
 mod burial;
 mod cell;
@@ -69,6 +70,7 @@ mod ties;
 pub mod time;
 mod timers;
 mod turn;
+mod untie;
 mod weak;
 
 // The public interface is:

@@ -8,37 +8,31 @@
 //! A life owns the incarnation's state; the cell owns everything else. What a turn may not do once its incarnation was
 //! abandoned is checked where it comes back from user code.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Poller, Poll, Waker};
 
-use crashworthy_sync::mailbox::{Pop, Receiver};
 use crashworthy_sync::reply::Replier;
 use crashworthy_sync::task::{Abandon, Claim, Ran, Run, Runnable, Schedule, Stale, Task};
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, AnyCell, Cell, Inlet, Owner, Status, flag};
+use crate::between::{Between, between};
+use crate::cell::{ActorCell, Cell, Inlet, Owner, Status};
 use crate::crash::{contain, contain_drop, discard};
-use crate::dead_letter::{DeadLetter, Fallen};
 use crate::end::{End, Ended};
 use crate::envelope::Envelope;
 use crate::error::AskError;
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
 use crate::guard::{Broken, Met, catch, guard};
 use crate::inbox::{Inbox, Item};
-use crate::kinds::short;
-use crate::lane::{Control, Fate, Life, Next};
+use crate::lane::{Fate, Life};
 use crate::pace::Timing;
 use crate::pid::Pid;
 use crate::readiness;
-use crate::report::{self, CrashReport};
 use crate::serve::{Being, Ending, given_up, panicked, serve};
-use crate::shared::Shared;
-use crate::signal::{Down, MonitorRef, Via, send_down, send_exit};
-use crate::ties::{Tied, Untied};
 use crate::turn::{self, Call};
+use crate::untie::bury;
 use tokio::sync::mpsc;
 
 /// How a start ended, for whoever waits for it.
@@ -321,142 +315,6 @@ enum Turned {
     Ended(Ended),
 }
 
-/// What a cell without a life is to do.
-enum Between {
-    Live(Life),
-    Pause(Pause),
-}
-
-/// How a turn ends that leaves a cell without a life.
-enum Pause {
-    /// A sender is about to fill its place, or somebody has changed what is to be done: come again.
-    Again,
-    Rest,
-    Close,
-}
-
-impl Pause {
-    fn end<A: Actor>(self, task: &ActorCell<A>, claim: Claim<'_, Cell<A>>) -> Ran {
-        match self {
-            Self::Again => claim.again(),
-            Self::Rest => claim.idle(),
-            Self::Close => {
-                // The claim on the mailbox holds the task: it goes with its hold.
-                drop(task.with_owner(|owner| owner.receiver.take()));
-                claim.release()
-            }
-        }
-    }
-}
-
-/// What comes between two incarnations: throws away what is to be thrown away, then begins the next life, rests or closes.
-fn between<A: Actor>(task: &ActorCell<A>) -> Between {
-    let core = task.core();
-    drain_own(task);
-    let flushes = |control: &Control| {
-        let closes = core.flags() & flag::CLOSE != 0;
-        (control.flushes(closes), closes)
-    };
-    let mut control = core.control.lock();
-    let (flush, closes) = flushes(&control);
-    if let Some(until) = flush {
-        drop(control);
-        if !drain(task, until) {
-            return Between::Pause(Pause::Again);
-        }
-        control = core.control.lock();
-        if flushes(&control) != (flush, closes) {
-            return Between::Pause(Pause::Again);
-        }
-    }
-    control.flushed();
-    core.lower(flag::CLOSE);
-    match control.start.take() {
-        Some(next) => {
-            drop(control);
-            if task.with_owner(|owner| open_receiver(task, owner).is_some()) != Some(true) {
-                core.control.lock().start = Some(next);
-                return Between::Pause(Pause::Again);
-            }
-            let Next { life, starter } = next;
-            task.with_owner(|owner| owner.caller = starter);
-            Between::Live(life)
-        }
-        // Also when it was woken once more after it was closed: a slot that nobody will start keeps nothing alive.
-        None if closes || core.is_over() => Between::Pause(Pause::Close),
-        None => Between::Pause(Pause::Rest),
-    }
-}
-
-/// Timers and futures die with their incarnation, and so does what they had sent.
-fn drain_own<A: Actor>(task: &ActorCell<A>) {
-    let core = task.core();
-    if core.flags() & flag::OWN == 0 {
-        return;
-    }
-    loop {
-        let entry = {
-            let mut own = task.own.lock();
-            let Some(entry) = own.as_mut().and_then(|queue| queue.pop_front()) else {
-                *own = None;
-                return core.lower(flag::OWN);
-            };
-            // Counted before the lock goes: whoever reads the law in between misses none.
-            core.counters.rare().own.bump();
-            entry
-        };
-        core.counters.rare().undelivered.bump();
-        discard(entry);
-    }
-}
-
-/// Throws away what is queued before a position; its askers are told. False: a sender is about to fill its place, come
-/// again.
-fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
-    use crate::message::Message;
-    let core = task.core();
-    let pop = |receiver: &mut Inlet<A>| if receiver.position() < until { receiver.pop() } else { Pop::Empty };
-    loop {
-        let pop = task.with_owner(|owner| open_receiver(task, owner).map(pop)).flatten();
-        let Some(pop) = pop else { return false };
-        match pop {
-            Pop::Message(Envelope { msg, caller, from, stamp, .. }) => {
-                core.counters.rare().undelivered.bump();
-                let letter = DeadLetter {
-                    to: core.pid(),
-                    to_name: core.name.as_deref().map(str::to_owned),
-                    kind: contain(|| short(msg.kind())).unwrap_or("?"),
-                    from,
-                    age: core.shared().age(stamp),
-                    size: size_of::<A::Msg>(),
-                    fallen: Fallen::Undelivered,
-                    message: contain(|| msg.salvage()).unwrap_or_default(),
-                };
-                if let Some(caller) = caller {
-                    caller.force(AskError::Refused(core.closed()));
-                }
-                discard(msg);
-                core.shared().dead_letters.post(letter);
-            }
-            Pop::Busy => return false,
-            Pop::Empty => {
-                task.with_owner(|owner| owner.receiver.as_mut().map(|receiver| receiver.flush()));
-                return true;
-            }
-            // Whoever waited for room was told by the close.
-            Pop::ClosedAndEmpty => return true,
-        }
-    }
-}
-
-/// The consuming end of the mailbox, claimed when it is first needed.
-fn open_receiver<'o, A: Actor>(task: &ActorCell<A>, owner: &'o mut Owner<A>) -> Option<&'o mut Inlet<A>> {
-    if owner.receiver.is_none() {
-        owner.receiver = Receiver::claim(task.clone(), |task: &Task<Cell<A>>| &task.mailbox);
-    }
-    owner.receiver.as_mut()
-}
-
 /// The last act of an incarnation: gives back its names, tells whoever is tied to it, and leaves the slot `Down` for a
 /// parent that may restart it, else closed.
 fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
@@ -465,123 +323,6 @@ fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
     if let Some((Some(ack), failure)) = failed_start {
         // Whoever started it may have gone.
         let _ = ack.send(Err(failure));
-    }
-}
-
-/// Unties a dead incarnation from everybody.
-fn bury(
-    cell: &dyn AnyCell,
-    pid: Pid,
-    reason: &ExitReason,
-    never_started: bool,
-    report: Option<Box<CrashReport>>,
-    abandoned: bool,
-) {
-    let core = cell.core();
-    let shared = core.shared();
-    let (tied, forgotten, awaited, judged) = {
-        let mut ties = core.ties.lock();
-        if !ties.lives(pid.incarnation) {
-            return;
-        }
-        let judged = core.flags() & flag::JUDGES != 0;
-        core.lower(flag::TRAPS | flag::URGENT | flag::ORDERED | flag::JUDGES);
-        let mut control = core.control.lock();
-        let forgotten = control.clear_signals();
-        let tied = ties.end();
-        // Not its ties' lock: one cell's ties at a time.
-        let lives = |parent: Pid| shared.find(parent.id).is_some_and(|cell| cell.core().is_living(parent.incarnation));
-        let kept = tied.parent.is_some_and(lives) && !shared.is_closed();
-        // The slot of a child whose parent has ended may be started again by the parent's next incarnation.
-        let over = if shared.is_closed() || tied.parent.is_none() { Status::Gone } else { Status::Stopped };
-        core.set_status(if kept { Status::Down } else { over });
-        // First: what is accepted before is thrown away, and nothing is accepted after.
-        let awaited = !kept && cell.close_mailbox();
-        if !kept {
-            core.raise(flag::CLOSE);
-        }
-        (tied, forgotten, awaited, judged)
-    };
-    if awaited {
-        cell.tell_closed();
-    }
-    drop(forgotten);
-    core.gate.tell_dependants(core);
-    // Before anybody is told who would act on it.
-    tracing::trace!(system = &*shared.settings.name, %pid, %reason, "ends");
-    if let Some(report) = report {
-        report::lay(shared, report, tied.judge(never_started));
-    }
-    if judged {
-        report::clear(shared, pid);
-    }
-    untie(shared, tied, pid, &Last { reason, never_started, abandoned });
-}
-
-/// How an incarnation ended, for those who are tied to it.
-struct Last<'r> {
-    reason: &'r ExitReason,
-    never_started: bool,
-    abandoned: bool,
-}
-
-/// Gives back the names of a dead incarnation, and tells whoever was tied to it.
-fn untie(shared: &Shared, tied: Untied, pid: Pid, last: &Last<'_>) {
-    let Untied { parent, starter, linked, links, others } = tied;
-    // Most have nothing but a parent.
-    let (watchers, children) = match others {
-        Some(others) => {
-            let Tied { watchers, monitors, children, names, groups, .. } = *others;
-            give_back(shared, pid, names, groups, monitors);
-            (Some(watchers), Some(children))
-        }
-        None => (None, None),
-    };
-    let quiet = starter.filter(|_| last.never_started);
-    let tell = |other: Pid| {
-        let Some(cell) = shared.find(other.id) else { return };
-        if Some(other) == quiet {
-            // A failed start is answered, not signalled.
-            cell.core().ties.lock().unlink(pid);
-        } else {
-            let _ = send_exit(&cell, other.incarnation, pid, last.reason.clone(), Via::Link);
-        }
-    };
-    if let Some(parent) = parent.filter(|_| linked) {
-        tell(parent);
-    }
-    links.each(tell);
-    for ((watcher, monitor), how) in watchers.into_iter().flatten() {
-        let down = Down { monitor, pid, reason: last.reason.clone(), abandoned: last.abandoned };
-        send_down(shared, watcher, how, down);
-    }
-    // Slots whose parent died: the living are told by their links and close when they end; the others close now.
-    for child in children.into_iter().flatten().filter_map(|child| shared.find(child)) {
-        child.shut(Status::Stopped);
-    }
-}
-
-/// Gives back the names of a dead incarnation, and whom it watched.
-fn give_back(
-    shared: &Shared,
-    pid: Pid,
-    names: Vec<Arc<str>>,
-    groups: Vec<Arc<str>>,
-    monitors: BTreeMap<MonitorRef, Pid>,
-) {
-    for name in names {
-        shared.names.release(&name, pid);
-    }
-    for group in groups {
-        shared.groups.leave(&group, pid);
-    }
-    for (monitor, target) in monitors {
-        if let Some(cell) = shared.find(target.id) {
-            let mut ties = cell.core().ties.lock();
-            if ties.lives(target.incarnation) {
-                ties.tied().watchers.remove(&(pid, monitor));
-            }
-        }
     }
 }
 

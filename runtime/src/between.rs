@@ -1,0 +1,149 @@
+//! Between two incarnations: what is to be thrown away is, then the next life begins, or the slot rests or closes.
+
+use crashworthy_sync::mailbox::{Pop, Receiver};
+use crashworthy_sync::task::{Claim, Ran, Task};
+
+use crate::actor::Actor;
+use crate::cell::{ActorCell, Cell, Inlet, Owner, flag};
+use crate::crash::{contain, discard};
+use crate::dead_letter::{DeadLetter, Fallen};
+use crate::envelope::Envelope;
+use crate::error::AskError;
+use crate::kinds::short;
+use crate::lane::{Control, Life, Next};
+use crate::message::Message;
+
+/// What a cell without a life is to do.
+pub(crate) enum Between {
+    Live(Life),
+    Pause(Pause),
+}
+
+/// How a turn ends that leaves a cell without a life.
+pub(crate) enum Pause {
+    /// A sender is about to fill its place, or somebody has changed what is to be done: come again.
+    Again,
+    Rest,
+    Close,
+}
+
+impl Pause {
+    pub(crate) fn end<A: Actor>(self, task: &ActorCell<A>, claim: Claim<'_, Cell<A>>) -> Ran {
+        match self {
+            Self::Again => claim.again(),
+            Self::Rest => claim.idle(),
+            Self::Close => {
+                // The claim on the mailbox holds the task: it goes with its hold.
+                drop(task.with_owner(|owner| owner.receiver.take()));
+                claim.release()
+            }
+        }
+    }
+}
+
+/// What comes between two incarnations: throws away what is to be thrown away, then begins the next life, rests or closes.
+pub(crate) fn between<A: Actor>(task: &ActorCell<A>) -> Between {
+    let core = task.core();
+    drain_own(task);
+    let flushes = |control: &Control| {
+        let closes = core.flags() & flag::CLOSE != 0;
+        (control.flushes(closes), closes)
+    };
+    let mut control = core.control.lock();
+    let (flush, closes) = flushes(&control);
+    if let Some(until) = flush {
+        drop(control);
+        if !drain(task, until) {
+            return Between::Pause(Pause::Again);
+        }
+        control = core.control.lock();
+        if flushes(&control) != (flush, closes) {
+            return Between::Pause(Pause::Again);
+        }
+    }
+    control.flushed();
+    core.lower(flag::CLOSE);
+    match control.start.take() {
+        Some(next) => {
+            drop(control);
+            if task.with_owner(|owner| open_receiver(task, owner).is_some()) != Some(true) {
+                core.control.lock().start = Some(next);
+                return Between::Pause(Pause::Again);
+            }
+            let Next { life, starter } = next;
+            task.with_owner(|owner| owner.caller = starter);
+            Between::Live(life)
+        }
+        // Also when it was woken once more after it was closed: a slot that nobody will start keeps nothing alive.
+        None if closes || core.is_over() => Between::Pause(Pause::Close),
+        None => Between::Pause(Pause::Rest),
+    }
+}
+
+/// Timers and futures die with their incarnation, and so does what they had sent.
+fn drain_own<A: Actor>(task: &ActorCell<A>) {
+    let core = task.core();
+    if core.flags() & flag::OWN == 0 {
+        return;
+    }
+    loop {
+        let entry = {
+            let mut own = task.own.lock();
+            let Some(entry) = own.as_mut().and_then(|queue| queue.pop_front()) else {
+                *own = None;
+                return core.lower(flag::OWN);
+            };
+            // Counted before the lock goes: whoever reads the law in between misses none.
+            core.counters.rare().own.bump();
+            entry
+        };
+        core.counters.rare().undelivered.bump();
+        discard(entry);
+    }
+}
+
+/// Throws away what is queued before a position; its askers are told. False: a sender is about to fill its place, come
+/// again.
+fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
+    let core = task.core();
+    let pop = |receiver: &mut Inlet<A>| if receiver.position() < until { receiver.pop() } else { Pop::Empty };
+    loop {
+        let pop = task.with_owner(|owner| open_receiver(task, owner).map(pop)).flatten();
+        let Some(pop) = pop else { return false };
+        match pop {
+            Pop::Message(Envelope { msg, caller, from, stamp, .. }) => {
+                core.counters.rare().undelivered.bump();
+                let letter = DeadLetter {
+                    to: core.pid(),
+                    to_name: core.name.as_deref().map(str::to_owned),
+                    kind: contain(|| short(msg.kind())).unwrap_or("?"),
+                    from,
+                    age: core.shared().age(stamp),
+                    size: size_of::<A::Msg>(),
+                    fallen: Fallen::Undelivered,
+                    message: contain(|| msg.salvage()).unwrap_or_default(),
+                };
+                if let Some(caller) = caller {
+                    caller.force(AskError::Refused(core.closed()));
+                }
+                discard(msg);
+                core.shared().dead_letters.post(letter);
+            }
+            Pop::Busy => return false,
+            Pop::Empty => {
+                task.with_owner(|owner| owner.receiver.as_mut().map(|receiver| receiver.flush()));
+                return true;
+            }
+            // Whoever waited for room was told by the close.
+            Pop::ClosedAndEmpty => return true,
+        }
+    }
+}
+
+/// The consuming end of the mailbox, claimed when it is first needed.
+fn open_receiver<'o, A: Actor>(task: &ActorCell<A>, owner: &'o mut Owner<A>) -> Option<&'o mut Inlet<A>> {
+    if owner.receiver.is_none() {
+        owner.receiver = Receiver::claim(task.clone(), |task: &Task<Cell<A>>| &task.mailbox);
+    }
+    owner.receiver.as_mut()
+}
