@@ -63,9 +63,32 @@ enum State<R, F> {
     Ended,
 }
 
-struct Waiting<R> {
+/// A question on its way, and when waiting for its answer ends.
+pub(crate) struct Waiting<R> {
     question: Question<R>,
     deadline: Deadline,
+}
+
+impl<R: Send + 'static> Waiting<R> {
+    pub(crate) fn new(question: Question<R>, deadline: Deadline) -> Self {
+        Self { question, deadline }
+    }
+
+    /// The answer of whoever is behind the door, or why there will be none.
+    #[inline]
+    pub(crate) fn poll<M>(&mut self, door: &dyn Door<M>, cx: &mut Poller<'_>) -> Poll<Result<R, AskError>> {
+        if let Poll::Ready(answer) = Pin::new(&mut self.question).poll(cx) {
+            return Poll::Ready(answer);
+        }
+        if turn::is_fenced() {
+            return Poll::Ready(Err(AskError::Fenced));
+        }
+        if !self.deadline.wakes(cx) {
+            door.was_late();
+            return Poll::Ready(Err(self.deadline.end()));
+        }
+        Poll::Pending
+    }
 }
 
 /// A question that was sent, and its deadline.
@@ -157,7 +180,7 @@ where
                     Ok((mut question, at)) => match question.try_take() {
                         // As a rule after a turn in place: nobody waits, nothing is armed.
                         Some(answer) => return Poll::Ready(answer),
-                        None => Waiting { question, deadline: Deadline::new(shared, at) },
+                        None => Waiting::new(question, Deadline::new(shared, at)),
                     },
                     Err(error) => return Poll::Ready(Err(error)),
                 }
@@ -165,18 +188,11 @@ where
             State::Waiting(waiting) => waiting,
             State::Ended => unreachable!("a question is not polled after its end"),
         };
-        if let Poll::Ready(answer) = Pin::new(&mut waiting.question).poll(cx) {
-            return Poll::Ready(answer);
+        let polled = waiting.poll(this.door, cx);
+        if polled.is_pending() {
+            this.state = State::Waiting(waiting);
         }
-        if turn::is_fenced() {
-            return Poll::Ready(Err(AskError::Fenced));
-        }
-        if !waiting.deadline.wakes(cx) {
-            this.door.was_late();
-            return Poll::Ready(Err(waiting.deadline.end()));
-        }
-        this.state = State::Waiting(waiting);
-        Poll::Pending
+        polled
     }
 }
 

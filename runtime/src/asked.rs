@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
-use crate::ask::{Deadline, Door};
+use crate::ask::{Deadline, Door, Waiting};
 use crate::error::{AskError, Reason, Refused};
 use crate::message::{Criticality, Message};
-use crate::reply::{Question, Reply, question};
+use crate::reply::{Reply, question};
 use crate::turn::{self, Call, NEVER};
 
 /// A question that was sent; resolves to its answer. Made by [`Permit::ask`](crate::Permit::ask).
@@ -23,7 +23,7 @@ pub struct Asked<M, R> {
 }
 
 enum State<M, R> {
-    Waiting { question: Question<R>, deadline: Deadline, door: Arc<dyn Door<M>> },
+    Waiting(Waiting<R>, Arc<dyn Door<M>>),
     Failed(AskError),
     Ended,
 }
@@ -53,7 +53,7 @@ impl<M: Message, R: Send + 'static> Asked<M, R> {
         let (question, reply, caller) = question();
         let until = Deadline::new(shared, deadline);
         match door.put_reserved(make(reply), Some(caller), Call { deadline, criticality }) {
-            Ok(()) => Self { state: State::Waiting { question, deadline: until, door } },
+            Ok(()) => Self { state: State::Waiting(Waiting::new(question, until), door) },
             Err(rejected) => Self::refused(rejected.why),
         }
     }
@@ -68,19 +68,12 @@ impl<M: Message, R: Send + 'static> Future for Asked<M, R> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         match std::mem::replace(&mut this.state, State::Ended) {
-            State::Waiting { mut question, mut deadline, door } => {
-                if let Poll::Ready(answer) = Pin::new(&mut question).poll(cx) {
-                    return Poll::Ready(answer);
+            State::Waiting(mut waiting, door) => {
+                let polled = waiting.poll(&*door, cx);
+                if polled.is_pending() {
+                    this.state = State::Waiting(waiting, door);
                 }
-                if turn::is_fenced() {
-                    return Poll::Ready(Err(AskError::Fenced));
-                }
-                if !deadline.wakes(cx) {
-                    door.was_late();
-                    return Poll::Ready(Err(deadline.end()));
-                }
-                this.state = State::Waiting { question, deadline, door };
-                Poll::Pending
+                polled
             }
             State::Failed(why) => Poll::Ready(Err(why)),
             State::Ended => unreachable!("a question is not polled after its end"),
@@ -91,7 +84,7 @@ impl<M: Message, R: Send + 'static> Future for Asked<M, R> {
 impl<M, R> fmt::Debug for Asked<M, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Waiting { .. } => "waiting",
+            State::Waiting(..) => "waiting",
             State::Failed(_) => "failed",
             State::Ended => "ended",
         };
