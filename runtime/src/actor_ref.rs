@@ -430,12 +430,12 @@ fn refused<A: Actor>(cell: &Task<Cell<A>>, error: ReserveError, says: Option<Say
 /// Refuses who has a deadline.
 pub(crate) fn late<A: Actor>(cell: &Task<Cell<A>>, says: Says) -> Refused {
     let load = cell.load();
-    let (reason, after) = cell.core().gate.refuse(says, cell.core().shared().port.now_ns(), load.depth);
-    let is_full = load.depth >= load.limit && reason != Reason::Stuck;
+    let now = cell.core().shared().port.now_ns();
+    let (reason, after) = cell.core().gate.refuse(says, now, load.depth, load.limit);
     Refused {
         retry_after: Some(after).filter(|after| !after.is_zero()),
         load: Load { limit: load.limit.min(says.places()), ..load },
-        ..cell.core().refuse(if is_full { Reason::Full } else { reason })
+        ..cell.core().refuse(reason)
     }
 }
 

@@ -70,16 +70,23 @@ impl LazyGate {
         self.ample_ns.store(WATCHED, Relaxed);
     }
 
-    /// Refuses somebody, who found so many messages queued. Why, and after what time to come again.
+    /// Refuses somebody, who found so many messages queued in a mailbox that holds so many. Why, and after what time to come
+    /// again.
     #[cold]
-    pub(crate) fn refuse(&self, says: Says, now: u64, queued: u32) -> (Reason, Duration) {
+    pub(crate) fn refuse(&self, says: Says, now: u64, queued: u32, capacity: u32) -> (Reason, Duration) {
         self.tally().notes.has_patience(says.demand.left_ns);
+        let (reason, after) = says.sight.refusal(says.room, queued);
+        if says.places() >= capacity {
+            // There was time enough for a full one: it is that, or others wait for room.
+            return (Reason::Full, after);
+        }
         if let Some(gate) = self.gate.get()
             && says.places() != 0
         {
             gate.refuses(now, says.demand.left_ns);
         }
-        says.sight.refusal(says.room, queued)
+        let is_full = queued >= capacity && reason != Reason::Stuck;
+        (if is_full { Reason::Full } else { reason }, after)
     }
 
     /// Where refusals are counted, and what is wrong is noted.

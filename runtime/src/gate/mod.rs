@@ -26,6 +26,8 @@ pub(crate) mod events;
 #[cfg(test)]
 mod events_tests;
 mod lazy;
+#[cfg(test)]
+mod lazy_tests;
 mod limits;
 mod needs;
 mod refusals;
