@@ -33,7 +33,7 @@ impl Inbound {
         let lane = Mutex::new(VecDeque::new());
         let inbound = Arc::new(Self { mailbox: Mailbox::new(8), lane, attention: Attention::new() });
         let outlet = Receiver::claim(Arc::clone(&inbound), |inbound| &inbound.mailbox).expect("nobody receives");
-        (inbound, Outlet(outlet))
+        (Arc::clone(&inbound), Outlet(outlet, inbound))
     }
 
     fn send(&self, what: Sent) {
@@ -50,7 +50,7 @@ impl Inbound {
     }
 }
 
-struct Outlet(Receiver<Inbound, Sent>);
+struct Outlet(Receiver<Inbound, Sent>, Arc<Inbound>);
 
 impl Outlet {
     /// What comes next, if something is there.
@@ -59,7 +59,7 @@ impl Outlet {
             if let Some(signal) = self.due() {
                 return Some(signal);
             }
-            let inbound = Arc::clone(self.0.keeper());
+            let inbound = Arc::clone(&self.1);
             let unless = |ready: Ready<'_, Sent>| ready.unless(&inbound.attention, ORDERED).map(Ready::take);
             match self.0.look().map(unless) {
                 Ok(Some(message)) => return Some(message),
@@ -74,7 +74,7 @@ impl Outlet {
 
     /// The signal whose place has come.
     fn due(&mut self) -> Option<Sent> {
-        let inbound = self.0.keeper();
+        let inbound = &self.1;
         if inbound.attention.bits() & ORDERED == 0 {
             return None;
         }

@@ -180,7 +180,7 @@ impl<A: Actor> ActorRef<A> {
 
     /// The slot's name, if it has one.
     pub fn name(&self) -> Option<&str> {
-        self.cell.core().name.as_deref()
+        self.cell.core().name()
     }
 
     /// Whether an incarnation lives.
@@ -352,7 +352,7 @@ fn put<A: Actor>(
     call: Call,
 ) -> Result<bool, (Refused, A::Msg)> {
     let Some(home) = cell.core().home() else { return Err((refused(cell, ReserveError::Closed, None), msg)) };
-    let shared = &*home.shared;
+    let shared = home.shared;
     if !turn::is_carefree(&shared.stragglers)
         && let Err(why) = look(cell, || if call.deadline == NEVER { msg.criticality() } else { call.criticality })
     {
@@ -487,8 +487,8 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
         self.mailbox.release_reserved();
     }
 
-    fn shared(&self) -> Option<&Arc<Shared>> {
-        self.core().home().map(|home| &home.shared)
+    fn shared(&self) -> Option<&Shared> {
+        self.core().home().map(|home| home.shared)
     }
 
     fn refuse(&self) -> Refused {

@@ -31,7 +31,7 @@ pub(crate) trait Door<M>: Send + Sync {
     fn release(&self);
     /// Takes the place that was promised. False: its time had passed, and it is another's.
     fn keep(&self, promise: Promise) -> bool;
-    fn shared(&self) -> Option<&Arc<Shared>>;
+    fn shared(&self) -> Option<&Shared>;
     /// The refusal of an actor that is not there.
     fn refuse(&self) -> Refused;
     /// What a sender is told whose incarnation was abandoned.
@@ -102,8 +102,8 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    pub(crate) fn new(shared: &Arc<Shared>, at: u64) -> Self {
-        Self { shared: shared.clone(), at, timer: None }
+    pub(crate) fn new(shared: &Shared, at: u64) -> Self {
+        Self { shared: shared.arc(), at, timer: None }
     }
 
     fn has_passed(&self) -> bool {
@@ -199,7 +199,7 @@ where
 #[inline]
 fn send<M, R, F>(
     door: &dyn Door<M>,
-    shared: &Arc<Shared>,
+    shared: &Shared,
     within: Option<Duration>,
     make: F,
     cx: &mut Poller<'_>,

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::actor::Actor;
@@ -154,7 +153,7 @@ fn two_of(of: usize, random: u64) -> (usize, usize) {
 /// The smaller, the sooner a message is handled there. What a member has in hand is not in its load.
 pub(crate) fn rank<A: Actor>(member: &ActorRef<A>) -> (bool, Duration, u32) {
     let (core, load) = (member.cell.core(), member.load());
-    let in_hand = core.doing.load(Relaxed) != 0;
+    let in_hand = !core.doing.get().is_none();
     let takes = core.status() == Status::Running && core.flags() & flag::UNREADY == 0;
     (!takes, load.wait, load.depth.saturating_add(u32::from(in_hand)))
 }

@@ -1,5 +1,7 @@
 //! Between two incarnations: what is to be thrown away is, then the next life begins, or the slot rests or closes.
 
+use std::collections::VecDeque;
+
 use crashworthy_sync::mailbox::{Pop, Receiver};
 use crashworthy_sync::task::{Claim, Ran, Task};
 
@@ -10,7 +12,8 @@ use crate::dead_letter::{DeadLetter, Fallen};
 use crate::envelope::Envelope;
 use crate::error::AskError;
 use crate::kinds::short;
-use crate::lane::{Control, Life, Next};
+use crate::lane::{Control, Next};
+use crate::life::Life;
 use crate::message::Message;
 
 /// What a cell without a life is to do.
@@ -88,9 +91,10 @@ fn drain_own<A: Actor>(task: &ActorCell<A>) {
     }
     loop {
         let entry = {
-            let mut own = task.own.lock();
-            let Some(entry) = own.as_mut().and_then(|queue| queue.pop_front()) else {
-                *own = None;
+            let Some(own) = task.own.get() else { return core.lower(flag::OWN) };
+            let mut own = own.lock();
+            let Some(entry) = own.pop_front() else {
+                *own = VecDeque::new();
                 return core.lower(flag::OWN);
             };
             // Counted before the lock goes: whoever reads the law in between misses none.
@@ -115,7 +119,7 @@ fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
                 core.counters.rare().undelivered.bump();
                 let letter = DeadLetter {
                     to: core.pid(),
-                    to_name: core.name.as_deref().map(str::to_owned),
+                    to_name: core.name().map(str::to_owned),
                     kind: contain(|| short(msg.kind())).unwrap_or("?"),
                     from,
                     age: core.shared().age(stamp),

@@ -8,25 +8,28 @@
 //!   ├ Owner: the life, the mailbox's consuming end, the asker     written every turn │ by whoever holds the
 //!   ├ mailbox, receiver's half: Envelope<A::Msg>                  written every message │ running claim
 //!   ├ Core ┬ what is in hand, since when, how many                written every message ┘
-//!   │      ├ control lane, kinds                                  hardly ever
-//!   │      ├ flags, home                                          read by all, every message
+//!   │      ├ pace; control lane                                   every turn; hardly ever
+//!   │      ├ flags, home, gate                                    read by all, every message
 //!   │      └ ties, name                                           hardly ever
 //!   ├ mailbox, senders' half                                      written by every sender
 //!   └ own: A::Msg                                                 timers, futures: places of their own
 //! ```
-//! The order matters: what the actor's thread writes, what senders write, and what both only read are further apart than a
-//! cache line, without padding, because what is hardly ever touched lies in between.
+//! The order matters: what the actor's thread writes with every message, what senders write, and what it reads with every
+//! message are further apart than a cache line, without padding, because what is touched less lies in between. What few
+//! actors ever have (links, messages of their own, a gate that has refused, waiting senders) costs a pointer.
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crashworthy_sync::attention::Attention;
+use crashworthy_sync::label::SharedLabel;
 use crashworthy_sync::mailbox::{Mailbox, Receiver};
+use crashworthy_sync::once_arc::OnceArc;
 use crashworthy_sync::task::{Run as _, Task};
 use parking_lot::Mutex;
 
@@ -36,8 +39,9 @@ use crate::envelope::{Envelope, Own};
 use crate::error::{Load, Reason, Refused, StartError};
 use crate::exit::Callback;
 use crate::gate::{LazyGate, events};
-use crate::kinds::KindNames;
-use crate::lane::{Control, Life};
+use crate::kinds::called;
+use crate::lane::Control;
+use crate::life::Life;
 use crate::message::Criticality;
 use crate::pace::Pace;
 use crate::pid::{ActorId, Pid};
@@ -45,7 +49,7 @@ use crate::places::Hold;
 use crate::reply::Caller;
 use crate::shared::{Shared, waited};
 use crate::ties::Ties;
-use crate::turn::Call;
+use crate::turn::PackedCall;
 
 /// A typed cell, shared by addresses, the scheduler and the tree.
 pub(crate) type ActorCell<A> = Arc<Task<Cell<A>>>;
@@ -76,9 +80,6 @@ pub(crate) mod flag {
     pub(crate) const UNREADY: u32 = 1 << 8;
 }
 
-/// In [`Core::doing`]: the message in hand did not come through the mailbox.
-pub(crate) const OWN_MESSAGE: u32 = 1 << 31;
-
 /// Where a slot is in its life. Written under the lock of [`Core::ties`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -103,11 +104,15 @@ impl Status {
     }
 }
 
-/// Which system a cell belongs to, and as whom. Set once, when it is first started.
-pub(crate) struct Home {
-    pub(crate) shared: Arc<Shared>,
+/// Which system a cell belongs to, and as whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'c> {
+    pub(crate) shared: &'c Shared,
     pub(crate) id: ActorId,
 }
+
+/// What a slot is called. Most are not.
+pub(crate) struct Name(Arc<str>);
 
 /// The part of a cell that knows no types. It lies between the two halves of the mailbox.
 #[repr(C)]
@@ -116,38 +121,35 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     /// Who sent the message in hand, and when: for the dead-letter hook, should it be given up.
     from: AtomicU64,
+    /// Kind of the message in hand, with a mark if it did not come through the mailbox. Written by the incarnation.
+    pub(crate) doing: SharedLabel,
     sent: AtomicU32,
-    /// Kind of the message in hand, plus one, and [`OWN_MESSAGE`]; 0 when there is none. Written by the incarnation.
-    pub(crate) doing: AtomicU32,
     /// When the turn began in which the message in hand was taken, as a stamp of the coarse clock.
     since: AtomicU32,
     pub(crate) pace: Pace,
-    // Hardly ever touched: the length of a cache line.
+    // Hardly ever touched: most of a cache line.
     pub(crate) control: Mutex<Control>,
-    pub(crate) kinds: KindNames,
     // Read by everybody for every message, hardly ever written.
     flags: Attention,
     incarnation: AtomicU32,
-    home: OnceLock<Home>,
+    /// The system. Set when it is first started, after the identity.
+    home: OnceArc<Shared>,
+    id: AtomicU64,
     pub(crate) gate: LazyGate,
     // Hardly ever touched: again as much.
-    status: AtomicU8,
-    /// The callback that runs while no message is in hand, plus one; 0 for none. Written by the incarnation.
-    callback: AtomicU8,
     pub(crate) ties: Mutex<Ties>,
-    pub(crate) name: Option<Arc<str>>,
+    name: Option<Box<Name>>,
 }
 
 impl Core {
     fn new(name: Option<Arc<str>>) -> Self {
         Self {
-            name,
-            home: OnceLock::new(),
+            name: name.map(|name| Box::new(Name(name))),
+            home: OnceArc::new(),
+            id: AtomicU64::new(ActorId::OUTSIDE.0),
             flags: Attention::new(),
-            status: AtomicU8::new(Status::Fresh as u8),
-            callback: AtomicU8::new(0),
             incarnation: AtomicU32::new(0),
-            doing: AtomicU32::new(0),
+            doing: SharedLabel::default(),
             from: AtomicU64::new(0),
             sent: AtomicU32::new(0),
             since: AtomicU32::new(0),
@@ -156,24 +158,44 @@ impl Core {
             counters: Counters::default(),
             pace: Pace::default(),
             gate: LazyGate::default(),
-            kinds: KindNames::default(),
         }
     }
 
-    pub(crate) fn home(&self) -> Option<&Home> {
-        self.home.get()
+    #[inline(always)]
+    pub(crate) fn home(&self) -> Option<Home<'_>> {
+        let shared = self.home.get()?;
+        Some(Home { shared, id: self.id() })
     }
 
     /// The system this cell runs in.
     ///
     /// # Panics
     /// If it was never started: only an incarnation, which implies a home, may ask.
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.home.get().expect("an incarnation runs in a system").shared
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> &Shared {
+        self.home.get().expect("an incarnation runs in a system")
     }
 
+    /// The same, to be kept.
+    ///
+    /// # Panics
+    /// Likewise.
+    pub(crate) fn shared_arc(&self) -> Arc<Shared> {
+        self.home.get_arc().expect("an incarnation runs in a system")
+    }
+
+    /// Whom it is known as; nobody before it is first started.
+    #[inline(always)]
     pub(crate) fn id(&self) -> ActorId {
-        self.home.get().map_or(ActorId::OUTSIDE, |home| home.id)
+        ActorId(self.id.load(Relaxed))
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_ref().map(|name| &*name.0)
+    }
+
+    pub(crate) fn name_arc(&self) -> Option<Arc<str>> {
+        self.name.as_ref().map(|name| name.0.clone())
     }
 
     /// The incarnation that was started last.
@@ -188,7 +210,7 @@ impl Core {
     }
 
     pub(crate) fn status(&self) -> Status {
-        Status::of(self.status.load(Acquire))
+        Status::of(self.pace.stage.status.load(Acquire))
     }
 
     /// Whether no incarnation lives here, nor is one expected.
@@ -203,7 +225,7 @@ impl Core {
 
     /// The caller holds the lock of `ties`.
     pub(crate) fn set_status(&self, status: Status) {
-        self.status.store(status as u8, Release);
+        self.pace.stage.status.store(status as u8, Release);
     }
 
     #[inline]
@@ -232,13 +254,13 @@ impl Core {
 
     /// What the actor is called in texts: its name, else its identity.
     pub(crate) fn label(&self) -> String {
-        self.name.as_deref().map_or_else(|| self.id().to_string(), str::to_owned)
+        self.name().map_or_else(|| self.id().to_string(), str::to_owned)
     }
 
     /// Where in its tree the living incarnation is: the names from the top, with `/` between.
     pub(crate) fn path(&self) -> Arc<str> {
         let id;
-        let label = match self.name.as_deref() {
+        let label = match self.name() {
             Some(name) => name,
             None => {
                 id = self.id().to_string();
@@ -283,7 +305,7 @@ impl Core {
 
     /// Which callback runs from now on, besides handlers.
     pub(crate) fn enters(&self, callback: Option<Callback>) {
-        self.callback.store(callback.map_or(0, |callback| callback as u8 + 1), Relaxed);
+        self.pace.stage.callback.store(callback.map_or(0, |callback| callback as u8 + 1), Relaxed);
         if callback.is_some() {
             self.note_turn();
         }
@@ -296,10 +318,10 @@ impl Core {
             Status::Running => {}
             Status::Fresh | Status::Down | Status::Stopped | Status::Gone => return None,
         }
-        if self.doing.load(Relaxed) != 0 {
+        if !self.doing.get().is_none() {
             return Some(Callback::Handle);
         }
-        let callback = self.callback.load(Relaxed).checked_sub(1)?;
+        let callback = self.pace.stage.callback.load(Relaxed).checked_sub(1)?;
         [Callback::Init, Callback::Handle, Callback::OnSignal, Callback::Terminate, Callback::Drop]
             .get(usize::from(callback))
             .copied()
@@ -321,18 +343,18 @@ impl Core {
     /// For how long a message has been in hand, or rather the turn has run in which it was taken, at least: to the step of
     /// the coarse clock. 0 if none is.
     pub(crate) fn running_ns(&self) -> u64 {
-        if self.doing.load(Relaxed) == 0 { 0 } else { waited(self.taken(), self.shared().port.now_ns()) }
+        if self.doing.get().is_none() { 0 } else { waited(self.taken(), self.shared().port.now_ns()) }
     }
 
     /// The kind of the message in hand.
     pub(crate) fn kind_in_hand(&self) -> Option<&'static str> {
-        let doing = self.doing.load(Relaxed) & !OWN_MESSAGE;
-        (doing != 0).then(|| self.kinds.name((doing - 1) as u8))
+        let kind = self.doing.get();
+        (!kind.is_none()).then(|| called(kind))
     }
 
     /// Whether the message in hand did not come through the mailbox.
     pub(crate) fn handles_own(&self) -> bool {
-        self.doing.load(Relaxed) & OWN_MESSAGE != 0
+        self.doing.get().is_marked()
     }
 
     /// Why a closed mailbox is closed.
@@ -345,15 +367,15 @@ impl Core {
     }
 }
 
-/// Messages with places of their own, oldest first; nothing while there are none.
-pub(crate) type OwnQueue<M> = Option<Box<VecDeque<Own<M>>>>;
+/// Messages with places of their own, oldest first.
+pub(crate) type OwnQueue<M> = Mutex<VecDeque<Own<M>>>;
 
 /// A cell of actors of type `A`.
 #[repr(C)]
 pub(crate) struct Cell<A: Actor> {
     pub(crate) mailbox: Inbound<A>,
-    /// Messages with places of their own. Bounded by the timers and futures of the incarnation.
-    pub(crate) own: Mutex<OwnQueue<A::Msg>>,
+    /// Messages with places of their own, since there was the first. Bounded by the timers and futures of the incarnation.
+    pub(crate) own: OnceArc<OwnQueue<A::Msg>>,
 }
 
 /// The mailbox of actors of type `A`, around the rest of their cell.
@@ -368,7 +390,7 @@ pub(crate) struct Owner<A: Actor> {
     /// or its abandoner, takes it.
     pub(crate) caller: Option<Caller>,
     /// The call that the message in hand is for.
-    pub(crate) call: Call,
+    pub(crate) call: PackedCall,
 }
 
 /// The consuming end of a mailbox of actors of type `A`.
@@ -380,8 +402,8 @@ pub(crate) const CAPACITY: u32 = 1024;
 impl<A: Actor> Cell<A> {
     /// A cell that refuses everything until it is started.
     pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
-        let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), own: Mutex::new(None) };
-        Task::new(cell, Owner { life: None, receiver: None, caller: None, call: Call::NONE })
+        let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), own: OnceArc::new() };
+        Task::new(cell, Owner { life: None, receiver: None, caller: None, call: PackedCall::NONE })
     }
 
     #[inline(always)]
@@ -389,10 +411,20 @@ impl<A: Actor> Cell<A> {
         self.mailbox.between()
     }
 
+    /// Where messages with places of their own are put.
+    pub(crate) fn own_queue(&self) -> &OwnQueue<A::Msg> {
+        if self.own.get().is_none() {
+            // Somebody else may have been quicker.
+            let _ = self.own.set(Arc::default());
+        }
+        self.own.get().expect("it was set just now, or before")
+    }
+
     /// Own messages so far, those still queued included.
     pub(crate) fn own_tail(&self) -> u64 {
-        let own = self.own.lock();
-        self.core().counters.own() + own.as_ref().map_or(0, |own| own.len() as u64)
+        // Under its lock: a message that is taken out is counted before that goes.
+        let own = self.own.get().map(|own| own.lock());
+        self.core().counters.own() + own.map_or(0, |own| own.len() as u64)
     }
 
     pub(crate) fn load(&self) -> Load {
@@ -426,11 +458,18 @@ impl<A: Actor> Drop for Cell<A> {
 
 /// Gives the cell its place in a system, once; a second system is told that the slot is taken.
 pub(crate) fn attach<A: Actor>(cell: &ActorCell<A>, shared: &Arc<Shared>) -> Result<ActorId, StartError> {
-    let home = cell.core().home.get_or_init(|| {
-        let weak: WeakCell = Arc::<Task<Cell<A>>>::downgrade(cell);
-        Home { shared: shared.clone(), id: shared.enroll(weak) }
-    });
-    if Arc::ptr_eq(&home.shared, shared) { Ok(home.id) } else { Err(StartError::SlotTaken(cell.core().label())) }
+    let core = cell.core();
+    if core.home().is_none() {
+        // Of several who start it at once, one does this.
+        let _ties = core.ties.lock();
+        if core.home().is_none() {
+            let weak: WeakCell = Arc::<Task<Cell<A>>>::downgrade(cell);
+            core.id.store(shared.enroll(weak).0, Relaxed);
+            // Whoever sees the system sees the identity.
+            let _ = core.home.set(shared.clone());
+        }
+    }
+    if std::ptr::eq(core.shared(), &**shared) { Ok(core.id()) } else { Err(StartError::SlotTaken(core.label())) }
 }
 
 /// Makes a cell runnable, on the scheduler of its system.
@@ -500,9 +539,9 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     }
 
     fn law(&self) -> Law {
-        let own = self.own.lock().as_ref().map_or(0, |own| own.len() as u64);
+        let own = self.own.get().map_or(0, |own| own.lock().len() as u64);
         let (tail, queued) = (self.mailbox.tail(), u64::from(self.mailbox.len()));
-        let in_hand = u64::from(self.core().doing.load(Relaxed) != 0);
+        let in_hand = u64::from(!self.core().doing.get().is_none());
         // Own messages are counted when they are taken out: until then they are queued.
         let mut law = self.core().counters.read(tail, in_hand, queued + own);
         law.accepted += own;

@@ -13,7 +13,7 @@ use crate::actor_ref::ActorRef;
 use crate::cell::{ActorCell, AnyCell, Status, flag};
 use crate::error::{AskError, Refused, StartError};
 use crate::exit::ExitReason;
-use crate::pid::{ActorId, Pid};
+use crate::pid::Pid;
 use crate::pipe::Pipes;
 use crate::reply::Caller;
 use crate::report::{self, Unjudged};
@@ -67,12 +67,12 @@ impl<A: Actor> Context<A> {
 
     /// The slot's name, if it has one.
     pub fn name(&self) -> Option<&str> {
-        self.cell.core().name.as_deref()
+        self.cell.core().name()
     }
 
     /// The system it runs in.
     pub fn system(&self) -> System {
-        System::of(self.cell.core().shared())
+        System::of(&self.cell.core().shared_arc())
     }
 
     pub(crate) fn any(&self) -> Arc<dyn AnyCell> {
@@ -126,7 +126,7 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// [`StartError::SlotTaken`] if the slot is running or belongs to another parent or system.
     pub fn begin<B: Actor>(&self, slot: &ActorRef<B>, args: B::Args, under: Under) -> Result<Starting, StartError> {
-        Start::under(self.pid(), under).begin(&slot.cell, self.cell.core().shared(), args)
+        Start::under(self.pid(), under).begin(&slot.cell, &self.cell.core().shared_arc(), args)
     }
 
     /// Resolves when this actor's parent asks it to stop. For actors that trap exits and have long handlers: others
@@ -148,7 +148,7 @@ impl<A: Actor> Context<A> {
     pub fn close<B: Actor>(&self, slot: &ActorRef<B>, gone: bool) {
         let Some(mut ties) = self.ties() else { return };
         if gone {
-            ties.tied().children.remove(&slot.id());
+            ties.let_go(slot.id());
         }
         drop(ties);
         slot.cell.shut(if gone { Status::Gone } else { Status::Stopped });
@@ -157,11 +157,11 @@ impl<A: Actor> Context<A> {
     /// Gives up a slot below this actor that is not running: another parent may start it.
     pub fn release<B: Actor>(&self, slot: &ActorRef<B>) {
         let Some(mut ties) = self.ties() else { return };
-        ties.tied().children.remove(&slot.id());
+        ties.let_go(slot.id());
         drop(ties);
         let mut ties = slot.cell.core().ties.lock();
-        if ties.living() == 0 && ties.owner == self.pid().id {
-            ties.owner = ActorId::OUTSIDE;
+        if ties.living() == 0 && ties.owner() == self.pid().id {
+            ties.disown();
         }
     }
 
@@ -348,7 +348,7 @@ impl<A: Actor> Context<A> {
     /// Nothing is lost.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<A> {
         let caller = self.asker();
-        let shared = self.cell.core().shared().clone();
+        let shared = self.cell.core().shared_arc();
         let deadline = turn::current().call.deadline;
         async move {
             if caller.is_none() && deadline == NEVER {

@@ -9,12 +9,13 @@ use crate::cell::ActorCell;
 use crate::crash::{Panic, discard};
 use crate::exit::{Callback, Crash, ExitReason};
 use crate::kinds::Recent;
+use crate::life::{StartAck, StartFailure};
 use crate::pid::{ActorId, Pid};
-use crate::process::{StartAck, StartFailure};
 use crate::report::millis::whole;
 use crate::report::{self, CrashReport, Handled, InHand, Judgement, Sender};
 use crate::serve::Hand;
 use crate::shared::Shared;
+use crate::turn;
 
 /// How an incarnation ended.
 pub(crate) struct Ended {
@@ -25,9 +26,9 @@ pub(crate) struct Ended {
     pub(crate) report: Option<Box<CrashReport>>,
 }
 
-/// What an incarnation gathers for its end.
+/// What an incarnation gathers for its end. Used in its own turns alone.
+#[derive(Default)]
 pub(crate) struct End {
-    incarnation: u32,
     past: Option<Box<Past>>,
 }
 
@@ -41,17 +42,9 @@ pub(crate) struct Past {
 }
 
 impl End {
-    pub(crate) fn new(incarnation: u32) -> Self {
-        Self { incarnation, past: None }
-    }
-
     #[inline(always)]
     pub(crate) fn past(&mut self) -> &mut Past {
         self.past.get_or_insert_default()
-    }
-
-    fn pid<A: Actor>(&self, cell: &ActorCell<A>) -> Pid {
-        Pid { id: cell.core().id(), incarnation: self.incarnation }
     }
 
     #[cold]
@@ -79,7 +72,7 @@ impl End {
         in_hand: Option<Taken>,
     ) {
         let ExitReason::Crashed(crash) = reason else { return };
-        let (pid, past) = (self.pid(cell), self.past());
+        let (pid, past) = (turn::current().pid, self.past());
         if past.report.is_none() {
             let report = compose(cell, pid, crash, &mut past.recent, in_hand);
             past.report = Some(Box::new(CrashReport { backtrace: backtrace.map(report::backtrace), ..report }));
@@ -94,12 +87,12 @@ impl End {
         reason: ExitReason,
     ) -> Ended {
         self.crashed(cell, &reason, None);
-        let pid = self.pid(cell);
+        let pid = turn::current().pid;
         Ended { pid, reason, failed_start: Some((ack, failure)), report: self.past.and_then(|past| past.report) }
     }
 
-    pub(crate) fn ended<A: Actor>(self, cell: &ActorCell<A>, reason: ExitReason) -> Ended {
-        let pid = self.pid(cell);
+    pub(crate) fn ended(self, reason: ExitReason) -> Ended {
+        let pid = turn::current().pid;
         let report = self.past.and_then(|past| {
             let Past { hand, report, .. } = *past;
             discard(hand);
@@ -133,7 +126,7 @@ fn compose<A: Actor>(
     CrashReport {
         pid,
         path: core.path(),
-        name: core.name.clone(),
+        name: core.name_arc(),
         kind: report::kind(std::any::type_name::<A>()),
         at: whole(at),
         restarts: pid.incarnation.saturating_sub(1),
@@ -148,7 +141,7 @@ fn compose<A: Actor>(
                 taken_ago: age(taken.at),
             }
         }),
-        recent: recent.kinds(&core.kinds).into_iter().map(handled).collect(),
+        recent: recent.kinds().into_iter().map(handled).collect(),
         backtrace: None,
         judgement: Judgement::Nobodys,
         logged: false,

@@ -125,16 +125,17 @@ impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
 }
 
 pin_project! {
-    /// Polls a future whose panics become values; the future is dropped, contained, when it has panicked.
+    /// Polls an `async` block whose panics become values. One that has panicked has dropped what it held, and is not polled
+    /// again.
     pub(crate) struct Catch<F> {
         #[pin]
-        future: Option<F>,
+        future: F,
     }
 }
 
 /// Catches what leaves `future`. Also resets the call of the turn, which a panic may have left set.
 pub(crate) fn catch<F: Future>(future: F) -> Catch<F> {
-    Catch { future: Some(future) }
+    Catch { future }
 }
 
 impl<F: Future> Future for Catch<F> {
@@ -143,16 +144,11 @@ impl<F: Future> Future for Catch<F> {
     // A function of its own: unwinding looks through the landing pads of every function that it passes, one by one.
     #[inline(never)]
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let polled = contain(|| match this.future.as_mut().as_pin_mut() {
-            Some(future) => future.poll(cx),
-            None => unreachable!("a loop that has ended is not polled again"),
-        });
-        match polled {
+        let future = self.project().future;
+        match contain(|| future.poll(cx)) {
             Ok(polled) => polled.map(Ok),
             Err(panic) => {
                 turn::set_call(Call::NONE);
-                let _ = contain(|| this.future.set(None));
                 Poll::Ready(Err(panic))
             }
         }

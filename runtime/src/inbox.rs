@@ -1,5 +1,6 @@
 //! What an incarnation does next: urgent things, signals whose place has come, its own messages, then the mailbox.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context as Poller, Poll};
 
@@ -312,10 +313,10 @@ fn attend_lane<A: Actor>(cell: &ActorCell<A>) -> Option<Option<Item>> {
 }
 
 fn take_own<A: Actor>(cell: &ActorCell<A>) -> Option<Own<A::Msg>> {
-    let mut own = cell.own.lock();
-    let next = own.as_mut().and_then(|queue| queue.pop_front());
-    if own.as_ref().is_none_or(|queue| queue.is_empty()) {
-        *own = None;
+    let mut own = cell.own.get()?.lock();
+    let next = own.pop_front();
+    if own.is_empty() {
+        *own = VecDeque::new();
         cell.core().lower(flag::OWN);
     }
     if next.is_some() {

@@ -122,7 +122,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
     let pid = core.pid();
     let mut shot = ActorSnapshot {
         pid,
-        name: core.name.as_deref().map(str::to_owned),
+        name: core.name().map(str::to_owned),
         kind: cell.kind().to_owned(),
         state,
         in_hand,
@@ -143,10 +143,10 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
     let ties = core.ties.lock();
     shot.parent = ties.parent();
     shot.links = ties.links();
+    shot.children = ties.children();
     if let Some(tied) = ties.look() {
         shot.monitors = tied.monitors.values().copied().collect();
         shot.watchers = tied.watchers.keys().map(|(pid, _)| *pid).collect();
-        shot.children = tied.children.iter().copied().collect();
     }
     shot
 }

@@ -1,21 +1,17 @@
 //! The system lane: what reaches an actor beside its messages, and never waits behind them.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, oneshot};
 
 use crate::crash::tell;
 use crate::exit::ExitReason;
+use crate::life::Life;
 use crate::pending::Pending;
 use crate::pid::Pid;
 use crate::reply::Caller;
 use crate::signal::Signal;
-
-/// One incarnation's life: a future that the cell's turns poll. It ends with how the incarnation ended.
-pub(crate) type Life = Pin<Box<dyn Future<Output = crate::end::Ended> + Send>>;
 
 /// What a cell is to do next, under one lock. Bounded by structure: one pending entry a link, monitor or verb.
 #[derive(Default)]

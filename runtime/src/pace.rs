@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::actor::Actor;
-use crate::cell::{Cell, Core};
+use crate::cell::{Cell, Core, Status};
 use crate::gate::{Stretch, events};
 use crate::inbox::BATCH;
 use crate::port::nanos;
@@ -40,6 +40,17 @@ pub(crate) struct Pace {
     closely: AtomicU8,
     /// A [`Mark`].
     mark: AtomicU64,
+    /// Where what would be padding otherwise is put to use.
+    pub(crate) stage: Stage,
+}
+
+/// Where a slot is in its life, and what its incarnation runs: a byte each.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// A [`Status`].
+    pub(crate) status: AtomicU8,
+    /// The callback that runs while no message is in hand, plus one; 0 for none. Written by the incarnation.
+    pub(crate) callback: AtomicU8,
 }
 
 /// What an actor has done since it was timed last.
@@ -80,6 +91,7 @@ impl Default for Pace {
             batch: AtomicU8::new(UNTIMED),
             closely: AtomicU8::new(0),
             mark: AtomicU64::new(Mark::Unknown.word()),
+            stage: Stage { status: AtomicU8::new(Status::Fresh as u8), callback: AtomicU8::new(0) },
         }
     }
 }
@@ -170,7 +182,7 @@ impl Timing {
                 Mark::RestsSince(_) if core.pace.handled.load(Relaxed) != handled => Mark::Unknown,
                 mark => mark,
             };
-            Self { began: core.shared().port.now_ns(), handled, mark, held: core.doing.load(Relaxed) != 0 }
+            Self { began: core.shared().port.now_ns(), handled, mark, held: !core.doing.get().is_none() }
         })
     }
 

@@ -106,7 +106,7 @@ impl Lease {
 
     /// Strikes the place out. False: it was revoked, and is given back already.
     #[inline]
-    pub(crate) fn end<'s>(self, shared: impl FnOnce() -> Option<&'s Arc<Shared>>) -> bool {
+    pub(crate) fn end<'s>(self, shared: impl FnOnce() -> Option<&'s Shared>) -> bool {
         match self {
             Self::Free => true,
             Self::Few(entry) => shared().is_some_and(|shared| shared.stragglers.places.few.strike(entry)),

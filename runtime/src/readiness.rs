@@ -137,7 +137,7 @@ fn unready(cell: &Arc<dyn AnyCell>) -> Option<Unready> {
     let (lacks, only) = lacks(core);
     // It may be ready by now.
     let is_ready = lacks.is_empty() && only.is_none();
-    let name = core.name.as_deref().map(str::to_owned);
+    let name = core.name().map(str::to_owned);
     (!is_ready).then(|| Unready { pid: core.pid(), name, path: core.path().to_string(), lacks, only })
 }
 

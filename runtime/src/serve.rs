@@ -8,14 +8,14 @@
 use std::any::Any;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Poller, Poll};
 
 use crashworthy_sync::berth::Berth;
+use crashworthy_sync::label::Label;
 use crashworthy_sync::task::{Stale, Task};
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, OWN_MESSAGE, Owner};
+use crate::cell::{ActorCell, Owner};
 use crate::context::Context;
 use crate::crash::{Panic, contain, discard};
 use crate::dead_letter::{DeadLetter, Fallen};
@@ -26,14 +26,14 @@ use crate::exit::{Callback, Exit, ExitReason, Verdict};
 use crate::gate::events;
 use crate::guard::{Broken, Met, interrupt, killer};
 use crate::inbox::{Inbox, Item};
-use crate::kinds::UNKNOWN;
 use crate::lane::Fate;
+use crate::life::Living;
 use crate::message::Message;
 use crate::pid::{ActorId, Pid};
 use crate::readiness;
 use crate::reply::Caller;
 use crate::signal::Signal;
-use crate::turn::{self, Call};
+use crate::turn::{self, Call, PackedCall};
 
 /// Why the loop ended, and whether `terminate` is due.
 pub(crate) struct Ending {
@@ -91,34 +91,34 @@ impl Hand {
 /// Awaits a callback that has begun, and was polled in this turn already. What kills is obeyed at every await.
 macro_rules! awaited {
     ($being:expr, $future:expr) => {{
-        $being.inbox.awaits();
-        poll_fn(|cx| if $being.inbox.was_polled() { Poll::Pending } else { step(&$being.cell, $future.as_mut(), cx) })
-            .await
+        $being.post.inbox.awaits();
+        poll_fn(|cx| again(&mut $being.post, $future.as_mut(), cx)).await
     }};
 }
 
 /// What an incarnation is besides its author's state.
 pub(crate) struct Being<A: Actor> {
-    pub(crate) cell: ActorCell<A>,
+    pub(crate) post: Post<A>,
     pub(crate) cx: Context<A>,
-    pub(crate) inbox: Inbox,
     pub(crate) end: End,
 }
 
+/// Where it receives.
+pub(crate) struct Post<A: Actor> {
+    pub(crate) cell: ActorCell<A>,
+    pub(crate) inbox: Inbox,
+}
+
 impl<A: Actor> Being<A> {
-    pub(crate) fn new(cell: ActorCell<A>, incarnation: u32) -> Self {
-        let cx = Context::new(cell.clone(), incarnation);
-        Self { cell, cx, inbox: Inbox::open(), end: End::new(incarnation) }
+    pub(crate) fn new(cell: ActorCell<A>, cx: Context<A>) -> Self {
+        Self { post: Post { cell, inbox: Inbox::open() }, cx, end: End::default() }
     }
 }
 
 /// Handles messages and signals until the incarnation is to end. Not contained: a panic of a callback leaves through
 /// here, and [`panicked`] ends what was in hand.
 #[expect(clippy::manual_async_fn, reason = "the arguments of an `async fn` are kept twice")]
-pub(crate) fn serve<'b, A: Actor>(
-    being: &'b mut Being<A>,
-    state: &'b mut A,
-) -> impl Future<Output = Ending> + Send + use<'b, A> {
+pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = Ending> + Send {
     async move {
         'next: loop {
             'nothing: {
@@ -126,12 +126,12 @@ pub(crate) fn serve<'b, A: Actor>(
                 {
                     let mut met = None;
                     match next_message(
-                        &being.cell,
-                        &mut being.inbox,
-                        &mut being.end,
+                        &living.being.post.cell,
+                        &mut living.being.post.inbox,
+                        &mut living.being.end,
                         handling.as_mut(),
                         &mut met,
-                        |msg| state.handle(msg, &mut being.cx),
+                        |msg| living.state.handle(msg, &mut living.being.cx),
                     ) {
                         Begun::Handled => {
                             // There is nothing in it, and nothing is to be looked for.
@@ -140,26 +140,29 @@ pub(crate) fn serve<'b, A: Actor>(
                         }
                         Begun::Nothing => break 'nothing,
                         Begun::Awaits => {}
-                        Begun::Returned => match met.and_then(|met| settle(&being.cell, met, &mut being.end)) {
-                            None => continue 'next,
-                            Some(ending) => return ending,
-                        },
+                        Begun::Returned => {
+                            match met.and_then(|met| settle(&living.being.post.cell, met, &mut living.being.end)) {
+                                None => continue 'next,
+                                Some(ending) => return ending,
+                            }
+                        }
                     }
                 }
-                let met = awaited!(being, handling);
-                match settle(&being.cell, met, &mut being.end) {
+                let met = awaited!(living.being, handling);
+                match settle(&living.being.post.cell, met, &mut living.being.end) {
                     None => continue 'next,
                     Some(ending) => return ending,
                 }
             }
-            let reading = match being.inbox.next(&being.cell).await {
+            let reading = match living.being.post.inbox.next(&living.being.post.cell).await {
                 Item::Message | Item::Own => continue 'next,
                 Item::Recheck => {
-                    readiness::again(&being.cell, &being.cx, state);
+                    let Living { being: Being { post, cx, .. }, state } = &*living;
+                    readiness::again(&post.cell, cx, state);
                     continue 'next;
                 }
                 // Boxed: its frame is not to be a part of everybody's, nor is what was found.
-                Item::Signal(signal) => Box::pin(read(being, state, signal)),
+                Item::Signal(signal) => Box::pin(read(living, signal)),
                 Item::Fate(fate) => return Ending::by(fate),
             };
             if let Some(ending) = reading.await {
@@ -215,13 +218,13 @@ where
                 }
                 is_plain = false;
                 turn::set_call(wanted);
-                take(cell, &msg, 0, (from, stamp), end);
+                take(cell, &msg, false, (from, stamp), end);
                 return Some(msg);
             };
             let Envelope { msg, caller, .. } = ready.take();
             // There is none, as was seen.
             std::mem::forget(caller);
-            is_plain = take(cell, &msg, 0, (from, stamp), end);
+            is_plain = take(cell, &msg, false, (from, stamp), end);
             Some(msg)
         },
         |msg| {
@@ -273,7 +276,7 @@ where
     if !matches!(token, Token::None) {
         end.past().hand.rare().token = token;
     }
-    take(cell, &msg, OWN_MESSAGE, (cell.core().id(), cell.core().shared().stamp()), end);
+    take(cell, &msg, true, (cell.core().id(), cell.core().shared().stamp()), end);
     match begin(cell, handling, || handle(msg)) {
         Poll::Ready(outcome) => {
             *met = Some(outcome);
@@ -301,8 +304,17 @@ fn begin<A: Actor, F: Future>(
 /// The message in hand is handled.
 #[inline(always)]
 fn handled<A: Actor>(cell: &ActorCell<A>) {
-    cell.core().doing.store(0, Relaxed);
+    cell.core().doing.set(Label::NONE);
     cell.core().counters.handled.bump();
+}
+
+/// Polls a callback again, unless it was polled in this turn already.
+fn again<A: Actor, F: Future>(
+    post: &mut Post<A>,
+    future: Pin<&mut Berth<F>>,
+    cx: &mut Poller<'_>,
+) -> Poll<Met<F::Output>> {
+    if post.inbox.was_polled() { Poll::Pending } else { step(&post.cell, future, cx) }
 }
 
 /// Polls a callback again, as user code of this turn. One that is interrupted is dropped as user code, too.
@@ -315,7 +327,7 @@ fn step<A: Actor, F: Future>(
     if let Some(fate) = killer(cell) {
         return Poll::Ready(interrupt(cell, fate, || future.as_mut().clear()));
     }
-    turn::set_call(cell.with_owner(|owner| owner.call).unwrap_or(Call::NONE));
+    turn::set_call(cell.with_owner(|owner| owner.call.call()).unwrap_or(Call::NONE));
     let polled = cell.user(|| match future.as_mut().look() {
         Some(future) => future.poll(cx),
         None => unreachable!("a callback that has ended is not polled again"),
@@ -360,19 +372,19 @@ fn is_due<A: Actor>(
         }
         return false;
     }
-    (owner.caller, owner.call) = (caller, call);
+    (owner.caller, owner.call) = (caller, call.packed());
     true
 }
 
 /// Takes a message into hand. What it says of itself is user code and may panic: by then it is in hand. Whether no copy of
 /// it is kept.
 #[inline(always)]
-fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId, u32), end: &mut End) -> bool {
+fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, own: bool, sent: (ActorId, u32), end: &mut End) -> bool {
     let core = cell.core();
     core.note_origin(sent.0, sent.1);
-    core.doing.store((UNKNOWN + 1) | whence, Relaxed);
-    let index = end.past().recent.note(msg.kind(), core.taken(), &core.kinds);
-    core.doing.store((u32::from(index) + 1) | whence, Relaxed);
+    let marked = |label: Label| if own { label.marked() } else { label };
+    core.doing.set(marked(Label::UNKNOWN));
+    core.doing.set(marked(end.past().recent.note(msg.kind(), core.taken())));
     let copy = msg.salvage();
     let none = copy.is_none();
     if !none {
@@ -382,16 +394,17 @@ fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, whence: u32, sent: (ActorId
 }
 
 /// Has a signal read.
-async fn read<A: Actor>(being: &mut Being<A>, state: &mut A, signal: Signal) -> Option<Ending> {
+async fn read<A: Actor>(living: &mut Living<A>, signal: Signal) -> Option<Ending> {
+    let Living { being, state } = living;
     being.end.past().hand.callback = Callback::OnSignal;
     let met = {
         let mut reading = pin!(Berth::new());
-        match begin(&being.cell, reading.as_mut(), || state.on_signal(signal, &mut being.cx)) {
+        match begin(&being.post.cell, reading.as_mut(), || state.on_signal(signal, &mut being.cx)) {
             Poll::Ready(met) => met,
             Poll::Pending => awaited!(being, reading),
         }
     };
-    let ending = settle(&being.cell, met, &mut being.end);
+    let ending = settle(&being.post.cell, met, &mut being.end);
     being.end.past().hand.callback = Callback::Handle;
     ending
 }
@@ -418,7 +431,7 @@ fn answered<A: Actor>(cell: &ActorCell<A>) {
 #[inline]
 fn dismiss<A: Actor>(cell: &ActorCell<A>) -> Option<Caller> {
     cell.with_owner(|owner| {
-        owner.call = Call::NONE;
+        owner.call = PackedCall::NONE;
         owner.caller.take()
     })
     .flatten()
@@ -433,7 +446,7 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<
     let core = cell.core();
     let (kind, callback) = (core.kind_in_hand(), end.past().hand.callback);
     let in_hand = kind.map(|kind| Taken { kind, at: core.taken() });
-    core.doing.store(0, Relaxed);
+    core.doing.set(Label::NONE);
     // What is taken next may be taken in a later turn than this was.
     core.note_turn();
     let refused = matches!(&met, Met::Returned(Err(_)));
@@ -498,7 +511,7 @@ pub(crate) fn given_up<A: Actor>(
     let (from, age) = core.origin();
     shared.dead_letters.post(DeadLetter {
         to,
-        to_name: core.name.as_deref().map(str::to_owned),
+        to_name: core.name().map(str::to_owned),
         kind,
         from,
         age,

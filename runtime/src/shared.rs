@@ -30,6 +30,7 @@ pub(crate) fn waited(stamp: u32, until: u64) -> u64 {
 }
 
 pub(crate) struct Shared {
+    me: Weak<Self>,
     pub(crate) settings: Settings,
     pub(crate) port: Arc<Port>,
     pub(crate) pool: Arc<Pool>,
@@ -56,7 +57,8 @@ impl Shared {
         dead_letters: DeadLetters,
         reports: Reports,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             settings,
             port,
             pool,
@@ -141,8 +143,13 @@ impl Shared {
         }
     }
 
-    pub(crate) fn weak(self: &Arc<Self>) -> Weak<Self> {
-        Arc::downgrade(self)
+    /// A count of its own.
+    pub(crate) fn arc(&self) -> Arc<Self> {
+        self.me.upgrade().expect("whoever looks at it keeps it")
+    }
+
+    pub(crate) fn weak(&self) -> Weak<Self> {
+        self.me.clone()
     }
 }
 

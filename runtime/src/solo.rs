@@ -10,7 +10,7 @@ use crate::actor_ref::ActorRef;
 use crate::cell::{CAPACITY, Cell};
 use crate::error::StartError;
 use crate::exit::ExitReason;
-use crate::process::forward;
+use crate::life::forward;
 use crate::start::Start;
 use crate::system::System;
 

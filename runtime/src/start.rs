@@ -11,12 +11,11 @@ use tokio::sync::oneshot;
 use crate::actor::Actor;
 use crate::burial::end_late;
 use crate::cell::{ActorCell, AnyCell, Core, Status, attach, flag};
-use crate::end::Ended;
 use crate::error::{AskError, StartError};
 use crate::lane::Next;
+use crate::life::{Birth, Passed, StartAck, StartFailure, Started, comes_to_life};
 use crate::names::LONGEST;
 use crate::pid::{ActorId, Pid};
-use crate::process::{Birth, StartAck, StartFailure, Started, live};
 use crate::reply::Caller;
 use crate::shared::Shared;
 use crate::signal::{Down, MonitorRef};
@@ -67,7 +66,7 @@ impl Start {
         // No turn settles this one: a life that is dropped unsaid is an answer.
         starter.settle(AskError::Died);
         let told = Told { ack, starter };
-        let pid = self.put(cell, shared, Some(told), |cell, birth| live(cell, args, birth))?;
+        let pid = self.put(cell, shared, Some(told), |cell, birth| comes_to_life(cell, args, birth))?;
         Ok(Starting { pid, question })
     }
 
@@ -78,7 +77,7 @@ impl Start {
         shared: &Arc<Shared>,
         args: A::Args,
     ) -> Result<(), StartError> {
-        self.launch_with(cell, shared, |cell, birth| live(cell, args, birth))
+        self.launch_with(cell, shared, |cell, birth| comes_to_life(cell, args, birth))
     }
 
     /// The same with a life of another kind.
@@ -89,7 +88,7 @@ impl Start {
         life: impl FnOnce(ActorCell<A>, Birth) -> L,
     ) -> Result<(), StartError>
     where
-        L: Future<Output = Ended> + Send + 'static,
+        L: Future<Output = Passed> + Send + 'static,
     {
         self.put(cell, shared, None, life).map(drop)
     }
@@ -102,7 +101,7 @@ impl Start {
         life: impl FnOnce(ActorCell<A>, Birth) -> L,
     ) -> Result<Pid, StartError>
     where
-        L: Future<Output = Ended> + Send + 'static,
+        L: Future<Output = Passed> + Send + 'static,
     {
         if turn::is_fenced() {
             return Err(StartError::Fenced);
@@ -125,7 +124,7 @@ impl Start {
             core.ties.lock().tied().watchers.insert((Pid::OUTSIDE, monitor), watcher);
         }
         let (ack, starter) = told.map(|Told { ack, starter }| (ack, starter)).unzip();
-        let (system, name) = (&*shared.settings.name, core.name.as_deref());
+        let (system, name) = (&*shared.settings.name, core.name());
         tracing::trace!(system, %pid, name, parent = parent.map(tracing::field::display), actor = type_name::<A>(), "begins");
         let birth = Birth { ack, incarnation: pid.incarnation };
         let life = Box::pin(life(cell.clone(), birth));
@@ -160,14 +159,14 @@ fn take_slot<A: Actor>(cell: &ActorCell<A>, parent: Option<Pid>, shared: &Shared
     let parent = parent.map_or(ActorId::OUTSIDE, |parent| parent.id);
     let mut ties = core.ties.lock();
     let mut owned = false;
-    if ties.owner != parent {
-        let owner = ties.owner;
+    if ties.owner() != parent {
+        let owner = ties.owner();
         // Another cell may end here: not under the lock.
         drop(ties);
         let keeps = |owner: Arc<dyn AnyCell>| !matches!(owner.core().status(), Status::Gone | Status::Fresh);
         owned = shared.find(owner).is_some_and(keeps);
         ties = core.ties.lock();
-        owned |= ties.owner != owner;
+        owned |= ties.owner() != owner;
     }
     let free = ties.living() == 0
         && match core.status() {
@@ -179,7 +178,9 @@ fn take_slot<A: Actor>(cell: &ActorCell<A>, parent: Option<Pid>, shared: &Shared
     }
     let incarnation = core.next_incarnation();
     core.set_status(Status::Starting);
-    ties.owner = parent;
+    if ties.owner() != parent {
+        ties.disown();
+    }
     ties.begin(incarnation);
     Ok(core.pid())
 }
@@ -205,7 +206,7 @@ fn tie(core: &Core, pid: Pid, starter: Pid, under: Under) {
         return;
     }
     if under.parent {
-        ties.tied().children.insert(pid.id);
+        ties.adopt(pid.id);
     }
     if under.link {
         ties.link(pid);

@@ -1,10 +1,11 @@
 //! Whom a cell is tied to: links, monitors in both directions, its parent, its children, its names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::children::Children;
 use crate::links::Links;
 use crate::pid::{ActorId, Pid};
 use crate::signal::{Down, MonitorRef};
@@ -30,9 +31,10 @@ pub(crate) struct Ties {
     linked: bool,
     /// And was from before its `init`.
     born_linked: bool,
+    /// It has a parent: the one noted here. Else that is what has been one.
+    below: bool,
+    /// The one whose slot's actors start incarnations here, whether one lives or not.
     parent: Option<Arc<Parent>>,
-    /// The slot whose actors start incarnations here, whether one lives or not.
-    pub(crate) owner: ActorId,
     tied: Option<Box<Tied>>,
 }
 
@@ -62,7 +64,7 @@ pub(crate) struct Tied {
     pub(crate) watchers: BTreeMap<(Pid, MonitorRef), Watcher>,
     /// Whom this incarnation watches.
     pub(crate) monitors: BTreeMap<MonitorRef, Pid>,
-    pub(crate) children: BTreeSet<ActorId>,
+    children: Children,
     pub(crate) names: Vec<Arc<str>>,
     pub(crate) groups: Vec<Arc<str>>,
 }
@@ -75,6 +77,8 @@ pub(crate) struct Untied {
     pub(crate) starter: Option<Pid>,
     /// It was linked to its parent.
     pub(crate) linked: bool,
+    /// The slots below it, and the links to what lives there.
+    pub(crate) children: Children,
     /// The links to others.
     pub(crate) links: Links,
     /// All but its links.
@@ -105,6 +109,7 @@ impl Ties {
     /// The new incarnation has a parent, and is linked to it or not.
     pub(crate) fn put_below(&mut self, parent: Arc<Parent>, linked: bool) {
         self.parent = Some(parent);
+        self.below = true;
         self.linked = linked;
         self.born_linked = linked;
     }
@@ -121,7 +126,7 @@ impl Ties {
     /// Where in its tree the living incarnation is, if it is called so.
     pub(crate) fn path_of(&self, label: &str) -> String {
         match &self.parent {
-            Some(parent) if !parent.path.is_empty() => format!("{}/{label}", parent.path),
+            Some(parent) if self.below && !parent.path.is_empty() => format!("{}/{label}", parent.path),
             _ => label.to_owned(),
         }
     }
@@ -134,12 +139,13 @@ impl Ties {
 
     /// The incarnation ends: gives out all its ties. What is tied to it from now on meets nobody.
     pub(crate) fn end(&mut self) -> Untied {
-        let rest = Self { owner: self.owner, ..Self::default() };
-        let Self { linked, born_linked, parent, tied: mut others, .. } = std::mem::replace(self, rest);
-        let parent = parent.map(|parent| parent.pid);
+        let parent = self.parent();
+        let rest = Self { parent: self.parent.take(), ..Self::default() };
+        let Self { linked, born_linked, tied: mut others, .. } = std::mem::replace(self, rest);
         let starter = if born_linked { parent } else { others.as_ref().and_then(|tied| tied.starter) };
-        let links = others.as_mut().map(|tied| std::mem::take(&mut tied.links)).unwrap_or_default();
-        Untied { parent, starter, linked, links, others }
+        let taken = |tied: &mut Box<Tied>| (std::mem::take(&mut tied.links), std::mem::take(&mut tied.children));
+        let (links, children) = others.as_mut().map(taken).unwrap_or_default();
+        Untied { parent, starter, linked, children, links, others }
     }
 
     pub(crate) fn tied(&mut self) -> &mut Tied {
@@ -151,7 +157,17 @@ impl Ties {
     }
 
     pub(crate) fn parent(&self) -> Option<Pid> {
-        self.parent.as_ref().map(|parent| parent.pid)
+        self.parent.as_ref().filter(|_| self.below).map(|parent| parent.pid)
+    }
+
+    /// The slot whose actors start incarnations here, whether one lives or not.
+    pub(crate) fn owner(&self) -> ActorId {
+        self.parent.as_ref().map_or(ActorId::OUTSIDE, |parent| parent.pid.id)
+    }
+
+    /// From now on anybody may.
+    pub(crate) fn disown(&mut self) {
+        self.parent = None;
     }
 
     /// Whether it is linked to `other`, if that is its parent.
@@ -162,7 +178,7 @@ impl Ties {
     pub(crate) fn is_linked(&self, other: Pid) -> bool {
         match self.parent() {
             Some(parent) if parent == other => self.linked,
-            _ => self.tied.as_ref().is_some_and(|tied| tied.links.has(other)),
+            _ => self.tied.as_ref().is_some_and(|tied| tied.links.has(other) || tied.children.is_linked(other)),
         }
     }
 
@@ -170,7 +186,12 @@ impl Ties {
     pub(crate) fn link(&mut self, other: Pid) {
         match self.linked_below(other) {
             Some(linked) => *linked = true,
-            None => self.tied().links.insert(other),
+            None => {
+                let tied = self.tied();
+                if tied.links.has(other) || !tied.children.link(other) {
+                    tied.links.insert(other);
+                }
+            }
         }
     }
 
@@ -178,17 +199,37 @@ impl Ties {
     pub(crate) fn unlink(&mut self, other: Pid) -> bool {
         match self.linked_below(other) {
             Some(linked) => std::mem::take(linked),
-            None => self.tied.as_mut().is_some_and(|tied| tied.links.remove(other)),
+            None => self.tied.as_mut().is_some_and(|tied| tied.children.unlink(other) || tied.links.remove(other)),
         }
     }
 
     /// Whom there are links to, in order.
     pub(crate) fn links(&self) -> Vec<Pid> {
         let parent = self.parent().filter(|_| self.linked);
-        let mut links: Vec<Pid> =
-            parent.into_iter().chain(self.tied.iter().flat_map(|tied| tied.links.pids())).collect();
+        let mut links: Vec<Pid> = parent
+            .into_iter()
+            .chain(self.tied.iter().flat_map(|tied| tied.children.links().chain(tied.links.pids())))
+            .collect();
         links.sort_unstable();
         links
+    }
+
+    /// A slot is below this one from now on.
+    pub(crate) fn adopt(&mut self, slot: ActorId) {
+        self.tied().children.adopt(slot);
+    }
+
+    /// A slot is not below this one any more.
+    pub(crate) fn let_go(&mut self, slot: ActorId) {
+        let tied = self.tied();
+        if let Some(linked) = tied.children.leave(slot) {
+            tied.links.insert(linked);
+        }
+    }
+
+    /// The slots below this one, in order.
+    pub(crate) fn children(&self) -> Vec<ActorId> {
+        self.tied.iter().flat_map(|tied| tied.children.slots()).collect()
     }
 
     /// Ends a monitor of this incarnation.

@@ -1,6 +1,6 @@
 //! Timers of one incarnation: messages to itself, later or again and again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -129,8 +129,7 @@ pub(crate) fn post<A: Actor>(cell: &Task<Cell<A>>, incarnation: u32, msg: A::Msg
             discard(msg);
             return false;
         }
-        let mut own = cell.own.lock();
-        own.get_or_insert_with(|| Box::new(VecDeque::new())).push_back(Own { msg, token });
+        cell.own_queue().lock().push_back(Own { msg, token });
         cell.core().raise(flag::OWN);
     }
     wake(cell);
@@ -142,7 +141,7 @@ const TO_SELF: usize = 1024;
 
 /// Puts a message of the actor to itself into its own place.
 pub(crate) fn post_self<A: Actor>(cell: &Task<Cell<A>>, incarnation: u32, msg: A::Msg) -> Result<(), Refused> {
-    if cell.own.lock().as_ref().is_some_and(|own| own.len() >= TO_SELF) {
+    if cell.own.get().is_some_and(|own| own.lock().len() >= TO_SELF) {
         return Err(cell.full(Reason::Full));
     }
     if !post(cell, incarnation, msg, Token::None) {

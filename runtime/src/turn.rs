@@ -30,9 +30,35 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) const NONE: Self = Self { deadline: NEVER, criticality: Criticality::Sheddable };
 
+    pub(crate) const fn packed(self) -> PackedCall {
+        PackedCall(self.deadline & !PackedCall::CRITICALITY | self.criticality as u64)
+    }
+
     /// How much a message matters that is sent for this call: no more than the call, if there is one.
     pub(crate) fn lowers(self, criticality: Criticality) -> Criticality {
         if self.deadline == NEVER { criticality } else { criticality.max(self.criticality) }
+    }
+}
+
+/// A call in one word: its deadline to four nanoseconds, rounded down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PackedCall(u64);
+
+impl PackedCall {
+    pub(crate) const NONE: Self = Call::NONE.packed();
+    /// Bits of the criticality.
+    const CRITICALITY: u64 = 3;
+
+    pub(crate) const fn call(self) -> Call {
+        let criticality = match self.0 & Self::CRITICALITY {
+            0 => Criticality::CriticalPlus,
+            1 => Criticality::Critical,
+            2 => Criticality::Sheddable,
+            _ => Criticality::SheddablePlus,
+        };
+        let never = NEVER & !Self::CRITICALITY;
+        let deadline = self.0 & !Self::CRITICALITY;
+        Call { deadline: if deadline == never { NEVER } else { deadline }, criticality }
     }
 }
 

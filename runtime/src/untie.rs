@@ -70,16 +70,13 @@ struct Last<'r> {
 
 /// Gives back the names of a dead incarnation, and tells whoever was tied to it.
 fn untie(shared: &Shared, tied: Untied, pid: Pid, last: &Last<'_>) {
-    let Untied { parent, starter, linked, links, others } = tied;
+    let Untied { parent, starter, linked, children, links, others } = tied;
     // Most have nothing but a parent.
-    let (watchers, children) = match others {
-        Some(others) => {
-            let Tied { watchers, monitors, children, names, groups, .. } = *others;
-            give_back(shared, pid, names, groups, monitors);
-            (Some(watchers), Some(children))
-        }
-        None => (None, None),
-    };
+    let watchers = others.map(|others| {
+        let Tied { watchers, monitors, names, groups, .. } = *others;
+        give_back(shared, pid, names, groups, monitors);
+        watchers
+    });
     let quiet = starter.filter(|_| last.never_started);
     let tell = |other: Pid| {
         let Some(cell) = shared.find(other.id) else { return };
@@ -93,13 +90,14 @@ fn untie(shared: &Shared, tied: Untied, pid: Pid, last: &Last<'_>) {
     if let Some(parent) = parent.filter(|_| linked) {
         tell(parent);
     }
+    children.links().for_each(tell);
     links.each(tell);
     for ((watcher, monitor), how) in watchers.into_iter().flatten() {
         let down = Down { monitor, pid, reason: last.reason.clone(), abandoned: last.abandoned };
         send_down(shared, watcher, how, down);
     }
     // Slots whose parent died: the living are told by their links and close when they end; the others close now.
-    for child in children.into_iter().flatten().filter_map(|child| shared.find(child)) {
+    for child in children.slots().filter_map(|child| shared.find(child)) {
         child.shut(Status::Stopped);
     }
 }

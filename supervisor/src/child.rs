@@ -57,7 +57,7 @@ impl<A: Actor> SlotExt<A> for Slot<A> {
             args,
             start_within: START_WITHIN,
             launch: |slot, args, start_within| {
-                Box::new(Static { slot, args, start_within, settle: |_, _| {}, reusable: true, begun: false })
+                Box::new(Static { slot, args, start_within, settle: |_, _| {}, begun: false })
             },
         }
     }

@@ -295,14 +295,7 @@ impl<A: 'static> Root for Dynamic<A> {
 impl<A> IntoChild for Dynamic<A> {
     fn into_child(self) -> AnyChild {
         let args = self.blueprint();
-        let launch = Static {
-            slot: self.slot.address(),
-            args,
-            start_within: START_WITHIN,
-            settle,
-            reusable: true,
-            begun: false,
-        };
+        let launch = Static { slot: self.slot.address(), args, start_within: START_WITHIN, settle, begun: false };
         AnyChild { node: Node::Supervisor(self.tree), launch: Box::new(launch) }
     }
 }

@@ -28,15 +28,13 @@ pub(crate) trait Launch: Send {
 /// How long a start may take unless the child says otherwise.
 pub(crate) const START_WITHIN: Duration = Duration::from_secs(60);
 
-/// A child with a slot of its own and arguments that can be had again.
+/// A child in a slot of the user's, with arguments that can be had again.
 pub(crate) struct Static<A: Actor> {
     pub(crate) slot: ActorRef<A>,
     pub(crate) args: A::Args,
     pub(crate) start_within: Duration,
     /// What a supervisor among the children does with its path.
     pub(crate) settle: fn(&mut A::Args, &str),
-    /// The slot is the user's: a later life of the supervisor starts it again, or another supervisor does.
-    pub(crate) reusable: bool,
     /// This supervisor has started it: it is its own to close.
     pub(crate) begun: bool,
 }
@@ -54,10 +52,10 @@ where
     }
 
     fn close(&self, cx: &Context<Manager>, gone: bool) {
-        if self.begun || !self.reusable {
-            cx.close(&self.slot, gone && !self.reusable);
-            // A slot that is gone for good has no other parent.
-            if gone && self.reusable {
+        // The slot is the user's: a later life of the supervisor starts it again, or another supervisor does.
+        if self.begun {
+            cx.close(&self.slot, false);
+            if gone {
                 cx.release(&self.slot);
             }
         }
@@ -68,9 +66,7 @@ where
     }
 
     fn leftover(&self, cx: &Context<Manager>) -> Option<Pid> {
-        let pid = self.slot.pid();
-        let parent = cx.system().inspect(pid).filter(|actor| actor.pid == pid)?.parent?;
-        (parent.id == cx.pid().id && parent.incarnation < cx.pid().incarnation).then_some(pid)
+        left_over(&self.slot, cx)
     }
 
     fn settle(&mut self, path: &str) {
@@ -83,7 +79,6 @@ where
             args: self.args.clone(),
             start_within: self.start_within,
             settle: self.settle,
-            reusable: self.reusable,
             begun: false,
         })
     }
@@ -91,6 +86,58 @@ where
     fn start_within(&self) -> Duration {
         self.start_within
     }
+}
+
+/// A child that came later, whose slot is its supervisor's. There may be a million: it is small.
+pub(crate) struct Own<A: Actor> {
+    slot: ActorRef<A>,
+    args: A::Args,
+    /// In nanoseconds: a limit of more than five centuries is none.
+    start_within: u64,
+}
+
+impl<A: Actor> Own<A> {
+    pub(crate) fn new(slot: ActorRef<A>, args: A::Args, start_within: Duration) -> Self {
+        Self { slot, args, start_within: u64::try_from(start_within.as_nanos()).unwrap_or(u64::MAX) }
+    }
+}
+
+impl<A: Actor> Launch for Own<A>
+where
+    A::Args: Clone,
+{
+    fn launch(&mut self, cx: &Context<Manager>) -> Result<Starting, StartError> {
+        cx.begin(&self.slot, self.args.clone(), BELOW)
+    }
+
+    fn close(&self, cx: &Context<Manager>, gone: bool) {
+        cx.close(&self.slot, gone);
+    }
+
+    fn flush(&self, cx: &Context<Manager>) {
+        cx.flush(&self.slot);
+    }
+
+    fn leftover(&self, cx: &Context<Manager>) -> Option<Pid> {
+        left_over(&self.slot, cx)
+    }
+
+    fn settle(&mut self, _path: &str) {}
+
+    fn again(&self) -> Box<dyn Launch> {
+        Box::new(Self { slot: self.slot.clone(), args: self.args.clone(), start_within: self.start_within })
+    }
+
+    fn start_within(&self) -> Duration {
+        Duration::from_nanos(self.start_within)
+    }
+}
+
+/// An incarnation of an earlier life of this supervisor that still runs in a slot.
+fn left_over<A: Actor>(slot: &ActorRef<A>, cx: &Context<Manager>) -> Option<Pid> {
+    let pid = slot.pid();
+    let parent = cx.system().inspect(pid).filter(|actor| actor.pid == pid)?.parent?;
+    (parent.id == cx.pid().id && parent.incarnation < cx.pid().incarnation).then_some(pid)
 }
 
 /// A child whose arguments can be used once: it is never restarted.

@@ -7,7 +7,7 @@ use crashworthy_runtime::{Actor, ActorRef, Slot, StartError};
 
 use crate::child_spec::ChildSpec;
 use crate::dynamic::Dynamic;
-use crate::launch::{Once, Static};
+use crate::launch::{Once, Own};
 use crate::settings::settings;
 
 /// An actor that is about to be started by a [`Dynamic`], with settings of its own. Made by [`Dynamic::child`].
@@ -122,8 +122,7 @@ impl<A: Actor> Newcomer<'_, A> {
     {
         let slot = self.slot()?;
         let Self { crowd, args, start_within, .. } = self;
-        let launch =
-            Static { slot: slot.clone(), args, start_within, settle: |_, _| {}, reusable: false, begun: false };
+        let launch = Own::new(slot.clone(), args, start_within);
         crowd.bring(own, 0, Box::new(launch)).await.map(|_| slot)
     }
 

@@ -249,12 +249,12 @@ where
         let start_within = self.start_within;
         let partition = |(slot, args): (&Slot<A>, &A::Args)| -> Box<dyn Launch> {
             let (slot, args) = (slot.address(), args.clone());
-            Box::new(Static { slot, args, start_within, settle: |_, _| {}, reusable: true, begun: false })
+            Box::new(Static { slot, args, start_within, settle: |_, _| {}, begun: false })
         };
         let launchers = Launchers(self.slots.iter().zip(self.args.lock().iter()).map(partition).collect());
         let args = Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers };
         let slot = self.slot.address();
-        let launch = Static { slot, args, start_within: START_WITHIN, settle, reusable: true, begun: false };
+        let launch = Static { slot, args, start_within: START_WITHIN, settle, begun: false };
         AnyChild { node: Node::Supervisor(self.tree), launch: Box::new(launch) }
     }
 }

@@ -155,7 +155,7 @@ impl IntoChild for Supervisor {
         let (slot, args) = (slot.address(), Blueprint { path: tree.name().clone(), tree: tree.clone(), launchers });
         AnyChild {
             node: Node::Supervisor(tree),
-            launch: Box::new(Static { slot, args, start_within, settle, reusable: true, begun: false }),
+            launch: Box::new(Static { slot, args, start_within, settle, begun: false }),
         }
     }
 }

@@ -122,7 +122,7 @@ impl IntoChild for Task {
                 args: self.job,
                 start_within: START_WITHIN,
                 settle: |_, _| {},
-                reusable: true,
+
                 begun: false,
             }),
         }

@@ -34,7 +34,7 @@ pub(crate) fn refused(core: &Core, reason: Reason, criticality: Criticality) {
         tally.notes.why.store(place(reason) as u8, Relaxed);
     }
     if tally.notes.note(trouble, now) {
-        report::watch(&home.shared, home.id, &tally.notes);
+        report::watch(home.shared, home.id, &tally.notes);
     }
 }
 

@@ -155,7 +155,7 @@ impl std::fmt::Debug for Unjudged {
 }
 
 /// Lays the report of a crash on the desk, if somebody will judge it; else tells it now.
-pub(crate) fn lay(shared: &Arc<Shared>, report: Box<CrashReport>, judge: Option<Pid>) {
+pub(crate) fn lay(shared: &Shared, report: Box<CrashReport>, judge: Option<Pid>) {
     let Some(judge) = judge else { return tell(shared, report) };
     match shared.reports.desk.lay(judge, report, Duration::from_nanos(shared.port.now_ns())) {
         Ok(()) => attend(shared),
@@ -167,13 +167,13 @@ pub(crate) fn lay(shared: &Arc<Shared>, report: Box<CrashReport>, judge: Option<
 }
 
 /// Takes the report of a child's crash from the desk.
-pub(crate) fn take(shared: &Arc<Shared>, judge: Pid, child: Pid) -> Option<Unjudged> {
+pub(crate) fn take(shared: &Shared, judge: Pid, child: Pid) -> Option<Unjudged> {
     let report = shared.reports.desk.take(judge, child)?;
-    Some(Unjudged { shared: shared.clone(), report: Some(report) })
+    Some(Unjudged { shared: shared.arc(), report: Some(report) })
 }
 
 /// A judge has ended: what it has not judged is told.
-pub(crate) fn clear(shared: &Arc<Shared>, judge: Pid) {
+pub(crate) fn clear(shared: &Shared, judge: Pid) {
     for mut report in shared.reports.desk.clear(judge) {
         report.judgement = Judgement::ParentEnded;
         tell(shared, report);
@@ -181,7 +181,7 @@ pub(crate) fn clear(shared: &Arc<Shared>, judge: Pid) {
 }
 
 /// Whether a report of this source is to be logged now; if so, how many were withheld since the last.
-pub(crate) fn pass(shared: &Arc<Shared>, source: &str, importance: Importance) -> Option<u64> {
+pub(crate) fn pass(shared: &Shared, source: &str, importance: Importance) -> Option<u64> {
     match shared.reports.limiter(importance).pass(source, shared.port.now_ns()) {
         Pass::Log { withheld } => Some(withheld),
         Pass::Withhold { .. } => {
@@ -192,7 +192,7 @@ pub(crate) fn pass(shared: &Arc<Shared>, source: &str, importance: Importance) -
 }
 
 /// Keeps a report, and logs it if its source may.
-fn tell(shared: &Arc<Shared>, mut report: Box<CrashReport>) {
+fn tell(shared: &Shared, mut report: Box<CrashReport>) {
     let pass = shared.reports.errors.pass(source(&report), shared.port.now_ns());
     (report.logged, report.withheld) = match pass {
         Pass::Log { withheld } => (true, withheld),

@@ -69,6 +69,7 @@ pub use self::{
 use crate::{
     contain::contain,
     facade::{AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering, StoredU32, StoredU64, UnsafeCell},
+    once_arc::OnceArc,
 };
 
 /// A bounded queue: the module's documentation has the picture.
@@ -94,7 +95,8 @@ struct Senders<T> {
     end: StoredU32,
     /// A block for the next installer, so that a steady stream allocates nothing.
     spare: AtomicPtr<Block<T>>,
-    waiters: Mutex<Option<Box<Waiters>>>,
+    /// Made when somebody waits for the first time.
+    waiters: OnceArc<Mutex<Waiters>>,
 }
 
 #[repr(C)]
@@ -106,6 +108,8 @@ struct ReceiverHalf<T> {
     until_flush: StoredU32,
     /// A `Receiver` exists.
     claimed: AtomicBool,
+    /// How far behind the beginning of what the receiver keeps the mailbox lies, in bytes. Only a receiver touches this.
+    offset: UnsafeCell<u16>,
     /// The link to the first block of all. Written by an installer, under INSTALLING.
     first: AtomicPtr<Block<T>>,
 }
@@ -117,7 +121,7 @@ struct Cursor<T> {
 }
 
 // SAFETY: messages move from senders' threads to the receiver's (`T: Send`); nobody shares one. All other
-// fields are atomics, locks, or the cursor, which only the receiver touches (`receiver.rs`).
+// fields are atomics, locks, or what only the receiver touches (`receiver.rs`).
 unsafe impl<T: Send, B: Send> Send for Mailbox<T, B> {}
 // SAFETY: as above.
 unsafe impl<T: Send, B: Sync> Sync for Mailbox<T, B> {}
@@ -154,6 +158,7 @@ impl<T: Send, B> Mailbox<T, B> {
                 head: StoredU64::new(0),
                 until_flush: StoredU32::new(flush_every(capacity)),
                 claimed: AtomicBool::new(false),
+                offset: UnsafeCell::new(0),
                 first: AtomicPtr::new(ptr::null_mut()),
             },
             between,
@@ -164,7 +169,7 @@ impl<T: Send, B> Mailbox<T, B> {
                 capacity: StoredU32::new(capacity),
                 end: StoredU32::new(0),
                 spare: AtomicPtr::new(ptr::null_mut()),
-                waiters: Mutex::new(None),
+                waiters: OnceArc::new(),
             },
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    marker::PhantomData,
     ptr::{self, NonNull},
 };
 
@@ -40,27 +41,38 @@ pub enum Nothing {
     ClosedAndEmpty,
 }
 
-/// The only consumer of a mailbox, which it keeps alive as a part of `X`.
+/// The only consumer of a mailbox, which it keeps alive as a part of `X`. One pointer long.
 pub struct Receiver<X, T: Send, B = ()> {
-    /// The mailbox lies in there.
+    /// Within the `X` of an `Arc<X>` whose count is ours; how far within, the mailbox's `offset` says.
     mailbox: NonNull<Mailbox<T, B>>,
-    keep: Arc<X>,
+    keep: PhantomData<Arc<X>>,
 }
 
 // SAFETY: a receiver is the exclusive right to the receiving half of a `Mailbox<T>` (`T: Send`), and an
 // `Arc<X>`.
 unsafe impl<X: Send + Sync, T: Send, B: Send + Sync> Send for Receiver<X, T, B> {}
-// SAFETY: `&Receiver` reads plain data and lends `&Arc<X>`.
+// SAFETY: `&Receiver` reads plain data.
 unsafe impl<X: Send + Sync, T: Send, B: Send + Sync> Sync for Receiver<X, T, B> {}
 
 impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
     /// Claims the receiving side of the mailbox that `get` finds in `keep`. `None` while another has it.
+    ///
+    /// # Panics
+    ///
+    /// If the mailbox does not lie within the first 64 KiB of what is kept.
     pub fn claim(keep: Arc<X>, get: fn(&X) -> &Mailbox<T, B>) -> Option<Self> {
         let mailbox = get(&keep);
+        let offset = ptr::from_ref(mailbox).addr().wrapping_sub(Arc::as_ptr(&keep).addr());
+        let ends = offset.saturating_add(size_of::<Mailbox<T, B>>());
+        assert!(ends <= size_of::<X>() && offset <= usize::from(u16::MAX), "the mailbox is a part of what is kept");
         let half = &mailbox.receiver;
         // Acquire: the cursor and the head as the last receiver left them.
         half.claimed.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
-        Some(Receiver { mailbox: NonNull::from(mailbox), keep })
+        // SAFETY: the claim is ours.
+        half.offset.with_mut(|held| unsafe { *held = offset as u16 });
+        // SAFETY: within the `X`, as was checked; derived from the pointer to all of it, to which `keep` goes back.
+        let mailbox = unsafe { NonNull::new_unchecked(Arc::into_raw(keep).byte_add(offset).cast_mut().cast()) };
+        Some(Receiver { mailbox, keep: PhantomData })
     }
 
     /// Takes the message that was sent first, and hands out room when most of the capacity was freed.
@@ -167,14 +179,8 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
         self.mailbox().own_head()
     }
 
-    /// What the mailbox lies in.
-    pub fn keeper(&self) -> &Arc<X> {
-        &self.keep
-    }
-
     fn mailbox(&self) -> &Mailbox<T, B> {
-        // SAFETY: `get` found it in `keep` for as long as that is borrowed, which we do by keeping the
-        // `Arc`: the value does not move, and nobody gets a `&mut` to it.
+        // SAFETY: it lies in what our count keeps alive: that does not move, and nobody gets a `&mut` to it.
         unsafe { self.mailbox.as_ref() }
     }
 
@@ -395,10 +401,14 @@ impl<T> Cursor<T> {
 
 impl<X, T: Send, B> Drop for Receiver<X, T, B> {
     fn drop(&mut self) {
-        // SAFETY: as in `mailbox`: `keep` is still here.
+        // SAFETY: as in `mailbox`: our count is still there.
         let half = unsafe { &self.mailbox.as_ref().receiver };
+        // SAFETY: the claim is ours still.
+        let offset = half.offset.with_mut(|offset| unsafe { *offset });
         // Release: the next receiver sees the cursor and the head as we leave them.
         half.claimed.store(false, Ordering::Release);
+        // SAFETY: so `claim` came from the pointer of the `Arc` to that of the mailbox; the count is ours to give back.
+        unsafe { drop(Arc::<X>::from_raw(self.mailbox.as_ptr().cast_const().byte_sub(usize::from(offset)).cast())) };
     }
 }
 

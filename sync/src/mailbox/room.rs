@@ -153,9 +153,8 @@ impl<T: Send, B> Mailbox<T, B> {
     /// Takes a waiter out of the queue, or a granted place from it. The waker is the caller's to wake, or to drop.
     fn leave(&self, waiter: &Arc<Waiter>) -> Option<Waker> {
         let turn = {
-            let mut waiters = self.senders.waiters.lock();
-            let left = waiters.as_mut().and_then(|waiters| waiters.remove(waiter));
-            if left.is_some() && waiters.as_ref().is_some_and(|waiters| waiters.queue.is_empty()) {
+            let mut waiters = self.waiters().lock();
+            if waiters.remove(waiter).is_some() && waiters.queue.is_empty() {
                 self.nobody_waits();
             }
             std::mem::replace(&mut *waiter.0.lock(), Turn::Over)
@@ -175,10 +174,9 @@ impl<T: Send, B> Mailbox<T, B> {
         let waiter = Arc::new(Waiter(Mutex::new(Turn::Waiting(waker))));
         ticket.waiter = Some(Arc::clone(&waiter));
         let refused = {
-            let mut waiters = self.senders.waiters.lock();
+            let mut waiters = self.waiters().lock();
             // AcqRel: a closer that does not see WAITERS closed before us, and we see that here.
             let before = self.senders.tail.fetch_or(WAITERS, Ordering::AcqRel);
-            let waiters = waiters.get_or_insert_default();
             if before & CLOSED == 0 {
                 waiters.queue.push_back(waiter);
                 None
@@ -196,6 +194,16 @@ impl<T: Send, B> Mailbox<T, B> {
             }
             None => self.grant_if_awaited(),
         }
+    }
+
+    /// Those who wait. Only asked for where somebody waits, or has waited.
+    fn waiters(&self) -> &Mutex<Waiters> {
+        let waiters = &self.senders.waiters;
+        if waiters.get().is_none() {
+            // Somebody else may have been quicker.
+            let _ = waiters.set(Arc::new(Mutex::new(Waiters::default())));
+        }
+        waiters.get().expect("it was set just now, or before")
     }
 
     /// Clears WAITERS. Under the waiters' lock, with the queue empty.
@@ -218,8 +226,7 @@ impl<T: Send, B> Mailbox<T, B> {
     pub(super) fn grant(&self) {
         loop {
             let granted = {
-                let mut lock = self.senders.waiters.lock();
-                let Some(waiters) = lock.as_mut() else { return };
+                let mut waiters = self.waiters().lock();
                 if waiters.queue.is_empty() || self.reserve(0, u32::MAX).is_err() {
                     return;
                 }
@@ -239,9 +246,9 @@ impl<T: Send, B> Mailbox<T, B> {
     #[cold]
     pub fn tell_waiters_closed(&self) {
         let everybody = {
-            let mut lock = self.senders.waiters.lock();
+            let mut waiters = self.waiters().lock();
             self.nobody_waits();
-            lock.as_mut().map(|waiters| std::mem::take(&mut waiters.queue)).unwrap_or_default()
+            std::mem::take(&mut waiters.queue)
         };
         for waiter in everybody {
             if let Some(waker) = waiter.settle(Turn::Over) {

@@ -1,0 +1,229 @@
+//! One incarnation's life, from `init` to its last signal.
+//!
+//! ```text
+//!   ┌ coming to life ─────┐   ┌ living ──────────────────────────────────────────────────────────┐
+//!   │ init ─▶ ready       │──▶│ loop { next ─▶ handle | on_signal } ─▶ terminate ─▶ state dropped │─▶ Ended
+//!   └─────────────────────┘   └──────────────────────────────────────────────────────────────────┘
+//! ```
+//! A life is two futures, one after the other, each in an allocation of its own: what `init` needed, its arguments and
+//! everything that it kept across an await, is given back when it has returned.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use crashworthy_sync::reply::Replier;
+use crashworthy_sync::task::Stale;
+use tokio::sync::mpsc;
+
+use crate::actor::Actor;
+use crate::cell::{ActorCell, Status};
+use crate::context::Context;
+use crate::crash::{contain, contain_drop, discard};
+use crate::end::{End, Ended};
+use crate::envelope::Envelope;
+use crate::error::AskError;
+use crate::exit::{Callback, Exit, ExitReason, Verdict};
+use crate::guard::{Broken, Met, catch, guard};
+use crate::inbox::{Inbox, Item};
+use crate::lane::Fate;
+use crate::readiness;
+use crate::serve::{Being, Ending, panicked, serve};
+
+/// A part of one incarnation's life: a future that the cell's turns poll.
+pub(crate) type Life = Pin<Box<dyn Future<Output = Passed> + Send>>;
+
+/// How a part of a life has ended.
+pub(crate) enum Passed {
+    /// With the incarnation.
+    Ended(Ended),
+    /// Another part begins, in the same turn.
+    On(Life),
+}
+
+/// How a start ended, for whoever waits for it.
+pub(crate) type Started = Result<(), StartFailure>;
+pub(crate) type StartAck = Replier<Started, AskError>;
+
+/// Why an incarnation never became ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StartFailure {
+    Ignored,
+    Failed(ExitReason),
+}
+
+/// What a new incarnation is born with.
+pub(crate) struct Birth {
+    /// Whoever waits for the start.
+    pub(crate) ack: Option<StartAck>,
+    pub(crate) incarnation: u32,
+}
+
+/// The first part: `init`.
+pub(crate) fn comes_to_life<A: Actor>(
+    cell: ActorCell<A>,
+    args: A::Args,
+    birth: Birth,
+) -> impl Future<Output = Passed> + Send {
+    let Birth { ack, incarnation } = birth;
+    let mut cx = Context::new(cell.clone(), incarnation);
+    async move {
+        if let Some(fate) = Inbox::fate_before_init(&cell) {
+            discard(args);
+            return stillborn(&cell, Met::interrupted(fate), ack);
+        }
+        cell.core().note_turn();
+        let state = match guard(&cell, A::init(args, &mut cx)).await {
+            Met::Returned(Ok(state)) => readiness::first(&cell, &cx, state),
+            failed => failed,
+        };
+        match state {
+            Met::Returned(Ok(state)) => {
+                if begun(&cell, incarnation, ack) {
+                    give_way().await;
+                }
+                Passed::On(Box::pin(lives(Being::new(cell, cx), state)))
+            }
+            failed => stillborn(&cell, failed, ack),
+        }
+    }
+}
+
+/// What lives, and what it needs to: borrowed by the loop as one.
+pub(crate) struct Living<A: Actor> {
+    pub(crate) being: Being<A>,
+    pub(crate) state: A,
+}
+
+/// The rest.
+///
+/// Every actor keeps such a frame: what is captured stays where it is, and what is rare lies elsewhere.
+pub(crate) fn lives<A: Actor>(being: Being<A>, state: A) -> impl Future<Output = Passed> + Send {
+    let mut living = Living { being, state };
+    async move {
+        let mut ending = match catch(serve(&mut living)).await {
+            Ok(ending) => ending,
+            Err(panic) => panicked(&living.being.post.cell, panic, &mut living.being.end),
+        };
+        if ending.terminates {
+            let Living { being: Being { post, cx, end }, state } = &mut living;
+            enters(&post.cell, Callback::Terminate);
+            match guard(&post.cell, state.terminate(&ending.reason, cx)).await {
+                Met::Returned(()) => {}
+                Met::Broken(broken) => match *broken {
+                    Broken::Panicked(panic) => {
+                        ending.reason = end.panicked(&post.cell, panic, Callback::Terminate, None);
+                    }
+                    Broken::Interrupted(Fate::Dies(reason) | Fate::Stops(reason)) => ending.reason = reason,
+                    Broken::Interrupted(Fate::Fenced) => {}
+                },
+            }
+        }
+        let Living { being: Being { post, cx, end }, state } = living;
+        let ended = bury_state(&post.cell, state, end, ending.reason);
+        drop(cx);
+        Passed::Ended(ended)
+    }
+}
+
+/// Which callback the incarnation is in now. Nothing is said of one that was abandoned: the cell is its heir's.
+fn enters<A: Actor>(cell: &ActorCell<A>, callback: Callback) {
+    cell.with_owner(|_| cell.core().enters(Some(callback)));
+}
+
+/// Drops the state. Its destructor is user code: it may block, and then the turn can be abandoned like any other.
+fn bury_state<A: Actor>(cell: &ActorCell<A>, state: A, mut end: End, reason: ExitReason) -> Ended {
+    if std::mem::needs_drop::<A>() {
+        enters(cell, Callback::Drop);
+    }
+    match cell.user(|| contain_drop(state)) {
+        Ok(Ok(())) => end.ended(reason),
+        Ok(Err(panic)) => {
+            // Its first cause is worth more than what its remains did.
+            let dropped = end.panicked(cell, panic, Callback::Drop, None);
+            end.ended(if reason.is_normal_class() { dropped } else { reason })
+        }
+        Err((_, Stale)) => end.ended(ExitReason::Killed),
+    }
+}
+
+/// `init` has returned: from here on it is this life that answers whoever waits for the start. Whether it has a parent.
+fn begun<A: Actor>(cell: &ActorCell<A>, incarnation: u32, ack: Option<StartAck>) -> bool {
+    drop(cell.with_owner(|owner| owner.caller.take()));
+    cell.core().enters(None);
+    let parented = {
+        let ties = cell.core().ties.lock();
+        if ties.lives(incarnation) {
+            cell.core().set_status(Status::Running);
+        }
+        ties.parent().is_some()
+    };
+    if let Some(ack) = ack {
+        // Whoever started it may have gone: the actor lives on, tied by its link if there is one.
+        let _ = ack.send(Ok(()));
+    }
+    parented
+}
+
+/// `init` has not returned a state.
+#[cold]
+fn stillborn<A: Actor>(cell: &ActorCell<A>, failed: Met<Result<A, Exit>>, ack: Option<StartAck>) -> Passed {
+    let mut end = End::default();
+    if failed.is_fenced() {
+        return Passed::Ended(end.ended(ExitReason::Killed));
+    }
+    drop(cell.with_owner(|owner| owner.caller.take()));
+    let reason = match failed {
+        Met::Returned(Ok(_)) => unreachable!("a state is none of the failures"),
+        Met::Returned(Err(exit)) if exit.is_ignore() => {
+            return Passed::Ended(end.before_start(cell, ack, StartFailure::Ignored, ExitReason::Normal));
+        }
+        Met::Returned(Err(exit)) => {
+            // The error is the author's: its text, and its end.
+            let judge = move || match exit.verdict(Callback::Init, None) {
+                Verdict::Incarnation(reason) => reason,
+                Verdict::Message => exit.reason(),
+            };
+            contain(judge).unwrap_or_else(|panic| end.panicked(cell, panic, Callback::Init, None))
+        }
+        Met::Broken(broken) => match *broken {
+            Broken::Panicked(panic) => end.panicked(cell, panic, Callback::Init, None),
+            Broken::Interrupted(fate) => Ending::by(fate).reason,
+        },
+    };
+    Passed::Ended(end.before_start(cell, ack, StartFailure::Failed(reason.clone()), reason))
+}
+
+/// Its supervisor, made runnable by this very turn, goes first: a handler that blocks the thread must not hold up whoever
+/// would have to end it.
+async fn give_way() {
+    let mut went = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut went, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The life of a stand-in: what it is told goes to whoever reads the channel.
+pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Msg>, birth: Birth) -> Passed {
+    let (mut inbox, end) = (Inbox::open(), End::default());
+    begun(&cell, birth.incarnation, birth.ack);
+    loop {
+        if let Some(Envelope { msg, .. }) = inbox.message(&cell) {
+            cell.core().counters.handled.bump();
+            if let Err(unread) = to.send(msg).await {
+                discard(unread);
+            }
+            continue;
+        }
+        match inbox.next(&cell).await {
+            Item::Own => discard(inbox.own(&cell)),
+            Item::Message | Item::Signal(_) | Item::Recheck => {}
+            Item::Fate(fate) => return Passed::Ended(end.ended(Ending::by(fate).reason)),
+        }
+    }
+}

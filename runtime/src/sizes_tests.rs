@@ -1,0 +1,44 @@
+//! What an actor costs that does nothing: two allocations, as long as their lengths below.
+
+use crashworthy_sync::task::Task;
+
+use crate::actor::Actor;
+use crate::cell::Cell;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::life::lives;
+use crate::serve::Being;
+
+/// As small as an actor can be, with a message that somebody waits for.
+struct Small;
+
+impl Actor for Small {
+    type Args = ();
+    type Msg = crate::Reply<u64>;
+
+    async fn init((): (), _: &mut Context<Self>) -> Result<Self, Exit> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, reply: crate::Reply<u64>, _: &mut Context<Self>) -> Result<(), Exit> {
+        reply.send(1);
+        Ok(())
+    }
+}
+
+impl crate::Message for crate::Reply<u64> {}
+
+/// The length of what a function makes.
+const fn made<A, B, R>(_: &impl Fn(A, B) -> R) -> usize {
+    size_of::<R>()
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn an_idle_actor_is_small() {
+    let counts = 2 * size_of::<usize>();
+    let cell = size_of::<Task<Cell<Small>>>() + counts;
+    assert!(cell <= 376, "a cell has {cell} bytes");
+    let frame = made(&|being: Being<Small>, state| lives(being, state));
+    assert!(frame <= 152 - 8, "the frame of a life has {frame} bytes");
+}
