@@ -135,6 +135,7 @@ pub(crate) fn doing(actor: &ActorSnapshot) -> Option<Doing> {
     Some(Doing {
         callback: callback.map(|(callback, _)| callback),
         message: message.map(|(kind, _)| kind.clone()),
+        on_thread: actor.in_turn,
         since,
     })
 }

@@ -211,6 +211,8 @@ pub struct Doing {
     pub callback: Option<Callback>,
     /// The kind of the message in hand.
     pub message: Option<String>,
+    /// A thread runs it: it works, or blocks that thread. Else it awaits.
+    pub on_thread: bool,
     /// Since when, to a millisecond or so.
     #[serde(rename = "for_ms", with = "millis")]
     pub since: Duration,

@@ -486,6 +486,8 @@ pub(crate) trait AnyCell: Send + Sync {
     /// The position of the next message: the ticket of an ordered signal sent now.
     fn tail(&self) -> u64;
     fn wake(&self);
+    /// Whether some thread runs a turn of it.
+    fn is_in_turn(&self) -> bool;
     /// Name of the actor's type.
     fn kind(&self) -> &'static str;
     fn load(&self) -> Load;
@@ -528,6 +530,10 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
 
     fn wake(&self) {
         wake(self);
+    }
+
+    fn is_in_turn(&self) -> bool {
+        self.is_running()
     }
 
     fn kind(&self) -> &'static str {

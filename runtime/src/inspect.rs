@@ -50,6 +50,8 @@ pub struct ActorSnapshot {
     pub in_hand: Option<(String, Duration)>,
     /// The callback that runs or awaits, and since when (to a millisecond or so).
     pub callback: Option<(Callback, Duration)>,
+    /// Some thread runs a turn of it: the callback works, or blocks that thread. Else it awaits.
+    pub in_turn: bool,
     /// What it needs and lacks: for want of that it takes no new messages.
     pub lacks: Vec<Lack>,
     /// Messages queued and places promised.
@@ -127,6 +129,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         state,
         in_hand,
         callback: core.callback().map(|callback| (callback, core.in_hand_for())),
+        in_turn: cell.is_in_turn(),
         lacks: readiness::lacks(core).0,
         depth: load.depth,
         limit: load.limit,

@@ -24,6 +24,8 @@ mod crash;
 mod dead_letter;
 mod dep;
 mod dependency;
+#[cfg(test)]
+mod ear;
 #[cfg(any(feature = "tower", feature = "axum"))]
 pub mod edge;
 mod end;

@@ -188,6 +188,15 @@ impl Port {
         std::thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run).map(drop)
     }
 
+    /// Starts a thread that runs user code, as a worker does: with as much stack as threads have.
+    pub(crate) fn spawn_worker(
+        &self,
+        name: &str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<std::thread::JoinHandle<()>> {
+        std::thread::Builder::new().name(name.into()).spawn(run)
+    }
+
     /// Blocks this thread until it is unparked, at most this long.
     pub(crate) fn park(&self, at_most: Option<Duration>) {
         match at_most {

@@ -349,6 +349,12 @@ pub(crate) fn watch(system: &System, top: Pid) {
 /// any more.
 pub(crate) fn watch_runtime(shared: &Arc<Shared>) {
     let weak = shared.weak();
+    shared.pool.on_blocked(move || {
+        if let Some(shared) = weak.upgrade() {
+            report::tell_blocked(&shared);
+        }
+    });
+    let weak = shared.weak();
     shared.pool.on_closed(Box::new(move || {
         if let Some(shared) = weak.upgrade() {
             burial::bury_here(&shared);

@@ -17,6 +17,7 @@ fn while_every_worker_is_blocked_it_says_by_whom_and_what_waits() {
     let busy: Actors = client.ask("actors", &json!({ "busy": true, "sort": "path", "under": "shop/front" })).unwrap();
     let told: Vec<_> =
         busy.rows.iter().filter_map(|row| Some((row.path.as_str(), row.doing.clone()?.message?))).collect();
+    assert!(busy.rows.iter().all(|row| row.doing.as_ref().is_some_and(|doing| doing.on_thread)));
     assert_eq!(told, [("shop/front/left", "Block".to_owned()), ("shop/front/right", "Block".to_owned())]);
     assert_eq!(busy.rows.iter().find(|row| row.path.ends_with("left")).map(|row| row.depth), Some(7));
     let view: SystemView = client.ask("system", &()).unwrap();

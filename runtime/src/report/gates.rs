@@ -9,7 +9,7 @@ use crate::pid::ActorId;
 use crate::shared::Shared;
 
 /// Whether something is told of an actor's gate now; if so, how much was withheld since the last.
-pub(crate) fn pass_gate(shared: &Arc<Shared>, source: &str) -> Option<u64> {
+pub(crate) fn pass_gate(shared: &Shared, source: &str) -> Option<u64> {
     match shared.reports.gates.pass(source, shared.port.now_ns()) {
         Pass::Log { withheld } => Some(withheld),
         Pass::Withhold { .. } => None,

@@ -7,6 +7,7 @@
 //! ```
 //! Whatever is withheld, or lies on the desk, is looked after by one task, which sleeps while there is nothing.
 
+mod blocked;
 mod crash_report;
 mod desk;
 mod gates;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub(crate) use blocked::tell_blocked;
 pub use crash_report::{CrashReport, Handled, InHand, Sender};
 pub(crate) use crash_report::{backtrace, bounded, kind};
 use desk::Desk;

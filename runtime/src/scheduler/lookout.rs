@@ -10,7 +10,8 @@
 //! nobody gets on, then an idle pump is woken; and so are those that are stuck, from outside: one that waited in a queue
 //! of its worker comes up on another.
 //!
-//! It takes no turns itself: while every worker is blocked, nobody does. But it turns the wheel of timers when the driver
+//! It takes no turns itself: where work is held and nobody gets on with it, it sends for those who do (`rescue`). But it turns
+//! the wheel of timers when the driver
 //! of that is late: a turn that blocks the worker on which tokio's timers are turned must not hold up a deadline.
 //!
 //! # Rest
@@ -46,10 +47,9 @@ pub(super) struct Lookout {
 }
 
 impl Lookout {
-    /// Begins to look after a pool, if another worker could do anything about what it sees.
+    /// Begins to look after a pool, unless it is one thread's alone, or time is not real.
     pub(super) fn start(pool: &Arc<Pool>) {
-        let workers = pool.runtime.metrics().num_workers();
-        if workers < 2 || pool.runtime.runtime_flavor() != RuntimeFlavor::MultiThread || !pool.port.is_watched() {
+        if pool.runtime.runtime_flavor() != RuntimeFlavor::MultiThread || !pool.port.is_watched() {
             return;
         }
         let (looked_after, port) = (Arc::downgrade(pool), pool.port.clone());
@@ -91,14 +91,15 @@ impl Lookout {
 
 /// Looks until the pool is closed.
 fn look_out(pool: &Weak<Pool>, port: &Port) {
-    let (mut seen, mut quiet) = (Vec::new(), 0);
+    let (mut seen, mut quiet, mut watch) = (Vec::new(), 0, Watch::default());
     loop {
         let rests = {
             let Some(pool) = pool.upgrade().filter(|pool| !pool.is_closed()) else { return };
             // Before it rests for the first time.
             pool.lookout.thread.get_or_init(std::thread::current);
             quiet = if pool.is_idle() { quiet + 1 } else { 0 };
-            look(&pool, &mut seen);
+            let seen = look(&pool, &mut seen);
+            watch.note(&pool, seen);
             if let Some(wheel) = pool.wheel.get().and_then(Weak::upgrade) {
                 wheel.stand_in();
             }
@@ -111,33 +112,83 @@ fn look_out(pool: &Weak<Pool>, port: &Port) {
     }
 }
 
-/// What nobody has done: a pump that was idle has not been seen at work.
-const UNSEEN: u64 = u64::MAX;
+/// A pump at a look.
+#[derive(Clone, Copy, Default)]
+struct Sighting {
+    /// How often it had begun a poll or a turn.
+    done: u64,
+    idle: bool,
+}
+
+/// What a look has shown.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// Work waits with which nobody gets on, and nobody was woken for it since the last look.
+    held: bool,
+    /// A pump has done something since the last look.
+    gets_on: bool,
+    /// An idle pump was woken for it.
+    roused: bool,
+}
+
+/// For how long nobody has got on with work that waits.
+#[derive(Default)]
+struct Watch {
+    looks: u32,
+    /// What rescuers had done at the last look.
+    rescued: u64,
+}
+
+impl Watch {
+    /// Sends for rescue, or ends it.
+    fn note(&mut self, pool: &Arc<Pool>, seen: Seen) {
+        if seen.gets_on || pool.is_idle() {
+            self.looks = 0;
+            return pool.rescue.dismiss();
+        }
+        let (rescued, _) = pool.rescue.done();
+        let is_held = seen.held && std::mem::replace(&mut self.rescued, rescued) == rescued;
+        self.looks = if is_held { self.looks + 1 } else { 0 };
+        // A pump that was woken at this look may come; one that was woken at the last one does not.
+        if self.looks > u32::from(seen.roused) {
+            self.looks = 0;
+            pool.rescue.send(pool);
+        }
+    }
+}
 
 /// One look: `seen` is what each pump had done at the last.
-fn look(pool: &Pool, seen: &mut Vec<u64>) {
-    seen.resize(pool.pumps(), UNSEEN);
-    let (mut stuck, mut gets_on) = (Vec::new(), false);
-    for (pump, (record, seen)) in pool.records.iter().zip(seen).enumerate() {
-        let done = if pool.wakeup.is_idle(pump) { UNSEEN } else { record.polls.get() + record.turns.get() };
-        if std::mem::replace(seen, done) != done {
+fn look(pool: &Pool, seen: &mut Vec<Sighting>) -> Seen {
+    seen.resize(pool.pumps(), Sighting { done: 0, idle: true });
+    let (mut stuck, mut gets_on, mut comes) = (Vec::new(), false, false);
+    for (pump, (record, seen)) in pool.records.iter().zip(&mut *seen).enumerate() {
+        let now = Sighting { done: record.polls.get() + record.turns.get(), idle: pool.wakeup.is_idle(pump) };
+        let before = std::mem::replace(seen, now);
+        if before.done != now.done {
             gets_on = true;
-        } else if done != UNSEEN {
-            stuck.push(record);
+        } else if !now.idle {
+            match before.idle {
+                true => comes = true,
+                false => stuck.push(record),
+            }
         }
     }
     let mut held = !gets_on && !pool.injector.is_empty();
     for record in &stuck {
         held |= release(pool, record);
     }
+    let roused = held && pool.rouse();
     if held {
-        pool.rouse();
+        // One that was woken just now has until the next look to come.
+        seen.iter_mut().enumerate().for_each(|(pump, seen)| seen.idle &= pool.wakeup.is_idle(pump));
         if pool.is_closed() {
             // Whoever closed it may have looked into the injector before.
             pool.drop_queued();
         }
         stuck.iter().filter_map(|record| record.waker.get()).for_each(|waker| waker.wake_by_ref());
+        pool.rescue.call();
     }
+    Seen { held: held && !comes, gets_on, roused }
 }
 
 /// Puts what a pump has queued where all look, in the order in which it waits. Whether there was anything.

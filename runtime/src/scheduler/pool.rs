@@ -16,6 +16,7 @@ use super::current::{self, Seat};
 use super::lookout::Lookout;
 use super::pump::Pump;
 use super::record::Record;
+use super::rescue::Rescue;
 use super::stats::{PoolStats, PumpState, PumpStats};
 use super::waking::Last;
 use crate::port::Port;
@@ -34,12 +35,15 @@ pub struct Pool {
     pub(super) records: Box<[Record]>,
     pub(super) last: Last,
     pub(super) lookout: Lookout,
+    pub(super) rescue: Rescue,
+    /// Told that turns block every worker, or other tasks do, when the first rescuer has been sent.
+    pub(super) on_blocked: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// The timers of the system whose actors run here.
     pub(super) wheel: OnceLock<Weak<Wheel>>,
     /// Called when the pool takes no more work, and when no pump is left.
     on_closed: Mutex<Vec<Hook>>,
     on_gone: Mutex<Vec<Hook>>,
-    /// Pumps that have not been dropped.
+    /// Pumps that have not been dropped, and rescuers.
     left: AtomicUsize,
 }
 
@@ -61,6 +65,8 @@ impl Pool {
             records: records.into(),
             last: Last::default(),
             lookout: Lookout::default(),
+            rescue: Rescue::default(),
+            on_blocked: OnceLock::new(),
             wheel: OnceLock::new(),
             on_closed: Mutex::default(),
             on_gone: Mutex::default(),
@@ -77,6 +83,12 @@ impl Pool {
     /// Has the lookout stand in for the driver of this wheel when that is late.
     pub(crate) fn look_after(&self, wheel: &Arc<Wheel>) {
         let _ = self.wheel.set(Arc::downgrade(wheel));
+    }
+
+    /// Calls `hook` whenever work waits and no worker gets on with it, when a thread has been sent to take turns; not again
+    /// while such threads are on duty. It is to be short: nobody looks on meanwhile. A panic of the hook is contained.
+    pub(crate) fn on_blocked(&self, hook: impl Fn() + Send + Sync + 'static) {
+        let _ = self.on_blocked.set(Box::new(hook));
     }
 
     /// The pool's name.
@@ -116,6 +128,7 @@ impl Pool {
         }
         self.injector.push(runnable);
         self.notify();
+        self.rescue.call();
         // Closed meanwhile: whoever closes may have looked before the push. `notify` and `close` put their fences between.
         if self.is_closed() {
             self.drop_queued();
@@ -184,6 +197,16 @@ impl Pool {
         self.close();
         // Turns that were under way may have queued more.
         self.drop_queued();
+        self.one_less();
+    }
+
+    /// One more takes turns beside the pumps, unless all of these have gone.
+    pub(super) fn one_more(&self) -> bool {
+        self.left.fetch_update(AcqRel, Acquire, |left| (left != 0).then_some(left + 1)).is_ok()
+    }
+
+    /// One takes no more turns.
+    pub(super) fn one_less(&self) {
         // AcqRel: what the turns of the others left behind is seen by the last.
         if self.left.fetch_sub(1, AcqRel) == 1 {
             call(&self.on_gone);
@@ -196,6 +219,7 @@ impl Pool {
             self.drop_queued();
             call(&self.on_closed);
             self.lookout.end_rest();
+            self.rescue.dismiss();
             self.records.iter().filter_map(|record| record.waker.get()).for_each(|waker| waker.wake_by_ref());
         }
     }
@@ -252,6 +276,8 @@ impl Pool {
             at_ns: self.port.now_ns(),
             closed: self.is_closed(),
             injected: self.injector.len(),
+            rescuers: self.rescue.done().1,
+            rescues: self.rescue.sent.get(),
             pumps: (0..self.pumps()).map(|pump| self.pump_stats(pump)).collect(),
         }
     }

@@ -13,6 +13,10 @@ pub struct PoolStats {
     pub closed: bool,
     /// Runnables that wait where any pump looks.
     pub injected: usize,
+    /// Threads that take turns because no worker does, or have not returned since.
+    pub rescuers: usize,
+    /// How many of these there have been.
+    pub rescues: u64,
     /// Each pump.
     pub pumps: Vec<PumpStats>,
 }

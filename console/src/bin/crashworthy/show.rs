@@ -1,6 +1,7 @@
 //! Answers as text.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use anstyle::Style;
 use crashworthy_console::protocol::{ActorView, Actors, Crashes, Doing, ReportsView, Row, Tie, Ties, TreeView};
@@ -137,9 +138,18 @@ fn state(state: State) -> &'static str {
     }
 }
 
+/// A turn that takes so long holds up its worker.
+const HELD_UP: Duration = Duration::from_millis(10);
+
 fn doing(doing: &Doing) -> String {
     let callback = doing.callback.map(|callback| callback.to_string());
-    let words = [callback, doing.message.as_deref().map(clean), Some(format!("for {}", span(doing.since)))];
+    // A thread that works as long as this is held up, whatever it does.
+    let how = match (doing.on_thread, doing.since >= HELD_UP) {
+        (true, true) => "blocks its thread for",
+        (true, false) => "runs for",
+        (false, _) => "awaits for",
+    };
+    let words = [callback, doing.message.as_deref().map(clean), Some(format!("{how} {}", span(doing.since)))];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 

@@ -1,0 +1,180 @@
+//! Rescue: threads that take turns while no pump does.
+//!
+//! A handler that blocks its thread takes a worker with it, and with the last worker the last pump: whatever is queued
+//! would wait until one returns. So when the lookout sees work that nobody gets on with, it sends a *rescuer*: a thread
+//! of ours, inside the runtime, that takes from the injector (to where the lookout moves what stuck pumps have queued) and
+//! runs it. If that thread is blocked, too, it sends another, up to [`CREW`].
+//!
+//! ```text
+//!   worker 1: pump 0 in a turn that blocks ─┐
+//!   worker 2: pump 1 in a turn that blocks ─┴─ lookout ──▶ injector ──▶ rescuer 1 … 16
+//! ```
+//!
+//! Rescuers are *on duty* until a pump gets on again, or there is nothing left to do for pumps that are all idle. Then each
+//! ends with the turn it is in.
+//!
+//! What only tokio's workers do stands still meanwhile: sockets, `tokio::time`, plain tasks. Messages, asks, deadlines and
+//! timers of actors go on.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use std::sync::atomic::fence;
+use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
+
+use crashworthy_sync::task::Runnable;
+use parking_lot::Mutex;
+
+use super::pool::{Pool, contain};
+use super::record::Count;
+
+/// Rescuers of a pool at a time, those that are blocked themselves included.
+pub const CREW: usize = 16;
+
+/// A rescuer that nobody calls looks for work all the same this often.
+const NAP: Duration = Duration::from_millis(5);
+
+/// The rescuers of a pool.
+#[derive(Default)]
+pub(super) struct Rescue {
+    on_duty: AtomicBool,
+    crew: Mutex<Vec<Rescuer>>,
+    /// That there are no more was told.
+    told: AtomicBool,
+    /// How many were ever sent.
+    pub(super) sent: Count,
+}
+
+/// A rescuer, as others see it.
+struct Rescuer {
+    thread: JoinHandle<()>,
+    log: Arc<Log>,
+}
+
+/// What a rescuer has done. Written by itself.
+#[derive(Default)]
+struct Log {
+    turns: Count,
+    /// It has found nothing, and waits.
+    naps: AtomicBool,
+}
+
+impl Rescue {
+    /// Whether rescuers take turns.
+    pub(super) fn is_on_duty(&self) -> bool {
+        self.on_duty.load(Acquire)
+    }
+
+    /// Something was put into the injector. Called after that.
+    #[inline]
+    pub(super) fn call(&self) {
+        if self.on_duty.load(Relaxed) {
+            self.rouse();
+        }
+    }
+
+    /// Wakes a rescuer that naps, if one does.
+    #[cold]
+    fn rouse(&self) {
+        // Pairs with the fence in `nap`: it sees the work, or we see that it naps.
+        fence(SeqCst);
+        let napper = |rescuer: &&Rescuer| rescuer.log.naps.swap(false, Relaxed);
+        if let Some(napper) = self.crew.lock().iter().find(napper) {
+            napper.thread.thread().unpark();
+        }
+    }
+
+    /// Turns that the rescuers who are left have taken, and how many of these there are.
+    pub(super) fn done(&self) -> (u64, usize) {
+        let mut crew = self.crew.lock();
+        crew.retain(|rescuer| !rescuer.thread.is_finished());
+        (crew.iter().map(|rescuer| rescuer.log.turns.get()).sum(), crew.len())
+    }
+
+    /// Pumps get on again, or the pool is closed.
+    pub(super) fn dismiss(&self) {
+        if self.on_duty.swap(false, AcqRel) {
+            self.told.store(false, Relaxed);
+            self.crew.lock().iter().map(|rescuer| rescuer.thread.thread()).for_each(Thread::unpark);
+        }
+    }
+
+    /// Sends one more, unless there are as many as may be. For the lookout.
+    pub(super) fn send(&self, pool: &Arc<Pool>) {
+        let is_first = !self.on_duty.load(Relaxed);
+        self.send_one(pool);
+        if is_first && let Some(hook) = pool.on_blocked.get() {
+            contain(hook);
+        }
+    }
+
+    fn send_one(&self, pool: &Arc<Pool>) {
+        let mut crew = self.crew.lock();
+        if crew.len() >= CREW {
+            if !self.told.swap(true, Relaxed) {
+                let pool = pool.name();
+                tracing::error!(
+                    pool,
+                    rescuers = CREW,
+                    "every worker and every rescuer is blocked: messages wait until one returns"
+                );
+            }
+            return;
+        }
+        if crew.is_empty() {
+            let (pool, workers) = (pool.name(), pool.pumps());
+            tracing::warn!(pool, workers, "no worker takes turns: handlers block, or other tasks; rescuers take them");
+        }
+        self.on_duty.store(true, Relaxed);
+        self.sent.add_one();
+        let log = Arc::<Log>::default();
+        let (rescued, noted) = (pool.clone(), log.clone());
+        match pool.port.spawn_worker("rescue", move || take_turns(&rescued, &noted)) {
+            Ok(thread) => crew.push(Rescuer { thread, log }),
+            Err(error) => {
+                tracing::error!(pool = pool.name(), %error, "no thread to take turns while the workers are blocked")
+            }
+        }
+    }
+}
+
+/// What a rescuer does until it is dismissed.
+fn take_turns(pool: &Arc<Pool>, log: &Log) {
+    // Its turns may be under way when the last pump goes: it counts as one.
+    if !pool.one_more() {
+        return;
+    }
+    let _runtime = pool.runtime.enter();
+    while pool.rescue.is_on_duty() && !pool.is_closed() {
+        match pool.injector.pop() {
+            Some(runnable) => {
+                log.turns.add_one();
+                turn(pool, runnable);
+            }
+            None => log.nap(pool),
+        }
+    }
+    pool.one_less();
+}
+
+fn turn(pool: &Pool, runnable: Runnable) {
+    let mut again = None;
+    contain(|| again = runnable.run());
+    if let Some(again) = again {
+        // Behind all others.
+        pool.schedule(again);
+    }
+}
+
+impl Log {
+    fn nap(&self, pool: &Pool) {
+        self.naps.store(true, Relaxed);
+        // Pairs with the fence in `rouse`.
+        fence(SeqCst);
+        if pool.injector.is_empty() && pool.rescue.is_on_duty() {
+            pool.port.park(Some(NAP));
+        }
+        self.naps.store(false, Relaxed);
+    }
+}
