@@ -13,6 +13,7 @@
 //! [`crowd`] has no peers: it shows what a child of a dynamic supervisor costs among ten thousand and among a million.
 #![forbid(unsafe_code)]
 
+pub mod blocked;
 pub mod crowd;
 pub mod dice;
 pub mod faults;

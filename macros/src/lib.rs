@@ -99,10 +99,11 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
     message::expand(&syn::parse_macro_input!(input)).into()
 }
 
-/// Runs an `async fn main` on a runtime that the service owns, with one worker thread a core.
+/// Runs an `async fn main` on a runtime that the service owns, with one worker thread a core and one in reserve.
 ///
 /// This is the documented default for services: on a runtime of their own the actors get all of its workers rather than
-/// their share of somebody else's.
+/// their share of somebody else's; and when handlers block one a core, the one in reserve keeps sockets, timers and plain
+/// tasks going.
 ///
 /// ```
 /// use crashworthy::prelude::*;
@@ -117,7 +118,8 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 ///
 /// # Options
 ///
-/// - `workers = 4`: so many worker threads; at least one.
+/// - `workers = 4`: so many worker threads in all; at least one. Actors run on one a core at the most, so that what is more is the
+///   reserve.
 /// - `crate = path`: where the runtime is found, if not at `::crashworthy`.
 #[proc_macro_attribute]
 pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {

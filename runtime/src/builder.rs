@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::dead_letter::{DeadLetter, DeadLetters, Hook};
+use crate::entry::cores;
 use crate::error::StartError;
 use crate::port::Port;
 use crate::report::{self, PROGRESS, RateLimit, Reports};
@@ -30,7 +31,7 @@ pub trait Part: Send + 'static {
 }
 
 /// Settings of a system that is to be started. Defaults: asks end after 5 s, a stop drains for at most 5 s, as many
-/// pumps as the runtime has workers; of reports, each source logs 10 errors at once and then one a second.
+/// pumps as the runtime has workers, one a core at the most; of reports, each source logs 10 errors at once and then one a second.
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
     settings: Settings,
@@ -74,7 +75,7 @@ impl Builder {
         self
     }
 
-    /// How many pumps run actors: as many as the runtime has workers unless told otherwise.
+    /// How many pumps run actors: as many as the runtime has workers, but no more than there are cores, unless told otherwise.
     pub fn pumps(mut self, pumps: usize) -> Self {
         self.settings.pumps = pumps;
         self
@@ -146,7 +147,7 @@ impl Builder {
         crate::crash::install_hook();
         let handle = port.runtime().clone();
         if self.settings.pumps == 0 {
-            self.settings.pumps = handle.metrics().num_workers().max(1);
+            self.settings.pumps = handle.metrics().num_workers().min(cores()).max(1);
         }
         let pool = Pool::start(self.settings.name.clone(), handle, self.settings.pumps, port.clone());
         let wheel = Wheel::start(port.clone());

@@ -8,7 +8,17 @@ use tokio::runtime::Builder;
 /// How long the program waits for its threads when `main` has returned.
 const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 
+/// Workers beyond one a core: so many are left for sockets, timers and plain tasks when handlers block all that may run actors.
+const RESERVE: usize = 1;
+
+/// How many threads run at a time: as many pumps has a system at the most, unless told otherwise.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Runs a program's main future on this thread, beside the workers of a multi-threaded runtime made for it.
+///
+/// There are as many workers as told; else one a core, and one more in reserve.
 ///
 /// It need not be `Send`, so that `main` may return any error. What asks actors often belongs into a task of the
 /// runtime instead: waking this thread from a worker costs tens of microseconds.
@@ -19,9 +29,7 @@ const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 pub fn block_on_main<F: Future>(workers: Option<usize>, main: F) -> F::Output {
     let mut builder = Builder::new_multi_thread();
     builder.enable_all().thread_name("crashworthy");
-    if let Some(workers) = workers {
-        builder.worker_threads(workers);
-    }
+    builder.worker_threads(workers.unwrap_or_else(|| cores() + RESERVE));
     let runtime = match builder.build() {
         Ok(runtime) => runtime,
         Err(error) => panic!("the runtime of the program could not be made: {error}"),

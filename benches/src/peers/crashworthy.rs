@@ -15,6 +15,16 @@ pub struct Crashworthy {
     system: System,
 }
 
+impl Crashworthy {
+    /// On a runtime that is there already.
+    ///
+    /// # Panics
+    /// Outside of one.
+    pub fn alone() -> Self {
+        Self { system: System::builder().drain(Duration::ZERO).bare().expect("the settings are in range") }
+    }
+}
+
 /// How long a sender waits for room before the work has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -1,5 +1,6 @@
 //! Who takes part.
 
+use crate::blocked::{self, By, Measured};
 use crate::overload;
 use crate::overload::scene::Scene;
 use crate::overload::tally::Turn;
@@ -21,6 +22,8 @@ pub struct Contestant {
     pub idle_memory: fn(usize, u64) -> Result<Resident, Wrong>,
     /// Asks one actor as much as the scene says, in this process.
     pub overload: fn(Scene) -> Result<Turn, overload::Wrong>,
+    /// Blocks every worker so many times, in this process.
+    pub blocked: fn(By, u32) -> Result<Measured, blocked::Wrong>,
 }
 
 impl Contestant {
@@ -31,6 +34,7 @@ impl Contestant {
             measure: |work, count| work.measure::<P>(count),
             idle_memory: |actors, limit| P::run(Workers::Two, move |peer| idling::measure(peer, actors, limit)),
             overload: overload::turn::measure_here::<P>,
+            blocked: blocked::on_ambient::<P>,
         }
     }
 }
