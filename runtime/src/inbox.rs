@@ -108,7 +108,7 @@ impl Inbox {
         receiver: &'o mut Option<Inlet<A>>,
     ) -> Option<Ready<'o, Envelope<A::Msg>, Core>> {
         let before = std::mem::replace(&mut self.before, flag::ATTEND);
-        let ready = receiver.as_mut()?.look().ok()?.unless(cell.core().attention(), before)?;
+        let ready = receiver.as_mut()?.glance()?.unless(cell.core().attention(), before)?;
         self.batch -= 1;
         Some(ready)
     }

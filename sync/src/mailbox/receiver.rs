@@ -98,13 +98,20 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
     pub fn look(&mut self) -> Result<Ready<'_, T, B>, Nothing> {
         // SAFETY: as in `mailbox`, for as long as we are borrowed; the claim is ours.
         let mailbox = unsafe { self.mailbox.as_ref() };
-        let head = mailbox.own_head();
         // SAFETY: we are the receiver, and borrowed.
-        match unsafe { mailbox.at_head(head, FULL) } {
-            Some((block, slot)) => Ok(Ready { mailbox, head, block, slot }),
+        match unsafe { mailbox.at_own_head() } {
+            Some(ready) => Ok(ready),
             // Holes may lie between.
             None => self.look_again(),
         }
+    }
+
+    /// The message at the head, if it is there already. Where it says `None` a message may be there all the same, or on its
+    /// way: [`Receiver::look`] tells.
+    #[inline(always)]
+    pub fn glance(&mut self) -> Option<Ready<'_, T, B>> {
+        // SAFETY: we are the receiver, and borrowed for as long as what it gives is used.
+        unsafe { self.mailbox().at_own_head() }
     }
 
     /// The head's place holds no message: is one on its way?
@@ -252,6 +259,19 @@ impl<T: Send, B> Mailbox<T, B> {
             .with_mut(|cursor| unsafe { (*cursor).at(head, &self.receiver.first, |spent| self.give_up(spent)) })?;
         // SAFETY: the receiver's own block is alive.
         unsafe { Block::ready(block, slot) == what }.then_some((block, slot))
+    }
+
+    /// The message at the head, if its place is full.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the receiver, and takes the message before it looks for another.
+    #[inline(always)]
+    unsafe fn at_own_head(&self) -> Option<Ready<'_, T, B>> {
+        let head = self.own_head();
+        // SAFETY: by the caller's contract.
+        let (block, slot) = unsafe { self.at_head(head, FULL) }?;
+        Some(Ready { mailbox: self, head, block, slot })
     }
 
     /// Gives up a spent block, and hands out room now and then.
