@@ -72,6 +72,11 @@ pub trait Actor: Sized + Send + 'static {
     /// An error ends the incarnation, unless it is (or wraps) a refusal, an expiry or a cancellation: those end the
     /// message, and its asker is told [`Downstream`](crate::Reason::Downstream).
     ///
+    /// # Blocking
+    /// It should await what takes long. One that blocks its thread costs a worker for as long; where handlers block all of
+    /// them, threads of the system's own take the turns of other actors from 15 ms later at the most, sixteen threads at the
+    /// most. The log names who blocks; so does the console. On a runtime of one thread everybody waits.
+    ///
     /// # Cancel safety
     /// A kill, or an exit signal that is not trapped, drops the future at its next await.
     fn handle(&mut self, msg: Self::Msg, cx: &mut Context<Self>) -> impl Future<Output = Result<(), Exit>> + Send;

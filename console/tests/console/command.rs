@@ -2,10 +2,11 @@
 
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::{Dir, Shop, Till};
+use crate::support::{Dir, PATIENCE, Shop, Till};
 
 /// The command, as somebody whose sockets are there.
 fn crashworthy(dir: &Dir, words: &[&str]) -> Command {
@@ -74,6 +75,22 @@ fn tree_and_actor_and_crashes_show_what_is_so() {
     let top = data(&shop.dir, &["top", "--sort", "restarts", "-n", "1", "--json", "--system", "shop"]);
     assert_eq!((&top["rows"][0]["path"], &top["matched"]), (&"shop/front/left".into(), &4.into()));
     assert!(!top.to_string().contains('\u{1b}') && !tree.contains('\u{1b}'), "a pipe gets no colours");
+}
+
+#[test]
+fn an_actor_that_blocks_its_thread_is_told_as_such() {
+    let shop = Shop::open();
+    let blocked = shop.block(&shop.left);
+    let line = || said(&shop.dir, &["tree"]).lines().find(|line| line.contains("left")).map(str::to_owned);
+    let begun = Instant::now();
+    // It counts from ten milliseconds on.
+    while !line().expect("it is in the tree").trim_end().ends_with(", blocks its thread") {
+        assert!(begun.elapsed() < PATIENCE, "it is not told");
+        std::thread::yield_now();
+    }
+    drop(blocked);
+    assert_eq!(shop.total(&shop.left), 0);
+    assert!(!said(&shop.dir, &["tree"]).contains("blocks"));
 }
 
 #[test]

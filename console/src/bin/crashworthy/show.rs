@@ -143,13 +143,8 @@ const HELD_UP: Duration = Duration::from_millis(10);
 
 fn doing(doing: &Doing) -> String {
     let callback = doing.callback.map(|callback| callback.to_string());
-    // A thread that works as long as this is held up, whatever it does.
-    let how = match (doing.on_thread, doing.since >= HELD_UP) {
-        (true, true) => "blocks its thread for",
-        (true, false) => "runs for",
-        (false, _) => "awaits for",
-    };
-    let words = [callback, doing.message.as_deref().map(clean), Some(format!("{how} {}", span(doing.since)))];
+    let held = if doing.on_thread && doing.since >= HELD_UP { ", blocks its thread" } else { "" };
+    let words = [callback, doing.message.as_deref().map(clean), Some(format!("for {}{held}", span(doing.since)))];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
