@@ -12,21 +12,20 @@ const HELD_UP: Duration = Duration::from_millis(4);
 /// More than so many are not told at a time: those that a system has first.
 const MOST: usize = 16;
 
-/// Tells which turns last long, as far as their sources may tell more. If none does, it is other tasks of the runtime that
-/// hold it up.
+/// Tells that no worker takes turns, and which turns last long, as often as may be told. If none does, other tasks of the
+/// runtime hold it up. While it may not be told nobody is looked for, which takes longer the more actors there are.
 pub(crate) fn tell_blocked(shared: &Shared) {
+    let system = &*shared.settings.name;
+    let Some(withheld) = pass_gate(shared, system) else { return };
     let mut held = Vec::new();
     shared.each_cell(|cell| {
         if held.len() < MOST && holds_up(&cell) {
             held.push(cell);
         }
     });
-    if held.is_empty() {
-        return tracing::warn!(
-            system = &*shared.settings.name,
-            "no actor blocks a worker: other tasks of its runtime do"
-        );
-    }
+    let (blocks, workers) = (held.len(), shared.pool.pumps());
+    let why = if held.is_empty() { "other tasks of the runtime block them" } else { "handlers block them" };
+    tracing::warn!(system, workers, blocks, withheld, "no worker takes turns, {why}: rescuers do");
     for cell in held {
         tell(shared, &cell);
     }
@@ -112,20 +111,16 @@ mod tests {
         blocks.tell(Say::Block(Box::new(block))).expect("it has room");
         said.recv_timeout(HANG).expect("it blocks");
 
-        let ear = Ear::default();
-        let begun = Instant::now();
-        let told = tracing::subscriber::with_default(ear.clone(), || {
-            loop {
-                tell_blocked(&system.shared);
-                let told = ear.hears("actor blocks its thread");
-                if !told.is_empty() {
-                    break told;
-                }
-                assert!(begun.elapsed() < HANG, "nobody is told");
-                std::thread::yield_now();
-            }
-        });
-        let [(_, told)] = &told[..] else { panic!("not one: {told:?}") };
+        let (ear, begun) = (Ear::default(), Instant::now());
+        let callback = || system.inspect(blocks.pid()).and_then(|shot| shot.callback);
+        while callback().is_none_or(|(_, held)| held < 2 * HELD_UP) {
+            assert!(begun.elapsed() < HANG, "it holds up nobody");
+            std::thread::yield_now();
+        }
+        tracing::subscriber::with_default(ear.clone(), || (0..100).for_each(|_| tell_blocked(&system.shared)));
+        let told = ear.hears("actor blocks its thread");
+        assert!((1..100).contains(&told.len()), "not more often than may be told: {}", told.len());
+        let (_, told) = &told[0];
         let pid = blocks.pid().to_string();
         assert_eq!((&*told["pid"], &*told["message_in_hand"], &*told["callback"]), (&*pid, "Block", "handle"));
         let shot = |pid| system.inspect(pid).expect("it lives").in_turn;

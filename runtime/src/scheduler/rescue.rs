@@ -122,10 +122,6 @@ impl Rescue {
             }
             return;
         }
-        if crew.is_empty() {
-            let (pool, workers) = (pool.name(), pool.pumps());
-            tracing::warn!(pool, workers, "no worker takes turns: handlers block, or other tasks; rescuers take them");
-        }
         self.on_duty.store(true, Relaxed);
         self.sent.add_one();
         let log = Arc::<Log>::default();
