@@ -129,7 +129,8 @@ pub(crate) fn post<A: Actor>(cell: &Task<Cell<A>>, incarnation: u32, msg: A::Msg
             discard(msg);
             return false;
         }
-        cell.own_queue().lock().push_back(Own { msg, token });
+        let mut own = cell.own_queue().lock();
+        own.push_back(Own { msg, token });
         cell.core().raise(flag::OWN);
     }
     wake(cell);

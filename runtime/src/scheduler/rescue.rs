@@ -13,6 +13,7 @@
 //! Rescuers are *on duty* until a pump gets on again, or there is nothing left to do for pumps that are all idle. Then each
 //! ends with the turn it is in.
 //!
+//! A turn on a rescuer has no budget for tokio's resources: there is no task beside it that it could keep from its worker.
 //! What only tokio's workers do stands still meanwhile: sockets, `tokio::time`, plain tasks. Messages, asks, deadlines and
 //! timers of actors go on.
 
@@ -34,6 +35,8 @@ pub const CREW: usize = 16;
 
 /// A rescuer that nobody calls looks for work all the same this often.
 const NAP: Duration = Duration::from_millis(5);
+
+const NOBODY_LEFT: &str = "every worker and every rescuer is blocked: messages wait until one returns";
 
 /// The rescuers of a pool.
 #[derive(Default)]
@@ -102,36 +105,32 @@ impl Rescue {
 
     /// Sends one more, unless there are as many as may be. For the lookout.
     pub(super) fn send(&self, pool: &Arc<Pool>) {
-        let is_first = !self.on_duty.load(Relaxed);
-        self.send_one(pool);
+        let (name, is_first) = (pool.name(), !self.on_duty.load(Relaxed));
+        // Told under no lock: whoever hears it may ask how many there are.
+        match self.try_send(pool) {
+            Ok(true) => {}
+            Ok(false) if self.told.swap(true, Relaxed) => {}
+            Ok(false) => tracing::error!(pool = name, rescuers = CREW, "{NOBODY_LEFT}"),
+            Err(error) => tracing::error!(pool = name, %error, "no thread to take turns while the workers are blocked"),
+        }
         if is_first && let Some(hook) = pool.on_blocked.get() {
             contain(hook);
         }
     }
 
-    fn send_one(&self, pool: &Arc<Pool>) {
+    /// False: there are as many as may be.
+    fn try_send(&self, pool: &Arc<Pool>) -> std::io::Result<bool> {
         let mut crew = self.crew.lock();
         if crew.len() >= CREW {
-            if !self.told.swap(true, Relaxed) {
-                let pool = pool.name();
-                tracing::error!(
-                    pool,
-                    rescuers = CREW,
-                    "every worker and every rescuer is blocked: messages wait until one returns"
-                );
-            }
-            return;
+            return Ok(false);
         }
         self.on_duty.store(true, Relaxed);
-        self.sent.add_one();
         let log = Arc::<Log>::default();
         let (rescued, noted) = (pool.clone(), log.clone());
-        match pool.port.spawn_worker("rescue", move || take_turns(&rescued, &noted)) {
-            Ok(thread) => crew.push(Rescuer { thread, log }),
-            Err(error) => {
-                tracing::error!(pool = pool.name(), %error, "no thread to take turns while the workers are blocked")
-            }
-        }
+        let thread = pool.port.spawn_worker("rescue", move || take_turns(&rescued, &noted))?;
+        self.sent.add_one();
+        crew.push(Rescuer { thread, log });
+        Ok(true)
     }
 }
 
