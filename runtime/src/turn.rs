@@ -406,3 +406,19 @@ impl<F: Future> Future for Scoped<F> {
         this.future.as_mut().poll(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_in_one_word_is_the_call_to_four_nanoseconds() {
+        use Criticality::{Critical, CriticalPlus, Sheddable, SheddablePlus};
+        for criticality in [CriticalPlus, Critical, Sheddable, SheddablePlus] {
+            for (deadline, kept) in [(0, 0), (7, 4), (1_000_000, 1_000_000), (NEVER, NEVER)] {
+                let call = Call { deadline, criticality }.packed().call();
+                assert_eq!(call, Call { deadline: kept, criticality });
+            }
+        }
+    }
+}
