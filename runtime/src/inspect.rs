@@ -101,9 +101,10 @@ pub struct SystemSnapshot {
     pub names: usize,
     /// Memberships of process groups: an actor has one in each group it is in.
     pub memberships: usize,
-    /// Actors that wait for a turn, and pumps that are not idle: they are in a turn, or look for the next.
+    /// Actors that wait for a turn, and pumps that are not idle: they are in a turn, or look for the next. So are threads
+    /// that take turns while handlers block every worker.
     pub runnable: usize,
-    /// Turns that pumps have taken so far. While nothing is runnable and this stands still, the system is at rest.
+    /// Turns that have been taken so far. While nothing is runnable and this stands still, the system is at rest.
     pub turns: u64,
 }
 
@@ -173,7 +174,7 @@ impl SystemSnapshot {
             timers: shared.wheel.armed() + shared.wheel.ending(),
             names: shared.names.len(),
             memberships: shared.groups.memberships(),
-            runnable: pool.queued() + busy,
+            runnable: pool.queued() + busy + pool.rescuers,
             turns: pool.turns(),
         }
     }

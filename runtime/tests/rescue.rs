@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crashworthy_runtime::port::Port;
-use crashworthy_runtime::scheduler::{CREW, Pool};
+use crashworthy_runtime::scheduler::{CREW, Pool, PumpState};
 use crashworthy_runtime::{Actor, ActorRef, AskError, Context, Exit, Message, Reply, System};
 use crashworthy_sync::task::{Claim, Ran, Run, Task};
 use tokio::runtime::{Builder, Runtime};
@@ -144,6 +144,25 @@ fn what_a_turn_on_a_rescuer_makes_ready_runs_too() {
         start(&inner, move || says.send(()).expect("the test waits"));
     });
     next(&said);
+}
+
+#[test]
+fn a_turn_on_a_rescuer_is_counted_and_its_pool_is_not_at_rest() {
+    let runtime = workers(1);
+    let (pool, one, other) = (pool(&runtime, 1), Gate::new(), Gate::new());
+    let at_work = || {
+        let stats = pool.stats();
+        stats.rescuers + stats.pumps.iter().filter(|pump| pump.state != PumpState::Idle).count()
+    };
+    block_turns(&pool, &one, 1);
+    block_turns(&pool, &other, 1);
+    // There is one worker: at least one of the two is on a rescuer.
+    assert!(pool.stats().rescued >= 1 && at_work() >= 2);
+    drop(one);
+    assert!(at_work() >= 1, "wherever the other is");
+    drop(other);
+    wait_until(|| at_work() == 0);
+    assert_eq!(pool.stats().turns(), 2, "what has been done stays counted");
 }
 
 #[test]

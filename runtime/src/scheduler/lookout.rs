@@ -146,7 +146,7 @@ impl Watch {
             self.looks = 0;
             return pool.rescue.dismiss();
         }
-        let (rescued, _) = pool.rescue.done();
+        let rescued = pool.rescue.turns();
         let is_held = seen.held && std::mem::replace(&mut self.rescued, rescued) == rescued;
         self.looks = if is_held { self.looks + 1 } else { 0 };
         // A pump that was woken at this look may come; one that was woken at the last one does not.

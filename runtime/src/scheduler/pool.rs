@@ -276,8 +276,9 @@ impl Pool {
             at_ns: self.port.now_ns(),
             closed: self.is_closed(),
             injected: self.injector.len(),
-            rescuers: self.rescue.done().1,
+            rescuers: self.rescue.crew(),
             rescues: self.rescue.sent.get(),
+            rescued: self.rescue.turns(),
             pumps: (0..self.pumps()).map(|pump| self.pump_stats(pump)).collect(),
         }
     }

@@ -18,9 +18,8 @@
 //! timers of actors go on.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use std::sync::atomic::fence;
+use std::sync::atomic::{AtomicBool, AtomicU64, fence};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
@@ -43,23 +42,24 @@ const NOBODY_LEFT: &str = "every worker and every rescuer is blocked: messages w
 pub(super) struct Rescue {
     on_duty: AtomicBool,
     crew: Mutex<Vec<Rescuer>>,
-    /// That there are no more was told.
+    /// That there are no more, or can be none, was told.
     told: AtomicBool,
     /// How many were ever sent.
     pub(super) sent: Count,
+    /// Turns that all of them have taken.
+    turns: AtomicU64,
 }
 
 /// A rescuer, as others see it.
 struct Rescuer {
     thread: JoinHandle<()>,
-    log: Arc<Log>,
+    bed: Arc<Bed>,
 }
 
-/// What a rescuer has done. Written by itself.
+/// Where a rescuer waits.
 #[derive(Default)]
-struct Log {
-    turns: Count,
-    /// It has found nothing, and waits.
+struct Bed {
+    /// It has found nothing to do.
     naps: AtomicBool,
 }
 
@@ -82,17 +82,22 @@ impl Rescue {
     fn rouse(&self) {
         // Pairs with the fence in `nap`: it sees the work, or we see that it naps.
         fence(SeqCst);
-        let napper = |rescuer: &&Rescuer| rescuer.log.naps.swap(false, Relaxed);
+        let napper = |rescuer: &&Rescuer| rescuer.bed.naps.swap(false, Relaxed);
         if let Some(napper) = self.crew.lock().iter().find(napper) {
             napper.thread.thread().unpark();
         }
     }
 
-    /// Turns that the rescuers who are left have taken, and how many of these there are.
-    pub(super) fn done(&self) -> (u64, usize) {
+    /// Turns that rescuers have begun.
+    pub(super) fn turns(&self) -> u64 {
+        self.turns.load(Relaxed)
+    }
+
+    /// How many there are: on duty, or in a turn that has not returned since.
+    pub(super) fn crew(&self) -> usize {
         let mut crew = self.crew.lock();
         crew.retain(|rescuer| !rescuer.thread.is_finished());
-        (crew.iter().map(|rescuer| rescuer.log.turns.get()).sum(), crew.len())
+        crew.len()
     }
 
     /// Pumps get on again, or the pool is closed.
@@ -111,6 +116,7 @@ impl Rescue {
             Ok(true) => {}
             Ok(false) if self.told.swap(true, Relaxed) => {}
             Ok(false) => tracing::error!(pool = name, rescuers = CREW, "{NOBODY_LEFT}"),
+            Err(_) if self.told.swap(true, Relaxed) => {}
             Err(error) => tracing::error!(pool = name, %error, "no thread to take turns while the workers are blocked"),
         }
         if is_first && let Some(hook) = pool.on_blocked.get() {
@@ -120,22 +126,22 @@ impl Rescue {
 
     /// False: there are as many as may be.
     fn try_send(&self, pool: &Arc<Pool>) -> std::io::Result<bool> {
-        let mut crew = self.crew.lock();
-        if crew.len() >= CREW {
+        // Nobody but the lookout adds one.
+        if self.crew() >= CREW {
             return Ok(false);
         }
         self.on_duty.store(true, Relaxed);
-        let log = Arc::<Log>::default();
-        let (rescued, noted) = (pool.clone(), log.clone());
-        let thread = pool.port.spawn_worker("rescue", move || take_turns(&rescued, &noted))?;
+        let bed = Arc::<Bed>::default();
+        let (rescued, own) = (pool.clone(), bed.clone());
+        let thread = pool.port.spawn_worker("rescue", move || take_turns(&rescued, &own))?;
         self.sent.add_one();
-        crew.push(Rescuer { thread, log });
+        self.crew.lock().push(Rescuer { thread, bed });
         Ok(true)
     }
 }
 
 /// What a rescuer does until it is dismissed.
-fn take_turns(pool: &Arc<Pool>, log: &Log) {
+fn take_turns(pool: &Arc<Pool>, bed: &Bed) {
     // Its turns may be under way when the last pump goes: it counts as one.
     if !pool.one_more() {
         return;
@@ -143,26 +149,29 @@ fn take_turns(pool: &Arc<Pool>, log: &Log) {
     let _runtime = pool.runtime.enter();
     while pool.rescue.is_on_duty() && !pool.is_closed() {
         match pool.injector.pop() {
-            Some(runnable) => {
-                log.turns.add_one();
-                turn(pool, runnable);
-            }
-            None => log.nap(pool),
+            Some(runnable) => turn(pool, runnable),
+            None => bed.nap(pool),
         }
     }
     pool.one_less();
 }
 
 fn turn(pool: &Pool, runnable: Runnable) {
+    pool.rescue.turns.fetch_add(1, Relaxed);
     let mut again = None;
-    contain(|| again = runnable.run());
+    if !contain(|| again = runnable.run()) {
+        tracing::error!(
+            pool = pool.name(),
+            "a panic has left a turn: a defect of the runtime, since user code is contained"
+        );
+    }
     if let Some(again) = again {
         // Behind all others.
         pool.schedule(again);
     }
 }
 
-impl Log {
+impl Bed {
     fn nap(&self, pool: &Pool) {
         self.naps.store(true, Relaxed);
         // Pairs with the fence in `rouse`.

@@ -17,6 +17,8 @@ pub struct PoolStats {
     pub rescuers: usize,
     /// How many of these there have been.
     pub rescues: u64,
+    /// Turns that they have taken.
+    pub rescued: u64,
     /// Each pump.
     pub pumps: Vec<PumpStats>,
 }
@@ -27,9 +29,9 @@ impl PoolStats {
         self.injected + self.pumps.iter().map(|pump| pump.queued).sum::<usize>()
     }
 
-    /// Turns taken, by all pumps.
+    /// Turns taken, by all pumps and rescuers.
     pub fn turns(&self) -> u64 {
-        self.pumps.iter().map(|pump| pump.turns).sum()
+        self.rescued + self.pumps.iter().map(|pump| pump.turns).sum::<u64>()
     }
 }
 
