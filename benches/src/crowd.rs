@@ -2,7 +2,6 @@
 //!
 //! Each size is measured in a process of its own, since a process keeps what an earlier crowd made it take.
 
-use std::fmt;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use crashworthy::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::works::ON_DEMAND;
+use crate::wrong::{Wrong, wrong};
 
 /// Tasks that share a work: the supervisor always has something to do.
 const DRIVERS: usize = 64;
@@ -48,24 +48,8 @@ pub struct Figures {
     pub bytes: f64,
 }
 
-/// Something was not as it had to be.
-#[derive(Clone, Debug)]
-pub struct Wrong(String);
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Wrong {}
-
-fn wrong(why: impl fmt::Display) -> Wrong {
-    Wrong(why.to_string())
-}
-
 fn check(what: &str, expected: u64, is: u64) -> Result<(), Wrong> {
-    if expected == is { Ok(()) } else { Err(Wrong(format!("{what}: {is}, not {expected}"))) }
+    if expected == is { Ok(()) } else { Err(wrong(format_args!("{what}: {is}, not {expected}"))) }
 }
 
 /// The hidden option under which this very program is such a process.
@@ -84,7 +68,7 @@ pub fn measure(children: usize) -> Result<Figures, Wrong> {
         .output()
         .map_err(wrong)?;
     if !output.status.success() {
-        return Err(Wrong(format!("the crowd of {children} ended with {}", output.status)));
+        return Err(wrong(format_args!("the crowd of {children} ended with {}", output.status)));
     }
     serde_json::from_slice(&output.stdout).map_err(wrong)
 }

@@ -22,3 +22,4 @@ pub mod peer;
 pub mod peers;
 pub mod versus;
 pub mod works;
+pub mod wrong;

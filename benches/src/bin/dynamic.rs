@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use crashworthy_benches::crowd::{self, Figures};
 use crashworthy_benches::versus::silence_crashes_on_demand;
+use crashworthy_benches::wrong::Wrong;
 
 /// Starts, crashes, removes and stops the children of a dynamic supervisor, from 10,000 up to `--count`, tenfold each time.
 #[derive(Parser)]
@@ -58,7 +59,7 @@ fn main() -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn failed(wrong: &crowd::Wrong) -> io::Result<ExitCode> {
+fn failed(wrong: &Wrong) -> io::Result<ExitCode> {
     eprintln!("failed: {wrong}");
     Ok(ExitCode::FAILURE)
 }

@@ -8,7 +8,6 @@
 pub mod report;
 mod web;
 
-use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::peer::{Behaviour, Lane, Next, Peer, Workers};
 use crate::peers::Crashworthy;
+use crate::wrong::{Wrong, wrong};
 
 /// How long the workers are blocked in a round.
 pub const HOLD: Duration = Duration::from_millis(400);
@@ -85,22 +85,6 @@ impl Runtime {
             Runtime::Own => "own",
         }
     }
-}
-
-/// Something did not happen as it must.
-#[derive(Clone, Debug, Default)]
-pub struct Wrong(String);
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Wrong {}
-
-fn wrong(why: impl fmt::Display) -> Wrong {
-    Wrong(why.to_string())
 }
 
 /// What those who asked got.

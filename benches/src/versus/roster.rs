@@ -8,6 +8,7 @@ use crate::peer::{Peer, Workers};
 use crate::peers;
 use crate::works::idling::{self, Resident};
 use crate::works::{Work, Wrong};
+use crate::wrong;
 
 /// A peer, with its type forgotten.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ pub struct Contestant {
     /// Asks one actor as much as the scene says, in this process.
     pub overload: fn(Scene) -> Result<Turn, overload::Wrong>,
     /// Blocks every worker so many times, in this process.
-    pub blocked: fn(By, u32) -> Result<Measured, blocked::Wrong>,
+    pub blocked: fn(By, u32) -> Result<Measured, wrong::Wrong>,
 }
 
 impl Contestant {
