@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::gates::pass_gate;
+use super::attend;
+use super::limit::Pass;
 use crate::cell::AnyCell;
 use crate::shared::Shared;
 
@@ -16,7 +17,7 @@ const MOST: usize = 16;
 /// runtime hold it up. While it may not be told nobody is looked for, which takes longer the more actors there are.
 pub(crate) fn tell_blocked(shared: &Shared) {
     let system = &*shared.settings.name;
-    let Some(withheld) = pass_gate(shared, system) else { return };
+    let Some(withheld) = pass(shared, system) else { return };
     let mut held = Vec::new();
     shared.each_cell(|cell| {
         if held.len() < MOST && holds_up(&cell) {
@@ -31,6 +32,17 @@ pub(crate) fn tell_blocked(shared: &Shared) {
     }
 }
 
+/// Whether something is told of this source now; if so, how much was withheld since the last.
+fn pass(shared: &Shared, source: &str) -> Option<u64> {
+    match shared.reports.blocked.pass(source, shared.port.now_ns()) {
+        Pass::Log { withheld } => Some(withheld),
+        Pass::Withhold { .. } => {
+            attend(shared);
+            None
+        }
+    }
+}
+
 fn holds_up(cell: &Arc<dyn AnyCell>) -> bool {
     cell.is_in_turn() && cell.core().callback().is_some() && cell.core().in_hand_for() >= HELD_UP
 }
@@ -38,7 +50,7 @@ fn holds_up(cell: &Arc<dyn AnyCell>) -> bool {
 fn tell(shared: &Shared, cell: &Arc<dyn AnyCell>) {
     let core = cell.core();
     let path = core.path();
-    let (Some(callback), Some(withheld)) = (core.callback(), pass_gate(shared, &path)) else { return };
+    let (Some(callback), Some(withheld)) = (core.callback(), pass(shared, &path)) else { return };
     let (pid, kind, message, held_for) = (core.pid(), cell.kind(), core.kind_in_hand(), core.in_hand_for());
     tracing::warn!(
         path = &*path, kind, %pid, %callback, message_in_hand = message, ?held_for, withheld,

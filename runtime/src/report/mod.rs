@@ -68,6 +68,8 @@ pub(crate) struct Reports {
     progress: Limiter,
     /// What the log is told of gates is limited like errors, and withholds none.
     gates: Limiter,
+    /// So is what it is told of turns that block their threads.
+    blocked: Limiter,
     /// Actors with whose gates something is wrong, each once.
     watched: Mutex<BTreeMap<ActorId, Watch>>,
     /// Whether the attendant has been called, and not gone back to sleep.
@@ -83,6 +85,7 @@ impl Reports {
             errors: Limiter::new(errors),
             progress: Limiter::new(progress),
             gates: Limiter::new(errors),
+            blocked: Limiter::new(errors),
             watched: Mutex::default(),
             attended: AtomicBool::new(false),
             called: Arc::default(),
@@ -101,7 +104,7 @@ impl Reports {
 
     /// How many reports were withheld from the log.
     pub(crate) fn withheld(&self) -> u64 {
-        self.errors.withheld() + self.progress.withheld() + self.gates.withheld()
+        self.errors.withheld() + self.progress.withheld() + self.gates.withheld() + self.blocked.withheld()
     }
 
     /// From now on this incarnation judges the crashes of its children.
@@ -118,7 +121,7 @@ impl Reports {
 
     /// Whether there is something to look after.
     pub(crate) fn owes(&self) -> bool {
-        let owes = [&self.errors, &self.progress, &self.gates].into_iter().any(Limiter::owes);
+        let owes = [&self.errors, &self.progress, &self.gates, &self.blocked].into_iter().any(Limiter::owes);
         owes || !self.desk.is_empty() || !self.watched.lock().is_empty()
     }
 }
@@ -315,6 +318,13 @@ fn tell_withheld(shared: &Shared, now: u64, last: bool) {
     }
     for (source, withheld) in shared.reports.gates.due(now, last) {
         tracing::warn!(source = &*source, withheld, "events of a gate were withheld: {withheld} more of {source}");
+    }
+    for (source, withheld) in shared.reports.blocked.due(now, last) {
+        tracing::warn!(
+            source = &*source,
+            withheld,
+            "blocked threads were not told of: {withheld} times more of {source}"
+        );
     }
     for (source, withheld) in shared.reports.progress.due(now, last) {
         tracing::info!(source = &*source, withheld, "reports of progress were withheld: {withheld} more of {source}");
