@@ -212,6 +212,7 @@ pub struct Doing {
     /// The kind of the message in hand.
     pub message: Option<String>,
     /// A thread runs it: it works, or blocks that thread. Else it awaits.
+    #[serde(default)]
     pub on_thread: bool,
     /// Since when, to a millisecond or so.
     #[serde(rename = "for_ms", with = "millis")]

@@ -74,8 +74,7 @@ pub trait Actor: Sized + Send + 'static {
     ///
     /// # Blocking
     /// It should await what takes long. One that blocks its thread costs a worker for as long; where handlers block all of
-    /// them, threads of the system's own take the turns of other actors from 15 ms later at the most, sixteen threads at the
-    /// most. The log names who blocks; so does the console. On a runtime of one thread everybody waits.
+    /// them, threads of the system's own take the turns of other actors about 15 ms later, sixteen threads at the most. The log names who blocks; so does the console. On a runtime of one thread everybody waits.
     ///
     /// # Cancel safety
     /// A kill, or an exit signal that is not trapped, drops the future at its next await.

@@ -31,7 +31,8 @@ pub trait Part: Send + 'static {
 }
 
 /// Settings of a system that is to be started. Defaults: asks end after 5 s, a stop drains for at most 5 s, as many
-/// pumps as the runtime has workers, one a core at the most; of reports, each source logs 10 errors at once and then one a second.
+/// pumps as the runtime has workers, one a core at the most; of reports, each source logs 10 errors at once and then one
+/// a second.
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
     settings: Settings,
@@ -75,7 +76,8 @@ impl Builder {
         self
     }
 
-    /// How many pumps run actors: as many as the runtime has workers, but no more than there are cores, unless told otherwise.
+    /// How many pumps run actors: as many as the runtime has workers, but no more than there are cores, unless told
+    /// otherwise.
     pub fn pumps(mut self, pumps: usize) -> Self {
         self.settings.pumps = pumps;
         self

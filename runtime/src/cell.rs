@@ -112,7 +112,7 @@ pub(crate) struct Home<'c> {
 }
 
 /// What a slot is called. Most are not.
-pub(crate) struct Name(Arc<str>);
+struct Name(Arc<str>);
 
 /// The part of a cell that knows no types. It lies between the two halves of the mailbox.
 #[repr(C)]

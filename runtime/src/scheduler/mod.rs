@@ -1,7 +1,7 @@
 //! Who runs next, where, and for how long.
 //!
-//! The queues are ours, the threads are tokio's, but for one that looks on, and others that take turns when no worker does. A [`Pool`] is a tokio runtime with as
-//! many *pumps* as it has cores: long-lived tasks that drain the queues. An actor made runnable by an actor is a push to
+//! The queues are ours, the threads are tokio's, but for one that looks on, and others that take turns when no worker
+//! does. A [`Pool`] is a tokio runtime with as many *pumps* as it has cores: long-lived tasks that drain the queues. An actor made runnable by an actor is a push to
 //! the pump that runs right now; made runnable by anybody else, it goes to the injector and an idle pump is woken, by
 //! tokio, on that very worker.
 //!
@@ -22,8 +22,8 @@
 //! - **A notified pump that does not come holds nobody back**: see [`crashworthy_sync::wakeup`].
 //! - **Work does not wait for a worker that is not free while another is.** Where pumps relied on each other in vain, the
 //!   `lookout` notices within about 10 ms.
-//! - **Work does not wait for a handler that blocks**, not even on every worker at once: after 15 ms or less `rescue` has
-//!   threads that take turns, up to 16 of them, until a worker returns. On a runtime of one thread alone it waits.
+//! - **Work does not wait for a handler that blocks**, not even on every worker at once: after about 15 ms `rescue` has threads
+//!   that take turns, up to 16 of them, until a worker returns. On a runtime of one thread alone it waits.
 //! - **An idle pool uses no CPU.** No ticker, no polling; the lookout rests.
 //! - **The end is told, once.** When the runtime drops its tasks, or [`Pool::close`] is called, the pool takes no more
 //!   work, drops what is queued, and calls what was given to [`Pool::on_closed`]; and to [`Pool::on_gone`] when the
