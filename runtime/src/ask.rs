@@ -14,10 +14,12 @@ use crate::error::{AskError, Refused, Rejected};
 use crate::in_place;
 use crate::message::{Criticality, Message};
 use crate::pace::Pace;
+use crate::pid::ActorId;
 use crate::reply::{Caller, Question, Reply, question};
 use crate::shared::Shared;
 use crate::time::TimerKey;
 use crate::turn::{self, Call};
+use crate::waits::{self, Awaited};
 
 /// What takes messages of one type, whatever actor is behind it.
 pub(crate) trait Door<M>: Send + Sync {
@@ -32,6 +34,8 @@ pub(crate) trait Door<M>: Send + Sync {
     /// Takes the place that was promised. False: its time had passed, and it is another's.
     fn keep(&self, promise: Promise) -> bool;
     fn shared(&self) -> Option<&Arc<Shared>>;
+    /// Whose it is.
+    fn id(&self) -> ActorId;
     /// The refusal of an actor that is not there.
     fn refuse(&self) -> Refused;
     /// What a sender is told whose incarnation was abandoned.
@@ -67,32 +71,34 @@ enum State<R, F> {
 pub(crate) struct Waiting<R> {
     question: Question<R>,
     deadline: Deadline,
+    /// When it was sent.
+    since: u64,
+    criticality: Criticality,
 }
 
 impl<R: Send + 'static> Waiting<R> {
-    pub(crate) fn new(question: Question<R>, deadline: Deadline) -> Self {
-        Self { question, deadline }
+    pub(crate) fn new(question: Question<R>, deadline: Deadline, since: u64, criticality: Criticality) -> Self {
+        Self { question, deadline, since, criticality }
     }
 
     /// The answer of whoever is behind the door, or why there will be none.
     #[inline]
     pub(crate) fn poll<M>(&mut self, door: &dyn Door<M>, cx: &mut Poller<'_>) -> Poll<Result<R, AskError>> {
-        if let Poll::Ready(answer) = Pin::new(&mut self.question).poll(cx) {
+        if let Poll::Ready(answer) = waits::quietly(|| Pin::new(&mut self.question).poll(cx)) {
             return Poll::Ready(answer);
         }
         if turn::is_fenced() {
             return Poll::Ready(Err(AskError::Fenced));
         }
-        if !self.deadline.wakes(cx) {
+        if !waits::quietly(|| self.deadline.wakes(cx)) {
             door.was_late();
             return Poll::Ready(Err(self.deadline.end()));
         }
+        let awaited = || Awaited::Answer(self.question.wait());
+        waits::pends(&self.deadline.shared, door.id(), self.since, self.criticality, awaited);
         Poll::Pending
     }
 }
-
-/// A question that was sent, and its deadline.
-type Sent<R> = (Question<R>, u64);
 
 /// When waiting ends, and the timer that says so: armed only when somebody has to wait.
 pub(crate) struct Deadline {
@@ -177,11 +183,9 @@ where
                     return Poll::Ready(Err(AskError::Refused(why)));
                 };
                 match send(this.door, shared, this.within, make, cx) {
-                    Ok((mut question, at)) => match question.try_take() {
-                        // As a rule after a turn in place: nobody waits, nothing is armed.
-                        Some(answer) => return Poll::Ready(answer),
-                        None => Waiting::new(question, Deadline::new(shared, at)),
-                    },
+                    // As a rule after a turn in place: nobody waits, nothing is armed.
+                    Ok(Sent::Answered(answer)) => return Poll::Ready(answer),
+                    Ok(Sent::Waits(waiting)) => waiting,
                     Err(error) => return Poll::Ready(Err(error)),
                 }
             }
@@ -194,6 +198,12 @@ where
         }
         polled
     }
+}
+
+/// A question that was sent.
+enum Sent<R> {
+    Answered(Result<R, AskError>),
+    Waits(Waiting<R>),
 }
 
 #[inline]
@@ -226,7 +236,11 @@ where
             shared.pool.schedule(runnable);
         }
     }
-    Ok((question, at))
+    let mut question = question;
+    Ok(match question.try_take() {
+        Some(answer) => Sent::Answered(answer),
+        None => Sent::Waits(Waiting::new(question, Deadline::new(shared, at), now, criticality)),
+    })
 }
 
 impl<M, R, F> fmt::Debug for Ask<'_, M, R, F> {

@@ -48,12 +48,13 @@ impl<M: Message, R: Send + 'static> Asked<M, R> {
             return Self::refused(door.counted(door.refuse(), criticality));
         };
         let call = turn::current().call;
-        let until = if until == NEVER { turn::deadline_after(&shared.port, within) } else { until };
+        let now = shared.port.now_ns();
+        let until = if until == NEVER { turn::after(now, within) } else { until };
         let (deadline, criticality) = (until.min(call.deadline), call.lowers(criticality));
         let (question, reply, caller) = question();
         let until = Deadline::new(shared, deadline);
         match door.put_reserved(make(reply), Some(caller), Call { deadline, criticality }) {
-            Ok(()) => Self { state: State::Waiting(Waiting::new(question, until), door) },
+            Ok(()) => Self { state: State::Waiting(Waiting::new(question, until, now, criticality), door) },
             Err(rejected) => Self::refused(rejected.why),
         }
     }

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use crashworthy_sync::attention::Attention;
 use crashworthy_sync::mailbox::{Mailbox, Receiver};
-use crashworthy_sync::task::{Run as _, Task};
+use crashworthy_sync::task::{Guise, Run as _, Task};
 use parking_lot::Mutex;
 
 use crate::actor::Actor;
@@ -369,6 +369,10 @@ pub(crate) struct Owner<A: Actor> {
     pub(crate) caller: Option<Caller>,
     /// The call that the message in hand is for.
     pub(crate) call: Call,
+    /// In which guise the next turn is polled: unlike that of the last.
+    pub(crate) guise: Guise,
+    /// The next turn is for another look at what the callback waits for.
+    pub(crate) looks_again: bool,
 }
 
 /// The consuming end of a mailbox of actors of type `A`.
@@ -381,7 +385,10 @@ impl<A: Actor> Cell<A> {
     /// A cell that refuses everything until it is started.
     pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
         let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), own: Mutex::new(None) };
-        Task::new(cell, Owner { life: None, receiver: None, caller: None, call: Call::NONE })
+        Task::new(
+            cell,
+            Owner { life: None, receiver: None, caller: None, call: Call::NONE, guise: Guise::Odd, looks_again: false },
+        )
     }
 
     #[inline(always)]
@@ -450,6 +457,8 @@ pub(crate) trait AnyCell: Send + Sync {
     /// Name of the actor's type.
     fn kind(&self) -> &'static str;
     fn load(&self) -> Load;
+    /// Whether there may be room in its mailbox without a turn of it: there is some, or somebody holds a place.
+    fn may_have_room(&self) -> bool;
     fn law(&self) -> Law;
     /// Refuses from now on, and lets the next turn throw away what is queued.
     fn shut(&self, status: Status);
@@ -497,6 +506,10 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
 
     fn load(&self) -> Load {
         Cell::load(self)
+    }
+
+    fn may_have_room(&self) -> bool {
+        self.mailbox.reserved() != 0 || self.mailbox.len() < self.mailbox.capacity()
     }
 
     fn law(&self) -> Law {

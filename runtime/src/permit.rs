@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
@@ -16,12 +16,13 @@ use crate::ask::{Deadline, Door};
 use crate::asked::Asked;
 use crate::cell::Status;
 use crate::error::{Reason, Refused, Rejected};
-use crate::gate::Demand;
+use crate::gate::{Demand, events};
 use crate::message::{Criticality, Message};
 use crate::places::{Hold, Lease};
 use crate::port::nanos;
 use crate::reply::Reply;
 use crate::turn::{self, Call, NEVER};
+use crate::waits::{self, Awaited, RoomWait};
 
 /// Room for one message, reserved. Dropped unsent, it gives the place back.
 ///
@@ -151,6 +152,8 @@ pub struct Admission<A: Actor> {
     /// When somebody's place may be forgiven: it looks again then.
     forgiven: Option<Deadline>,
     lasts: Lasts,
+    /// When it began to wait, in a turn, and why that was ended if it closed a ring.
+    ring: Option<(u64, Arc<OnceLock<Refused>>)>,
 }
 
 /// How long what an admission gives is held.
@@ -166,7 +169,7 @@ enum Lasts {
 impl<A: Actor> Admission<A> {
     pub(crate) fn new(target: ActorRef<A>, within: Duration) -> Self {
         let (ticket, lasts) = (RoomTicket::default(), Lasts::Endless);
-        Self { target, within, ticket, lease: Lease::Free, deadline: None, forgiven: None, lasts }
+        Self { target, within, ticket, lease: Lease::Free, deadline: None, forgiven: None, lasts, ring: None }
     }
 
     /// The same, for a permit that promises a place for as long again, as a reservation does.
@@ -217,7 +220,16 @@ impl<A: Actor> Admission<A> {
     /// Why there will be no place.
     fn refused(&mut self) -> Refused {
         let cell = &self.target.cell;
-        if self.lease.take().end(|| cell.shared()) { cell.core().closed() } else { cell.fenced() }
+        if !self.lease.take().end(|| cell.shared()) {
+            return cell.fenced();
+        }
+        match self.ring.as_ref().and_then(|(_, refused)| refused.get()) {
+            Some(refused) => {
+                events::cycle(cell.core().shared(), &**cell, refused);
+                refused.clone()
+            }
+            None => cell.core().closed(),
+        }
     }
 
     /// Whoever waits in a turn does not outlast an abandoned incarnation in the queue.
@@ -235,12 +247,25 @@ impl<A: Actor> Future for Admission<A> {
     type Output = Result<Permit<A::Msg>, Refused>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let polled = self.poll_place(cx);
+        let polled = waits::quietly(|| self.poll_place(cx));
+        if polled.is_pending() {
+            self.pends();
+        }
         polled.map_err(|why| self.target.cell.core().counted(why, Criticality::default()))
     }
 }
 
 impl<A: Actor> Admission<A> {
+    /// Somebody waits for room, as others see it.
+    fn pends(&mut self) {
+        let Some(pass) = self.ticket.pass() else { return };
+        let cell = &self.target.cell;
+        let shared = cell.core().shared();
+        let (since, refused) = self.ring.get_or_insert_with(|| (shared.port.now_ns(), Arc::default()));
+        let room = RoomWait { pass, refused: refused.clone() };
+        waits::pends(shared, cell.core().id(), *since, Criticality::default(), || Awaited::Room(room));
+    }
+
     fn poll_place(&mut self, cx: &mut Poller<'_>) -> Poll<Result<Permit<A::Msg>, Refused>> {
         let this = self;
         let cell = &this.target.cell;

@@ -30,9 +30,11 @@ use crate::lane::{Fate, Life};
 use crate::pace::Timing;
 use crate::pid::Pid;
 use crate::readiness;
+use crate::reply::Caller;
 use crate::serve::{Being, Ending, given_up, panicked, serve};
 use crate::turn::{self, Call};
 use crate::untie::bury;
+use crate::waits::{self, Notes};
 use tokio::sync::mpsc;
 
 /// How a start ended, for whoever waits for it.
@@ -225,6 +227,10 @@ impl<A: Actor> Schedule for Cell<A> {
     fn schedule(task: &Arc<Task<Self>>, runnable: Runnable) {
         task.core().shared().pool.schedule(runnable);
     }
+
+    fn waker_is_cloned() {
+        waits::waker_is_cloned();
+    }
 }
 
 impl<A: Actor> Run for Cell<A> {
@@ -232,7 +238,12 @@ impl<A: Actor> Run for Cell<A> {
 
     #[inline]
     fn run(task: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran {
-        let life = match task.with_owner(|owner| owner.life.take()).flatten() {
+        let taken = task.with_owner(|owner| {
+            owner.guise = owner.guise.other();
+            (owner.life.take(), owner.guise, std::mem::take(&mut owner.looks_again))
+        });
+        let (life, guise, looked_again) = taken.unwrap_or_default();
+        let life = match life {
             Some(life) => life,
             None => match between(task) {
                 Between::Live(life) => life,
@@ -245,8 +256,10 @@ impl<A: Actor> Run for Cell<A> {
         let timing = Timing::begin(core);
         let turned = {
             let _turn = turn::enter_system(pid, &shared.stragglers);
-            Task::with_waker(task, |waker| poll(life, waker))
+            waits::begins();
+            Task::with_waker_as(task, guise, |waker| poll(life, waker))
         };
+        let notes = Notes::take();
         if claim.is_stale() {
             return retire(task, claim, turned, pid);
         }
@@ -256,18 +269,25 @@ impl<A: Actor> Run for Cell<A> {
                 if let Some(timing) = timing {
                     timing.end(task, awaits);
                 }
+                let looks_again = notes.are_doubtful() && !looked_again;
                 task.with_owner(|owner| {
                     owner.life = Some(life);
+                    owner.looks_again = looks_again;
                     if awaits {
                         // The message in hand leaves room while its handler awaits.
                         core.pace.awaits();
                         owner.receiver.as_mut().map(Inlet::<A>::flush);
+                        if notes.gave() {
+                            owner.caller.as_ref().map(Caller::lend);
+                        }
                     }
                 });
-                claim.idle()
+                notes.publish(&**task);
+                if looks_again { claim.again() } else { claim.idle() }
             }
             Turned::Ended(ended) => {
                 core.pace.rests();
+                notes.publish(&**task);
                 finish(task, ended);
                 if turn::is_in_place() {
                     // Whoever takes this turn waits for an answer, not for what is queued to be thrown away.
@@ -339,7 +359,14 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
         // Decided: no earlier, or a turn that is not abandoned after all would be refused what it sends meanwhile.
         shared.stragglers.add(pid);
         caller = old.caller.take();
-        Owner { life: None, receiver: old.receiver.take(), caller: None, call: Call::NONE }
+        Owner {
+            life: None,
+            receiver: old.receiver.take(),
+            caller: None,
+            call: Call::NONE,
+            guise: old.guise,
+            looks_again: false,
+        }
     };
     let runnable = match Task::abandon(task, heir) {
         Abandon::Done(runnable) => runnable,

@@ -34,6 +34,7 @@ use crate::readiness;
 use crate::reply::Caller;
 use crate::signal::Signal;
 use crate::turn::{self, Call};
+use crate::waits;
 
 /// Why the loop ended, and whether `terminate` is due.
 pub(crate) struct Ending {
@@ -92,6 +93,7 @@ impl Hand {
 macro_rules! awaited {
     ($being:expr, $future:expr) => {{
         $being.inbox.awaits();
+        waits::awaits();
         poll_fn(|cx| if $being.inbox.was_polled() { Poll::Pending } else { step(&$being.cell, $future.as_mut(), cx) })
             .await
     }};
@@ -215,6 +217,7 @@ where
                 }
                 is_plain = false;
                 turn::set_call(wanted);
+                waits::takes_in_hand();
                 take(cell, &msg, 0, (from, stamp), end);
                 return Some(msg);
             };
@@ -316,12 +319,17 @@ fn step<A: Actor, F: Future>(
         return Poll::Ready(interrupt(cell, fate, || future.as_mut().clear()));
     }
     turn::set_call(cell.with_owner(|owner| owner.call).unwrap_or(Call::NONE));
+    waits::begins();
     let polled = cell.user(|| match future.as_mut().look() {
         Some(future) => future.poll(cx),
         None => unreachable!("a callback that has ended is not polled again"),
     });
     turn::set_call(Call::NONE);
     match polled {
+        Ok(Poll::Pending) => {
+            waits::awaits();
+            Poll::Pending
+        }
         Ok(polled) => polled.map(Met::Returned),
         Err((_, Stale)) => Poll::Ready(fenced(future)),
     }
@@ -346,7 +354,7 @@ fn is_due<A: Actor>(
     is_first: bool,
 ) -> bool {
     let core = cell.core();
-    if caller.as_ref().is_some_and(|caller| caller.is_cancelled()) {
+    if caller.as_ref().is_some_and(|caller| caller.is_moot()) {
         core.counters.rare().cancelled.bump();
         return false;
     }

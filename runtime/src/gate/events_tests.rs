@@ -12,7 +12,9 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::port::{Port, Simulation};
 use crate::scripted::{Clerk, Line, clerk, ms, note, once, slow_clerk, small_clerk};
-use crate::{ActorRef, AskError, Builder, Offer, RateLimit, Reason, System};
+use crate::{
+    Actor, ActorRef, AskError, Builder, Context, Exit, Message, Offer, RateLimit, Reason, Reply, Slot, System,
+};
 
 /// What was said: how loud, and the fields by name.
 type Said = (Level, BTreeMap<&'static str, String>);
@@ -213,5 +215,52 @@ fn what_is_told_of_gates_is_limited_and_what_is_withheld_is_counted() {
         let told = ear.words();
         assert!(told.len() == 1 && told[0].1.starts_with("events of a gate were withheld: 3 more of"), "{told:?}");
         assert!(!clerk.cell.core().shared().reports.owes(), "nobody looks any more when nothing is wrong");
+    });
+}
+
+/// Asks whomever it is told to.
+struct Gossip;
+
+struct Ask(Vec<ActorRef<Gossip>>, Reply<Result<(), AskError>>);
+
+impl Message for Ask {}
+
+impl Actor for Gossip {
+    type Args = ();
+    type Msg = Ask;
+
+    async fn init((): (), _: &mut Context<Self>) -> Result<Self, Exit> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, Ask(mut rest, reply): Ask, _: &mut Context<Self>) -> Result<(), Exit> {
+        let told = match rest.pop() {
+            Some(next) => next.ask(|reply| Ask(rest, reply)).await.and_then(|told| told),
+            None => Ok(()),
+        };
+        reply.send(told);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_cycle_is_told_once_with_its_path_as_often_as_it_is_refused() {
+    listen(RateLimit::default(), async |system, ear| {
+        let slots = ["a", "b", "c"].map(Slot::<Gossip>::named);
+        for slot in &slots {
+            system.start_top(slot, ()).await.expect("it starts");
+        }
+        let [a, b, c] = slots.each_ref().map(|slot| ActorRef::clone(slot));
+        for _ in 0..2 {
+            let begun = system.now();
+            let rest = vec![a.clone(), c.clone(), b.clone()];
+            let told = a.ask(|reply| Ask(rest, reply)).await.unwrap();
+            let Err(AskError::Refused(why)) = told else { panic!("{told:?}") };
+            assert_eq!(why.cycle.as_ref().map(|cycle| cycle.to_string()).as_deref(), Some("c → a → b → c"));
+            assert_eq!((why.reason, why.by, system.now()), (Reason::Cycle, a.id(), begun));
+            let [(level, told)] = &ear.hears("cycle refused: c → a → b → c")[..] else { panic!("not told once") };
+            assert_eq!((*level, &*told["path"], &*told["cycle"]), (Level::WARN, "a", "c → a → b → c"));
+        }
+        assert_eq!((a.refusals().because(Reason::Cycle), b.refusals().total(), c.refusals().total()), (2, 0, 0));
     });
 }

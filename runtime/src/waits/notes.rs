@@ -1,0 +1,148 @@
+//! What a turn was seen to wait for: plain words of the thread that runs it.
+
+use std::cell::{Cell, RefCell};
+
+use super::edge::{Awaited, Edge, Since};
+use super::ring;
+use crate::cell::AnyCell;
+use crate::message::Criticality;
+use crate::pid::ActorId;
+use crate::shared::Shared;
+use crate::turn::{self, Whose};
+
+/// Something was polled that waits and is not a question.
+const OTHERS: u32 = 1;
+/// A message was sent that may carry along the reply of the question in hand.
+const GIVES: u32 = 1 << 1;
+/// The turn ends in a callback, not between two.
+const AWAITS: u32 = 1 << 2;
+/// A question, or a wait for room, was polled and goes on: so often.
+const ONE: u32 = 1 << 3;
+
+thread_local! {
+    static NOTES: Cell<u32> = const { Cell::new(OTHERS) };
+
+    /// Of the first question that goes on.
+    static EDGE: RefCell<Option<Edge>> = const { RefCell::new(None) };
+}
+
+fn note(bit: u32) {
+    NOTES.with(|notes| notes.set(notes.get() | bit));
+}
+
+/// A turn begins, or a callback is polled again.
+#[inline]
+pub(crate) fn begins() {
+    NOTES.with(|notes| notes.set(0));
+}
+
+/// A waker of a turn is cloned.
+#[inline]
+pub(crate) fn waker_is_cloned() {
+    note(OTHERS);
+}
+
+/// A message is sent that may carry a reply along.
+#[inline(always)]
+pub(crate) fn gives() {
+    note(GIVES);
+}
+
+/// A question is taken into hand: its reply cannot have been given away before.
+#[inline]
+pub(crate) fn takes_in_hand() {
+    NOTES.with(|notes| notes.set(notes.get() & !GIVES));
+}
+
+/// The turn ends in a callback.
+pub(crate) fn awaits() {
+    note(AWAITS);
+}
+
+/// Polls what says itself whether it waits.
+#[inline]
+pub(crate) fn quietly<R>(poll: impl FnOnce() -> R) -> R {
+    let others = NOTES.with(Cell::get) & OTHERS;
+    let polled = poll();
+    NOTES.with(|notes| notes.set(notes.get() & !OTHERS | others));
+    polled
+}
+
+/// Something that was begun at `since` in a system, with `to`, was polled and goes on.
+#[inline]
+pub(crate) fn pends(
+    shared: &Shared,
+    to: ActorId,
+    since: u64,
+    criticality: Criticality,
+    awaited: impl FnOnce() -> Awaited,
+) {
+    let Whose::Here(by) = turn::whose(&shared.stragglers) else { return };
+    let before = NOTES.with(|notes| notes.replace(notes.get().saturating_add(ONE)));
+    if before < ONE && before & OTHERS == 0 {
+        let since = Since { at: since, depth: turn::depth() };
+        let edge = Edge { by, to, since, criticality, awaited: awaited() };
+        // A thread that is ending runs no turn any more.
+        let _ = EDGE.try_with(|first| first.replace(Some(edge)));
+    }
+}
+
+/// What was noted in a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notes(u32);
+
+impl Notes {
+    /// The notes of the turn that has just been taken.
+    #[inline]
+    pub(crate) fn take() -> Self {
+        Self(NOTES.with(|notes| notes.replace(OTHERS)))
+    }
+
+    /// Those of a turn that is interrupted: put back when they go.
+    #[inline]
+    pub(crate) fn keep() -> Kept {
+        Kept(Self::take())
+    }
+
+    /// Whether the reply of the question in hand may be somebody else's.
+    #[inline]
+    pub(crate) fn gave(self) -> bool {
+        self.0 & GIVES != 0
+    }
+
+    /// Whether a question seems not to be the only thing that is waited for. What was polled before it in this turn may have
+    /// come to its end since: then it is seen to be alone when the callback is polled once more.
+    #[inline]
+    pub(crate) fn are_doubtful(self) -> bool {
+        self.0 & !GIVES == ONE | AWAITS | OTHERS
+    }
+
+    /// The turn has ended with its callback waiting, or between two callbacks: others see for what.
+    #[inline]
+    pub(crate) fn publish(self, cell: &dyn AnyCell) {
+        let first = if self.0 < ONE { None } else { EDGE.try_with(|first| first.take()).ok().flatten() };
+        let alone = self.0 & !GIVES == ONE | AWAITS;
+        match first.filter(|edge| alone && edge.by == cell.core().pid() && edge.is_good()) {
+            Some(edge) => ring::publish(cell, edge),
+            None => withdraw(cell),
+        }
+    }
+}
+
+/// The incarnation waits for nobody.
+#[inline]
+pub(crate) fn withdraw(cell: &dyn AnyCell) {
+    if let Some(standing) = cell.core().counters.standing() {
+        standing.withdraw();
+    }
+}
+
+/// Notes that are put back.
+pub(crate) struct Kept(Notes);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let Notes(kept) = self.0;
+        NOTES.with(|notes| notes.set(kept));
+    }
+}
