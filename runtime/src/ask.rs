@@ -19,7 +19,7 @@ use crate::reply::{Caller, Question, Reply, question};
 use crate::shared::Shared;
 use crate::time::TimerKey;
 use crate::turn::{self, Call};
-use crate::waits::{self, Awaited};
+use crate::waits::{self, Awaited, Since};
 
 /// What takes messages of one type, whatever actor is behind it.
 pub(crate) trait Door<M>: Send + Sync {
@@ -72,12 +72,12 @@ pub(crate) struct Waiting<R> {
     question: Question<R>,
     deadline: Deadline,
     /// When it was sent.
-    since: u64,
+    since: Since,
     criticality: Criticality,
 }
 
 impl<R: Send + 'static> Waiting<R> {
-    pub(crate) fn new(question: Question<R>, deadline: Deadline, since: u64, criticality: Criticality) -> Self {
+    pub(crate) fn new(question: Question<R>, deadline: Deadline, since: Since, criticality: Criticality) -> Self {
         Self { question, deadline, since, criticality }
     }
 
@@ -222,6 +222,8 @@ where
     let call = turn::current().call;
     let now = shared.port.now_ns();
     let at = turn::after(now, within.unwrap_or(shared.settings.ask_within)).min(call.deadline);
+    // Before a turn that is run in place for it asks others.
+    let since = waits::since(now);
     let (question, reply, caller) = question();
     let message = make(reply);
     let criticality = call.lowers(message.criticality());
@@ -239,7 +241,7 @@ where
     let mut question = question;
     Ok(match question.try_take() {
         Some(answer) => Sent::Answered(answer),
-        None => Sent::Waits(Waiting::new(question, Deadline::new(shared, at), now, criticality)),
+        None => Sent::Waits(Waiting::new(question, Deadline::new(shared, at), since, criticality)),
     })
 }
 

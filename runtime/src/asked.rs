@@ -12,6 +12,7 @@ use crate::error::{AskError, Reason, Refused};
 use crate::message::{Criticality, Message};
 use crate::reply::{Reply, question};
 use crate::turn::{self, Call, NEVER};
+use crate::waits;
 
 /// A question that was sent; resolves to its answer. Made by [`Permit::ask`](crate::Permit::ask).
 ///
@@ -54,7 +55,9 @@ impl<M: Message, R: Send + 'static> Asked<M, R> {
         let (question, reply, caller) = question();
         let until = Deadline::new(shared, deadline);
         match door.put_reserved(make(reply), Some(caller), Call { deadline, criticality }) {
-            Ok(()) => Self { state: State::Waiting(Waiting::new(question, until, now, criticality), door) },
+            Ok(()) => {
+                Self { state: State::Waiting(Waiting::new(question, until, waits::since(now), criticality), door) }
+            }
             Err(rejected) => Self::refused(rejected.why),
         }
     }

@@ -22,7 +22,7 @@ use crate::places::{Hold, Lease};
 use crate::port::nanos;
 use crate::reply::Reply;
 use crate::turn::{self, Call, NEVER};
-use crate::waits::{self, Awaited, RoomWait};
+use crate::waits::{self, Awaited, RoomWait, Since};
 
 /// Room for one message, reserved. Dropped unsent, it gives the place back.
 ///
@@ -153,7 +153,7 @@ pub struct Admission<A: Actor> {
     forgiven: Option<Deadline>,
     lasts: Lasts,
     /// When it began to wait, in a turn, and why that was ended if it closed a ring.
-    ring: Option<(u64, Arc<OnceLock<Refused>>)>,
+    ring: Option<(Since, Arc<OnceLock<Refused>>)>,
 }
 
 /// How long what an admission gives is held.
@@ -261,7 +261,7 @@ impl<A: Actor> Admission<A> {
         let Some(pass) = self.ticket.pass() else { return };
         let cell = &self.target.cell;
         let shared = cell.core().shared();
-        let (since, refused) = self.ring.get_or_insert_with(|| (shared.port.now_ns(), Arc::default()));
+        let (since, refused) = self.ring.get_or_insert_with(|| (waits::since(shared.port.now_ns()), Arc::default()));
         let room = RoomWait { pass, refused: refused.clone() };
         waits::pends(shared, cell.core().id(), *since, Criticality::default(), || Awaited::Room(room));
     }

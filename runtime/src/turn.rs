@@ -280,12 +280,6 @@ pub(crate) fn is_just_asked(deadline: u64) -> bool {
     AMBIENT.with(|ambient| ambient.asked.get() == deadline)
 }
 
-/// How deep the current turn nests in those that are run in place.
-#[inline(always)]
-pub(crate) fn depth() -> u8 {
-    AMBIENT.with(|ambient| ambient.nested.get())
-}
-
 /// Whether the current turn is run in place: it takes one message.
 #[inline(always)]
 pub(crate) fn is_in_place() -> bool {

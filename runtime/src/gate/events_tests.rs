@@ -12,9 +12,8 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::port::{Port, Simulation};
 use crate::scripted::{Clerk, Line, clerk, ms, note, once, slow_clerk, small_clerk};
-use crate::{
-    Actor, ActorRef, AskError, Builder, Context, Exit, Message, Offer, RateLimit, Reason, Reply, Slot, System,
-};
+use crate::waits::tests::{Ask, Gossip};
+use crate::{ActorRef, AskError, Builder, Offer, RateLimit, Reason, Slot, System};
 
 /// What was said: how loud, and the fields by name.
 type Said = (Level, BTreeMap<&'static str, String>);
@@ -216,31 +215,6 @@ fn what_is_told_of_gates_is_limited_and_what_is_withheld_is_counted() {
         assert!(told.len() == 1 && told[0].1.starts_with("events of a gate were withheld: 3 more of"), "{told:?}");
         assert!(!clerk.cell.core().shared().reports.owes(), "nobody looks any more when nothing is wrong");
     });
-}
-
-/// Asks whomever it is told to.
-struct Gossip;
-
-struct Ask(Vec<ActorRef<Gossip>>, Reply<Result<(), AskError>>);
-
-impl Message for Ask {}
-
-impl Actor for Gossip {
-    type Args = ();
-    type Msg = Ask;
-
-    async fn init((): (), _: &mut Context<Self>) -> Result<Self, Exit> {
-        Ok(Self)
-    }
-
-    async fn handle(&mut self, Ask(mut rest, reply): Ask, _: &mut Context<Self>) -> Result<(), Exit> {
-        let told = match rest.pop() {
-            Some(next) => next.ask(|reply| Ask(rest, reply)).await.and_then(|told| told),
-            None => Ok(()),
-        };
-        reply.send(told);
-        Ok(())
-    }
 }
 
 #[test]

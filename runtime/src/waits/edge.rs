@@ -36,12 +36,11 @@ pub(crate) struct Edge {
     pub(crate) awaited: Awaited,
 }
 
-/// When something was asked. What is asked in a turn that is run in place for a question is later than that question, even
-/// where the clock stands still.
+/// When something was asked: what is asked later is greater, on one thread also where the clock stands still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Since {
     pub(crate) at: u64,
-    pub(crate) depth: u8,
+    pub(crate) order: u32,
 }
 
 impl Edge {

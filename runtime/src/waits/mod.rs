@@ -34,7 +34,9 @@
 mod edge;
 mod notes;
 mod ring;
+#[cfg(test)]
+pub(crate) mod tests;
 
-pub(crate) use self::edge::{Awaited, RoomWait, Standing};
-pub(crate) use self::notes::{Notes, awaits, begins, gives, pends, quietly, takes_in_hand, waker_is_cloned};
+pub(crate) use self::edge::{Awaited, RoomWait, Since, Standing};
+pub(crate) use self::notes::{Notes, awaits, begins, gives, pends, quietly, since, takes_in_hand, waker_is_cloned};
 pub use self::ring::Cycle;

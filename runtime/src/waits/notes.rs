@@ -22,6 +22,9 @@ const ONE: u32 = 1 << 3;
 thread_local! {
     static NOTES: Cell<u32> = const { Cell::new(OTHERS) };
 
+    /// What was asked on this thread.
+    static ASKED: Cell<u32> = const { Cell::new(0) };
+
     /// Of the first question that goes on.
     static EDGE: RefCell<Option<Edge>> = const { RefCell::new(None) };
 }
@@ -68,19 +71,25 @@ pub(crate) fn quietly<R>(poll: impl FnOnce() -> R) -> R {
     polled
 }
 
+/// Something is asked at this time.
+#[inline]
+pub(crate) fn since(at: u64) -> Since {
+    let order = ASKED.with(|asked| asked.replace(asked.get().wrapping_add(1)));
+    Since { at, order }
+}
+
 /// Something that was begun at `since` in a system, with `to`, was polled and goes on.
 #[inline]
 pub(crate) fn pends(
     shared: &Shared,
     to: ActorId,
-    since: u64,
+    since: Since,
     criticality: Criticality,
     awaited: impl FnOnce() -> Awaited,
 ) {
     let Whose::Here(by) = turn::whose(&shared.stragglers) else { return };
     let before = NOTES.with(|notes| notes.replace(notes.get().saturating_add(ONE)));
     if before < ONE && before & OTHERS == 0 {
-        let since = Since { at: since, depth: turn::depth() };
         let edge = Edge { by, to, since, criticality, awaited: awaited() };
         // A thread that is ending runs no turn any more.
         let _ = EDGE.try_with(|first| first.replace(Some(edge)));

@@ -1,8 +1,9 @@
 //! Hazard E1: who waits for whom in a circle is refused at once, and who only seems to is not.
 
 use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crashworthy_runtime::{ActorRef, AskError, Reason, Reply, Slot, System};
@@ -445,6 +446,72 @@ fn e1_of_two_questions_joined_the_one_that_remains_is_in_the_ring() {
         let (refused, who) = told.await.unwrap();
         assert_eq!(who, Ok(1));
         assert_eq!(path(&refused), names(&[&b, &a, &b]));
+        lawful(&system).await;
+    });
+}
+
+/// Waits for somebody to say so, and leaves its waker anew only where it is another.
+struct Said(Arc<Mutex<(bool, Option<Waker>)>>);
+
+impl Future for Said {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        let (said, waker) = &mut *self.0.lock().unwrap();
+        if waker.as_ref().is_none_or(|known| known.data() != cx.waker().data()) {
+            *waker = Some(cx.waker().clone());
+        }
+        if *said { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+#[test]
+fn e1_who_waits_for_something_since_an_earlier_turn_is_not_refused() {
+    everywhere(async || {
+        let system = bare();
+        let both = puppets(&system, 2).await;
+        let (a, b) = (both[0].clone(), both[1].clone());
+        for turns_before in 1..4 {
+            let (tells, told) = oneshot::channel();
+            let (target, back, said) = (b.clone(), a.clone(), Arc::default());
+            let waits = Said(Arc::clone(&said));
+            let question = act(move |_, _| {
+                Box::pin(async move {
+                    let asking = async {
+                        for _ in 0..turns_before {
+                            tokio::task::yield_now().await;
+                        }
+                        let asked = |reply: Reply<()>| {
+                            act(move |_, _| {
+                                Box::pin(async move {
+                                    let _ = tells.send(back.ask(Order::Who).within(LONG).await);
+                                    reply.send(());
+                                    Ok(())
+                                })
+                            })
+                        };
+                        target.ask(asked).within(LONG).await
+                    };
+                    tokio::select! {
+                        biased;
+                        () = waits => {}
+                        _ = asking => panic!("it waits for us"),
+                    }
+                    Ok(())
+                })
+            });
+            a.tell(question).unwrap();
+            until("B waits for A", || b.law().in_hand == 1 && a.load().depth == 1).await;
+            assert_eq!(cycles(&both), 0);
+            let waker = {
+                let mut said = said.lock().unwrap();
+                said.0 = true;
+                said.1.take()
+            };
+            waker.expect("it waits").wake();
+            assert_eq!(told.await.unwrap(), Ok(1), "{turns_before}");
+        }
+        assert_eq!(cycles(&both), 0);
         lawful(&system).await;
     });
 }
