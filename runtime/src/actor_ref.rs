@@ -31,6 +31,7 @@ use crate::shared::Shared;
 use crate::signal::{Down, MonitorRef};
 use crate::ties::Watcher;
 use crate::turn::{self, Call, NEVER};
+use crate::waits;
 
 /// The address of an actor's slot. Cheap to clone; it survives restarts: the next incarnation answers it.
 ///
@@ -105,10 +106,20 @@ impl<A: Actor> ActorRef<A> {
     /// Once a question has expired behind a handler that does not return, those who have less time than that has taken are
     /// refused as [`Stuck`](Reason::Stuck).
     ///
+    /// Actors that wait for each other in a ring would wait until their deadlines. Inside a handler, or another callback, a
+    /// question that closes one is refused at once as a [`Cycle`](Reason::Cycle), with the [path](Refused::cycle); a question
+    /// to oneself is the shortest such ring. Everybody in it must wait for the answer of the next and for nothing else: a
+    /// handler that waits for a timer, a channel or another answer as well (`join!`, `select!`, a timeout) may yet go on, and
+    /// so may one whose answer somebody else owes (see [`Reply::handed_on`]). Such rings, those of more than 128 actors, and
+    /// those through tasks or other systems, end at their deadlines. A question that is refused so had been queued; it is
+    /// dropped unhandled.
+    ///
     /// # Errors
     /// See [`AskError`](crate::AskError).
     ///
     /// # Differs from OTP
+    /// Processes that call each other wait until their timeouts; only a call to oneself fails at once (`calling_self`).
+    ///
     /// `gen_server:call` queues behind whatever is there and fails when the time is over; the server handles the request
     /// all the same. Here it is refused before it is queued, or dropped unhandled.
     ///
@@ -156,6 +167,8 @@ impl<A: Actor> ActorRef<A> {
     /// [`NoTime`](Reason::NoTime) at once when what is queued would not be done within `deadline`, and later when there was
     /// no room within it (inside a handler: or before the call being handled ends); `Stopped`, `Gone` and the like when the actor ends.
     /// [`NotReady`](Reason::NotReady) at once, and when it looks again: whoever waits is not woken by that.
+    /// [`Cycle`](Reason::Cycle) at once, inside a handler, when the actor waits for whoever waits here, and nobody holds a place
+    /// in its mailbox that may yet be given back; the rules are those of [questions](Self::ask).
     ///
     /// # Cancel safety
     /// Dropping the future gives up the place in the queue; nothing is lost.
@@ -395,6 +408,9 @@ fn put_with_care<A: Actor>(
 fn fill<M>(place: Place<'_, Envelope<M>>, shared: &Shared, msg: M, caller: Option<Caller>, call: Call) -> bool {
     let Call { deadline, criticality } = call;
     let (from, stamp) = (turn::current_id(), shared.stamp());
+    if caller.is_none() && std::mem::needs_drop::<M>() {
+        waits::gives();
+    }
     place.fill(Envelope { msg, caller, deadline, criticality, from, stamp }).wake
 }
 
@@ -448,6 +464,9 @@ fn push_reserved<A: Actor>(
 ) -> Result<(), Rejected<A::Msg>> {
     let stamp = cell.core().home().map_or(0, |home| home.shared.stamp());
     let Call { deadline, criticality } = call;
+    if caller.is_none() && std::mem::needs_drop::<A::Msg>() {
+        waits::gives();
+    }
     let envelope = Envelope { msg, caller, deadline, criticality, from: turn::current_id(), stamp };
     match cell.mailbox.push_reserved(envelope) {
         Ok(Pushed { wake: true }) => wake(cell),
@@ -489,6 +508,10 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
 
     fn shared(&self) -> Option<&Shared> {
         self.core().home().map(|home| home.shared)
+    }
+
+    fn id(&self) -> ActorId {
+        self.core().id()
     }
 
     fn refuse(&self) -> Refused {

@@ -14,10 +14,12 @@ use crate::error::{AskError, Refused, Rejected};
 use crate::in_place;
 use crate::message::{Criticality, Message};
 use crate::pace::Pace;
+use crate::pid::ActorId;
 use crate::reply::{Caller, Question, Reply, question};
 use crate::shared::Shared;
 use crate::time::TimerKey;
 use crate::turn::{self, Call};
+use crate::waits::{self, Awaited, Since};
 
 /// What takes messages of one type, whatever actor is behind it.
 pub(crate) trait Door<M>: Send + Sync {
@@ -32,6 +34,8 @@ pub(crate) trait Door<M>: Send + Sync {
     /// Takes the place that was promised. False: its time had passed, and it is another's.
     fn keep(&self, promise: Promise) -> bool;
     fn shared(&self) -> Option<&Shared>;
+    /// Whose it is.
+    fn id(&self) -> ActorId;
     /// The refusal of an actor that is not there.
     fn refuse(&self) -> Refused;
     /// What a sender is told whose incarnation was abandoned.
@@ -67,20 +71,41 @@ enum State<R, F> {
 pub(crate) struct Waiting<R> {
     question: Question<R>,
     deadline: Deadline,
+    since: Since,
+    criticality: Criticality,
+}
+
+/// When a question was put, and for how long.
+pub(crate) struct Posed {
+    pub(crate) since: Since,
+    pub(crate) criticality: Criticality,
+    pub(crate) deadline: u64,
 }
 
 impl<R: Send + 'static> Waiting<R> {
-    pub(crate) fn new(question: Question<R>, deadline: Deadline) -> Self {
-        Self { question, deadline }
+    pub(crate) fn new(question: Question<R>, shared: &Shared, posed: Posed) -> Self {
+        let Posed { since, criticality, deadline } = posed;
+        Self { question, deadline: Deadline::new(shared, deadline), since, criticality }
     }
 
     /// The answer of whoever is behind the door, or why there will be none.
     #[inline]
     pub(crate) fn poll<M>(&mut self, door: &dyn Door<M>, cx: &mut Poller<'_>) -> Poll<Result<R, AskError>> {
+        let polled = waits::quietly(|| self.poll_answer(door, cx));
+        if polled.is_pending()
+            && let Some(by) = waits::whose(&self.deadline.shared)
+        {
+            waits::pends(by, door.id(), self.since, self.criticality, || Awaited::Answer(self.question.wait()));
+        }
+        polled
+    }
+
+    #[inline]
+    fn poll_answer<M>(&mut self, door: &dyn Door<M>, cx: &mut Poller<'_>) -> Poll<Result<R, AskError>> {
         if let Poll::Ready(answer) = Pin::new(&mut self.question).poll(cx) {
             return Poll::Ready(answer);
         }
-        if turn::is_fenced() {
+        if turn::is_fenced_in(&self.deadline.shared.stragglers) {
             return Poll::Ready(Err(AskError::Fenced));
         }
         if !self.deadline.wakes(cx) {
@@ -90,9 +115,6 @@ impl<R: Send + 'static> Waiting<R> {
         Poll::Pending
     }
 }
-
-/// A question that was sent, and its deadline.
-type Sent<R> = (Question<R>, u64);
 
 /// When waiting ends, and the timer that says so: armed only when somebody has to wait.
 pub(crate) struct Deadline {
@@ -170,27 +192,29 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let mut waiting = match std::mem::replace(&mut this.state, State::Ended) {
-            State::Unasked(make) => {
-                let Some(shared) = this.door.shared() else {
-                    let why = this.door.counted(this.door.refuse(), Criticality::default());
-                    return Poll::Ready(Err(AskError::Refused(why)));
-                };
-                match send(this.door, shared, this.within, make, cx) {
-                    Ok((mut question, at)) => match question.try_take() {
-                        // As a rule after a turn in place: nobody waits, nothing is armed.
-                        Some(answer) => return Poll::Ready(answer),
-                        None => Waiting::new(question, Deadline::new(shared, at)),
-                    },
-                    Err(error) => return Poll::Ready(Err(error)),
-                }
+        if let State::Unasked(_) = this.state
+            && let State::Unasked(make) = std::mem::replace(&mut this.state, State::Ended)
+        {
+            let Some(shared) = this.door.shared() else {
+                let why = this.door.counted(this.door.refuse(), Criticality::default());
+                return Poll::Ready(Err(AskError::Refused(why)));
+            };
+            let (mut question, posed) = match send(this.door, shared, this.within, make, cx) {
+                Ok(sent) => sent,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            if let Some(answer) = question.try_take() {
+                // As a rule after a turn in place: nobody waits, nothing is armed.
+                return Poll::Ready(answer);
             }
-            State::Waiting(waiting) => waiting,
-            State::Ended => unreachable!("a question is not polled after its end"),
+            this.state = State::Waiting(Waiting::new(question, shared, posed));
+        }
+        let State::Waiting(waiting) = &mut this.state else {
+            unreachable!("a question is not polled after its end");
         };
         let polled = waiting.poll(this.door, cx);
-        if polled.is_pending() {
-            this.state = State::Waiting(waiting);
+        if polled.is_ready() {
+            this.state = State::Ended;
         }
         polled
     }
@@ -203,7 +227,7 @@ fn send<M, R, F>(
     within: Option<Duration>,
     make: F,
     cx: &mut Poller<'_>,
-) -> Result<Sent<R>, AskError>
+) -> Result<(Question<R>, Posed), AskError>
 where
     M: Message,
     R: Send + 'static,
@@ -212,6 +236,8 @@ where
     let call = turn::current().call;
     let now = shared.port.now_ns();
     let at = turn::after(now, within.unwrap_or(shared.settings.ask_within)).min(call.deadline);
+    // Before a turn that is run in place for it asks others.
+    let since = waits::since(now);
     let (question, reply, caller) = question();
     let message = make(reply);
     let criticality = call.lowers(message.criticality());
@@ -226,7 +252,7 @@ where
             shared.pool.schedule(runnable);
         }
     }
-    Ok((question, at))
+    Ok((question, Posed { since, criticality, deadline: at }))
 }
 
 impl<M, R, F> fmt::Debug for Ask<'_, M, R, F> {

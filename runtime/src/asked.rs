@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
-use crate::ask::{Deadline, Door, Waiting};
+use crate::ask::{Door, Posed, Waiting};
 use crate::error::{AskError, Reason, Refused};
 use crate::message::{Criticality, Message};
 use crate::reply::{Reply, question};
 use crate::turn::{self, Call, NEVER};
+use crate::waits;
 
 /// A question that was sent; resolves to its answer. Made by [`Permit::ask`](crate::Permit::ask).
 ///
@@ -48,12 +49,14 @@ impl<M: Message, R: Send + 'static> Asked<M, R> {
             return Self::refused(door.counted(door.refuse(), criticality));
         };
         let call = turn::current().call;
-        let until = if until == NEVER { turn::deadline_after(&shared.port, within) } else { until };
+        let now = shared.port.now_ns();
+        let until = if until == NEVER { turn::after(now, within) } else { until };
         let (deadline, criticality) = (until.min(call.deadline), call.lowers(criticality));
         let (question, reply, caller) = question();
-        let until = Deadline::new(shared, deadline);
+        let posed = Posed { since: waits::since(now), criticality, deadline };
+        let waiting = Waiting::new(question, shared, posed);
         match door.put_reserved(make(reply), Some(caller), Call { deadline, criticality }) {
-            Ok(()) => Self { state: State::Waiting(Waiting::new(question, until), door) },
+            Ok(()) => Self { state: State::Waiting(waiting, door) },
             Err(rejected) => Self::refused(rejected.why),
         }
     }

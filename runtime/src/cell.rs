@@ -30,7 +30,7 @@ use crashworthy_sync::attention::Attention;
 use crashworthy_sync::label::SharedLabel;
 use crashworthy_sync::mailbox::{Mailbox, Receiver};
 use crashworthy_sync::once_arc::OnceArc;
-use crashworthy_sync::task::{Run as _, Task};
+use crashworthy_sync::task::{Guise, Run as _, Task};
 use parking_lot::Mutex;
 
 use crate::actor::Actor;
@@ -391,6 +391,15 @@ pub(crate) struct Owner<A: Actor> {
     pub(crate) caller: Option<Caller>,
     /// The call that the message in hand is for.
     pub(crate) call: PackedCall,
+    /// In which guise the callbacks of the next turn are polled: unlike that of the last.
+    pub(crate) guise: Guise,
+}
+
+impl<A: Actor> Owner<A> {
+    /// Of a slot that nobody lives in, with nothing in hand.
+    pub(crate) fn new(receiver: Option<Inlet<A>>, guise: Guise) -> Self {
+        Self { life: None, receiver, caller: None, call: PackedCall::NONE, guise }
+    }
 }
 
 /// The consuming end of a mailbox of actors of type `A`.
@@ -403,7 +412,7 @@ impl<A: Actor> Cell<A> {
     /// A cell that refuses everything until it is started.
     pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
         let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), own: OnceArc::new() };
-        Task::new(cell, Owner { life: None, receiver: None, caller: None, call: PackedCall::NONE })
+        Task::new(cell, Owner::new(None, Guise::Odd))
     }
 
     #[inline(always)]
@@ -491,6 +500,8 @@ pub(crate) trait AnyCell: Send + Sync {
     /// Name of the actor's type.
     fn kind(&self) -> &'static str;
     fn load(&self) -> Load;
+    /// Whether there may be room in its mailbox without a turn of it: there is some, or somebody holds a place.
+    fn may_have_room(&self) -> bool;
     fn law(&self) -> Law;
     /// Refuses from now on, and lets the next turn throw away what is queued.
     fn shut(&self, status: Status);
@@ -542,6 +553,10 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
 
     fn load(&self) -> Load {
         Cell::load(self)
+    }
+
+    fn may_have_room(&self) -> bool {
+        self.mailbox.reserved() != 0 || self.mailbox.len() < self.mailbox.capacity()
     }
 
     fn law(&self) -> Law {

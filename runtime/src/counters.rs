@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use once_cell::race::OnceBox;
 use serde::{Deserialize, Serialize};
 
+use crate::waits::Standing;
+
 /// A number that one writer raises and anybody reads.
 ///
 /// The writer is whoever holds the cell's running claim, so a load and a store do where an addition would lock the
@@ -43,9 +45,17 @@ pub(crate) struct Rare {
     pub(crate) displaced: Count,
     pub(crate) undelivered: Count,
     pub(crate) given_up: Count,
+    /// Whom it waits for.
+    pub(crate) standing: Standing,
 }
 
 impl Counters {
+    /// Whom the actor waits for, if it ever was seen to wait for one other.
+    #[inline]
+    pub(crate) fn standing(&self) -> Option<&Standing> {
+        self.rare.get().map(|rare| &rare.standing)
+    }
+
     pub(crate) fn rare(&self) -> &Rare {
         self.rare.get_or_init(Box::default)
     }

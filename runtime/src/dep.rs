@@ -97,6 +97,6 @@ mod tests {
 
     #[test]
     fn a_refusal_has_room_for_it() {
-        assert_eq!(size_of::<Refused>(), 72);
+        assert_eq!(size_of::<Refused>(), 80);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dep::Dep;
 use crate::pid::ActorId;
+use crate::waits::Cycle;
 
 /// Why an actor would not take a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,7 +39,8 @@ pub enum Reason {
     Stopped,
     /// It has ended for good.
     Gone,
-    /// The sender would wait for itself.
+    /// Whoever asks would wait for itself: it asked itself, or somebody who waits for it, himself or through others. What
+    /// was asked last is refused at once, and [says](Refused::cycle) who waits for whom.
     Cycle,
     /// An actor behind it refused.
     Downstream,
@@ -91,12 +94,15 @@ pub struct Refused {
     pub by: ActorId,
     /// How many actors the refusal has travelled through.
     pub hops: u8,
+    /// Who would have waited for whom, if that is [why](Reason::Cycle).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycle: Option<Arc<Cycle>>,
 }
 
 impl Refused {
     /// A refusal by someone who is not an actor, or whose identity does not matter.
     pub fn because(reason: Reason) -> Self {
-        Self { reason, retry_after: None, load: Load::default(), by: ActorId::OUTSIDE, hops: 0 }
+        Self { reason, retry_after: None, load: Load::default(), by: ActorId::OUTSIDE, hops: 0, cycle: None }
     }
 
     /// The same refusal as the asker of the actor that met it sees it.
@@ -111,6 +117,9 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "actor {} refused: {}", self.by, self.reason)?;
+        if let Some(cycle) = &self.cycle {
+            write!(f, ": {cycle}")?;
+        }
         if self.load.limit > 0 {
             write!(f, " ({} of {} places taken)", self.load.depth, self.load.limit)?;
         }

@@ -12,6 +12,7 @@ use crate::cell::{ActorCell, flag};
 use crate::crash::{Panic, contain};
 use crate::lane::Fate;
 use crate::turn::{self, Call};
+use crate::waits;
 
 /// How a callback ended.
 #[derive(Debug)]
@@ -98,6 +99,7 @@ impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
             return Poll::Ready(interrupt(this.cell, fate, || this.future.set(None)));
         }
         *this.polled = true;
+        waits::begins();
         let polled = this.cell.user(|| {
             let polled = contain(|| match this.future.as_mut().as_pin_mut() {
                 Some(future) => {
@@ -114,6 +116,10 @@ impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
             polled
         });
         match polled {
+            Ok(Ok(Poll::Pending)) => {
+                waits::awaits();
+                Poll::Pending
+            }
             Ok(Ok(polled)) => polled.map(Met::Returned),
             Ok(Err(panic)) => Poll::Ready(Met::panicked(panic)),
             Err((_, Stale)) => {

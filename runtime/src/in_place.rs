@@ -22,6 +22,7 @@ use tokio::task::coop::poll_proceed;
 use crate::pace::Pace;
 use crate::shared::Shared;
 use crate::turn;
+use crate::waits::Notes;
 
 /// How deep turns in place may nest: they share one stack.
 const DEPTH: u8 = 8;
@@ -36,8 +37,9 @@ pub(crate) fn run(shared: &Shared, pace: &Pace, runnable: Runnable, deadline: u6
     let Poll::Ready(budget) = poll_proceed(cx) else {
         return shared.pool.schedule(runnable);
     };
+    let kept = Notes::keep();
     let again = runnable.run();
-    drop(nested);
+    drop((kept, nested));
     budget.made_progress();
     if let Some(again) = again {
         shared.pool.schedule(again);

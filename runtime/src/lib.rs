@@ -77,6 +77,7 @@ pub mod time;
 mod timers;
 mod turn;
 mod untie;
+mod waits;
 mod weak;
 
 // The public interface is:
@@ -117,4 +118,5 @@ pub use system::{Abandoned, Root, System};
 pub use target::Target;
 pub use timers::TimerRef;
 pub use turn::{CallScope, Scoped};
+pub use waits::Cycle;
 pub use weak::WeakSystem;

@@ -16,12 +16,13 @@ use crate::ask::{Deadline, Door};
 use crate::asked::Asked;
 use crate::cell::Status;
 use crate::error::{Reason, Refused, Rejected};
-use crate::gate::Demand;
+use crate::gate::{Demand, events};
 use crate::message::{Criticality, Message};
 use crate::places::{Hold, Lease};
 use crate::port::nanos;
 use crate::reply::Reply;
 use crate::turn::{self, Call, NEVER};
+use crate::waits::{self, Awaited, RoomSought};
 
 /// Room for one message, reserved. Dropped unsent, it gives the place back.
 ///
@@ -151,6 +152,8 @@ pub struct Admission<A: Actor> {
     /// When somebody's place may be forgiven: it looks again then.
     forgiven: Option<Deadline>,
     lasts: Lasts,
+    /// What others see of it, once it waits in a turn.
+    seen: Option<Arc<RoomSought>>,
 }
 
 /// How long what an admission gives is held.
@@ -166,7 +169,7 @@ enum Lasts {
 impl<A: Actor> Admission<A> {
     pub(crate) fn new(target: ActorRef<A>, within: Duration) -> Self {
         let (ticket, lasts) = (RoomTicket::default(), Lasts::Endless);
-        Self { target, within, ticket, lease: Lease::Free, deadline: None, forgiven: None, lasts }
+        Self { target, within, ticket, lease: Lease::Free, deadline: None, forgiven: None, lasts, seen: None }
     }
 
     /// The same, for a permit that promises a place for as long again, as a reservation does.
@@ -217,7 +220,16 @@ impl<A: Actor> Admission<A> {
     /// Why there will be no place.
     fn refused(&mut self) -> Refused {
         let cell = &self.target.cell;
-        if self.lease.take().end(|| cell.shared()) { cell.core().closed() } else { cell.fenced() }
+        if !self.lease.take().end(|| cell.shared()) {
+            return cell.fenced();
+        }
+        match self.seen.as_ref().and_then(|seen| seen.refused.get()) {
+            Some(refused) => {
+                events::cycle(cell.core().shared(), &**cell, refused);
+                refused.clone()
+            }
+            None => cell.core().closed(),
+        }
     }
 
     /// Whoever waits in a turn does not outlast an abandoned incarnation in the queue.
@@ -235,12 +247,24 @@ impl<A: Actor> Future for Admission<A> {
     type Output = Result<Permit<A::Msg>, Refused>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let polled = self.poll_place(cx);
+        let polled = waits::quietly(|| self.poll_place(cx));
+        if polled.is_pending() {
+            self.pends();
+        }
         polled.map_err(|why| self.target.cell.core().counted(why, Criticality::default()))
     }
 }
 
 impl<A: Actor> Admission<A> {
+    /// Somebody waits for room, as others see it.
+    fn pends(&mut self) {
+        let core = self.target.cell.core();
+        let Some(by) = waits::whose(core.shared()) else { return };
+        let Some(pass) = self.ticket.pass() else { return };
+        let seen = self.seen.get_or_insert_with(|| RoomSought::new(waits::since(core.shared().port.now_ns())));
+        waits::pends(by, core.id(), seen.since, Criticality::default(), || Awaited::Room(pass, seen.clone()));
+    }
+
     fn poll_place(&mut self, cx: &mut Poller<'_>) -> Poll<Result<Permit<A::Msg>, Refused>> {
         let this = self;
         let cell = &this.target.cell;

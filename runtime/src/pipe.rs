@@ -20,6 +20,7 @@ use crate::pid::Pid;
 use crate::signal::{Via, send_exit};
 use crate::timers::post;
 use crate::turn::{self, CallScope, Scoped};
+use crate::waits;
 
 /// Futures and streams one actor may have running.
 const RUNNING: usize = 1024;
@@ -124,6 +125,8 @@ impl Pipes {
             self.running.fetch_sub(1, Ordering::AcqRel);
             return Err(cell.core().refuse(Reason::Full));
         }
+        // A reply that it may have along with it is owed by nobody in particular.
+        waits::gives();
         let running = Running(self.running.clone());
         let weak = Arc::downgrade(cell);
         let mut pipe = Piped(Some(CallScope::current().scope(pipe)));

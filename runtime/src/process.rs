@@ -23,9 +23,11 @@ use crate::exit::ExitReason;
 use crate::life::{Life, Passed};
 use crate::pace::Timing;
 use crate::pid::Pid;
+use crate::reply::Caller;
 use crate::serve::given_up;
-use crate::turn::{self, PackedCall};
+use crate::turn;
 use crate::untie::bury;
+use crate::waits::{self, Notes};
 
 /// What an attempt to abandon an incarnation met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,10 @@ impl<A: Actor> Schedule for Cell<A> {
     fn schedule(task: &Arc<Task<Self>>, runnable: Runnable) {
         task.core().shared().pool.schedule(runnable);
     }
+
+    fn waker_is_kept() {
+        waits::waker_is_kept();
+    }
 }
 
 impl<A: Actor> Run for Cell<A> {
@@ -51,7 +57,12 @@ impl<A: Actor> Run for Cell<A> {
 
     #[inline]
     fn run(task: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran {
-        let life = match task.with_owner(|owner| owner.life.take()).flatten() {
+        let taken = task.with_owner(|owner| {
+            owner.guise = owner.guise.other();
+            (owner.life.take(), owner.guise)
+        });
+        let (life, guise) = taken.unwrap_or_default();
+        let life = match life {
             Some(life) => life,
             None => match between(task) {
                 Between::Live(life) => life,
@@ -64,8 +75,10 @@ impl<A: Actor> Run for Cell<A> {
         let timing = Timing::begin(core);
         let turned = {
             let _turn = turn::enter_system(pid, &shared.stragglers);
-            Task::with_waker(task, |waker| poll(life, waker))
+            waits::begins();
+            Task::with_waker(task, guise, |waker| poll(life, waker))
         };
+        let notes = Notes::take();
         if claim.is_stale() {
             return retire(task, claim, turned, pid);
         }
@@ -81,12 +94,17 @@ impl<A: Actor> Run for Cell<A> {
                         // The message in hand leaves room while its handler awaits.
                         core.pace.awaits();
                         owner.receiver.as_mut().map(Inlet::<A>::flush);
+                        if notes.gave() {
+                            owner.caller.as_ref().map(Caller::lend);
+                        }
                     }
                 });
+                notes.publish(&**task);
                 claim.idle()
             }
             Turned::Ended(ended) => {
                 core.pace.rests();
+                notes.publish(&**task);
                 finish(task, ended);
                 if turn::is_in_place() {
                     // Whoever takes this turn waits for an answer, not for what is queued to be thrown away.
@@ -161,7 +179,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
         // Decided: no earlier, or a turn that is not abandoned after all would be refused what it sends meanwhile.
         shared.stragglers.add(pid);
         caller = old.caller.take();
-        Owner { life: None, receiver: old.receiver.take(), caller: None, call: PackedCall::NONE }
+        Owner::new(old.receiver.take(), old.guise)
     };
     let runnable = match Task::abandon(task, heir) {
         Abandon::Done(runnable) => runnable,

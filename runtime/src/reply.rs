@@ -71,6 +71,29 @@ impl<R: Send + 'static> Reply<R> {
         }
     }
 
+    /// Says that the answer will come from elsewhere: for a handler that gives the reply to a task or a thread, and then
+    /// itself asks whoever waits for that answer.
+    ///
+    /// Whoever has a question in hand is taken to owe its answer, and what it asks whoever waits for that is refused as a
+    /// [`Cycle`](crate::Reason::Cycle), unless the handler has returned, or has sent a message that may have taken the reply
+    /// along, be it by a tell, a permit or a [pipe](crate::Context::pipe). Other ways out of a handler are not seen.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use crashworthy_runtime::Reply;
+    ///
+    /// let (reply, answer) = Reply::pair();
+    /// let reply = reply.handed_on();
+    /// tokio::spawn(async move { reply.send(7) });
+    /// assert_eq!(answer.await, Ok(7));
+    /// # }
+    /// ```
+    pub fn handed_on(self) -> Self {
+        self.replier.lend();
+        self
+    }
+
     /// Whether nobody waits any more: the answer would be dropped.
     pub fn is_cancelled(&self) -> bool {
         self.replier.is_cancelled()

@@ -34,6 +34,7 @@ use crate::readiness;
 use crate::reply::Caller;
 use crate::signal::Signal;
 use crate::turn::{self, Call, PackedCall};
+use crate::waits;
 
 /// Why the loop ended, and whether `terminate` is due.
 pub(crate) struct Ending {
@@ -92,6 +93,7 @@ impl Hand {
 macro_rules! awaited {
     ($being:expr, $future:expr) => {{
         $being.post.inbox.awaits();
+        waits::awaits();
         poll_fn(|cx| again(&mut $being.post, $future.as_mut(), cx)).await
     }};
 }
@@ -207,6 +209,7 @@ where
     let (mut is_plain, mut unwanted) = (true, None);
     let taken = cell.step(
         |owner| {
+            let guise = owner.guise;
             let ready = inbox.head(cell, &mut owner.receiver)?;
             let Envelope { caller: None, deadline: turn::NEVER, from, stamp, .. } = *ready.message() else {
                 let Envelope { msg, caller, deadline, criticality, from, stamp } = ready.take();
@@ -218,17 +221,20 @@ where
                 }
                 is_plain = false;
                 turn::set_call(wanted);
+                waits::takes_in_hand();
                 take(cell, &msg, false, (from, stamp), end);
-                return Some(msg);
+                return Some((msg, guise));
             };
             let Envelope { msg, caller, .. } = ready.take();
             // There is none, as was seen.
             std::mem::forget(caller);
             is_plain = take(cell, &msg, false, (from, stamp), end);
-            Some(msg)
+            Some((msg, guise))
         },
-        |msg| {
-            Task::with_waker(cell, |waker| handling.as_mut().fill(|| handle(msg)).poll(&mut Poller::from_waker(waker)))
+        |(msg, guise)| {
+            Task::with_waker(cell, guise, |waker| {
+                handling.as_mut().fill(|| handle(msg)).poll(&mut Poller::from_waker(waker))
+            })
         },
     );
     let polled = match taken {
@@ -293,8 +299,10 @@ fn begin<A: Actor, F: Future>(
     mut future: Pin<&mut Berth<F>>,
     make: impl FnOnce() -> F,
 ) -> Poll<Met<F::Output>> {
-    let polled =
-        Task::with_waker(cell, |waker| cell.user(|| future.as_mut().fill(make).poll(&mut Poller::from_waker(waker))));
+    let guise = cell.with_owner(|owner| owner.guise).unwrap_or_default();
+    let polled = Task::with_waker(cell, guise, |waker| {
+        cell.user(|| future.as_mut().fill(make).poll(&mut Poller::from_waker(waker)))
+    });
     match polled {
         Ok(polled) => polled.map(Met::Returned),
         Err((_, Stale)) => Poll::Ready(fenced(future)),
@@ -328,12 +336,17 @@ fn step<A: Actor, F: Future>(
         return Poll::Ready(interrupt(cell, fate, || future.as_mut().clear()));
     }
     turn::set_call(cell.with_owner(|owner| owner.call.call()).unwrap_or(Call::NONE));
+    waits::begins();
     let polled = cell.user(|| match future.as_mut().look() {
         Some(future) => future.poll(cx),
         None => unreachable!("a callback that has ended is not polled again"),
     });
     turn::set_call(Call::NONE);
     match polled {
+        Ok(Poll::Pending) => {
+            waits::awaits();
+            Poll::Pending
+        }
         Ok(polled) => polled.map(Met::Returned),
         Err((_, Stale)) => Poll::Ready(fenced(future)),
     }
@@ -358,7 +371,7 @@ fn is_due<A: Actor>(
     is_first: bool,
 ) -> bool {
     let core = cell.core();
-    if caller.as_ref().is_some_and(|caller| caller.is_cancelled()) {
+    if caller.as_ref().is_some_and(|caller| caller.is_moot()) {
         core.counters.rare().cancelled.bump();
         return false;
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::refusals::{place, reason_of};
 use super::trouble::{Change, Trouble};
 use crate::cell::{AnyCell, Core};
-use crate::error::Reason;
+use crate::error::{Reason, Refused};
 use crate::message::Criticality;
 use crate::report;
 use crate::shared::Shared;
@@ -43,6 +43,15 @@ pub(crate) fn refused(core: &Core, reason: Reason, criticality: Criticality) {
 pub(crate) fn counted(core: &Core, reason: Reason, criticality: Criticality) {
     let now = core.home().map(|home| home.shared.port.coarse_ns());
     core.gate.tally().count(reason, criticality, now);
+}
+
+/// Somebody who closed a ring was refused.
+#[cold]
+pub(crate) fn cycle(shared: &Shared, by: &dyn AnyCell, refused: &Refused) {
+    let source = by.core().path();
+    let (Some(withheld), Some(cycle)) = (report::pass_gate(shared, &source), &refused.cycle) else { return };
+    let (pid, kind) = (by.core().pid(), by.kind());
+    tracing::warn!(path = &*source, kind, %pid, %cycle, withheld, "cycle refused: {cycle}");
 }
 
 /// What was taken in is dropped unhandled: its deadline has passed, or would have before it was done.

@@ -7,7 +7,8 @@ use tracing::Level;
 use crate::ear::Ear;
 use crate::port::{Port, Simulation};
 use crate::scripted::{Clerk, Line, clerk, ms, note, once, slow_clerk, small_clerk};
-use crate::{ActorRef, AskError, Builder, Offer, RateLimit, Reason, System};
+use crate::waits::tests::{Ask, Gossip};
+use crate::{ActorRef, AskError, Builder, Offer, RateLimit, Reason, Slot, System};
 
 /// Runs a test in virtual time, with somebody who hears what is logged.
 fn listen<F: Future<Output = ()>>(limit: RateLimit, test: impl FnOnce(System, Ear) -> F) {
@@ -151,5 +152,27 @@ fn what_is_told_of_gates_is_limited_and_what_is_withheld_is_counted() {
         let told = ear.words();
         assert!(told.len() == 1 && told[0].1.starts_with("events of a gate were withheld: 3 more of"), "{told:?}");
         assert!(!clerk.cell.core().shared().reports.owes(), "nobody looks any more when nothing is wrong");
+    });
+}
+
+#[test]
+fn a_cycle_is_told_once_with_its_path_as_often_as_it_is_refused() {
+    listen(RateLimit::default(), async |system, ear| {
+        let slots = ["a", "b", "c"].map(Slot::<Gossip>::named);
+        for slot in &slots {
+            system.start_top(slot, ()).await.expect("it starts");
+        }
+        let [a, b, c] = slots.each_ref().map(|slot| ActorRef::clone(slot));
+        for _ in 0..2 {
+            let begun = system.now();
+            let rest = vec![a.clone(), c.clone(), b.clone()];
+            let told = a.ask(|reply| Ask(rest, reply)).await.unwrap();
+            let Err(AskError::Refused(why)) = told else { panic!("{told:?}") };
+            assert_eq!(why.cycle.as_ref().map(|cycle| cycle.to_string()).as_deref(), Some("c → a → b → c"));
+            assert_eq!((why.reason, why.by, system.now()), (Reason::Cycle, a.id(), begun));
+            let [(level, told)] = &ear.hears("cycle refused: c → a → b → c")[..] else { panic!("not told once") };
+            assert_eq!((*level, &*told["path"], &*told["cycle"]), (Level::WARN, "a", "c → a → b → c"));
+        }
+        assert_eq!((a.refusals().because(Reason::Cycle), b.refusals().total(), c.refusals().total()), (2, 0, 0));
     });
 }

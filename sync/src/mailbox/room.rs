@@ -84,6 +84,13 @@ impl RoomTicket {
 #[derive(Clone)]
 pub struct RoomPass(Arc<Waiter>);
 
+impl RoomPass {
+    /// Does whoever it is of wait still? Once it does not, it never does again.
+    pub fn is_waiting(&self) -> bool {
+        matches!(*self.0.0.lock(), Turn::Waiting(_))
+    }
+}
+
 impl fmt::Debug for RoomPass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RoomPass").finish_non_exhaustive()

@@ -479,3 +479,21 @@ fn a_place_within_a_limit_is_given_while_fewer_are_taken() {
     assert_eq!(receiver.pop(), Pop::Message(1));
     let Pushed { .. } = mailbox.place_within(3).unwrap().fill(4);
 }
+
+#[test]
+fn a_pass_says_whether_there_was_room_yet() {
+    let (mailbox, mut receiver) = mailbox(1);
+    mailbox.push(0).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    let (mut first, mut second) = (RoomTicket::new(), RoomTicket::new());
+    assert!(mailbox.poll_room(&mut first, &mut cx).is_pending());
+    assert!(mailbox.poll_room(&mut second, &mut cx).is_pending());
+    let [first_pass, second_pass] = [&first, &second].map(|ticket| ticket.pass().expect("it waits"));
+    assert!(first_pass.is_waiting() && second_pass.is_waiting());
+    let _ = receiver.pop();
+    assert!(!first_pass.is_waiting(), "it was granted, seen or not");
+    mailbox.revoke_room(&second_pass);
+    assert!(!second_pass.is_waiting());
+    mailbox.cancel_room(&mut first);
+    mailbox.cancel_room(&mut second);
+}

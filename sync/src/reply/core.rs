@@ -28,10 +28,15 @@ pub(super) const OVER: u32 = 1 << 6;
 /// Somebody waits for the asker to go, or for an outcome. Never cleared.
 const WATCHED: u32 = 1 << 7;
 
+/// Somebody else than the turn may hold the replier. Never cleared.
+pub(super) const LENT: u32 = 1 << 8;
+
 /// There is an outcome.
 pub(super) const ENDED: u32 = VALUE | ERROR;
 /// There can be no other outcome.
 const DECIDED: u32 = ENDED | CLAIMED | GONE;
+/// The outcome is not owed by whoever has the question in its mailbox or in hand, or there is nothing owed any more.
+pub(super) const UNOWED: u32 = DECIDED | OVER | LENT;
 
 pub(super) struct Core<E> {
     pub(super) state: AtomicU32,
@@ -99,9 +104,16 @@ impl<E> Core<E> {
             self.tell(before);
             return true;
         };
+        self.publish_error_with(|| error)
+    }
+
+    /// Makes an error the outcome that is made when it can be: until then nobody else brings one. False: there is, or will
+    /// be, another.
+    pub(super) fn publish_error_with(&self, error: impl FnOnce() -> E) -> bool {
         if self.decide(CLAIMED).is_err() {
             return false;
         }
+        let error = error();
         // SAFETY: the claim is ours, and the asker looks only when ERROR is set.
         let replaced = self.error.with_mut(|cell| unsafe { (*cell).replace(error) });
         // AcqRel: as in `decide`.
@@ -140,6 +152,11 @@ impl<E> Core<E> {
         if before & (DROPPED | OVER) == DROPPED {
             self.publish_error(if_dropped);
         }
+    }
+
+    pub(super) fn lend(&self) {
+        // Release: pairs with the look of whoever asks who owes the outcome.
+        self.state.fetch_or(LENT, Ordering::Release);
     }
 
     pub(super) fn is_last_observer(&self) -> bool {
@@ -262,6 +279,7 @@ impl<E> fmt::Debug for Core<E> {
             (GONE, "asker gone"),
             (DROPPED, "replier dropped"),
             (OVER, "turn over"),
+            (LENT, "lent"),
         ];
         let set = names.into_iter().filter(|(bit, _)| state & bit != 0).map(|(_, name)| name);
         f.debug_list().entries(set).finish()

@@ -44,7 +44,7 @@ use std::{
 };
 
 use self::{
-    core::{Core, DROPPED, ENDED, ERROR, GONE, OVER, VALUE},
+    core::{Core, DROPPED, ENDED, ERROR, GONE, OVER, UNOWED, VALUE},
     shared::{Shared, SharedCore, TRIO, free, trio},
 };
 use crate::facade::{Ordering, UnsafeCell};
@@ -90,7 +90,17 @@ pub struct Observer<E> {
     core: SharedCore<E>,
 }
 
+/// That somebody waits, as others see it: who owes the outcome, and a way to end the wait.
+pub struct Wait<E> {
+    core: SharedCore<E>,
+}
+
 impl<R, E> Asker<R, E> {
+    /// The wait for this outcome, for others to look at.
+    pub fn wait(&self) -> Wait<E> {
+        Wait { core: self.inner.to_core() }
+    }
+
     /// Takes the outcome, if there is one.
     ///
     /// # Panics
@@ -177,6 +187,11 @@ impl<R, E> Replier<R, E> {
         self.inner.core.has(GONE | ENDED)
     }
 
+    /// From now on somebody else than the turn that has the question in hand may be the one who answers.
+    pub fn lend(&self) {
+        self.inner.core.lend();
+    }
+
     /// Resolves when nobody waits for the answer any more.
     pub fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.inner.core.watch(GONE | ENDED, cx)
@@ -216,6 +231,16 @@ impl<E> Observer<E> {
         self.core.has(ENDED)
     }
 
+    /// Is there nobody who waits for an outcome: has the asker gone, or is there one?
+    pub fn is_moot(&self) -> bool {
+        self.core.has(GONE | ENDED)
+    }
+
+    /// From now on somebody else than the turn that has the question in hand may be the one who answers.
+    pub fn lend(&self) {
+        self.core.lend();
+    }
+
     /// The turn is over. If the replier was dropped unsent, the outcome is `if_dropped`. If it lives on, its
     /// drop will mean what [`channel`] was told.
     pub fn settle(&self, if_dropped: E) {
@@ -225,6 +250,24 @@ impl<E> Observer<E> {
     /// Ends the question with `error`, whoever holds the replier. True if that became the outcome.
     pub fn force(&self, error: E) -> bool {
         self.core.publish_error(Some(error))
+    }
+}
+
+impl<E> Wait<E> {
+    /// Is the outcome owed by whoever has the question, in its mailbox or in hand? No more when there is one, the asker has
+    /// gone, or the replier outlived the turn or was [lent](Observer::lend). What is not owed is never owed again.
+    pub fn is_owed(&self) -> bool {
+        !self.core.has(UNOWED)
+    }
+
+    /// Is it the wait for the same outcome?
+    pub fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(&raw const *self.core, &raw const *other.core)
+    }
+
+    /// Ends the wait with an error, which is made if it is to be the outcome. True if it is.
+    pub fn end_with(&self, error: impl FnOnce() -> E) -> bool {
+        self.core.publish_error_with(error)
     }
 }
 
@@ -254,6 +297,12 @@ impl<R, E> fmt::Debug for Asker<R, E> {
 impl<R, E> fmt::Debug for Replier<R, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replier").field("state", &self.inner.core).finish()
+    }
+}
+
+impl<E> fmt::Debug for Wait<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").field("state", &*self.core).finish()
     }
 }
 

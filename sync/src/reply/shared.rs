@@ -3,7 +3,7 @@
 //! An `Arc` made three times over costs a locked operation for each of the ends before anything has happened; this
 //! one begins with three references, and the last one goes without a locked operation.
 
-use std::{ops::Deref, process::abort, ptr::NonNull};
+use std::{mem::ManuallyDrop, ops::Deref, process::abort, ptr::NonNull};
 
 use super::{Inner, core::Core};
 use crate::{
@@ -68,6 +68,14 @@ unsafe fn release<E>(core: NonNull<Core<E>>) {
     }
     // SAFETY: ours was the last reference.
     unsafe { free(core.cast()) }
+}
+
+impl<R, E> Shared<R, E> {
+    /// Another reference, of somebody who does not know the type of the answer.
+    pub(super) fn to_core(&self) -> SharedCore<E> {
+        // Not dropped, it is only borrowed: the core is the first field of the whole.
+        SharedCore::clone(&ManuallyDrop::new(SharedCore(self.0.cast())))
+    }
 }
 
 impl<R, E> Deref for Shared<R, E> {

@@ -221,3 +221,54 @@ fn everybody_at_once_still_gives_one_outcome() {
         }
     }
 }
+
+#[test]
+fn an_outcome_is_owed_until_there_is_one_or_somebody_else_may_bring_it() {
+    type End = fn(Asker<String, Why>, Replier<String, Why>, Observer<Why>);
+    let ends: [(&str, End); 6] = [
+        ("answered", |_asker, replier, _observer| drop(replier.send("yes".into()))),
+        ("failed", |_asker, replier, _observer| replier.fail(Why::Failed)),
+        ("the asker has gone", |asker, _replier, _observer| drop(asker)),
+        ("the turn is over", |asker, replier, observer| {
+            observer.settle(Why::Settled);
+            std::mem::forget((asker, replier));
+        }),
+        ("lent by the turn", |asker, replier, observer| {
+            observer.lend();
+            std::mem::forget((asker, replier, observer));
+        }),
+        ("lent by who has it", |asker, replier, observer| {
+            replier.lend();
+            std::mem::forget((asker, replier, observer));
+        }),
+    ];
+    for (what, end) in ends {
+        let (asker, replier, observer) = question();
+        let wait = asker.wait();
+        assert!(wait.is_owed());
+        end(asker, replier, observer);
+        assert!(!wait.is_owed(), "{what}");
+    }
+    let (asker, replier, observer) = question();
+    let wait = asker.wait();
+    drop(replier);
+    assert!(wait.is_owed(), "the turn will say what that means");
+    drop((asker, observer));
+}
+
+#[test]
+fn a_wait_that_is_ended_from_outside_has_that_outcome_and_the_question_is_moot() {
+    let (mut asker, replier, observer) = question();
+    let (bell, waker) = bell();
+    assert!(pin!(&mut asker).poll(&mut Context::from_waker(&waker)).is_pending());
+    let wait = asker.wait();
+    assert!(!observer.is_moot());
+    assert!(wait.end_with(|| Why::Forced));
+    assert!(observer.is_moot());
+    assert_eq!(bell.0.load(Ordering::SeqCst), 1);
+    assert!(!wait.end_with(|| panic!("there is an outcome")));
+    assert_eq!((asker.try_take(), replier.send("no".into())), (Some(Err(Why::Forced)), Err("no".into())));
+    // The last to go frees the whole.
+    drop((asker, observer));
+    drop(wait);
+}

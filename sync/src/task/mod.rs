@@ -42,6 +42,8 @@
 
 mod banks;
 mod claim;
+#[cfg(not(loom))]
+mod guise;
 mod lender;
 mod run;
 mod state;
@@ -50,9 +52,9 @@ mod state;
 mod tests;
 
 use std::{fmt, mem, ops::Deref};
-#[cfg(not(loom))]
-use std::{mem::ManuallyDrop, task::Waker};
 
+#[cfg(not(loom))]
+pub use self::guise::Guise;
 use self::{
     banks::Banks,
     claim::Lends,
@@ -85,6 +87,10 @@ pub trait Run: Send + Sync + Sized + 'static {
 pub trait Schedule: Run {
     /// Puts a runnable of `task` where somebody will run it.
     fn schedule(task: &Arc<Task<Self>>, runnable: Runnable);
+
+    /// A waker that [was lent](Task::with_waker), or a clone of it, is cloned on this thread, or wakes what is scheduled or
+    /// runs: somebody may be going to wait.
+    fn waker_is_kept() {}
 }
 
 /// A schedulable object: the module's documentation has the picture.
@@ -409,30 +415,5 @@ impl<T: Run + fmt::Debug> fmt::Debug for Task<T> {
             .field("state", &self.header.load(Ordering::Relaxed))
             .field("data", &self.data)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(not(loom))]
-impl<T: Schedule> Task<T> {
-    /// Lends a waker of this task. It costs no count before it is cloned.
-    #[inline(always)]
-    pub fn with_waker<R>(this: &Arc<Self>, work: impl FnOnce(&Waker) -> R) -> R {
-        // SAFETY: the pointer is that of an `Arc`. The count that this one stands for is that of `this`, which outlives
-        // the waker, and the waker does not give it back.
-        let borrowed = unsafe { Arc::from_raw(Arc::as_ptr(this)) };
-        work(&ManuallyDrop::new(Waker::from(borrowed)))
-    }
-}
-
-#[cfg(not(loom))]
-impl<T: Schedule> std::task::Wake for Task<T> {
-    fn wake(self: Arc<Self>) {
-        std::task::Wake::wake_by_ref(&self);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if let Some(runnable) = Task::wake(self) {
-            T::schedule(self, runnable);
-        }
     }
 }
