@@ -178,20 +178,23 @@ mod tests {
                 let _ = estimator.service().places(left);
             }
         }
+    }
 
-        #[test]
-        fn an_estimate_is_off_by_no_more_than_a_fifth_after_a_thousand_messages(
-            mean in 1_000..10_000_000_u64,
-            seed in any::<u64>(),
-        ) {
+    #[test]
+    fn after_a_thousand_messages_an_estimate_is_off_by_a_tenth_at_the_most_but_once_in_a_hundred() {
+        const MEAN: u64 = 200 * US;
+        let mut off = Vec::new();
+        for seed in 0..2_000_u64 {
             // Uniform between nothing and twice the mean, of a small generator.
-            let (mut estimator, mut state) = (Estimator::default(), seed);
+            let (mut estimator, mut state) = (Estimator::default(), seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
             for _ in 0..1_000 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                estimator.observe(((state >> 33) * 2 * mean) >> 31, 1);
+                estimator.observe(((state >> 33) * 2 * MEAN) >> 31, 1);
             }
-            let estimate = estimator.service().mean_ns();
-            prop_assert!(estimate.abs_diff(mean) < mean / 5, "{estimate}, not {mean}");
+            off.push(estimator.service().mean_ns().abs_diff(MEAN));
         }
+        // Chance looks like a change of pace once in ten thousand times or so: then few messages are believed.
+        off.sort_unstable();
+        assert!(off[off.len() * 99 / 100] < MEAN / 10, "{off:?}");
     }
 }
