@@ -10,7 +10,7 @@ use crashworthy_benches::versus::roster::{self, Contestant, OURS};
 
 /// Blocks every worker at once, and looks what others get meanwhile: ours and the peers in turns.
 ///
-/// In each round handlers of two actors block both workers of a runtime for 400 ms. A thread outside of it asks a third actor every
+/// In each round handlers of as many actors as a runtime has workers block for 400 ms. A thread outside of it asks another actor every
 /// millisecond, another one an HTTP endpoint that is a plain task of that runtime every four; latency counts from when a question was due.
 /// "ambient" is a runtime of two workers on which actors are guests; "own" is the one that #[crashworthy::main] makes.
 #[derive(Parser)]

@@ -1,7 +1,7 @@
 //! What others get while handlers block every worker at once.
 //!
-//! Two actors block, each for [`HOLD`], on a runtime of two workers; that both do at the same time is waited for. Meanwhile
-//! a thread outside of the runtime asks a third actor, and another asks an HTTP endpoint which is a plain task of the
+//! As many actors block as the runtime has workers, each for [`HOLD`]; that all do at the same time is waited for. Meanwhile
+//! a thread outside of the runtime asks another actor, and another asks an HTTP endpoint which is a plain task of the
 //! runtime, each by a timetable: latency counts from the time at which a question was due, so that questions which wait
 //! behind one that hangs are seen as late.
 
@@ -9,7 +9,7 @@ pub mod report;
 mod web;
 
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,8 +24,6 @@ use crate::wrong::{Wrong, wrong};
 
 /// How long the workers are blocked in a round.
 pub const HOLD: Duration = Duration::from_millis(400);
-/// How many are to be blocked.
-const WORKERS: u32 = 2;
 /// How long one that is blocked waits for the others to be.
 const GATHER: Duration = Duration::from_millis(500);
 /// A question to the actor is due every so often, and one to the endpoint.
@@ -115,7 +113,9 @@ pub struct Measured {
 /// Where those who block meet, and what they wait for.
 struct Held {
     by: By,
-    inside: AtomicU32,
+    /// How many are to be blocked.
+    all: usize,
+    inside: AtomicUsize,
     lock: Mutex<()>,
 }
 
@@ -128,7 +128,7 @@ impl Held {
     fn block(&self) {
         self.inside.fetch_add(1, Ordering::AcqRel);
         let came = Instant::now();
-        while self.inside.load(Ordering::Acquire) < WORKERS && came.elapsed() < GATHER {
+        while self.inside.load(Ordering::Acquire) < self.all && came.elapsed() < GATHER {
             thread::yield_now();
         }
         let since = Instant::now();
@@ -188,16 +188,17 @@ async fn from_outside<P: Peer>(peer: P, by: By, rounds: u32) -> Result<Measured,
 }
 
 fn round<P: Peer>(peer: &P, handle: &Handle, by: By, url: web::Url, mut measured: Measured) -> Result<Measured, Wrong> {
-    let held = Arc::new(Held { by, inside: AtomicU32::new(0), lock: Mutex::new(()) });
+    let all = handle.metrics().num_workers();
+    let held = Arc::new(Held { by, all, inside: AtomicUsize::new(0), lock: Mutex::new(()) });
     let locked = held.hold();
     let other = handle.block_on(peer.spawn(Lane::Nth(0), Clerk));
     handle.block_on(P::ask::<Clerk>(&other, ())).map_err(wrong)?;
-    for worker in 0..WORKERS as usize {
+    for worker in 0..all {
         let clerk = handle.block_on(peer.spawn(Lane::Nth(worker), Clerk));
         handle.block_on(P::send::<Clerk>(&clerk, held.clone())).map_err(wrong)?;
     }
     let begun = Instant::now();
-    while held.inside.load(Ordering::Acquire) < WORKERS {
+    while held.inside.load(Ordering::Acquire) < all {
         if begun.elapsed() > 2 * GATHER {
             return Err(wrong("the workers could not be blocked at once"));
         }
