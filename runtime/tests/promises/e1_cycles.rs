@@ -72,6 +72,13 @@ async fn puppets(system: &System, many: usize) -> Vec<ActorRef<Puppet>> {
     puppets
 }
 
+/// Waits until nobody has anything in hand.
+async fn settled(actors: &[ActorRef<Puppet>]) {
+    for actor in actors {
+        actor.settled().await;
+    }
+}
+
 fn cycles(actors: &[ActorRef<Puppet>]) -> u64 {
     actors.iter().map(|actor| actor.refusals().because(Reason::Cycle)).sum()
 }
@@ -510,6 +517,7 @@ fn e1_who_waits_for_something_since_an_earlier_turn_is_not_refused() {
             };
             waker.expect("it waits").wake();
             assert_eq!(told.await.unwrap(), Ok(1), "{turns_before}");
+            settled(&both).await;
         }
         assert_eq!(cycles(&both), 0);
         lawful(&system).await;
@@ -578,6 +586,7 @@ fn e1_who_waits_for_something_since_an_earlier_message_is_not_refused() {
             };
             waker.expect("it waits").wake();
             assert_eq!(told.await.unwrap(), Ok(1), "{messages_between}");
+            settled(&both).await;
         }
         assert_eq!(cycles(&both), 0);
         lawful(&system).await;
