@@ -6,6 +6,7 @@ use crate::actor::Actor;
 use crate::cell::Cell;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::gate::{Gate, LazyGate};
 use crate::life::lives;
 use crate::serve::Being;
 
@@ -41,4 +42,11 @@ fn an_idle_actor_is_small() {
     assert!(cell <= 376, "a cell has {cell} bytes");
     let frame = made(&|being: Being<Small>, state| lives(being, state));
     assert!(frame <= 152 - 8, "the frame of a life has {frame} bytes");
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn the_gate_of_an_actor_whose_pace_is_known_is_small() {
+    let gate = size_of::<LazyGate>() + size_of::<Gate>();
+    assert!(gate <= 168, "a gate has {gate} bytes");
 }

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crashworthy_sync::promises::Promise;
+use crashworthy_sync::promises::{Promise, Promises};
 use once_cell::race::OnceBox;
 
-use super::{Demand, Gate, Notes, Refusals, Room, ServiceTime, Sight, Stretch, Tally, Want, is_worth_it};
+use super::{Demand, Gate, Needs, Notes, Refusals, Room, ServiceTime, Sight, Stretch, Tally, Want, is_worth_it};
 use crate::cell::Core;
 use crate::dependency::{Dependency, DependencyError, Outage};
 use crate::error::Reason;
@@ -119,23 +119,28 @@ impl LazyGate {
         // Steps as long as an eighth of the time, so that those who promise alike need few of them.
         let step = (within_ns / STEP_NS / 8).clamp(1, 1 << 30).next_power_of_two();
         let until = (now.saturating_add(within_ns) / STEP_NS).next_multiple_of(step) + 1;
-        self.gate.get_or_init(Box::default).promises.make(until)
+        self.gate.get_or_init(Box::default).promises.get_or_init(Box::default).make(until)
     }
 
     /// Takes the place that was promised. False: it was forgiven.
     pub(crate) fn keep(&self, promise: Promise) -> bool {
-        self.gate.get().is_none_or(|gate| gate.promises.keep(promise))
+        self.promises().is_none_or(|promises| promises.keep(promise))
     }
 
     /// Takes the places whose time has passed: so many are the caller's, to be given back.
     pub(crate) fn forgive(&self, port: &Port) -> u64 {
-        let promises = self.gate.get().map(|gate| &gate.promises).filter(|promises| promises.first().is_some());
+        let promises = self.promises().filter(|promises| promises.first().is_some());
         promises.map_or(0, |promises| promises.forgive(port.now_ns() / STEP_NS))
+    }
+
+    /// The places that are reserved, if any ever was.
+    fn promises(&self) -> Option<&Promises> {
+        self.gate.get()?.promises.get()
     }
 
     /// When the next place may be forgiven.
     pub(crate) fn forgives_at(&self) -> Option<u64> {
-        self.gate.get()?.promises.first().map(|until| (until + 1).saturating_mul(STEP_NS))
+        self.promises()?.first().map(|until| (until + 1).saturating_mul(STEP_NS))
     }
 
     /// How long so many messages are expected to take, as far as that matters.
@@ -188,6 +193,14 @@ impl LazyGate {
 
 /// What the actor needs.
 impl LazyGate {
+    fn needs(&self) -> Option<&Needs> {
+        self.gate.get()?.needs.get()
+    }
+
+    fn make_needs(&self) -> &Needs {
+        self.gate.get_or_init(Box::default).needs.get_or_init(Box::default)
+    }
+
     /// An incarnation names something it needs. Whether it is new. By whoever holds the lock of that.
     pub(crate) fn names(
         &self,
@@ -197,54 +210,54 @@ impl LazyGate {
         incarnation: u32,
         outage: Option<Outage>,
     ) -> Result<bool, DependencyError> {
-        self.gate.get_or_init(Box::default).needs.names(core, what, ticket, incarnation, outage)
+        self.make_needs().names(core, what, ticket, incarnation, outage)
     }
 
     /// Something that was named has gone up or down. By whoever holds the lock of that.
     pub(crate) fn hears(&self, core: &Core, what: &Dependency, outage: Option<Outage>) {
-        if let Some(gate) = self.gate.get() {
-            gate.needs.hears(core, what, outage);
+        if let Some(needs) = self.needs() {
+            needs.hears(core, what, outage);
         }
     }
 
     /// What an incarnation says of itself. For one that is ready, as most are, nothing is made.
     pub(crate) fn says(&self, core: &Core, readiness: Readiness) {
-        match self.gate.get() {
-            Some(gate) => gate.needs.says(core, readiness),
+        match self.needs() {
+            Some(needs) => needs.says(core, readiness),
             None if readiness == Readiness::Yes => {}
-            None => self.gate.get_or_init(Box::default).needs.says(core, readiness),
+            None => self.make_needs().says(core, readiness),
         }
     }
 
     /// An incarnation has begun.
     pub(crate) fn begins(&self, core: &Core, incarnation: u32) {
-        if let Some(gate) = self.gate.get() {
-            gate.needs.begins(core, incarnation);
+        if let Some(needs) = self.needs() {
+            needs.begins(core, incarnation);
         }
     }
 
     /// An incarnation is about to name something.
     pub(crate) fn tidies(&self, core: &Core, incarnation: u32) {
-        if let Some(gate) = self.gate.get() {
-            gate.needs.tidies(core, incarnation);
+        if let Some(needs) = self.needs() {
+            needs.tidies(core, incarnation);
         }
     }
 
     /// The cell goes.
     pub(crate) fn end(&self, core: &Core) {
-        if let Some(gate) = self.gate.get() {
-            gate.needs.end(core);
+        if let Some(needs) = self.needs() {
+            needs.end(core);
         }
     }
 
     /// Why a message that matters so much is not taken, as far as needs go.
     pub(crate) fn wants(&self, criticality: Criticality) -> Option<Want> {
-        self.gate.get()?.needs.wants(criticality)
+        self.needs()?.wants(criticality)
     }
 
     /// What is missing, and which messages are taken if only some are.
     pub(crate) fn lacks(&self) -> (Vec<(String, Outage)>, Option<Criticality>) {
-        self.gate.get().map(|gate| gate.needs.list()).unwrap_or_default()
+        self.needs().map(Needs::list).unwrap_or_default()
     }
 
     /// The actor as something that others depend on.

@@ -43,6 +43,7 @@ mod trouble;
 use std::sync::OnceLock;
 
 use crashworthy_sync::promises::Promises;
+use once_cell::race::OnceBox;
 use parking_lot::Mutex;
 
 pub(crate) use self::admission::Demand;
@@ -59,20 +60,20 @@ use self::standing::Standing;
 pub(crate) use self::trouble::{Notes, Watch};
 use crate::dependency::Dependency;
 
-/// The gate of one actor.
+/// The gate of one actor. What few have is made when it is needed.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     board: Board,
     /// Touched by the holder of the running claim alone.
     keeper: Mutex<Keeper>,
     /// Places that are reserved, until when.
-    promises: Promises,
+    promises: OnceBox<Promises>,
     /// What it needs besides time.
-    needs: Needs,
+    needs: OnceBox<Needs>,
     /// Itself, once another depends on it.
     as_dependency: OnceLock<Dependency>,
     /// How often it refused, once it has.
-    refusals: OnceLock<Box<Tally>>,
+    refusals: OnceBox<Tally>,
 }
 
 /// What the actor knows of itself.
