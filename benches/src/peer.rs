@@ -27,6 +27,39 @@ pub trait Behaviour: Send + Unpin + 'static {
 
     /// Answers a question.
     fn on_ask(&mut self, question: Self::Ask) -> Self::Answer;
+
+    /// How much a question matters, for peers that can be told.
+    fn matters(_question: &Self::Ask) -> Class {
+        Class::Usual
+    }
+}
+
+/// How much a question matters. The first matters most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Served whatever is refused beside it.
+    Highest,
+    /// Users see its absence.
+    High,
+    /// May be refused under load.
+    Usual,
+    /// The first to be refused.
+    Low,
+}
+
+impl Class {
+    /// All of them, as they are declared.
+    pub const ALL: [Self; 4] = [Self::Highest, Self::High, Self::Usual, Self::Low];
+
+    /// Its name in the figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Highest => "highest",
+            Self::High => "high",
+            Self::Usual => "usual",
+            Self::Low => "low",
+        }
+    }
 }
 
 /// What an actor does after a message.
@@ -108,13 +141,21 @@ pub trait Peer: Clone + Send + Sync + Unpin + 'static {
     ) -> impl Future<Output = Result<B::Answer, Unanswered>> + Send;
 
     /// An actor under supervision, and what is needed to crash it again and again.
-    type Supervised<B: Behaviour>: Send + 'static;
+    type Supervised<B: Behaviour>: Send + Sync + 'static;
 
     /// Starts an actor under this peer's own supervision, with no limit on restarts that would matter. Every incarnation is made by `make`.
     fn supervise<B, F>(&self, make: F) -> impl Future<Output = Self::Supervised<B>> + Send
     where
         B: Behaviour,
         F: Fn() -> B + Clone + Send + Sync + 'static;
+
+    /// Asks an actor under supervision with a deadline, as [`ask_within`](Self::ask_within) does. While it is down, as a user would
+    /// who has its address.
+    fn ask_supervised<B: Behaviour>(
+        to: &Self::Supervised<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> impl Future<Output = Result<B::Answer, Unanswered>> + Send;
 
     /// Sends `fatal`, at which the incarnation panics, and asks until the next incarnation answers.
     fn crash<B>(

@@ -11,6 +11,7 @@ use crashworthy_benches::overload::report::{Figures, HEAD};
 use crashworthy_benches::overload::scene::{Scenario, Scene};
 use crashworthy_benches::overload::{Wrong, turn};
 use crashworthy_benches::versus::roster::{self, Contestant};
+use crashworthy_benches::versus::silence_crashes_on_demand;
 
 /// Asks one actor for more than it can do: ours and the peers in turns, in real time.
 ///
@@ -21,6 +22,7 @@ use crashworthy_benches::versus::roster::{self, Contestant};
 #[command(after_help = "Examples:
   overload                                           steady load, everybody, about a minute for each
   overload --scenario burst                          10x for five deadlines, then 0.7x: how long until callers are served again
+  overload --scenario restart                        the actor panics once: how long until callers are served again
   overload --load 1,2,20 --peer crashworthy xtra     three loads, two contestants
   overload --law bimodal --deadline-ms 100 --json    JSON lines; the table goes to stderr")]
 struct Options {
@@ -76,6 +78,7 @@ impl Options {
 
 fn main() -> io::Result<ExitCode> {
     let mut options = Options::parse();
+    silence_crashes_on_demand();
     if options.peers.is_empty() {
         options.peers = roster::everybody();
     }
@@ -111,10 +114,12 @@ fn in_turns(options: &Options) -> ExitCode {
             let failure = |wrong: Wrong| format!("{} at {}x: {wrong}", peer.name, scene.load);
             match turn {
                 Ok(turn) => {
-                    let figures = Figures::new(&scene, peer.name, &turn);
-                    show(options, &figures.row());
+                    let figures = Figures::of(&scene, peer.name, &turn);
+                    figures.iter().for_each(|figures| show(options, &figures.row()));
                     match turn.is_on_time(scene.deadline) {
-                        Ok(()) if options.json => println!("{}", figures.json_line()),
+                        Ok(()) if options.json => {
+                            figures.iter().for_each(|figures| println!("{}", figures.json_line()))
+                        }
                         Ok(()) => {}
                         Err(wrong) => failures.push(failure(wrong)),
                     }

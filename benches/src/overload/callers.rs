@@ -15,8 +15,10 @@ use super::arrivals::Arrivals;
 use super::scene::{Scene, Script};
 use super::server::{Clock, Request, Server};
 use super::tally::{End, Tally};
+use super::target::Target;
 use crate::crowd::resident;
-use crate::peer::{Peer, Unanswered};
+use crate::dice::Dice;
+use crate::peer::{Class, Unanswered};
 
 /// As long as the thread naps at the most while it waits for answers.
 const NAP: Duration = Duration::from_micros(50);
@@ -28,8 +30,8 @@ const LOOKS_NS: u64 = 20_000_000;
 const PATIENCE_NS: u64 = 30_000_000_000;
 
 /// Makes all calls of a scene, and waits for their ends. Hands back how far the resident set grew, too.
-pub(super) fn call<P: Peer>(
-    to: &P::Addr<Server>,
+pub(super) fn call(
+    to: &impl Target<Server>,
     scene: &Scene,
     script: &Script,
     tally: &mut Tally<'_>,
@@ -38,21 +40,23 @@ pub(super) fn call<P: Peer>(
     let mut cx = Context::from_waker(Waker::noop());
     let mut arrivals = Arrivals::new(&script.phases, scene.seed).peekable();
     let mut open = FuturesUnordered::new();
+    let mut classes = Dice::of(scene.seed, CLASSES);
     let mut memory = Memory::new();
     loop {
         for _ in 0..AT_ONCE {
             let now_ns = clock.now_ns();
             let Some(due_ns) = arrivals.next_if(|due_ns| *due_ns <= now_ns) else { break };
-            tally.begins(due_ns, now_ns);
-            open.push(attempt::<P>(to, Call::due(due_ns, scene.deadline_ns()), script, clock));
+            let class = if script.mixed { drawn(&mut classes) } else { Class::Usual };
+            tally.begins(due_ns, class, now_ns);
+            open.push(attempt(to, Call::due(due_ns, class, scene.deadline_ns()), script, clock));
         }
         while let Poll::Ready(Some((call, end))) = open.poll_next_unpin(&mut cx) {
             let now_ns = clock.now_ns();
             let end = call.end(end, now_ns);
             if end != End::Good && call.attempts < script.attempts {
-                open.push(attempt::<P>(to, call.again(now_ns, scene.deadline_ns()), script, clock));
+                open.push(attempt(to, call.again(now_ns, scene.deadline_ns()), script, clock));
             } else {
-                tally.ends(call.due_ns, end, now_ns);
+                tally.ends(call.due_ns, call.class, end, now_ns);
             }
         }
         let now_ns = clock.now_ns();
@@ -70,18 +74,32 @@ pub(super) fn call<P: Peer>(
     }
 }
 
+/// The dice that say how much calls matter.
+const CLASSES: u64 = 1;
+
+/// How much the next call matters: 10, 30, 40 and 20 of a hundred.
+fn drawn(dice: &mut Dice) -> Class {
+    match dice.below(100) {
+        0..10 => Class::Highest,
+        10..40 => Class::High,
+        40..80 => Class::Usual,
+        _ => Class::Low,
+    }
+}
+
 /// A call, and how often it was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Call {
     due_ns: u64,
+    class: Class,
     /// That of this attempt.
     deadline_ns: u64,
     attempts: u32,
 }
 
 impl Call {
-    fn due(due_ns: u64, within_ns: u64) -> Self {
-        Call { due_ns, deadline_ns: due_ns + within_ns, attempts: 1 }
+    fn due(due_ns: u64, class: Class, within_ns: u64) -> Self {
+        Call { due_ns, class, deadline_ns: due_ns + within_ns, attempts: 1 }
     }
 
     fn again(self, now_ns: u64, within_ns: u64) -> Self {
@@ -98,15 +116,15 @@ impl Call {
 }
 
 /// One attempt, made when it is polled first.
-async fn attempt<P: Peer>(
-    to: &P::Addr<Server>,
+async fn attempt(
+    to: &impl Target<Server>,
     call: Call,
     script: &Script,
     clock: Clock,
 ) -> (Call, Result<(), Unanswered>) {
-    let request = Request { deadline_ns: call.deadline_ns, counted: script.counts(call.due_ns) };
+    let request = Request { deadline_ns: call.deadline_ns, counted: script.counts(call.due_ns), class: call.class };
     let left_ns = call.deadline_ns.saturating_sub(clock.now_ns());
-    (call, P::ask_within::<Server>(to, request, Duration::from_nanos(left_ns)).await)
+    (call, to.ask(request, Duration::from_nanos(left_ns)).await)
 }
 
 /// How much the process holds, looked at now and then.
@@ -140,10 +158,10 @@ mod tests {
 
     #[test]
     fn each_attempt_has_a_deadline_of_its_own() {
-        let call = Call::due(100, 50);
+        let call = Call::due(100, Class::Usual, 50);
         assert_eq!([150, 151].map(|now_ns| call.end(Ok(()), now_ns)), [End::Good, End::Late]);
         let again = call.again(160, 50);
-        assert_eq!(again, Call { due_ns: 100, deadline_ns: 210, attempts: 2 });
+        assert_eq!(again, Call { deadline_ns: 210, attempts: 2, ..call });
         assert_eq!(again.end(Ok(()), 210), End::Good);
         assert_eq!(again.end(Err(Unanswered::Refused), 160), End::Without(Unanswered::Refused));
     }

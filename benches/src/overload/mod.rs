@@ -17,6 +17,7 @@ pub mod report;
 pub mod scene;
 mod server;
 pub mod tally;
+mod target;
 pub mod turn;
 
 use std::fmt;

@@ -64,7 +64,7 @@ mod tests {
     /// A hundred calls each millisecond after the trouble, of which so many are good.
     fn after_ms(good: impl Fn(u64) -> u64) -> Option<f64> {
         let phases = vec![Phase { until_ns: 500 * MS, load: 1.0 }];
-        let script = Script { phases, counted_from_ns: 0, trouble: Some(0..100 * MS), slow: false, attempts: 1 };
+        let script = Script { phases, trouble: Some(0..100 * MS), ..Script::default() };
         let mut recovery = Recovery::new(&script, 50 * MS);
         for ms in 100..500 {
             (0..100).for_each(|n| recovery.note(ms * MS, n < good(ms - 100)));

@@ -20,6 +20,12 @@ pub enum Scenario {
     Slowdown,
     /// The same, and whoever fails tries again at once, twice.
     Retries,
+    /// A thousand callers at once when the actor has just begun; whoever fails tries again at once, twice. Then the load.
+    Dogpile,
+    /// The same load all the time; once the actor panics and its supervisor starts it again, which takes a tenth of a deadline.
+    Restart,
+    /// The same load all the time, of calls that matter more and less: 10, 30, 40 and 20 of a hundred.
+    Criticality,
 }
 
 impl Scenario {
@@ -31,6 +37,9 @@ impl Scenario {
             Scenario::Square => "square",
             Scenario::Slowdown => "slowdown",
             Scenario::Retries => "retries",
+            Scenario::Dogpile => "dogpile",
+            Scenario::Restart => "restart",
+            Scenario::Criticality => "criticality",
         }
     }
 
@@ -40,7 +49,9 @@ impl Scenario {
             Scenario::Steady => &[0.5, 1.0, 1.5, 2.0, 5.0, 10.0, 20.0],
             Scenario::Burst => &[10.0],
             Scenario::Square => &[3.0],
-            Scenario::Slowdown | Scenario::Retries => &[0.8],
+            Scenario::Slowdown | Scenario::Retries | Scenario::Restart => &[0.8],
+            Scenario::Dogpile => &[0.7],
+            Scenario::Criticality => &[2.0, 5.0, 9.0],
         }
     }
 }
@@ -87,12 +98,16 @@ impl Scene {
         let begins = lasts.min(WARM_UP * self.deadline_ns());
         let spell = SPELL * self.deadline_ns();
         let Scene { load, .. } = *self;
-        let script = Script { phases: Vec::new(), counted_from_ns: begins, trouble: None, slow: false, attempts: 1 };
+        let script = Script { counted_from_ns: begins, ..Script::default() };
         let phase = |until_ns, load| Phase { until_ns, load };
         // Trouble is counted, and so is as much time behind it as in a scenario without.
         let (over, end) = (begins + spell, begins + spell + lasts);
         match self.scenario {
-            Scenario::Steady => Script { phases: vec![phase(begins + lasts, load)], ..script },
+            Scenario::Steady | Scenario::Criticality => Script {
+                phases: vec![phase(begins + lasts, load)],
+                mixed: self.scenario == Scenario::Criticality,
+                ..script
+            },
             Scenario::Burst => Script {
                 phases: vec![phase(begins, AFTERWARDS), phase(over, load), phase(end, AFTERWARDS)],
                 trouble: Some(begins..over),
@@ -104,6 +119,20 @@ impl Scene {
                 let phases = ends.chain([begins + lasts]).zip(loads).map(|(until_ns, load)| phase(until_ns, load));
                 Script { phases: [phase(begins, VALLEY)].into_iter().chain(phases).collect(), ..script }
             }
+            Scenario::Dogpile => Script {
+                phases: vec![phase(PILE_NS, PILE_LOAD), phase(PILE_NS + lasts, load)],
+                counted_from_ns: 0,
+                trouble: Some(0..PILE_NS),
+                attempts: ATTEMPTS,
+                ..script
+            },
+            Scenario::Restart => Script {
+                phases: vec![phase(end, load)],
+                trouble: Some(begins..begins),
+                falls_at_ns: Some(begins),
+                restart_ns: self.deadline_ns() / 10,
+                ..script
+            },
             Scenario::Slowdown | Scenario::Retries => Script {
                 phases: vec![phase(end, load)],
                 trouble: Some(begins..over),
@@ -125,6 +154,9 @@ const SPELL: u64 = 5;
 const AFTERWARDS: f64 = 0.7;
 /// The load between the waves.
 const VALLEY: f64 = 0.5;
+/// So many callers come within a millisecond: a thousand, on average.
+const PILE_NS: u64 = 1_000_000;
+const PILE_LOAD: f64 = 1_000.0 / (CAPACITY_PER_S / 1e3);
 /// How often somebody tries who tries again.
 const ATTEMPTS: u32 = 3;
 /// How many times as long a request takes in a slow spell.
@@ -150,6 +182,28 @@ pub(super) struct Script {
     pub(super) slow: bool,
     /// How often a caller tries, at once when it has failed.
     pub(super) attempts: u32,
+    /// When the actor panics at the request that it is about to serve.
+    pub(super) falls_at_ns: Option<u64>,
+    /// How long it takes to begin again.
+    pub(super) restart_ns: u64,
+    /// Whether calls matter more and less.
+    pub(super) mixed: bool,
+}
+
+impl Default for Script {
+    /// Nothing happens, and nobody calls.
+    fn default() -> Self {
+        Script {
+            phases: Vec::new(),
+            counted_from_ns: 0,
+            trouble: None,
+            slow: false,
+            attempts: 1,
+            falls_at_ns: None,
+            restart_ns: 0,
+            mixed: false,
+        }
+    }
 }
 
 impl Script {
@@ -218,5 +272,20 @@ mod tests {
         assert_eq!([499, 500, 749, 750].map(|ms| script.slower(ms * MS)), [1, 5, 5, 1]);
         assert_eq!((phases(&script), script.attempts), (vec![(1_750, 0.8)], 1));
         assert_eq!(self::script(Scenario::Retries, 0.8).attempts, 3);
+    }
+
+    #[test]
+    fn a_thousand_come_at_once_before_anybody_was_served() {
+        let script = script(Scenario::Dogpile, 0.7);
+        assert_eq!(phases(&script), [(1, 100.0), (1_001, 0.7)]);
+        assert_eq!((script.counted_from_ns, script.trouble.clone(), script.attempts), (0, Some(0..MS), 3));
+        assert!((script.phases[0].load * CAPACITY_PER_S / 1e3 - 1_000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_actor_falls_when_callers_begin_to_count() {
+        let script = script(Scenario::Restart, 0.8);
+        assert_eq!((script.falls_at_ns, script.restart_ns), (Some(500 * MS), 5 * MS));
+        assert_eq!((phases(&script), script.trouble), (vec![(1_750, 0.8)], Some(500 * MS..500 * MS)));
     }
 }

@@ -2,12 +2,13 @@
 
 use std::hint;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::law::Deck;
 use super::scene::Script;
-use crate::peer::{Behaviour, Next};
+use crate::peer::{Behaviour, Class, Next};
+use crate::works::ON_DEMAND;
 
 /// Nanoseconds since the beginning of a turn, the same for callers and actor.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Request {
     pub(super) deadline_ns: u64,
     /// Whether it is among those that are counted.
     pub(super) counted: bool,
+    /// How much it matters.
+    pub(super) class: Class,
 }
 
 /// What the actor has done for those who are counted.
@@ -38,6 +41,7 @@ pub(super) struct Served {
     all: AtomicU64,
     in_vain: AtomicU64,
     stalled_ns: AtomicU64,
+    fallen: AtomicBool,
 }
 
 impl Served {
@@ -56,6 +60,11 @@ impl Served {
         self.stalled_ns.load(Relaxed)
     }
 
+    /// Whether the actor has fallen and begun again.
+    pub(super) fn has_fallen(&self) -> bool {
+        self.fallen.load(Relaxed)
+    }
+
     /// Of these, such whose caller had gone when the answer was there.
     pub(super) fn in_vain(&self) -> u64 {
         self.in_vain.load(Relaxed)
@@ -70,6 +79,19 @@ pub(super) struct Server {
     pub(super) served: Arc<Served>,
 }
 
+impl Server {
+    /// Keeps the CPU busy until then, or a little longer. When that was over.
+    fn burn(&self, until_ns: u64) -> u64 {
+        loop {
+            let now_ns = self.clock.now_ns();
+            if now_ns >= until_ns {
+                return now_ns;
+            }
+            hint::spin_loop();
+        }
+    }
+}
+
 impl Behaviour for Server {
     type Tell = ();
     type Ask = Request;
@@ -79,16 +101,23 @@ impl Behaviour for Server {
         Next::Continue
     }
 
+    fn started(&mut self) {
+        if self.served.has_fallen() {
+            self.burn(self.clock.now_ns() + self.script.restart_ns);
+        }
+    }
+
+    fn matters(request: &Request) -> Class {
+        request.class
+    }
+
     fn on_ask(&mut self, request: Request) {
         let begun_ns = self.clock.now_ns();
+        if self.script.falls_at_ns.is_some_and(|at_ns| begun_ns >= at_ns) && !self.served.fallen.swap(true, Relaxed) {
+            panic!("{}", ON_DEMAND);
+        }
         let until_ns = begun_ns + self.script.slower(begun_ns) * self.deck.deal();
-        let done_ns = loop {
-            let now_ns = self.clock.now_ns();
-            if now_ns >= until_ns {
-                break now_ns;
-            }
-            hint::spin_loop();
-        };
+        let done_ns = self.burn(until_ns);
         if request.counted {
             self.served.all.fetch_add(1, Relaxed);
             self.served.stalled_ns.fetch_add(done_ns - until_ns, Relaxed);

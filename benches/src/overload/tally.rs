@@ -9,7 +9,7 @@ use super::Wrong;
 use super::recovery::Recovery;
 use super::scene::Script;
 use super::server::Served;
-use crate::peer::Unanswered;
+use crate::peer::{Class, Unanswered};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +25,57 @@ pub(super) enum End {
 /// What is counted while a turn goes on, by the thread that calls.
 pub(super) struct Tally<'a> {
     script: &'a Script,
-    calls: Calls,
+    all: Ends,
+    /// By how much they matter, if they do not all matter as much.
+    classes: Vec<Ends>,
     recovery: Recovery,
-    /// Of the calls that were answered in time, from when they were to be made, in microseconds.
-    latency_us: Histogram<u64>,
     /// How much later than it should have been each call was made, in microseconds.
     lateness_us: Histogram<u64>,
+}
+
+/// The ends of some calls.
+struct Ends {
+    calls: Calls,
+    /// Of those that were answered in time, from when they were to be made, in microseconds.
+    latency_us: Histogram<u64>,
+}
+
+impl Ends {
+    fn new() -> Self {
+        Ends { calls: Calls::default(), latency_us: histogram() }
+    }
+
+    fn note(&mut self, end: End, took_ns: u64) {
+        let count = match end {
+            End::Good => {
+                self.latency_us.saturating_record(took_ns / 1_000);
+                &mut self.calls.good
+            }
+            End::Late => &mut self.calls.late,
+            End::Without(Unanswered::Refused) => &mut self.calls.refused,
+            End::Without(Unanswered::TimedOut) => &mut self.calls.timed_out,
+            End::Without(Unanswered::Lost) => &mut self.calls.lost,
+        };
+        *count += 1;
+    }
+
+    fn into_answers(self, capacity: f64) -> Answers {
+        let of_answers = |share| (self.calls.good > 0).then(|| percentile(&self.latency_us, share));
+        Answers {
+            calls: self.calls,
+            goodput: self.calls.good as f64 / capacity,
+            p50_ms: of_answers(0.5),
+            p99_ms: of_answers(0.99),
+        }
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are in range")
+}
+
+fn percentile(of: &Histogram<u64>, share: f64) -> f64 {
+    of.value_at_quantile(share) as f64 / 1e3
 }
 
 /// The calls that count, by their ends. Every call has one.
@@ -62,21 +107,32 @@ impl Calls {
     }
 }
 
-/// What a turn has shown.
+/// What became of some calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Turn {
+pub struct Answers {
     /// The calls by their ends.
     pub calls: Calls,
-    /// Requests that the actor has served.
-    pub served: u64,
-    /// Of these, such whose caller had gone when the answer was there.
-    pub in_vain: u64,
     /// Answered in time, as a share of what the actor could have served.
     pub goodput: f64,
     /// The median of the times until the answers in time.
     pub p50_ms: Option<f64>,
     /// Their ninety-ninth percentile.
     pub p99_ms: Option<f64>,
+}
+
+/// What a turn has shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// All calls.
+    pub all: Answers,
+    /// The calls of each class, as [`Class::ALL`] has them, if they are not all of one.
+    pub classes: Vec<Answers>,
+    /// Requests that the actor has served.
+    pub served: u64,
+    /// Of these, such whose caller had gone when the answer was there.
+    pub in_vain: u64,
+    /// Whether the actor panicked and was started again.
+    pub fallen: bool,
     /// How far the resident set grew, at the most.
     pub rss_growth_mb: f64,
     /// How long after the trouble callers were served again; nothing if they were not, or there was none.
@@ -102,53 +158,43 @@ impl Turn {
 
 impl<'a> Tally<'a> {
     pub(super) fn new(script: &'a Script, deadline_ns: u64) -> Self {
-        let histogram = || Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are in range");
-        Tally {
-            script,
-            calls: Calls::default(),
-            recovery: Recovery::new(script, deadline_ns),
-            latency_us: histogram(),
-            lateness_us: histogram(),
-        }
+        let classes = if script.mixed { Class::ALL.map(|_| Ends::new()).into() } else { Vec::new() };
+        let recovery = Recovery::new(script, deadline_ns);
+        Tally { script, all: Ends::new(), classes, recovery, lateness_us: histogram() }
     }
 
     /// A call is made at `now`.
-    pub(super) fn begins(&mut self, due_ns: u64, now_ns: u64) {
+    pub(super) fn begins(&mut self, due_ns: u64, class: Class, now_ns: u64) {
         self.lateness_us.saturating_record(now_ns.saturating_sub(due_ns) / 1_000);
-        self.calls.offered += u64::from(self.script.counts(due_ns));
+        if self.script.counts(due_ns) {
+            self.both(class).for_each(|ends| ends.calls.offered += 1);
+        }
     }
 
     /// A call has ended at `now`.
-    pub(super) fn ends(&mut self, due_ns: u64, end: End, now_ns: u64) {
+    pub(super) fn ends(&mut self, due_ns: u64, class: Class, end: End, now_ns: u64) {
         if !self.script.counts(due_ns) {
             return;
         }
         self.recovery.note(due_ns, end == End::Good);
-        let count = match end {
-            End::Good => {
-                self.latency_us.saturating_record(now_ns.saturating_sub(due_ns) / 1_000);
-                &mut self.calls.good
-            }
-            End::Late => &mut self.calls.late,
-            End::Without(Unanswered::Refused) => &mut self.calls.refused,
-            End::Without(Unanswered::TimedOut) => &mut self.calls.timed_out,
-            End::Without(Unanswered::Lost) => &mut self.calls.lost,
-        };
-        *count += 1;
+        self.both(class).for_each(|ends| ends.note(end, now_ns.saturating_sub(due_ns)));
+    }
+
+    /// Where a call of this class is counted.
+    fn both(&mut self, class: Class) -> impl Iterator<Item = &mut Ends> {
+        std::iter::once(&mut self.all).chain(self.classes.get_mut(class as usize))
     }
 
     /// The figures, if the counts agree.
     pub(super) fn into_turn(self, served: &Served, rss_growth: u64) -> Result<Turn, Wrong> {
-        self.calls.check(served.all())?;
-        let percentile = |of: &Histogram<u64>, share| of.value_at_quantile(share) as f64 / 1e3;
-        let of_answers = |share| (self.calls.good > 0).then(|| percentile(&self.latency_us, share));
+        self.all.calls.check(served.all())?;
+        let capacity = self.script.capacity();
         Ok(Turn {
-            calls: self.calls,
+            all: self.all.into_answers(capacity),
+            classes: self.classes.into_iter().map(|ends| ends.into_answers(capacity)).collect(),
             served: served.all(),
             in_vain: served.in_vain(),
-            goodput: self.calls.good as f64 / self.script.capacity(),
-            p50_ms: of_answers(0.5),
-            p99_ms: of_answers(0.99),
+            fallen: served.has_fallen(),
             rss_growth_mb: rss_growth as f64 / 1e6,
             recovered_ms: self.recovery.after_ms(),
             stalled: served.stalled_ns() as f64 / (self.script.end_ns() - self.script.counted_from_ns) as f64,
@@ -170,13 +216,7 @@ mod tests {
 
     /// A tenth of a second of the capacity, counted after the first 10 ms.
     fn script() -> Script {
-        Script {
-            phases: vec![Phase { until_ns: 110 * MS, load: 1.0 }],
-            counted_from_ns: 10 * MS,
-            trouble: None,
-            slow: false,
-            attempts: 1,
-        }
+        Script { phases: vec![Phase { until_ns: 110 * MS, load: 1.0 }], counted_from_ns: 10 * MS, ..Script::default() }
     }
 
     fn served(all: u64) -> Served {
@@ -189,13 +229,13 @@ mod tests {
         let mut tally = Tally::new(&script, 50 * MS);
         for n in 1..=100 {
             let due = 10 * MS + n;
-            tally.begins(due, due + MS);
-            tally.ends(due, End::Good, due + n * MS / 10);
+            tally.begins(due, Class::Usual, due + MS);
+            tally.ends(due, Class::Usual, End::Good, due + n * MS / 10);
         }
         let turn = tally.into_turn(&served(100), 2_000_000).expect("the counts agree");
         let is_about = |ms: Option<f64>, expected: f64| ms.is_some_and(|ms| (ms - expected).abs() < 0.01);
-        assert!(is_about(turn.p50_ms, 5.0) && is_about(turn.p99_ms, 9.9), "{turn:?}");
-        assert_eq!((turn.goodput, turn.rss_growth_mb), (0.1, 2.0));
+        assert!(is_about(turn.all.p50_ms, 5.0) && is_about(turn.all.p99_ms, 9.9), "{turn:?}");
+        assert_eq!((turn.all.goodput, turn.rss_growth_mb), (0.1, 2.0));
         assert!(is_about(Some(turn.lateness_max_ms), 1.0), "{turn:?}");
     }
 
@@ -204,14 +244,33 @@ mod tests {
         let script = script();
         let mut tally = Tally::new(&script, 50 * MS);
         for due in [0, 20 * MS, 20 * MS] {
-            tally.begins(due, due);
+            tally.begins(due, Class::Usual, due);
         }
-        tally.ends(0, End::Good, MS);
-        tally.ends(20 * MS, End::Late, 71 * MS);
-        tally.ends(20 * MS, End::Without(Unanswered::Refused), 20 * MS);
+        tally.ends(0, Class::Usual, End::Good, MS);
+        tally.ends(20 * MS, Class::Usual, End::Late, 71 * MS);
+        tally.ends(20 * MS, Class::Usual, End::Without(Unanswered::Refused), 20 * MS);
         let turn = tally.into_turn(&served(1), 0).expect("the counts agree");
-        assert_eq!(turn.calls, Calls { offered: 2, late: 1, refused: 1, ..Calls::default() });
-        assert_eq!((turn.p50_ms, turn.p99_ms), (None, None));
+        assert_eq!(turn.all.calls, Calls { offered: 2, late: 1, refused: 1, ..Calls::default() });
+        assert_eq!((turn.all.p50_ms, turn.all.p99_ms), (None, None));
+        assert!(turn.classes.is_empty());
+    }
+
+    #[test]
+    fn calls_that_matter_more_and_less_are_counted_apart_too() {
+        let script = Script { mixed: true, ..script() };
+        let mut tally = Tally::new(&script, 50 * MS);
+        for (class, end) in
+            [(Class::Highest, End::Good), (Class::Low, End::Without(Unanswered::Refused)), (Class::Low, End::Good)]
+        {
+            tally.begins(20 * MS, class, 20 * MS);
+            tally.ends(20 * MS, class, end, 21 * MS);
+        }
+        let turn = tally.into_turn(&served(2), 0).expect("the counts agree");
+        let of = |class: Class| turn.classes[class as usize].calls;
+        assert_eq!(turn.all.calls, Calls { offered: 3, good: 2, refused: 1, ..Calls::default() });
+        assert_eq!(of(Class::Highest), Calls { offered: 1, good: 1, ..Calls::default() });
+        assert_eq!(of(Class::Low), Calls { offered: 2, good: 1, refused: 1, ..Calls::default() });
+        assert_eq!((of(Class::High), turn.classes.len()), (Calls::default(), 4));
     }
 
     #[test]
@@ -219,7 +278,7 @@ mod tests {
         let script = script();
         let lateness = |by_ns| {
             let mut tally = Tally::new(&script, 50 * MS);
-            tally.begins(0, by_ns);
+            tally.begins(0, Class::Usual, by_ns);
             let turn = tally.into_turn(&served(0), 0).expect("the counts agree");
             turn.is_on_time(Duration::from_millis(50))
         };
@@ -231,13 +290,13 @@ mod tests {
     fn a_call_without_an_end_and_an_answer_that_nobody_gave_are_wrong() {
         let script = script();
         let mut tally = Tally::new(&script, 50 * MS);
-        tally.begins(20 * MS, 20 * MS);
+        tally.begins(20 * MS, Class::Usual, 20 * MS);
         let wrong = tally.into_turn(&served(1), 0).expect_err("one has not ended");
         assert_eq!(wrong, Wrong::Ends { offered: 1, ended: 0 });
 
         let mut tally = Tally::new(&script, 50 * MS);
-        tally.begins(20 * MS, 20 * MS);
-        tally.ends(20 * MS, End::Good, 21 * MS);
+        tally.begins(20 * MS, Class::Usual, 20 * MS);
+        tally.ends(20 * MS, Class::Usual, End::Good, 21 * MS);
         let wrong = tally.into_turn(&served(0), 0).expect_err("nobody has served");
         assert_eq!(wrong, Wrong::Answers { answered: 1, served: 0 });
     }

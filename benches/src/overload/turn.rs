@@ -14,6 +14,7 @@ use super::law::Deck;
 use super::scene::{Scene, Script};
 use super::server::{Clock, Served, Server};
 use super::tally::{Tally, Turn};
+use super::target::{Alone, Supervised, Target};
 use crate::peer::{Lane, Peer, Workers};
 
 /// The hidden option under which the program of the same name is such a process.
@@ -46,28 +47,50 @@ pub fn measure(scene: &Scene, peer: &str) -> Result<Turn, Wrong> {
 pub fn measure_here<P: Peer>(scene: Scene) -> Result<Turn, Wrong> {
     P::run(Workers::Two, async move |peer: P| {
         let (clock, served) = (Clock::start(), Arc::<Served>::default());
-        let (script, deck) = (scene.script(), Deck::new(scene.law, scene.seed));
-        let server = Server { clock, deck, script: script.clone(), served: served.clone() };
-        // The driver and the timers are on the other lane.
-        let actor = peer.spawn(Lane::Nth(1), server).await;
-        let (runtime, (done, ended)) = (Handle::current(), oneshot::channel());
-        thread::spawn(move || {
-            // What the peers use of tokio finds its runtime.
-            let _runtime = runtime.enter();
-            let _ = done.send(callers_turn::<P>(&actor, &scene, &script, &served, clock));
-        });
-        ended.await.unwrap_or_else(|_| Err(Wrong::Process("the callers' thread has panicked".to_owned())))
+        let script = scene.script();
+        let make = {
+            let (script, served) = (script.clone(), served.clone());
+            move || Server {
+                clock,
+                deck: Deck::new(scene.law, scene.seed),
+                script: script.clone(),
+                served: served.clone(),
+            }
+        };
+        if script.falls_at_ns.is_some() {
+            callers_thread(Supervised::<P, _>(peer.supervise(make).await), scene, script, served, clock).await
+        } else {
+            // The driver and the timers are on the other lane.
+            callers_thread(Alone::<P, _>(peer.spawn(Lane::Nth(1), make()).await), scene, script, served, clock).await
+        }
     })
 }
 
-fn callers_turn<P: Peer>(
-    actor: &P::Addr<Server>,
+/// The callers' turn, on a thread of their own.
+async fn callers_thread(
+    actor: impl Target<Server> + Send + 'static,
+    scene: Scene,
+    script: Script,
+    served: Arc<Served>,
+    clock: Clock,
+) -> Result<Turn, Wrong> {
+    let (runtime, (done, ended)) = (Handle::current(), oneshot::channel());
+    thread::spawn(move || {
+        // What the peers use of tokio finds its runtime.
+        let _runtime = runtime.enter();
+        let _ = done.send(callers_turn(&actor, &scene, &script, &served, clock));
+    });
+    ended.await.unwrap_or_else(|_| Err(Wrong::Process("the callers' thread has panicked".to_owned())))
+}
+
+fn callers_turn(
+    actor: &impl Target<Server>,
     scene: &Scene,
     script: &Script,
     served: &Served,
     clock: Clock,
 ) -> Result<Turn, Wrong> {
     let mut tally = Tally::new(script, scene.deadline_ns());
-    let growth = callers::call::<P>(actor, scene, script, &mut tally, clock)?;
+    let growth = callers::call(actor, scene, script, &mut tally, clock)?;
     tally.into_turn(served, growth)
 }

@@ -110,12 +110,23 @@ impl<B: Behaviour> Handler<Tell<B::Tell>> for Restarted<B> {
     }
 }
 
-impl<B: Behaviour> Handler<Ask<B>> for Restarted<B> {
-    type Result = MessageResult<Ask<B>>;
+/// A question to an actor that may panic at it: then there is no answer.
+struct AskRestarted<B: Behaviour>(B::Ask);
 
-    fn handle(&mut self, Ask(question): Ask<B>, _: &mut Context<Self>) -> Self::Result {
-        let behaviour = self.behaviour.as_mut().expect("an actor that handles messages has begun");
-        MessageResult(behaviour.on_ask(question))
+impl<B: Behaviour> Message for AskRestarted<B> {
+    type Result = Option<B::Answer>;
+}
+
+impl<B: Behaviour> Handler<AskRestarted<B>> for Restarted<B> {
+    type Result = MessageResult<AskRestarted<B>>;
+
+    fn handle(&mut self, AskRestarted(question): AskRestarted<B>, cx: &mut Context<Self>) -> Self::Result {
+        let Some(behaviour) = self.behaviour.as_mut() else { return MessageResult(None) };
+        let answer = catch_unwind(AssertUnwindSafe(|| behaviour.on_ask(question))).ok();
+        if answer.is_none() {
+            cx.stop();
+        }
+        MessageResult(answer)
     }
 }
 
@@ -215,12 +226,23 @@ impl Peer for Actix {
         Supervisor::start(|_| Restarted { behaviour: None, make: Box::new(make) })
     }
 
+    async fn ask_supervised<B: Behaviour>(
+        to: &Self::Supervised<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        match timeout(within, to.send(AskRestarted::<B>(question))).await {
+            Ok(answer) => answer.ok().flatten().ok_or(Unanswered::Lost),
+            Err(_) => Err(Unanswered::TimedOut),
+        }
+    }
+
     async fn crash<B>(supervised: &mut Self::Supervised<B>, fatal: B::Tell, question: B::Ask) -> Result<B::Answer, Lost>
     where
         B: Behaviour,
         B::Ask: Clone,
     {
         supervised.do_send(Tell(fatal));
-        supervised.send(Ask::<B>(question)).await.map_err(|_| Lost)
+        supervised.send(AskRestarted::<B>(question)).await.ok().flatten().ok_or(Lost)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crashworthy::prelude::*;
 
 use super::on_tokio;
-use crate::peer::{Behaviour, Lane, Lost, Next, Peer, Unanswered, Workers};
+use crate::peer::{Behaviour, Class, Lane, Lost, Next, Peer, Unanswered, Workers};
 use crate::versus::roster::OURS;
 
 /// The crashworthy runtime: a system on a tokio runtime that nobody else uses.
@@ -36,7 +36,19 @@ pub enum Envelope<B: Behaviour> {
     Ask(B::Ask, Reply<B::Answer>),
 }
 
-impl<B: Behaviour> Message for Envelope<B> {}
+impl<B: Behaviour> Message for Envelope<B> {
+    fn criticality(&self) -> Criticality {
+        match self {
+            Envelope::Tell(_) => Criticality::default(),
+            Envelope::Ask(question, _) => match B::matters(question) {
+                Class::Highest => Criticality::CriticalPlus,
+                Class::High => Criticality::Critical,
+                Class::Usual => Criticality::Sheddable,
+                Class::Low => Criticality::SheddablePlus,
+            },
+        }
+    }
+}
 
 /// Handles an envelope as every actor of this file does.
 fn handle<B: Behaviour>(behaviour: &mut B, envelope: Envelope<B>) -> Result<(), Exit> {
@@ -144,11 +156,7 @@ impl Peer for Crashworthy {
         question: B::Ask,
         within: Duration,
     ) -> Result<B::Answer, Unanswered> {
-        to.ask(|reply| Envelope::Ask(question, reply)).within(within).await.map_err(|why| match why {
-            AskError::Refused(_) => Unanswered::Refused,
-            AskError::Expired => Unanswered::TimedOut,
-            _ => Unanswered::Lost,
-        })
+        to.ask(|reply| Envelope::Ask(question, reply)).within(within).await.map_err(unanswered)
     }
 
     type Supervised<B: Behaviour> = Supervised<B>;
@@ -165,6 +173,14 @@ impl Peer for Crashworthy {
         Supervised { actor: slot.address(), _system: system }
     }
 
+    async fn ask_supervised<B: Behaviour>(
+        to: &Self::Supervised<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        to.actor.ask(|reply| Envelope::Ask(question, reply)).within(within).await.map_err(unanswered)
+    }
+
     async fn crash<B>(supervised: &mut Self::Supervised<B>, fatal: B::Tell, question: B::Ask) -> Result<B::Answer, Lost>
     where
         B: Behaviour,
@@ -172,6 +188,14 @@ impl Peer for Crashworthy {
     {
         supervised.actor.tell(Envelope::Tell(fatal)).map_err(|_| Lost)?;
         supervised.actor.ask(|reply| Envelope::Ask(question, reply)).await.map_err(|_| Lost)
+    }
+}
+
+fn unanswered(why: AskError) -> Unanswered {
+    match why {
+        AskError::Refused(_) => Unanswered::Refused,
+        AskError::Expired => Unanswered::TimedOut,
+        _ => Unanswered::Lost,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 use super::on_tokio;
 use crate::peer::{Behaviour, Lane, Lost, Next, Peer, Unanswered, Workers};
@@ -55,7 +55,7 @@ impl<B: Behaviour> Actor for Host<B> {
 /// Starts a child, and another whenever it fails, and announces the address of each.
 struct Supervisor<B: Behaviour, F> {
     make: F,
-    announce: mpsc::UnboundedSender<ActorRef<Envelope<B>>>,
+    announce: watch::Sender<Option<ActorRef<Envelope<B>>>>,
 }
 
 impl<B: Behaviour, F: Fn() -> B> Supervisor<B, F> {
@@ -75,7 +75,7 @@ where
 
     async fn pre_start(&self, me: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
         let (child, _) = Actor::spawn_linked(None, Host(PhantomData), self.child(), me.get_cell()).await?;
-        drop(self.announce.send(child));
+        self.announce.send_replace(Some(child));
         Ok(())
     }
 
@@ -87,16 +87,20 @@ where
     ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorFailed(..) = event {
             let (child, _) = Actor::spawn_linked(None, Host(PhantomData), self.child(), me.get_cell()).await?;
-            drop(self.announce.send(child));
+            self.announce.send_replace(Some(child));
         }
         Ok(())
     }
 }
 
-/// The address of the present incarnation, and where the next is announced.
-pub struct Supervised<B: Behaviour> {
-    current: ActorRef<Envelope<B>>,
-    announced: mpsc::UnboundedReceiver<ActorRef<Envelope<B>>>,
+/// Where the supervisor announces the address of each incarnation.
+pub struct Supervised<B: Behaviour>(watch::Receiver<Option<ActorRef<Envelope<B>>>>);
+
+impl<B: Behaviour> Supervised<B> {
+    /// That of the last one.
+    fn current(&self) -> ActorRef<Envelope<B>> {
+        self.0.borrow().clone().expect("the supervisor announces its first child as it starts")
+    }
 }
 
 impl Peer for Ractor {
@@ -158,10 +162,19 @@ impl Peer for Ractor {
         B: Behaviour,
         F: Fn() -> B + Clone + Send + Sync + 'static,
     {
-        let (announce, mut announced) = mpsc::unbounded_channel();
+        let (announce, mut announced) = watch::channel(None);
         Actor::spawn(None, Supervisor { make, announce }, ()).await.expect("a start without a name cannot fail");
-        let current = announced.recv().await.expect("the supervisor announces its first child as it starts");
-        Supervised { current, announced }
+        announced.mark_unchanged();
+        Supervised(announced)
+    }
+
+    async fn ask_supervised<B: Behaviour>(
+        to: &Self::Supervised<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        let current = to.current();
+        Self::ask_within::<B>(&current, question, within).await
     }
 
     async fn crash<B>(supervised: &mut Self::Supervised<B>, fatal: B::Tell, question: B::Ask) -> Result<B::Answer, Lost>
@@ -169,8 +182,9 @@ impl Peer for Ractor {
         B: Behaviour,
         B::Ask: Clone,
     {
-        Self::post::<B>(&supervised.current, fatal)?;
-        supervised.current = supervised.announced.recv().await.ok_or(Lost)?;
-        Self::ask::<B>(&supervised.current, question).await
+        Self::post::<B>(&supervised.current(), fatal)?;
+        supervised.0.changed().await.map_err(|_| Lost)?;
+        let current = supervised.current();
+        Self::ask::<B>(&current, question).await
     }
 }

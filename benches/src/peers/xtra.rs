@@ -109,6 +109,14 @@ impl Peer for Xtra {
         address
     }
 
+    async fn ask_supervised<B: Behaviour>(
+        to: &Self::Supervised<B>,
+        question: B::Ask,
+        within: Duration,
+    ) -> Result<B::Answer, Unanswered> {
+        Self::ask_within::<B>(to, question, within).await
+    }
+
     async fn crash<B>(supervised: &mut Self::Supervised<B>, fatal: B::Tell, question: B::Ask) -> Result<B::Answer, Lost>
     where
         B: Behaviour,
