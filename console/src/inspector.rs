@@ -1,10 +1,11 @@
 //! Answers requests from snapshots. It asks no actor and waits for none.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{System, WeakSystem};
+use crashworthy_runtime::{State, System, WeakSystem};
 use crashworthy_supervisor::{ReportCounts, SystemExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,10 +14,11 @@ use serde_json::Value;
 use crate::limits::Limits;
 use crate::picture::{Picture, doing, is_under};
 use crate::protocol::{
-    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Greeting, Hello, Node,
-    Outcome, PROTOCOL, Refusal, ReportsQuery, ReportsView, Request, Response, Row, Sort, SystemView, TreeQuery,
-    TreeView, VERBS,
+    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Greeting, Health, Hello,
+    Metrics, Node, Outcome, PROTOCOL, Refusal, ReportsQuery, ReportsView, Request, Response, Row, Sort, SystemView,
+    TreeQuery, TreeView, Unready, VERBS,
 };
+use crate::sums;
 
 /// A picture serves until it is so many times as old as it took to make: so the inspector spends at most about a tenth of
 /// its thread on taking them, however many ask.
@@ -94,6 +96,8 @@ impl Inspector {
             "crashes" => self.tell(id, self.crashes(args)),
             "reports" => self.tell(id, self.reports(args)),
             "dead_letters" => self.tell(id, self.dead_letters()),
+            "health" => self.tell(id, self.health()),
+            "metrics" => self.tell(id, self.metrics()),
             _ => {
                 let verbs = VERBS.join(", ");
                 refusal(Some(id), Refusal::new(Code::UnknownVerb, format!("no verb {verb:.64?}: there are {verbs}")))
@@ -207,6 +211,36 @@ impl Inspector {
         order(&picture, &mut places, Sort::Lost, self.limits().rows);
         let actors: Vec<Row> = places.into_iter().map(|place| picture.row(place)).collect();
         Ok(DeadLetters { at: picture.at, total, unseen, actors })
+    }
+}
+
+/// Sums.
+impl Inspector {
+    fn health(&self) -> Result<Health, Refusal> {
+        let (_, picture) = self.look()?;
+        let is_unready = |&place: &usize| {
+            let actor = picture.actor(place);
+            actor.state == State::Restarting || !actor.lacks.is_empty()
+        };
+        let mut places: Vec<_> = picture.everybody().filter(is_unready).collect();
+        let total = places.len();
+        order(&picture, &mut places, Sort::Path, self.limits().rows);
+        let unready = places.into_iter();
+        let unready =
+            unready.map(|place| Unready { row: picture.row(place), lacks: picture.actor(place).lacks.clone() });
+        Ok(Health { at: picture.at, ready: total == 0, total, unready: unready.collect() })
+    }
+
+    fn metrics(&self) -> Result<Metrics, Refusal> {
+        let (system, picture) = self.look()?;
+        let mut kinds = BTreeMap::new();
+        for place in picture.everybody() {
+            let actor = picture.actor(place);
+            sums::add(kinds.entry(actor.kind.as_str()).or_insert_with(|| sums::none(&actor.kind)), actor);
+        }
+        let system = overview(&picture, system.supervisor_reports().counts);
+        let total = kinds.len();
+        Ok(Metrics { at: picture.at, system, total, kinds: kinds.into_values().take(self.limits().rows).collect() })
     }
 }
 

@@ -16,6 +16,7 @@ mod limits;
 mod picture;
 pub mod protocol;
 mod server;
+mod sums;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

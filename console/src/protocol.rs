@@ -13,7 +13,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crashworthy_runtime::{Callback, CrashReport, Law, Pid, Refusals, State, millis};
+use crashworthy_runtime::{Callback, CrashReport, Criticality, Lack, Law, Pid, Refusals, State, millis};
 use crashworthy_supervisor::{ReportCounts, SupervisorReport};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,7 +24,8 @@ use crate::limits::Limits;
 pub const PROTOCOL: u32 = 1;
 
 /// What can be asked.
-pub const VERBS: [&str; 8] = ["hello", "system", "tree", "actors", "actor", "crashes", "reports", "dead_letters"];
+pub const VERBS: [&str; 10] =
+    ["hello", "system", "tree", "actors", "actor", "crashes", "reports", "dead_letters", "health", "metrics"];
 
 /// One line from a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -432,4 +433,81 @@ pub struct DeadLetters {
     pub unseen: u64,
     /// Whose messages they were, most first: of actors that are still there.
     pub actors: Vec<Row>,
+}
+
+/// The answer to `health`: whether everybody takes new work, and else who does not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// Nobody lacks what it needs, and nobody is being started again.
+    pub ready: bool,
+    /// How many do not take new work.
+    pub total: usize,
+    /// The first of them by path.
+    pub unready: Vec<Unready>,
+}
+
+/// An actor that takes no new work, for now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unready {
+    /// The actor.
+    #[serde(flatten)]
+    pub row: Row,
+    /// What it needs and lacks; nothing if it is being started again.
+    pub lacks: Vec<Lack>,
+}
+
+/// The answer to `metrics`: sums over all actors of a type, never a figure of one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// The system as a whole.
+    pub system: SystemView,
+    /// How many types of actors there are.
+    pub total: usize,
+    /// The first of them by name.
+    pub kinds: Vec<KindMetrics>,
+}
+
+/// The figures of all actors of one type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KindMetrics {
+    /// The type.
+    pub kind: String,
+    /// How many are in which state.
+    pub states: Vec<InState>,
+    /// Those that have something in hand.
+    pub busy: usize,
+    /// Messages queued and places promised.
+    pub depth: u64,
+    /// Restarts so far.
+    pub restarts: u64,
+    /// How their messages ended.
+    pub law: Law,
+    /// How often they refused.
+    pub refusals: Vec<Refused>,
+}
+
+/// How many actors are in a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InState {
+    /// The state.
+    pub state: State,
+    /// How many.
+    pub actors: usize,
+}
+
+/// How often messages of one criticality were refused for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The name of the reason; what was missing is not told apart.
+    pub reason: String,
+    /// How much the messages mattered.
+    pub criticality: Criticality,
+    /// How often.
+    pub count: u64,
 }

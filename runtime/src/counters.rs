@@ -1,5 +1,6 @@
 //! The terms of the conservation law, one set a cell.
 
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use once_cell::race::OnceBox;
@@ -120,6 +121,21 @@ impl Law {
                 + self.given_up
                 + self.in_hand
                 + self.queued
+    }
+}
+
+/// Of several actors.
+impl AddAssign for Law {
+    fn add_assign(&mut self, more: Self) {
+        self.accepted += more.accepted;
+        self.handled += more.handled;
+        self.expired += more.expired;
+        self.cancelled += more.cancelled;
+        self.displaced += more.displaced;
+        self.undelivered += more.undelivered;
+        self.given_up += more.given_up;
+        self.in_hand += more.in_hand;
+        self.queued += more.queued;
     }
 }
 

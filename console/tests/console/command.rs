@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::{Dir, PATIENCE, Shop, Till};
+use crashworthy::prelude::*;
+
+use crate::support::{Dir, PATIENCE, Shop, Till, until};
 
 /// The command, as somebody whose sockets are there.
 fn crashworthy(dir: &Dir, words: &[&str]) -> Command {
@@ -148,4 +150,59 @@ fn it_watches_until_nobody_reads_or_the_system_ends() {
     shop.runtime.block_on(shop.system.stop());
     let end = child.wait_with_output().unwrap();
     assert_eq!(end.status.code(), Some(1), "{end:?}");
+}
+
+#[test]
+fn health_is_an_exit_code_and_says_who_takes_no_work_and_why() {
+    let shop = Shop::open();
+    let bank = Dependency::named("bank");
+    shop.right.tell(Till::Need(bank.clone())).unwrap();
+    assert_eq!(shop.total(&shop.right), 0);
+    assert_eq!(said(&shop.dir, &["health"]), "ready: everybody takes new work\n");
+    assert_eq!(data(&shop.dir, &["health", "--json"])["ready"], true);
+
+    bank.mark_down(Some(secs(600)));
+    // What it says may be a moment old.
+    let told = until("it is told", || {
+        let (code, out, _) = run(&shop.dir, &["health"]);
+        (code == 1).then_some(out)
+    });
+    assert!(told.starts_with("not ready: 1 without new work\n"), "{told}");
+    let row = told.lines().nth(2).expect("a row behind the head");
+    assert!(
+        row.starts_with("shop/front/right  running  lacks bank for ") && row.contains("expected back in"),
+        "{told}"
+    );
+    let (code, out, _) = run(&shop.dir, &["health", "--json"]);
+    let health: Value = serde_json::from_str(&out).expect("it is one value");
+    assert_eq!((code, &health["unready"][0]["lacks"][0]["name"]), (1, &"bank".into()));
+
+    bank.mark_up();
+    until("it is well again", || (run(&shop.dir, &["health"]).0 == 0).then_some(()));
+}
+
+#[test]
+fn metrics_are_sums_over_all_of_a_type_in_the_format_of_prometheus() {
+    let shop = Shop::open();
+    shop.left.tell(Till::Break).unwrap();
+    for till in [&shop.left, &shop.right, &shop.right] {
+        shop.total(till);
+    }
+    let text = said(&shop.dir, &["metrics"]);
+    let kind = "system=\"shop\",kind=\"console::support::Cashier\"";
+    for line in [
+        "# TYPE crashworthy_actors gauge".to_owned(),
+        format!("crashworthy_actors{{{kind},state=\"running\"}} 2"),
+        format!("crashworthy_restarts_total{{{kind}}} 1"),
+        format!("crashworthy_messages_accepted_total{{{kind}}} 4"),
+        format!("crashworthy_messages_ended_total{{{kind},end=\"handled\"}} 3"),
+        format!("crashworthy_messages_ended_total{{{kind},end=\"given_up\"}} 1"),
+        "crashworthy_crashes_total{system=\"shop\"} 1".to_owned(),
+    ] {
+        assert!(text.lines().any(|said| said == line), "no {line} in\n{text}");
+    }
+    assert!(!text.contains("left"), "no actor is named");
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    let kinds = data(&shop.dir, &["metrics", "--json"]);
+    assert_eq!((&kinds["total"], &kinds["kinds"][0]["law"]["queued"]), (&2.into(), &0.into()));
 }

@@ -42,6 +42,8 @@ pub(crate) enum Till {
         blocks: Sender<()>,
         until: Receiver<()>,
     },
+    /// From now on it needs that.
+    Need(Dependency),
     Break,
 }
 
@@ -55,7 +57,7 @@ impl Actor for Cashier {
         Ok(Self(0))
     }
 
-    async fn handle(&mut self, msg: Till, _: &mut Context<Self>) -> Result<(), Exit> {
+    async fn handle(&mut self, msg: Till, cx: &mut Context<Self>) -> Result<(), Exit> {
         match msg {
             Till::Sell => self.0 += 1,
             Till::Total { reply } => reply.send(self.0),
@@ -63,6 +65,7 @@ impl Actor for Cashier {
                 blocks.send(())?;
                 let _ = until.recv();
             }
+            Till::Need(what) => cx.depends_on(&what)?,
             Till::Break => return Err("the drawer is stuck".into()),
         }
         Ok(())

@@ -16,12 +16,17 @@ Examples:
   crashworthy top --busy --watch 1          who is busy, once a second
   crashworthy actor shop/front/till         one actor: what it does, its mailbox, its links
   crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
+  crashworthy health || systemctl restart shop
+                                            what a probe asks: is somebody down, or without what it needs?
+  crashworthy metrics > /var/lib/node_exporter/shop.prom
+                                            for Prometheus, by its collector of text files
   crashworthy crashes --json | jq '.reports[].crash.message'
 
 Systems are found by their sockets, below $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNTIME_DIR/crashworthy, or a directory of
 the user among the temporary files. If several run, --system chooses.
 
-Exit codes: 0 done; 1 there is no such system or actor, or it does not answer; 2 the command line is wrong.";
+Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy; 2 the command line is
+wrong.";
 
 /// Looks into running crashworthy systems: whom they have, what everybody does, what has crashed.
 ///
@@ -124,6 +129,16 @@ pub(crate) enum What {
         #[command(flatten)]
         show: Show,
     },
+    /// Whether everybody takes new work, and else who does not, for want of what. Exit code 1 if somebody does not.
+    Health {
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Figures for Prometheus, in its text format: sums over all actors of a type.
+    Metrics {
+        #[command(flatten)]
+        show: Show,
+    },
     /// The newest reports of supervisors.
     Reports {
         /// Of this supervisor and those below it, by path.
@@ -148,6 +163,8 @@ impl What {
             | Self::Top { show, .. }
             | Self::Actor { show, .. }
             | Self::Crashes { show, .. }
+            | Self::Health { show }
+            | Self::Metrics { show }
             | Self::Reports { show, .. } => show,
         }
     }

@@ -3,6 +3,7 @@
 
 mod args;
 mod find;
+mod metrics;
 mod show;
 mod text;
 
@@ -12,7 +13,7 @@ use std::thread;
 
 use clap::Parser;
 use crashworthy_console::ClientError;
-use crashworthy_console::protocol::{ActorQuery, ActorsQuery, CrashesQuery, Filter, ReportsQuery, TreeQuery};
+use crashworthy_console::protocol::{ActorQuery, ActorsQuery, CrashesQuery, Filter, Health, ReportsQuery, TreeQuery};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -46,7 +47,8 @@ impl From<ClientError> for Trouble {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(&cli) {
-        Ok(()) | Err(Trouble::Unread) => ExitCode::SUCCESS,
+        Ok(true) | Err(Trouble::Unread) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(Trouble::Told(why)) => {
             // Whoever has closed standard error, too, does not want to know.
             let _ = writeln!(anstream::stderr(), "crashworthy: {why}");
@@ -55,29 +57,48 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> Result<(), Trouble> {
+/// Whether all is as it should be, as far as that was asked.
+fn run(cli: &Cli) -> Result<bool, Trouble> {
     let show = cli.what.show();
     loop {
-        let said = say(cli, show)?;
+        let Said { text, well } = say(cli, show)?;
         let mut out = anstream::stdout().lock();
         if show.watch.is_some() && !show.json && io::stdout().is_terminal() {
             // Home, and nothing below.
             out.write_all(b"\x1b[H\x1b[2J")?;
         }
-        out.write_all(said.as_bytes())?;
+        out.write_all(text.as_bytes())?;
         out.flush()?;
         drop(out);
         match show.watch {
             Some(every) => thread::sleep(every.0),
-            None => return Ok(()),
+            None => return Ok(well),
         }
     }
 }
 
+/// What there is to say, and whether that is good.
+struct Said {
+    text: String,
+    well: bool,
+}
+
+impl From<String> for Said {
+    fn from(text: String) -> Self {
+        Self { text, well: true }
+    }
+}
+
 /// What there is to say now.
-fn say(cli: &Cli, show: &Show) -> Result<String, Trouble> {
+fn say(cli: &Cli, show: &Show) -> Result<Said, Trouble> {
     let which = &cli.which;
-    match &cli.what {
+    let text = match &cli.what {
+        What::Health { .. } => {
+            let health: Health = find::choose(which)?.ask("health", &())?;
+            let text = if show.json { data(&health)? } else { show::health(&health) };
+            return Ok(Said { text, well: health.ready });
+        }
+        What::Metrics { .. } => tell(which, show, "metrics", &(), metrics::text),
         What::Ps { .. } => {
             let systems = find::running()?;
             if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }
@@ -101,7 +122,8 @@ fn say(cli: &Cli, show: &Show) -> Result<String, Trouble> {
             let query = ReportsQuery { under: under.clone(), progress: *progress, limit: *limit };
             tell(which, show, "reports", &query, show::reports)
         }
-    }
+    }?;
+    Ok(text.into())
 }
 
 /// Asks a system one thing, and says the answer as data or as text.
@@ -114,6 +136,10 @@ fn tell<T: DeserializeOwned>(
 ) -> Result<String, Trouble> {
     let mut client = find::choose(which)?;
     if show.json { json(&client.ask::<Value>(verb, query)?) } else { Ok(text(&client.ask::<T>(verb, query)?)) }
+}
+
+fn data(value: &impl Serialize) -> Result<String, Trouble> {
+    json(&serde_json::to_value(value).map_err(|error| Trouble::Told(error.to_string()))?)
 }
 
 fn json(value: &Value) -> Result<String, Trouble> {

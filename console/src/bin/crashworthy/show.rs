@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use anstyle::Style;
-use crashworthy_console::protocol::{ActorView, Actors, Crashes, Doing, ReportsView, Row, Tie, Ties, TreeView};
+use crashworthy_console::protocol::{
+    ActorView, Actors, Crashes, Doing, Health, ReportsView, Row, Tie, Ties, TreeView, Unready,
+};
 use crashworthy_runtime::{Refusals, State};
 
 use crate::text::{BOLD, DIM, RED, YELLOW, clean, clean_lines, short_type, span, table};
@@ -78,6 +80,25 @@ pub(crate) fn crashes(view: &Crashes, backtrace: bool) -> String {
         let _ = writeln!(text, "\n{RED}{}{RED:#} {DIM}{} ago{DIM:#}", clean(&report.path), span(ago));
         text += &clean_lines(&report.to_string(), "  ");
     }
+    text
+}
+
+pub(crate) fn health(view: &Health) -> String {
+    if view.ready {
+        return "ready: everybody takes new work\n".to_owned();
+    }
+    let mut text = format!("{RED}not ready{RED:#}: {} without new work\n", view.total);
+    let rows = view.unready.iter().map(|unready| {
+        let Unready { row, lacks } = unready;
+        let lacks = lacks.iter().map(|lack| {
+            let back = lack.eta.map_or(String::new(), |eta| format!(", expected back in {}", span(eta)));
+            let since = span(view.at.saturating_sub(lack.since));
+            format!("lacks {} for {since}{back}", clean(&lack.name))
+        });
+        (style(row), vec![clean(&row.path), state(row.state).to_owned(), lacks.collect::<Vec<_>>().join("; ")])
+    });
+    text += &table(&["ACTOR", "STATE", "WHY"], rows);
+    more(&mut text, view.total, view.unready.len());
     text
 }
 

@@ -1,0 +1,47 @@
+//! What all actors of a type come to.
+
+use crashworthy_runtime::{ActorSnapshot, Law, Reason};
+
+use crate::protocol::{InState, KindMetrics, Refused};
+
+/// Of nobody.
+pub(crate) fn none(kind: &str) -> KindMetrics {
+    KindMetrics {
+        kind: kind.to_owned(),
+        states: Vec::new(),
+        busy: 0,
+        depth: 0,
+        restarts: 0,
+        law: Law::default(),
+        refusals: Vec::new(),
+    }
+}
+
+/// With one more.
+pub(crate) fn add(sum: &mut KindMetrics, actor: &ActorSnapshot) {
+    match sum.states.iter_mut().find(|known| known.state == actor.state) {
+        Some(known) => known.actors += 1,
+        None => sum.states.push(InState { state: actor.state, actors: 1 }),
+    }
+    sum.busy += usize::from(actor.in_hand.is_some() || actor.callback.is_some());
+    sum.depth += u64::from(actor.depth);
+    sum.restarts += u64::from(actor.restarts);
+    sum.law += actor.law;
+    for counted in &actor.refusals.counts {
+        let reason = name(counted.reason);
+        let same = |known: &&mut Refused| known.reason == reason && known.criticality == counted.criticality;
+        match sum.refusals.iter_mut().find(same) {
+            Some(known) => known.count += counted.count,
+            None => sum.refusals.push(Refused { reason, criticality: counted.criticality, count: counted.count }),
+        }
+    }
+}
+
+/// The name of a reason, as it is on the wire.
+fn name(reason: Reason) -> String {
+    match serde_json::to_value(reason) {
+        Ok(serde_json::Value::String(name)) => name,
+        // What is missing belongs to this one.
+        _ => "not_ready".to_owned(),
+    }
+}
