@@ -27,6 +27,9 @@ pub struct Figures {
     wasted: Option<f64>,
     rss_growth_mb: f64,
     recovered_ms: Option<f64>,
+    /// Requests that were served, in time or not, as a share of the capacity: what a contestant leaves of it.
+    #[serde(skip)]
+    served: Option<f64>,
     #[serde(skip)]
     stalled: f64,
     #[serde(skip)]
@@ -61,6 +64,7 @@ impl Figures {
             wasted: share(*in_vain, *served).filter(|_| class.is_none()),
             rss_growth_mb: turn.rss_growth_mb,
             recovered_ms: turn.recovered_ms,
+            served: Some(turn.served_share).filter(|_| class.is_none()),
             stalled: turn.stalled,
             lateness_ms: [turn.lateness_p99_ms, turn.lateness_max_ms],
         }
@@ -76,11 +80,12 @@ impl Figures {
         let Figures { scenario, law, load, peer, class, goodput, refused, timed_out, rss_growth_mb, stalled, .. } =
             self;
         let [p50, p99] = [self.p50_ms, self.p99_ms].map(|ms| number(ms, 2));
-        let (wasted, recovered) = (number(self.wasted, 4), number(self.recovered_ms, 0));
+        let [served, wasted] = [number(self.served, 3), number(self.wasted, 4)];
+        let recovered = number(self.recovered_ms, 0);
         let [late, latest] = self.lateness_ms;
         let (scenario, peer) = class.map_or((*scenario, *peer), |class| ("", class));
         format!(
-            "{scenario:<11} {law:<8} {load:>5} {peer:<12} {goodput:>8.3} {p50:>7} {p99:>7} {refused:>8.3} {timed_out:>9.3} \
+            "{scenario:<11} {law:<8} {load:>5} {peer:<12} {goodput:>8.3} {served:>8} {p50:>7} {p99:>7} {refused:>8.3} {timed_out:>9.3} \
              {wasted:>7} {rss_growth_mb:>7.1} {recovered:>9} {stalled:>8.3} {late:>7.2} {latest:>6.1}\n"
         )
     }
@@ -88,8 +93,8 @@ impl Figures {
 
 /// The columns of the table.
 pub const HEAD: &str = "\
-scenario    law       load peer          goodput  p50 ms  p99 ms  refused timed out  wasted  rss MB recovered  stalled    generator
-                                        of capac.                 of calls of calls of served               ms of time late p99    max\n";
+scenario    law       load peer          goodput   served  p50 ms  p99 ms  refused timed out  wasted  rss MB recovered  stalled    generator
+                                        of capac. of capac.                of calls of calls of served               ms of time late p99    max\n";
 
 fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
@@ -123,6 +128,7 @@ mod tests {
             served,
             in_vain: served / 4,
             fallen: false,
+            served_share: 0.6,
             rss_growth_mb: 1.5,
             recovered_ms: None,
             stalled: 0.0,

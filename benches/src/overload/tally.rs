@@ -129,6 +129,8 @@ pub struct Turn {
     pub classes: Vec<Answers>,
     /// Requests that the actor has served.
     pub served: u64,
+    /// The same, as a share of what it could have served.
+    pub served_share: f64,
     /// Of these, such whose caller had gone when the answer was there.
     pub in_vain: u64,
     /// Whether the actor panicked and was started again.
@@ -193,6 +195,7 @@ impl<'a> Tally<'a> {
             all: self.all.into_answers(capacity),
             classes: self.classes.into_iter().map(|ends| ends.into_answers(capacity)).collect(),
             served: served.all(),
+            served_share: served.all() as f64 / capacity,
             in_vain: served.in_vain(),
             fallen: served.has_fallen(),
             rss_growth_mb: rss_growth as f64 / 1e6,
