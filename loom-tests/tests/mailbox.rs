@@ -4,6 +4,7 @@
 
 use std::task::{Context, Poll, Waker};
 
+use crashworthy_loom_tests::atomic::{AtomicBool, Ordering::Relaxed};
 use crashworthy_loom_tests::{Arc, block_on, model, poll_once, thread};
 use crashworthy_sync::mailbox::{Closed, Mailbox, Pop, PushError, Pushed, Receiver, RoomTicket};
 
@@ -297,6 +298,30 @@ fn a_granted_place_is_taken_once_by_who_sees_it_or_by_who_revokes_it() {
         revoker.join().unwrap();
         assert_eq!(next(&mut receiver), (polled == Poll::Ready(Ok(()))).then_some(1));
         assert_eq!((queue.reserved(), queue.push(2).is_ok()), (0, true));
+    });
+}
+
+#[test]
+fn who_waits_when_everybody_is_roused_has_seen_why_or_is_woken() {
+    model(|| {
+        let (queue, _receiver) = queue(1);
+        let Pushed { .. } = queue.push(0).unwrap();
+        let in_vain = Arc::new(AtomicBool::new(false));
+        let waiter = {
+            let (queue, in_vain) = (Arc::clone(&queue), Arc::clone(&in_vain));
+            thread::spawn(move || {
+                let mut ticket = RoomTicket::new();
+                block_on(std::future::poll_fn(|cx| {
+                    assert!(queue.poll_room(&mut ticket, cx).is_pending(), "nobody makes room");
+                    if in_vain.load(Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+                }));
+                queue.cancel_room(&mut ticket);
+            })
+        };
+        in_vain.store(true, Relaxed);
+        queue.rouse_waiters();
+        waiter.join().unwrap();
+        assert_eq!(queue.reserved(), 0);
     });
 }
 

@@ -166,7 +166,7 @@ impl<A: Actor> ActorRef<A> {
     /// # Errors
     /// [`NoTime`](Reason::NoTime) at once when what is queued would not be done within `deadline`, and later when there was
     /// no room within it (inside a handler: or before the call being handled ends); `Stopped`, `Gone` and the like when the actor ends.
-    /// [`NotReady`](Reason::NotReady) at once, and when it looks again: whoever waits is not woken by that.
+    /// [`NotReady`](Reason::NotReady) and `Draining` at once, also when that comes about while it waits.
     /// [`Cycle`](Reason::Cycle) at once, inside a handler, when the actor waits for whoever waits here, and nobody holds a place
     /// in its mailbox that may yet be given back; the rules are those of [questions](Self::ask).
     ///

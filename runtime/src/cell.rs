@@ -510,6 +510,8 @@ pub(crate) trait AnyCell: Send + Sync {
     fn close_mailbox(&self) -> bool;
     /// Tells whoever waits for room.
     fn tell_closed(&self);
+    /// Has whoever waits for room look whether that is in vain by now. To be called under no lock.
+    fn rouse_waiters(&self);
     /// Throws away what is queued, between two incarnations.
     fn flush(&self);
     /// Takes a reserved place back from a holder who has lost it, or ends the wait for one.
@@ -600,6 +602,10 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
 
     fn tell_closed(&self) {
         self.mailbox.tell_waiters_closed();
+    }
+
+    fn rouse_waiters(&self) {
+        self.mailbox.rouse_waiters();
     }
 
     fn flush(&self) {

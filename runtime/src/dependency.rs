@@ -178,7 +178,7 @@ impl Dependency {
         let mut next = Some(0);
         while let Some(from) = next {
             let mut told = Vec::new();
-            {
+            let is_down = {
                 let state = self.shared.state.lock();
                 let mut rest = state.dependants.range(from..);
                 for cell in rest.by_ref().take(STRETCH).filter_map(|(_, cell)| cell.upgrade()) {
@@ -186,6 +186,10 @@ impl Dependency {
                     told.push(cell);
                 }
                 next = rest.next().map(|(ticket, _)| *ticket);
+                state.outage().is_some()
+            };
+            if is_down {
+                told.iter().for_each(|cell| cell.rouse_waiters());
             }
             // Whoever has let go of one meanwhile leaves it to us, and what is queued in it: not under the lock.
             discard(told);

@@ -286,6 +286,10 @@ impl<A: Actor> Admission<A> {
             Poll::Ready(Err(_closed)) => return Poll::Ready(Err(this.refused())),
             Poll::Pending => {}
         }
+        // Once more: what has come about before somebody could be seen to wait wakes nobody.
+        if let Err(why) = this.target.look(Criticality::default()) {
+            return Poll::Ready(Err(why));
+        }
         if let Err(fenced) = this.sign() {
             return Poll::Ready(Err(fenced));
         }

@@ -78,7 +78,7 @@ pub struct Lack {
 impl<A: Actor> Context<A> {
     /// From now on this actor needs that: while it is down, senders are refused with [`Reason::NotReady`], also while this
     /// actor's handler is blocked. That holds for tells, asks, reservations and those who wait for room (they learn of it when
-    /// they look again); not for permits that were given before, nor for what the actor sends
+    /// it at once); not for permits that were given before, nor for what the actor sends
     /// [itself](Self::send_self). What is queued is handled.
     ///
     /// What an incarnation has named holds until the next one has begun, also while none lives; so name in
@@ -179,6 +179,7 @@ pub(crate) fn first<A: Actor>(cell: &ActorCell<A>, cx: &Context<A>, state: A) ->
                 core.gate.says(core, readiness);
                 core.gate.begins(core, cx.incarnation());
             });
+            said(cell);
             Met::Returned(Ok(state))
         }
         Ok(Err(panic)) => {
@@ -204,5 +205,13 @@ pub(crate) fn again<A: Actor>(cell: &ActorCell<A>, cx: &Context<A>, state: &A) {
             core.enters(None);
             core.gate.says(core, readiness);
         });
+        said(cell);
+    }
+}
+
+/// What it has said may be news to whoever waits for room.
+fn said<A: Actor>(cell: &ActorCell<A>) {
+    if cell.core().flags() & flag::UNREADY != 0 {
+        cell.rouse_waiters();
     }
 }

@@ -238,6 +238,7 @@ async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
     shared.stop.began_ns.store(began, Ordering::Release);
     shared.each_cell(|cell| cell.core().raise(flag::DRAINS));
     shared.stragglers.drains();
+    shared.each_cell(|cell| cell.rouse_waiters());
     let until = began.saturating_add(shared.settings.drain.as_nanos() as u64);
     loop {
         let work = unserved(shared);

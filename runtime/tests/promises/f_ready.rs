@@ -1,7 +1,10 @@
 //! Readiness: an actor that lacks something it needs refuses at once, whatever its handler does; and says so itself.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use crashworthy_runtime::{
@@ -70,6 +73,55 @@ fn a_dependency_that_goes_down_has_its_dependants_refuse_while_their_handlers_bl
         drop(gate);
         assert_eq!(who(&actor).await, 1);
         lawful(&system).await;
+    });
+}
+
+/// A puppet that depends on something, is busy until the sender goes, and whose mailbox is full.
+async fn full(system: &System, on: &Dependency) -> (ActorRef<Puppet>, tokio::sync::oneshot::Sender<()>) {
+    let actor = dependant(system, on).await;
+    let (gate, closed) = tokio::sync::oneshot::channel();
+    actor.tell(Order::Await(closed)).unwrap();
+    while actor.tell(Order::Note(1)).is_ok() {}
+    (actor, gate)
+}
+
+/// Why somebody who waits for room, and waits already, is refused when that happens.
+async fn refused_while_waiting(actor: &ActorRef<Puppet>, happens: impl Future<Output = ()> + Send + 'static) -> Reason {
+    let mut waits = pin!(actor.admitted(LONG));
+    assert!(poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending())).await, "it waits");
+    tokio::spawn(happens);
+    waits.await.expect_err("it takes nothing new").reason
+}
+
+#[test]
+fn who_waits_for_room_is_told_at_once_that_a_dependency_has_gone_down() {
+    everywhere(async || {
+        let system = bare();
+        let database = Dependency::named("db");
+        let (actor, gate) = full(&system, &database).await;
+        let (begun, marks) = (system.now(), database.clone());
+        let told = refused_while_waiting(&actor, async move { marks.mark_down(None) }).await;
+        assert_eq!(told, not_ready("db"));
+        assert!(system.now() - begun < LONG, "not at the deadline");
+        drop(gate);
+        actor.settled().await;
+        database.mark_up();
+        assert_eq!(reason(&actor), None);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn who_waits_for_room_from_outside_is_told_at_once_that_the_system_drains() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, gate) = full(&system, &Dependency::named("db")).await;
+        let (begun, stops) = (system.now(), system.clone());
+        let told = refused_while_waiting(&actor, async move { drop(stops.stop().await) }).await;
+        assert_eq!(told, Reason::Draining);
+        assert!(system.now() - begun < LONG, "not at the deadline");
+        drop(gate);
+        assert!(system.stop().await.stragglers.is_empty());
     });
 }
 

@@ -249,6 +249,28 @@ impl<T: Send, B> Mailbox<T, B> {
         }
     }
 
+    /// Wakes everybody who waits, to look around: what they wait for may be in vain. They keep their places in the queue.
+    ///
+    /// Who begins to wait meanwhile is woken, or sees whatever was written before this call when it has begun to wait.
+    #[cold]
+    pub fn rouse_waiters(&self) {
+        // SeqCst: between what the caller has written and the look at WAITERS; pairs with `grant_if_awaited` of who
+        // begins to wait.
+        fence(Ordering::SeqCst);
+        if !self.word().any(WAITERS) {
+            return;
+        }
+        let everybody: Vec<_> = self.waiters().lock().queue.iter().map(Arc::clone).collect();
+        for waiter in everybody {
+            let waker = match &mut *waiter.0.lock() {
+                // It leaves another when it is polled, which it is now.
+                Turn::Waiting(waker) => std::mem::replace(waker, Waker::noop().clone()),
+                Turn::Granted | Turn::Over => continue,
+            };
+            wake(waker);
+        }
+    }
+
     /// Tells everybody who waits that there will be no room. After [`Mailbox::close_quietly`] alone.
     #[cold]
     pub fn tell_waiters_closed(&self) {
