@@ -24,6 +24,7 @@ pub(crate) struct Attributes {
     pub(crate) sla: Option<Sla>,
     pub(crate) cost: Option<f32>,
     pub(crate) idempotent: Option<bool>,
+    pub(crate) needs_nothing: Option<bool>,
     pub(crate) salvage: Option<bool>,
     /// The word itself, so that a misuse can be underlined.
     pub(crate) from: Option<Span>,
@@ -61,6 +62,7 @@ impl Attributes {
             "sla" => once(&mut self.sla, meta, sla(meta)?),
             "cost" => once(&mut self.cost, meta, cost(meta)?),
             "idempotent" => once(&mut self.idempotent, meta, flag(meta)?),
+            "needs_nothing" => once(&mut self.needs_nothing, meta, flag(meta)?),
             "salvage" => once(&mut self.salvage, meta, flag(meta)?),
             "from" if place == Place::Variant => once(&mut self.from, meta, meta.path.span()),
             "from" => Err(meta.error("`from` belongs on a tuple variant with one field")),
@@ -68,13 +70,13 @@ impl Attributes {
             "crate" => Err(meta.error("`crate` belongs on the type: all its variants share it")),
             _ => Err(meta.error(match place {
                 Place::Enum => {
-                    "unknown key: the enum may say `criticality`, `sla`, `cost`, `idempotent`, `salvage` and `crate`"
+                    "unknown key: the enum may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `salvage` and `crate`"
                 }
                 Place::Struct => {
-                    "unknown key: a struct may say `criticality`, `sla`, `cost`, `idempotent`, `salvage` and `crate`"
+                    "unknown key: a struct may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `salvage` and `crate`"
                 }
                 Place::Variant => {
-                    "unknown key: a variant may say `criticality`, `sla`, `cost`, `idempotent`, `salvage` and `from`"
+                    "unknown key: a variant may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `salvage` and `from`"
                 }
             })),
         }

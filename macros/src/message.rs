@@ -122,7 +122,13 @@ fn properties(krate: &Path, all: &Attributes, variants: &[(&Ident, Attributes)])
         variants.iter().map(|(variant, said)| (*variant, said.idempotent)),
         |said| said.unwrap_or(false).into_token_stream(),
     );
-    quote!(#criticality #sla #cost #idempotent)
+    let needs_nothing = method(
+        &quote!(fn needs_nothing(&self) -> bool),
+        all.needs_nothing,
+        variants.iter().map(|(variant, said)| (*variant, said.needs_nothing)),
+        |said| said.unwrap_or(false).into_token_stream(),
+    );
+    quote!(#criticality #sla #cost #idempotent #needs_nothing)
 }
 
 /// The method of one property: nothing if it is said nowhere, a constant if no variant differs, else a match in which

@@ -81,8 +81,9 @@ pub trait Actor: Sized + Send + 'static {
     fn handle(&mut self, msg: Self::Msg, cx: &mut Context<Self>) -> impl Future<Output = Result<(), Exit>> + Send;
 
     /// Whether it takes new work. It is asked after [`init`](Self::init), before whoever waits for the start is told, and
-    /// after a callback that [wanted](Context::recheck) that, before the next message. Senders read the answer, and are
-    /// refused without a turn of the actor; so it should cost little. A panic in it is one of the callback before.
+    /// after a callback that [wanted](Context::recheck) that, before the next message, and, while its answer is not
+    /// [`Yes`](Readiness::Yes), whenever something that it [depends on](Context::depends_on) goes up or down. Senders read the
+    /// answer, and are refused without a turn of the actor; so it should cost little. A panic in it is one of `handle`.
     ///
     /// What the actor has named with [`depends_on`](Context::depends_on) need not be looked at here. What it says holds until
     /// it is asked again, also while its next incarnation starts.

@@ -16,7 +16,7 @@ use crate::crash::tell;
 use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
 use crate::exit::ExitReason;
-use crate::gate::{Demand, Refusals, Says, events};
+use crate::gate::{Demand, Refusals, Says, Wish, events};
 use crate::lane::{Mark, Ordered, What};
 use crate::message::{Criticality, Message};
 use crate::pace::Pace;
@@ -271,7 +271,7 @@ impl<A: Actor> ActorRef<A> {
 
     /// What the gate says before anything is written.
     pub(crate) fn look(&self, criticality: Criticality) -> Result<(), Refused> {
-        look(&self.cell, || criticality)
+        look(&self.cell, || Wish { criticality, needs_nothing: false })
     }
 
     /// Enters a place that was reserved just now in the books. If the incarnation that reserved it was abandoned
@@ -324,27 +324,27 @@ fn rejected<A: Actor>(cell: &Task<Cell<A>>, why: Refused, msg: A::Msg, call: Cal
 
 /// What the gate says before anything is written: whether the sender still exists, whether the actor takes new work.
 #[inline(always)]
-fn look<A: Actor>(cell: &Task<Cell<A>>, criticality: impl FnOnce() -> Criticality) -> Result<(), Refused> {
+fn look<A: Actor>(cell: &Task<Cell<A>>, wish: impl FnOnce() -> Wish) -> Result<(), Refused> {
     // Where there is no system the mailbox is closed.
     if cell.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
         return Err(cell.core().refuse(Reason::Fenced));
     }
     match cell.core().flags() & (flag::DRAINS | flag::UNREADY) {
         0 => Ok(()),
-        flags => look_closely(cell, flags, criticality()),
+        flags => look_closely(cell, flags, wish()),
     }
 }
 
 /// The same of an actor that drains, or lacks something.
 #[cold]
-fn look_closely<A: Actor>(cell: &Task<Cell<A>>, flags: u32, criticality: Criticality) -> Result<(), Refused> {
+fn look_closely<A: Actor>(cell: &Task<Cell<A>>, flags: u32, wish: Wish) -> Result<(), Refused> {
     if flags & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
         return Err(draining(cell));
     }
     if cell.core().is_over() {
         return Err(cell.core().closed());
     }
-    readiness::refusal(cell.core(), criticality).map_or(Ok(()), Err)
+    readiness::refusal(cell.core(), wish).map_or(Ok(()), Err)
 }
 
 /// Who drains takes no new work; who has ended since does not drain any more.
@@ -367,7 +367,10 @@ fn put<A: Actor>(
     let Some(home) = cell.core().home() else { return Err((refused(cell, ReserveError::Closed, None), msg)) };
     let shared = home.shared;
     if !turn::is_carefree(&shared.stragglers)
-        && let Err(why) = look(cell, || if call.deadline == NEVER { msg.criticality() } else { call.criticality })
+        && let Err(why) = look(cell, || {
+            let criticality = if call.deadline == NEVER { msg.criticality() } else { call.criticality };
+            Wish { criticality, needs_nothing: msg.needs_nothing() }
+        })
     {
         return Err((why, msg));
     }

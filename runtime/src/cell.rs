@@ -73,7 +73,8 @@ pub(crate) mod flag {
     pub(crate) const CLOSE: u32 = 1 << 5;
     /// The incarnation judges the crashes of its children.
     pub(crate) const JUDGES: u32 = 1 << 6;
-    /// The incarnation wants to be asked whether it is ready. Set and cleared by itself.
+    /// The incarnation is to be asked whether it is ready. Set by itself, and when what it depends on goes up or down while
+    /// it says that it is not; cleared by itself.
     pub(crate) const RECHECK: u32 = 1 << 7;
     /// Something is missing that the actor needs. Changed under the lock of what it needs; senders look at it while the
     /// system says that somebody lacks something.

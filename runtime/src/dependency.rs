@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
-use crate::cell::{AnyCell, Core, WeakCell};
+use crate::cell::{AnyCell, Core, WeakCell, flag};
 use crate::crash::discard;
 use crate::port::moment;
 use crate::slot::Slot;
@@ -182,14 +182,21 @@ impl Dependency {
                 let state = self.shared.state.lock();
                 let mut rest = state.dependants.range(from..);
                 for cell in rest.by_ref().take(STRETCH).filter_map(|(_, cell)| cell.upgrade()) {
-                    cell.core().gate.hears(cell.core(), self, state.outage());
+                    if cell.core().gate.hears(cell.core(), self, state.outage()) {
+                        cell.core().raise(flag::RECHECK);
+                    }
                     told.push(cell);
                 }
                 next = rest.next().map(|(ticket, _)| *ticket);
                 state.outage().is_some()
             };
-            if is_down {
-                told.iter().for_each(|cell| cell.rouse_waiters());
+            for cell in &told {
+                if is_down {
+                    cell.rouse_waiters();
+                }
+                if cell.core().flags() & flag::RECHECK != 0 {
+                    cell.wake();
+                }
             }
             // Whoever has let go of one meanwhile leaves it to us, and what is queued in it: not under the lock.
             discard(told);

@@ -58,6 +58,13 @@ pub trait Message: Send + 'static {
         false
     }
 
+    /// Whether handling it takes nothing that its actor [depends on](crate::Context::depends_on): then it is taken in while
+    /// that is down, too. A reservation is made for any message, and needs everything. What an actor says
+    /// [of itself](crate::Actor::ready) holds for all.
+    fn needs_nothing(&self) -> bool {
+        false
+    }
+
     /// A copy for the dead-letter hook, taken before the message is handled: a crash destroys the original.
     ///
     /// The default keeps nothing and costs nothing; `#[message(salvage)]` derives the copy.

@@ -14,7 +14,7 @@ use crate::dep::Dep;
 use crate::dependency::{AsDependency, DependencyError, Outage};
 use crate::error::{Reason, Refused};
 use crate::exit::{Callback, Exit};
-use crate::gate::Want;
+use crate::gate::{Want, Wish};
 use crate::guard::Met;
 use crate::lane::Fate;
 use crate::message::Criticality;
@@ -77,9 +77,9 @@ pub struct Lack {
 /// Readiness.
 impl<A: Actor> Context<A> {
     /// From now on this actor needs that: while it is down, senders are refused with [`Reason::NotReady`], also while this
-    /// actor's handler is blocked. That holds for tells, asks, reservations and those who wait for room (they learn of it when
-    /// it at once); not for permits that were given before, nor for what the actor sends
-    /// [itself](Self::send_self). What is queued is handled.
+    /// actor's handler is blocked. That holds for tells, asks, reservations and those who wait for room (they learn of it at
+    /// once); not for messages that [need nothing](crate::Message::needs_nothing), permits that were given before, or what
+    /// the actor sends [itself](Self::send_self). What is queued is handled.
     ///
     /// What an incarnation has named holds until the next one has begun, also while none lives; so name in
     /// [`init`](Actor::init) what every incarnation needs. To name something twice does nothing.
@@ -160,9 +160,9 @@ fn left(port: &Port, outage: Outage) -> Option<Duration> {
     Some(left).filter(|left| !left.is_zero())
 }
 
-/// The refusal of an actor that lacks something, unless it takes messages that matter so much.
-pub(crate) fn refusal(core: &Core, criticality: Criticality) -> Option<Refused> {
-    Some(match core.gate.wants(criticality)? {
+/// The refusal of an actor that lacks something, unless it takes such a message all the same.
+pub(crate) fn refusal(core: &Core, wish: Wish) -> Option<Refused> {
+    Some(match core.gate.wants(wish)? {
         Want::Lacks(dep, outage) => {
             Refused { retry_after: left(&core.shared().port, outage), ..core.refuse(Reason::NotReady(dep)) }
         }

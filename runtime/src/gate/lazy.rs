@@ -6,7 +6,7 @@ use std::time::Duration;
 use crashworthy_sync::promises::{Promise, Promises};
 use once_cell::race::OnceBox;
 
-use super::{Demand, Gate, Needs, Notes, Refusals, Room, ServiceTime, Sight, Stretch, Tally, Want, is_worth_it};
+use super::{Demand, Gate, Needs, Notes, Refusals, Room, ServiceTime, Sight, Stretch, Tally, Want, Wish, is_worth_it};
 use crate::cell::Core;
 use crate::dependency::{Dependency, DependencyError, Outage};
 use crate::error::Reason;
@@ -213,11 +213,10 @@ impl LazyGate {
         self.make_needs().names(core, what, ticket, incarnation, outage)
     }
 
-    /// Something that was named has gone up or down. By whoever holds the lock of that.
-    pub(crate) fn hears(&self, core: &Core, what: &Dependency, outage: Option<Outage>) {
-        if let Some(needs) = self.needs() {
-            needs.hears(core, what, outage);
-        }
+    /// Something that was named has gone up or down. By whoever holds the lock of that. Whether the actor is to be asked again
+    /// whether it is ready.
+    pub(crate) fn hears(&self, core: &Core, what: &Dependency, outage: Option<Outage>) -> bool {
+        self.needs().is_some_and(|needs| needs.hears(core, what, outage))
     }
 
     /// What an incarnation says of itself. For one that is ready, as most are, nothing is made.
@@ -250,9 +249,9 @@ impl LazyGate {
         }
     }
 
-    /// Why a message that matters so much is not taken, as far as needs go.
-    pub(crate) fn wants(&self, criticality: Criticality) -> Option<Want> {
-        self.needs()?.wants(criticality)
+    /// Why such a message is not taken, as far as needs go.
+    pub(crate) fn wants(&self, wish: Wish) -> Option<Want> {
+        self.needs()?.wants(wish)
     }
 
     /// What is missing, and which messages are taken if only some are.

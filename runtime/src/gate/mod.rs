@@ -53,7 +53,7 @@ use self::estimator::Estimator;
 pub(crate) use self::lazy::{LazyGate, Says};
 use self::limits::ServiceTime;
 use self::needs::Needs;
-pub(crate) use self::needs::Want;
+pub(crate) use self::needs::{Want, Wish};
 use self::refusals::Tally;
 pub use self::refusals::{RefusalCount, Refusals};
 use self::standing::Standing;

@@ -49,6 +49,14 @@ enum Own {
     Only(Criticality),
 }
 
+/// What matters of a message to whoever may lack something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    pub(crate) criticality: Criticality,
+    /// Of what the actor has named.
+    pub(crate) needs_nothing: bool,
+}
+
 /// Why a message is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
@@ -82,13 +90,14 @@ impl Needs {
         Ok(true)
     }
 
-    /// Something that was named has gone up or down. By whoever holds the lock of that.
-    pub(super) fn hears(&self, core: &Core, what: &Dependency, outage: Option<Outage>) {
+    /// Something that was named has gone up or down. By whoever holds the lock of that. Whether what the actor says of itself
+    /// may change with it: it is not ready.
+    pub(super) fn hears(&self, core: &Core, what: &Dependency, outage: Option<Outage>) -> bool {
         let mut state = self.0.lock();
-        if let Some(named) = state.named.iter_mut().find(|named| named.what.is(what)) {
-            named.outage = outage;
-            state.publish(core);
-        }
+        let Some(named) = state.named.iter_mut().find(|named| named.what.is(what)) else { return false };
+        named.outage = outage;
+        state.publish(core);
+        state.own != Own::Ready
     }
 
     /// What an incarnation says of itself.
@@ -141,19 +150,19 @@ impl Needs {
         }
     }
 
-    /// Why a message that matters so much is not taken, if it is not. Of several things that are missing, the one that is
-    /// expected last.
-    pub(super) fn wants(&self, criticality: Criticality) -> Option<Want> {
+    /// Why a message is not taken, if it is not. Of several things that are missing, the one that is expected last.
+    pub(super) fn wants(&self, wish: Wish) -> Option<Want> {
         let state = self.0.lock();
         let mut last: Option<(Dep, Outage)> = None;
-        for (name, outage) in state.lacks() {
+        let named = (!wish.needs_nothing).then(|| state.lacks_of_named()).into_iter().flatten();
+        for (name, outage) in state.lacks_itself().into_iter().chain(named) {
             if last.is_none_or(|(_, last)| is_later(outage, last)) {
                 last = Some((Dep::named(name), outage));
             }
         }
         match (last, state.own) {
             (Some((dep, outage)), _) => Some(Want::Lacks(dep, outage)),
-            (None, Own::Only(least)) if criticality > least => Some(Want::MattersMore),
+            (None, Own::Only(least)) if wish.criticality > least => Some(Want::MattersMore),
             (None, _) => None,
         }
     }
@@ -169,11 +178,19 @@ impl Needs {
 
 impl State {
     fn lacks(&self) -> impl Iterator<Item = (&str, Outage)> {
-        let own = match &self.own {
+        self.lacks_itself().into_iter().chain(self.lacks_of_named())
+    }
+
+    /// What the actor says that it lacks.
+    fn lacks_itself(&self) -> Option<(&str, Outage)> {
+        match &self.own {
             Own::Lacks(dep, outage) => Some((dep.as_str(), *outage)),
             Own::Ready | Own::Only(_) => None,
-        };
-        own.into_iter().chain(self.named.iter().filter_map(|named| Some((named.what.name(), named.outage?))))
+        }
+    }
+
+    fn lacks_of_named(&self) -> impl Iterator<Item = (&str, Outage)> {
+        self.named.iter().filter_map(|named| Some((named.what.name(), named.outage?)))
     }
 
     /// Has senders look, or look no more.

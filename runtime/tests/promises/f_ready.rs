@@ -389,6 +389,7 @@ struct Told {
     asked: Arc<AtomicU64>,
     /// How often it had been asked when it handled a message, for each.
     by_then: Arc<Mutex<Vec<u64>>>,
+    on: Option<Dependency>,
 }
 
 impl Told {
@@ -416,7 +417,10 @@ impl Actor for Gauge {
     type Args = Told;
     type Msg = Matter;
 
-    async fn init(told: Told, _: &mut Context<Self>) -> Result<Self, Exit> {
+    async fn init(told: Told, cx: &mut Context<Self>) -> Result<Self, Exit> {
+        if let Some(on) = &told.on {
+            cx.depends_on(on)?;
+        }
         Ok(Self { told })
     }
 
@@ -492,6 +496,83 @@ fn who_says_after_a_recheck_that_it_is_not_ready_refuses_until_it_says_that_it_i
             assert_eq!(tell(&gauge, Criticality::Critical), reason);
         }
         gauge.settled().await;
+        lawful(&system).await;
+    });
+}
+
+/// Shows goods, and sells them.
+struct Shop {
+    ready: Readiness,
+}
+
+enum Visit {
+    Look,
+    Buy,
+}
+
+impl Message for Visit {
+    fn needs_nothing(&self) -> bool {
+        matches!(self, Self::Look)
+    }
+}
+
+impl Actor for Shop {
+    type Args = (Dependency, Readiness);
+    type Msg = Visit;
+
+    async fn init((bank, ready): Self::Args, cx: &mut Context<Self>) -> Result<Self, Exit> {
+        cx.depends_on(&bank)?;
+        Ok(Self { ready })
+    }
+
+    fn ready(&self, _: &Context<Self>) -> Readiness {
+        self.ready
+    }
+
+    async fn handle(&mut self, _: Visit, _: &mut Context<Self>) -> Result<(), Exit> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_needs_nothing_is_taken_in_while_a_dependency_is_down_unless_the_actor_itself_is_not_ready() {
+    everywhere(async || {
+        let system = bare();
+        let bank = Dependency::named("bank");
+        let shop = system.spawn::<Shop>((bank.clone(), Readiness::Yes)).await.unwrap();
+        let closed = system.spawn::<Shop>((bank.clone(), Readiness::lacks("staff"))).await.unwrap();
+        let tell = |shop: &ActorRef<Shop>, visit| shop.tell(visit).err().map(|rejected| rejected.why.reason);
+        bank.mark_down(None);
+        assert_eq!((tell(&shop, Visit::Look), tell(&shop, Visit::Buy)), (None, Some(not_ready("bank"))));
+        assert_eq!(shop.reserve(Offer::within(LONG)).unwrap_err().reason, not_ready("bank"), "it may be for anything");
+        assert_eq!(tell(&closed, Visit::Look), Some(not_ready("staff")));
+        bank.mark_up();
+        assert_eq!((tell(&shop, Visit::Buy), tell(&closed, Visit::Look)), (None, Some(not_ready("staff"))));
+        shop.settled().await;
+        assert_eq!(shop.law().handled, 2);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn who_is_not_ready_is_asked_again_when_what_it_depends_on_goes_down_and_up_and_who_is_is_not() {
+    everywhere(async || {
+        let system = bare();
+        let database = Dependency::named("db");
+        let told = Told { on: Some(database.clone()), ..Told::to_say(Readiness::lacks("warm cache")) };
+        let gauge = system.spawn::<Gauge>(told.clone()).await.unwrap();
+        let asked = || told.asked.load(Relaxed);
+        assert_eq!(asked(), 1);
+        database.mark_down(None);
+        until("it was asked", || asked() == 2).await;
+        told.says(Some(Readiness::Yes));
+        database.mark_up();
+        until("it was asked", || asked() == 3).await;
+        until("it takes work", || tell(&gauge, Criticality::Critical).is_none()).await;
+        database.mark_down(None);
+        database.mark_up();
+        gauge.settled().await;
+        assert_eq!(asked(), 3, "it is ready: nothing that it says may change");
         lawful(&system).await;
     });
 }
