@@ -220,14 +220,17 @@ impl Inspector {
         let (_, picture) = self.look()?;
         let is_unready = |&place: &usize| {
             let actor = picture.actor(place);
-            actor.state == State::Restarting || !actor.lacks.is_empty()
+            let is_over = matches!(actor.state, State::NotStarted | State::Stopped | State::Gone);
+            let lacks = !actor.lacks.is_empty() || actor.only.is_some();
+            actor.state == State::Restarting || (lacks && !is_over)
         };
         let mut places: Vec<_> = picture.everybody().filter(is_unready).collect();
         let total = places.len();
         order(&picture, &mut places, Sort::Path, self.limits().rows);
-        let unready = places.into_iter();
-        let unready =
-            unready.map(|place| Unready { row: picture.row(place), lacks: picture.actor(place).lacks.clone() });
+        let unready = places.into_iter().map(|place| {
+            let actor = picture.actor(place);
+            Unready { row: picture.row(place), lacks: actor.lacks.clone(), only: actor.only }
+        });
         Ok(Health { at: picture.at, ready: total == 0, total, unready: unready.collect() })
     }
 

@@ -441,7 +441,7 @@ pub struct Health {
     /// When it was, by the clock of the system.
     #[serde(rename = "at_ms", with = "millis")]
     pub at: Duration,
-    /// Nobody lacks what it needs, and nobody is being started again.
+    /// Nobody lacks what it needs or takes only what matters, and nobody is being started again.
     pub ready: bool,
     /// How many do not take new work.
     pub total: usize,
@@ -455,8 +455,10 @@ pub struct Unready {
     /// The actor.
     #[serde(flatten)]
     pub row: Row,
-    /// What it needs and lacks; nothing if it is being started again.
+    /// What it needs and lacks.
     pub lacks: Vec<Lack>,
+    /// It takes what matters at least so much, if nothing is missing.
+    pub only: Option<Criticality>,
 }
 
 /// The answer to `metrics`: sums over all actors of a type, never a figure of one.

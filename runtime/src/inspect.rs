@@ -9,6 +9,7 @@ use crate::cell::{AnyCell, Status, flag};
 use crate::counters::Law;
 use crate::exit::Callback;
 use crate::gate::Refusals;
+use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
 use crate::readiness::{self, Lack};
 use crate::scheduler::PumpState;
@@ -54,6 +55,8 @@ pub struct ActorSnapshot {
     pub in_turn: bool,
     /// What it needs and lacks: for want of that it takes no new messages.
     pub lacks: Vec<Lack>,
+    /// It takes messages that matter at least this much, as far as nothing is missing.
+    pub only: Option<Criticality>,
     /// Messages queued and places promised.
     pub depth: u32,
     /// Messages it would hold.
@@ -123,6 +126,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
     let in_hand = core.kind_in_hand().map(|kind| (kind.to_owned(), core.in_hand_for()));
     let load = cell.load();
     let pid = core.pid();
+    let (lacks, only) = readiness::lacks(core);
     let mut shot = ActorSnapshot {
         pid,
         name: core.name().map(str::to_owned),
@@ -131,7 +135,8 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         in_hand,
         callback: core.callback().map(|callback| (callback, core.in_hand_for())),
         in_turn: cell.is_in_turn(),
-        lacks: readiness::lacks(core).0,
+        lacks,
+        only,
         depth: load.depth,
         limit: load.limit,
         signals,

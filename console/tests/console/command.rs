@@ -182,7 +182,7 @@ fn health_is_an_exit_code_and_says_who_takes_no_work_and_why() {
 }
 
 #[test]
-fn metrics_are_sums_over_all_of_a_type_in_the_format_of_prometheus() {
+fn metrics_are_sums_over_all_of_a_type_in_the_format_of_openmetrics() {
     let shop = Shop::open();
     shop.left.tell(Till::Break).unwrap();
     for till in [&shop.left, &shop.right, &shop.right] {
@@ -193,10 +193,10 @@ fn metrics_are_sums_over_all_of_a_type_in_the_format_of_prometheus() {
     for line in [
         "# TYPE crashworthy_actors gauge".to_owned(),
         format!("crashworthy_actors{{{kind},state=\"running\"}} 2"),
-        format!("crashworthy_restarts_total{{{kind}}} 1"),
-        format!("crashworthy_messages_accepted_total{{{kind}}} 4"),
-        format!("crashworthy_messages_ended_total{{{kind},end=\"handled\"}} 3"),
-        format!("crashworthy_messages_ended_total{{{kind},end=\"given_up\"}} 1"),
+        format!("crashworthy_restarts{{{kind}}} 1"),
+        format!("crashworthy_messages_accepted{{{kind}}} 4"),
+        format!("crashworthy_messages_ended{{{kind},end=\"handled\"}} 3"),
+        format!("crashworthy_messages_ended{{{kind},end=\"given_up\"}} 1"),
         "crashworthy_crashes_total{system=\"shop\"} 1".to_owned(),
     ] {
         assert!(text.lines().any(|said| said == line), "no {line} in\n{text}");

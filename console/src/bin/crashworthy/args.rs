@@ -16,10 +16,8 @@ Examples:
   crashworthy top --busy --watch 1          who is busy, once a second
   crashworthy actor shop/front/till         one actor: what it does, its mailbox, its links
   crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
-  crashworthy health || systemctl restart shop
-                                            what a probe asks: is somebody down, or without what it needs?
-  crashworthy metrics > /var/lib/node_exporter/shop.prom
-                                            for Prometheus, by its collector of text files
+  crashworthy health                        a readiness probe: is somebody down, or without what it needs?
+  crashworthy metrics                       sums over all actors of a type, for whoever scrapes
   crashworthy crashes --json | jq '.reports[].crash.message'
 
 Systems are found by their sockets, below $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNTIME_DIR/crashworthy, or a directory of
@@ -134,7 +132,7 @@ pub(crate) enum What {
         #[command(flatten)]
         show: Show,
     },
-    /// Figures for Prometheus, in its text format: sums over all actors of a type.
+    /// Figures in the text format of OpenMetrics, which Prometheus reads: sums over all actors of a type.
     Metrics {
         #[command(flatten)]
         show: Show,

@@ -1,4 +1,4 @@
-//! Figures in the text format of Prometheus.
+//! Figures in the text format of OpenMetrics, which Prometheus reads.
 
 use std::fmt;
 
@@ -27,9 +27,10 @@ struct Figures(Metrics);
 
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Metrics { system, kinds, .. } = &self.0;
+        let Metrics { system, kinds, total, .. } = &self.0;
         let mut out = Encoder { encoder: &mut encoder, system: &system.name };
         out.of_system(system)?;
+        out.gauge("kinds", "Types of actors, told or not", [(Vec::new(), *total as u64)])?;
         out.of_kinds(kinds)
     }
 }
@@ -66,10 +67,11 @@ impl Encoder<'_, '_> {
         self.gauge("actors", "Actors by type and state", states)?;
         self.gauge("busy", "Actors that have something in hand", each(kinds, |of| of.busy as u64))?;
         self.gauge("mailbox_depth", "Messages queued and places promised", each(kinds, |of| of.depth))?;
-        self.counter("restarts", "Restarts", each(kinds, |of| of.restarts))?;
-        self.counter("messages_accepted", "Messages taken in", each(kinds, |of| of.law.accepted))?;
+        // Gauges: with an actor that goes, what it has counted goes.
+        self.gauge("restarts", "Restarts of the actors that are there", each(kinds, |of| of.restarts))?;
+        self.gauge("messages_accepted", "Messages that they have taken in", each(kinds, |of| of.law.accepted))?;
         let ends = kinds.iter().flat_map(|of| ends(&of.law).map(|(end, count)| (vec![kind(of), ("end", end)], count)));
-        self.counter("messages_ended", "Messages by how they ended", ends)?;
+        self.gauge("messages_ended", "Their messages by how they ended", ends)?;
         let refused: Vec<_> = kinds
             .iter()
             .flat_map(|of| of.refusals.iter().map(move |refused| (of, refused, word(&refused.criticality))))
@@ -77,7 +79,7 @@ impl Encoder<'_, '_> {
         let refused = refused.iter().map(|(of, refused, criticality)| {
             (vec![kind(of), ("reason", &refused.reason), ("criticality", criticality.as_str())], refused.count)
         });
-        self.counter("refused", "Messages that were refused", refused)
+        self.gauge("refused", "Messages that they have refused", refused)
     }
 
     fn gauge<'l>(&mut self, name: &str, help: &str, figures: impl IntoIterator<Item = Figure<'l>>) -> fmt::Result {

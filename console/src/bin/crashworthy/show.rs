@@ -89,13 +89,18 @@ pub(crate) fn health(view: &Health) -> String {
     }
     let mut text = format!("{RED}not ready{RED:#}: {} without new work\n", view.total);
     let rows = view.unready.iter().map(|unready| {
-        let Unready { row, lacks } = unready;
+        let Unready { row, lacks, only } = unready;
+        let only =
+            only.filter(|_| lacks.is_empty()).map(|only| format!("takes only what is {only:?}, or matters more"));
         let lacks = lacks.iter().map(|lack| {
             let back = lack.eta.map_or(String::new(), |eta| format!(", expected back in {}", span(eta)));
             let since = span(view.at.saturating_sub(lack.since));
             format!("lacks {} for {since}{back}", clean(&lack.name))
         });
-        (style(row), vec![clean(&row.path), state(row.state).to_owned(), lacks.collect::<Vec<_>>().join("; ")])
+        (
+            style(row),
+            vec![clean(&row.path), state(row.state).to_owned(), lacks.chain(only).collect::<Vec<_>>().join("; ")],
+        )
     });
     text += &table(&["ACTOR", "STATE", "WHY"], rows);
     more(&mut text, view.total, view.unready.len());
