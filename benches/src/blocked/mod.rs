@@ -165,7 +165,7 @@ impl Behaviour for Clerk {
 /// # Errors
 /// When workers cannot be blocked at once, or an answer is wrong.
 pub fn on_ambient<P: Peer>(by: By, rounds: u32) -> Result<Measured, Wrong> {
-    P::run(Workers::Two, move |peer| from_outside(peer, by, rounds))
+    P::run(Workers::Two, move |peer| from_outside(peer, by, Workers::Two.count(), rounds))
 }
 
 /// Measures ours on a runtime as `#[crashworthy::main]` makes it.
@@ -173,22 +173,32 @@ pub fn on_ambient<P: Peer>(by: By, rounds: u32) -> Result<Measured, Wrong> {
 /// # Errors
 /// As [`on_ambient`].
 pub fn on_own(by: By, rounds: u32) -> Result<Measured, Wrong> {
-    crashworthy::__private::block_on_main(None, async move { from_outside(Crashworthy::alone(), by, rounds).await })
+    crashworthy::__private::block_on_main(None, async move {
+        let workers = Handle::current().metrics().num_workers();
+        from_outside(Crashworthy::alone(), by, workers, rounds).await
+    })
 }
 
 /// Has a thread that is no worker do it all.
-async fn from_outside<P: Peer>(peer: P, by: By, rounds: u32) -> Result<Measured, Wrong> {
+async fn from_outside<P: Peer>(peer: P, by: By, workers: usize, rounds: u32) -> Result<Measured, Wrong> {
     let url = web::serve().await.map_err(wrong)?;
     let (handle, (says, said)) = (Handle::current(), oneshot::channel());
     thread::spawn(move || {
-        let measured = (0..rounds).try_fold(Measured::default(), |so_far, _| round(&peer, &handle, by, url, so_far));
+        let round = |so_far, _| round(&peer, &handle, by, workers, url, so_far);
+        let measured = (0..rounds).try_fold(Measured::default(), round);
         drop(says.send(measured));
     });
     said.await.map_err(wrong)?
 }
 
-fn round<P: Peer>(peer: &P, handle: &Handle, by: By, url: web::Url, mut measured: Measured) -> Result<Measured, Wrong> {
-    let all = handle.metrics().num_workers();
+fn round<P: Peer>(
+    peer: &P,
+    handle: &Handle,
+    by: By,
+    all: usize,
+    url: web::Url,
+    mut measured: Measured,
+) -> Result<Measured, Wrong> {
     let held = Arc::new(Held { by, all, inside: AtomicUsize::new(0), lock: Mutex::new(()) });
     let locked = held.hold();
     let other = handle.block_on(peer.spawn(Lane::Nth(0), Clerk));

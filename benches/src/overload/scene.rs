@@ -127,7 +127,7 @@ impl Scene {
                 ..script
             },
             Scenario::Restart => Script {
-                phases: vec![phase(end, load)],
+                phases: vec![phase(begins + lasts, load)],
                 trouble: Some(begins..begins),
                 falls_at_ns: Some(begins),
                 restart_ns: self.deadline_ns() / 10,
@@ -286,6 +286,6 @@ mod tests {
     fn the_actor_falls_when_callers_begin_to_count() {
         let script = script(Scenario::Restart, 0.8);
         assert_eq!((script.falls_at_ns, script.restart_ns), (Some(500 * MS), 5 * MS));
-        assert_eq!((phases(&script), script.trouble), (vec![(1_750, 0.8)], Some(500 * MS..500 * MS)));
+        assert_eq!((phases(&script), script.trouble), (vec![(1_500, 0.8)], Some(500 * MS..500 * MS)));
     }
 }

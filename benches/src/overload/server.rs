@@ -60,7 +60,7 @@ impl Served {
         self.stalled_ns.load(Relaxed)
     }
 
-    /// Whether the actor has fallen and begun again.
+    /// Whether the actor has panicked.
     pub(super) fn has_fallen(&self) -> bool {
         self.fallen.load(Relaxed)
     }

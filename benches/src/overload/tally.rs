@@ -133,7 +133,7 @@ pub struct Turn {
     pub served_share: f64,
     /// Of these, such whose caller had gone when the answer was there.
     pub in_vain: u64,
-    /// Whether the actor panicked and was started again.
+    /// Whether the actor has panicked.
     pub fallen: bool,
     /// How far the resident set grew, at the most.
     pub rss_growth_mb: f64,
