@@ -413,7 +413,7 @@ impl<A: Actor> Cell<A> {
     /// A cell that refuses everything until it is started.
     pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
         let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), own: OnceArc::new() };
-        Task::new(cell, Owner::new(None, Guise::Odd))
+        Task::new(cell, Owner::new(None, Guise::default()))
     }
 
     #[inline(always)]

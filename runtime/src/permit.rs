@@ -248,8 +248,14 @@ impl<A: Actor> Future for Admission<A> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let polled = waits::quietly(|| self.poll_place(cx));
-        if polled.is_pending() {
-            self.pends();
+        match &polled {
+            Poll::Pending => self.pends(),
+            Poll::Ready(Ok(_)) => {}
+            // Who keeps what has ended holds no place.
+            Poll::Ready(Err(_)) => {
+                let this = &mut *self;
+                this.target.cell.mailbox.cancel_room(&mut this.ticket);
+            }
         }
         polled.map_err(|why| self.target.cell.core().counted(why, Criticality::default()))
     }

@@ -47,8 +47,8 @@ impl<A: Actor> Schedule for Cell<A> {
         task.core().shared().pool.schedule(runnable);
     }
 
-    fn waker_is_kept() {
-        waits::waker_is_kept();
+    fn waker_is_kept(task: &Arc<Task<Self>>) {
+        waits::waker_is_kept(task.core().id());
     }
 }
 
@@ -80,6 +80,7 @@ impl<A: Actor> Run for Cell<A> {
         };
         let notes = Notes::take();
         if claim.is_stale() {
+            notes.forget();
             return retire(task, claim, turned, pid);
         }
         match turned {

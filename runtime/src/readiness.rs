@@ -89,10 +89,13 @@ impl<A: Actor> Context<A> {
     pub fn depends_on(&mut self, on: &impl AsDependency) -> Result<(), DependencyError> {
         let dependency = on.as_dependency();
         // Under this lock it stays this incarnation.
-        let Some(_ties) = self.ties() else { return Err(DependencyError::Fenced) };
+        let Some(ties) = self.ties() else { return Err(DependencyError::Fenced) };
         let core = self.cell().core();
         core.gate.tidies(core, self.incarnation());
-        dependency.is_named_by(&self.any(), self.incarnation())
+        dependency.is_named_by(&self.any(), self.incarnation())?;
+        drop(ties);
+        said(self.cell());
+        Ok(())
     }
 
     /// Has [`Actor::ready`] asked again when the callback under way has returned, before the next message is handled.
@@ -209,7 +212,7 @@ pub(crate) fn again<A: Actor>(cell: &ActorCell<A>, cx: &Context<A>, state: &A) {
     }
 }
 
-/// What it has said may be news to whoever waits for room.
+/// What it has said or named may be news to whoever waits for room.
 fn said<A: Actor>(cell: &ActorCell<A>) {
     if cell.core().flags() & flag::UNREADY != 0 {
         cell.rouse_waiters();

@@ -76,7 +76,8 @@ impl<R: Send + 'static> Reply<R> {
     ///
     /// Whoever has a question in hand is taken to owe its answer, and what it asks whoever waits for that is refused as a
     /// [`Cycle`](crate::Reason::Cycle), unless the handler has returned, or has sent a message that may have taken the reply
-    /// along, be it by a tell, a permit or a [pipe](crate::Context::pipe). Other ways out of a handler are not seen.
+    /// along, be it by a tell, a permit or a [pipe](crate::Context::pipe), or has started an actor with arguments that may.
+    /// Other ways out of a handler, a question to a third actor among them, are not seen.
     ///
     /// # Examples
     /// ```

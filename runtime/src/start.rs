@@ -1,6 +1,7 @@
 //! Beginning an incarnation in a slot.
 
 use std::any::type_name;
+use std::mem::needs_drop;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::shared::Shared;
 use crate::signal::{Down, MonitorRef};
 use crate::ties::{Parent, Watcher};
 use crate::turn;
+use crate::waits;
 
 /// How a new incarnation is tied to the actor that starts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +110,10 @@ impl Start {
         }
         if shared.is_closed() {
             return Err(StartError::SystemStopped);
+        }
+        if needs_drop::<A::Args>() {
+            // A reply may be among them: a worker for each question.
+            waits::gives();
         }
         attach(cell, shared)?;
         let core = cell.core();

@@ -11,13 +11,13 @@
 //! * *Several things at once* (`join!`, `select!`, a timeout): whoever waits in a callback has a clone of the waker that it
 //!   was polled with, in the guise of this turn or, if it had one already, of the last. So what two turns saw waiting alone
 //!   does wait alone. Until then an edge is unsure.
-//! * *An answer that somebody else owes*: the handler has returned with the reply alive; it has sent a message that may carry
-//!   the reply along; or it [said so](crate::Reply::handed_on).
+//! * *An answer that somebody else owes*: the handler has returned with the reply alive; it has sent a message, no question,
+//!   that may carry the reply along, or started an actor with it; or it [said so](crate::Reply::handed_on).
 //! * *A place that somebody else holds*: room may come when a permit is dropped.
 //! * What is asked outside of any turn, as in a task that was spawned, or across systems.
 //!
-//! **No ring is missed.** An edge is published under its lock before its owner looks at those of others under theirs. Of
-//! two who close a ring the one whose edge comes second in some order of the locks sees the other's. Whoever finds a ring in
+//! **No ring is missed.** An edge is published under its lock, and behind a fence, before its owner looks at those of others
+//! under theirs. Of two who close a ring the one whose edge comes second in some order of the locks sees the other's. Whoever finds a ring in
 //! which edges are unsure wakes their owners: each is polled once or twice more, and looks again.
 //!
 //! **No ring is imagined.** What made an edge good never comes back, and an edge that is published anew has another serial

@@ -39,10 +39,12 @@ pub(crate) fn begins() {
     NOTES.with(|notes| notes.set(0));
 }
 
-/// A waker of a turn is cloned, or wakes in the turn.
+/// A waker of an actor is cloned, or wakes it without need: in its own turn somebody waits.
 #[inline]
-pub(crate) fn waker_is_kept() {
-    note(OTHERS);
+pub(crate) fn waker_is_kept(of: ActorId) {
+    if turn::current_id() == of {
+        note(OTHERS);
+    }
 }
 
 /// A message is sent that may carry a reply along.
@@ -89,12 +91,18 @@ pub(crate) fn whose(shared: &Shared) -> Option<Pid> {
 
 /// Something that `by` began at `since`, with `to`, was polled in a turn and goes on.
 pub(crate) fn pends(by: Pid, to: ActorId, since: Since, criticality: Criticality, awaited: impl FnOnce() -> Awaited) {
-    let before = NOTES.with(|notes| notes.replace(notes.get().saturating_add(ONE)));
-    if before < ONE {
-        let edge = Edge { by, to, since, criticality, awaited: awaited() };
-        // A thread that is ending runs no turn any more.
-        let _ = EDGE.try_with(|first| first.replace(Some(edge)));
+    // One that has come to its end since, or was given up, is not waited for any more.
+    let another = NOTES.with(Cell::get) >= ONE
+        && EDGE.try_with(|first| first.borrow().as_ref().is_some_and(Edge::is_good)).unwrap_or(false);
+    if another {
+        return NOTES.with(|notes| notes.set(notes.get().saturating_add(ONE)));
     }
+    if NOTES.with(Cell::get) < ONE {
+        note(ONE);
+    }
+    let edge = Edge { by, to, since, criticality, awaited: awaited() };
+    // A thread that is ending runs no turn any more.
+    let _ = EDGE.try_with(|first| first.replace(Some(edge)));
 }
 
 /// What was noted in a turn.
@@ -111,7 +119,19 @@ impl Notes {
     /// Those of a turn that is interrupted: put back when they go.
     #[inline]
     pub(crate) fn keep() -> Kept {
-        Kept(Self::take())
+        let notes = Self::take();
+        Kept { notes, edge: notes.take_edge() }
+    }
+
+    /// The question that was noted, if one was.
+    #[inline]
+    fn take_edge(self) -> Option<Edge> {
+        if self.0 < ONE { None } else { EDGE.try_with(RefCell::take).ok().flatten() }
+    }
+
+    /// The turn was of an incarnation that is no more.
+    pub(crate) fn forget(self) {
+        drop(self.take_edge());
     }
 
     /// Whether the reply of the question in hand may be somebody else's.
@@ -123,7 +143,7 @@ impl Notes {
     /// The turn has ended with its callback waiting, or between two callbacks: others see for what.
     #[inline]
     pub(crate) fn publish(self, cell: &dyn AnyCell) {
-        let first = if self.0 < ONE { None } else { EDGE.try_with(|first| first.take()).ok().flatten() };
+        let first = self.take_edge();
         let is_the_one = self.0 & !(GIVES | OTHERS) == ONE | AWAITS;
         match first.filter(|edge| is_the_one && edge.by == cell.core().pid() && edge.is_good()) {
             Some(edge) => ring::publish(cell, edge, self.0 & OTHERS == 0),
@@ -141,11 +161,16 @@ pub(crate) fn withdraw(cell: &dyn AnyCell) {
 }
 
 /// Notes that are put back.
-pub(crate) struct Kept(Notes);
+pub(crate) struct Kept {
+    notes: Notes,
+    edge: Option<Edge>,
+}
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        let Notes(kept) = self.0;
-        NOTES.with(|notes| notes.set(kept));
+        NOTES.with(|notes| notes.set(self.notes.0));
+        if let Some(edge) = self.edge.take() {
+            let _ = EDGE.try_with(|first| first.replace(Some(edge)));
+        }
     }
 }

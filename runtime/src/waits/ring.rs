@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering::SeqCst, fence};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,9 @@ pub(super) fn publish(cell: &dyn AnyCell, edge: Edge, alone: bool) {
     if !core.counters.rare().standing.publish(edge, alone) {
         return;
     }
+    // Whoever publishes his first edge just now has made the place for it before he looks at ours, or sees ours: looks at
+    // a place that is not there take no lock.
+    fence(SeqCst);
     let Some(ring) = look(shared, core.id()) else { return };
     let mut unsure = ring.iter().filter(|step| !step.sight.is_sure).peekable();
     if unsure.peek().is_some() {
@@ -86,11 +90,11 @@ fn is_same(one: &[Step], other: &[Step]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| (one.id, one.sight) == (other.id, other.sight))
 }
 
-/// Refuses what was asked last; of several at the same time, the first, who closed the ring.
+/// Refuses what was asked last: whoever finds the ring, it is the same.
 fn refuse(shared: &Shared, ring: &[Step]) {
     let mut last = 0;
     for at in 1..ring.len() {
-        if ring[at].sight.since > ring[last].sight.since {
+        if (ring[at].sight.since, ring[at].id) > (ring[last].sight.since, ring[last].id) {
             last = at;
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use crashworthy_runtime::{ActorRef, AskError, Reason, Reply, Slot, System};
+use crashworthy_runtime::{Actor, ActorRef, AskError, Context, Exit, Reason, Reply, Slot, System};
 use tokio::sync::oneshot;
 
 use crate::stage::{
@@ -639,6 +639,36 @@ fn e1_who_looks_anew_at_something_in_turn_after_turn_is_not_refused() {
     });
 }
 
+#[test]
+fn e1_who_has_given_up_a_question_in_the_very_poll_in_which_it_asks_another_is_refused_like_others() {
+    everywhere(async || {
+        let system = bare();
+        let three = puppets(&system, 3).await;
+        let (a, b, busy) = (three[0].clone(), three[1].clone(), three[2].clone());
+        let (opens, gate) = oneshot::channel();
+        busy.tell(Order::Await(gate)).unwrap();
+        until("it is busy", || busy.law().in_hand == 1 && busy.load().depth == 0).await;
+        let (tells, told) = oneshot::channel();
+        let (target, back, asked) = (b.clone(), a.clone(), busy.clone());
+        let question = act(move |_, _| {
+            Box::pin(async move {
+                {
+                    let mut first = pin!(asked.ask(Order::Who).within(LONG));
+                    let pends = std::future::poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_pending()));
+                    assert!(pends.await, "it is busy");
+                }
+                let _ = tells.send(ask(&target, &[back]).await);
+                Ok(())
+            })
+        });
+        a.tell(question).unwrap();
+        assert_eq!(path(&told.await.unwrap()), names(&[&b, &a, &b]));
+        opens.send(()).unwrap();
+        busy.settled().await;
+        lawful(&system).await;
+    });
+}
+
 /// How a reply leaves the handler that was given it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
@@ -646,6 +676,25 @@ enum Way {
     Admitted,
     Piped,
     Spawned,
+    Started,
+}
+
+/// Answers when it is told to, in its `init`.
+struct Worker;
+
+impl Actor for Worker {
+    type Args = (Reply<u64>, oneshot::Receiver<()>);
+    type Msg = ();
+
+    async fn init((reply, gate): Self::Args, _: &mut Context<Self>) -> Result<Self, Exit> {
+        let _ = gate.await;
+        reply.send(7);
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, (): (), _: &mut Context<Self>) -> Result<(), Exit> {
+        Ok(())
+    }
 }
 
 #[test]
@@ -654,7 +703,7 @@ fn e1_who_has_given_a_reply_away_may_ask_who_waits_for_it() {
         let system = bare();
         let three = puppets(&system, 3).await;
         let (a, b, c) = (three[0].clone(), three[1].clone(), three[2].clone());
-        for way in [Way::Told, Way::Admitted, Way::Piped, Way::Spawned] {
+        for way in [Way::Told, Way::Admitted, Way::Piped, Way::Spawned, Way::Started] {
             let (tells, told) = oneshot::channel();
             let (opens, gate) = oneshot::channel::<()>();
             let (target, back, clerk) = (b.clone(), a.clone(), c.clone());
@@ -673,6 +722,7 @@ fn e1_who_has_given_a_reply_away_may_ask_who_waits_for_it() {
                                                 reply.send(7);
                                             });
                                         }
+                                        Way::Started => drop(cx.system().launch::<Worker>((reply, gate))?),
                                         Way::Piped => {
                                             let answer = async move {
                                                 let _ = gate.await;

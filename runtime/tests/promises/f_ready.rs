@@ -76,17 +76,26 @@ fn a_dependency_that_goes_down_has_its_dependants_refuse_while_their_handlers_bl
     });
 }
 
+/// Fills the mailbox of a puppet that awaits something in its first message, which leaves no room any more then.
+async fn fill(actor: &ActorRef<Puppet>) {
+    until("it is busy", || actor.law().in_hand == 1 && actor.load().depth == 0).await;
+    while actor.tell(Order::Note(1)).is_ok() {}
+}
+
 /// A puppet that depends on something, is busy until the sender goes, and whose mailbox is full.
 async fn full(system: &System, on: &Dependency) -> (ActorRef<Puppet>, tokio::sync::oneshot::Sender<()>) {
     let actor = dependant(system, on).await;
     let (gate, closed) = tokio::sync::oneshot::channel();
     actor.tell(Order::Await(closed)).unwrap();
-    while actor.tell(Order::Note(1)).is_ok() {}
+    fill(&actor).await;
     (actor, gate)
 }
 
 /// Why somebody who waits for room, and waits already, is refused when that happens.
-async fn refused_while_waiting(actor: &ActorRef<Puppet>, happens: impl Future<Output = ()> + Send + 'static) -> Reason {
+async fn refused_while_waiting<A: Actor>(
+    actor: &ActorRef<A>,
+    happens: impl Future<Output = ()> + Send + 'static,
+) -> Reason {
     let mut waits = pin!(actor.admitted(LONG));
     assert!(poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending())).await, "it waits");
     tokio::spawn(happens);
@@ -107,6 +116,34 @@ fn who_waits_for_room_is_told_at_once_that_a_dependency_has_gone_down() {
         actor.settled().await;
         database.mark_up();
         assert_eq!(reason(&actor), None);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn who_waits_for_room_is_told_at_once_that_the_actor_has_named_what_is_down() {
+    everywhere(async || {
+        let system = bare();
+        let (database, lost) = (Dependency::named("db"), Dependency::named("lost"));
+        lost.mark_down(None);
+        let actor = dependant(&system, &database).await;
+        let ((names, named), (opens, gate)) = (tokio::sync::oneshot::channel(), tokio::sync::oneshot::channel::<()>());
+        let names_it = act(move |_, cx| {
+            Box::pin(async move {
+                let _ = named.await;
+                cx.depends_on(&lost)?;
+                let _ = gate.await;
+                Ok(())
+            })
+        });
+        actor.tell(names_it).unwrap();
+        fill(&actor).await;
+        let begun = system.now();
+        let told = refused_while_waiting(&actor, async move { names.send(()).unwrap() }).await;
+        assert_eq!(told, not_ready("lost"));
+        assert!(system.now() - begun < LONG, "not at the deadline");
+        drop(opens);
+        actor.settled().await;
         lawful(&system).await;
     });
 }
@@ -352,6 +389,8 @@ fn unready_says_who_lacks_what_since_when_and_for_how_long() {
         let path = format!("{}/till", nursery.parent.id());
         assert_eq!((till.pid, till.name.as_deref(), &*till.path), (slot.pid(), Some("till"), &*path));
         assert_eq!((till.lacks.len(), till.only, &*till.lacks[0].name), (1, None, whole));
+        // By a clock that runs alike, and was read a moment later when both were set.
+        let before = before.saturating_sub(Duration::from_millis(1));
         assert!((before..=system.now()).contains(&till.lacks[0].since), "{till:?}");
         assert!(till.lacks[0].eta.is_some_and(|eta| eta > LONG && eta <= 2 * LONG), "{till:?}");
         let shot = system.inspect(slot.pid()).expect("it is there");

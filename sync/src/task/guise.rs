@@ -1,7 +1,8 @@
 //! Wakers of a task that can be told apart.
 //!
 //! Whoever registers a waker clones it unless the one that it has [wakes the same](Waker::will_wake). A task whose future is
-//! polled in another guise each time learns, by the clones, who in there waits now: everybody who does clones anew.
+//! polled in another guise each time learns, by the clones, who in there waits now: everybody who does clones anew. Not seen
+//! is who keeps many wakers, one of each guise among them, and looks among all of them before it clones.
 //!
 //! A guise is a number in the lowest bit of the waker's pointer, which a task, being aligned, leaves free.
 
@@ -22,9 +23,9 @@ const BIT: usize = 1;
 pub enum Guise {
     /// Unlike the other.
     #[default]
-    Odd,
-    /// Unlike the other.
     Even,
+    /// Unlike the other.
+    Odd,
 }
 
 impl Guise {
@@ -70,7 +71,7 @@ unsafe fn clone<T: Schedule>(data: *const ()) -> RawWaker {
     // SAFETY: called by a waker of this task.
     let task = unsafe { task::<T>(data) };
     std::mem::forget(Arc::clone(&*task));
-    T::waker_is_kept();
+    T::waker_is_kept(&task);
     RawWaker::new(data, Task::<T>::VTABLE)
 }
 
@@ -95,7 +96,7 @@ fn schedule<T: Schedule>(task: &Arc<Task<T>>) {
     match Task::wake(task) {
         Some(runnable) => T::schedule(task, runnable),
         // Perhaps by itself, in its own turn.
-        None => T::waker_is_kept(),
+        None => T::waker_is_kept(task),
     }
 }
 
@@ -131,7 +132,7 @@ mod tests {
             assert!(runnable.run().is_none());
         }
 
-        fn waker_is_kept() {
+        fn waker_is_kept(_: &Arc<Task<Self>>) {
             CLONES.with(|count| count.set(count.get() + 1));
         }
     }

@@ -88,9 +88,9 @@ pub trait Schedule: Run {
     /// Puts a runnable of `task` where somebody will run it.
     fn schedule(task: &Arc<Task<Self>>, runnable: Runnable);
 
-    /// A waker that [was lent](Task::with_waker), or a clone of it, is cloned on this thread, or wakes what is scheduled or
-    /// runs: somebody may be going to wait.
-    fn waker_is_kept() {}
+    /// A waker of `task` that [was lent](Task::with_waker), or a clone of it, is cloned on this thread, or wakes what is
+    /// scheduled or runs: somebody may be going to wait.
+    fn waker_is_kept(_task: &Arc<Task<Self>>) {}
 }
 
 /// A schedulable object: the module's documentation has the picture.
