@@ -189,7 +189,7 @@ mod tests {
             (["--deadline-ms", "0"], "1..=10000"),
             (["--seconds", "0"], "1..=600"),
             (["--law", "normal"], "const, exp, bimodal, pareto"),
-            (["--scenario", "restart"], "steady, burst, square, slowdown, retries"),
+            (["--scenario", "earthquake"], "steady, burst, square, slowdown, retries"),
             (["--peer", "nobody"], "one of crashworthy, "),
         ] {
             let error = parse(&args).err().unwrap_or_default();
