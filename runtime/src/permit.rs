@@ -246,6 +246,8 @@ impl<A: Actor> Admission<A> {
 impl<A: Actor> Future for Admission<A> {
     type Output = Result<Permit<A::Msg>, Refused>;
 
+    /// Never a part of its caller: who sends, and waits only if he must, is to stay small.
+    #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
         let polled = waits::quietly(|| self.poll_place(cx));
         match &polled {
