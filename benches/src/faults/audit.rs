@@ -238,12 +238,7 @@ pub fn ended(world: &World, system: &System, downs: &mut mpsc::UnboundedReceiver
         if !law.holds() || law.queued + law.in_hand != 0 {
             ledger.violate("every accepted message ends in one way", format!("{}: {law:?}", peer.actor.pid()));
         }
-        total.accepted += law.accepted;
-        total.handled += law.handled;
-        total.given_up += law.given_up;
-        total.undelivered += law.undelivered;
-        total.expired += law.expired;
-        total.cancelled += law.cancelled;
+        total += law;
         if peer.actor.load().depth != 0 {
             ledger.leak("an actor that has ended has no places taken", describe_load(peer));
         }
