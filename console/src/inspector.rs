@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::limits::Limits;
-use crate::picture::{Picture, doing, is_under};
+use crate::picture::{Picture, doing, is_busy, is_under};
 use crate::protocol::{
     ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Greeting, Health, Hello,
     Metrics, Node, Outcome, PROTOCOL, Refusal, ReportsQuery, ReportsView, Request, Response, Row, Sort, SystemView,
@@ -279,7 +279,7 @@ fn overview(picture: &Picture, reports: ReportCounts) -> SystemView {
         process: std::process::id(),
         at: picture.at,
         actors: shot.actors.len(),
-        busy: picture.everybody().filter(|&place| is_busy(picture, place)).count(),
+        busy: picture.everybody().filter(|&place| is_busy(picture.actor(place))).count(),
         queued: shot.actors.iter().map(|actor| u64::from(actor.depth)).sum(),
         crashes: shot.crashes,
         reports,
@@ -301,12 +301,7 @@ fn matches(picture: &Picture, place: usize, query: &ActorsQuery) -> bool {
         && filter.under.as_ref().is_none_or(|top| is_under(path, top))
         && filter.state.is_none_or(|state| actor.state == state)
         && actor.depth >= filter.min_depth
-        && (!filter.busy || is_busy(picture, place))
-}
-
-fn is_busy(picture: &Picture, place: usize) -> bool {
-    let actor = picture.actor(place);
-    actor.in_hand.is_some() || actor.callback.is_some()
+        && (!filter.busy || is_busy(picture.actor(place)))
 }
 
 /// Messages of an actor that nobody handled.

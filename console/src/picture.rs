@@ -128,6 +128,11 @@ pub(crate) fn is_under(path: &str, top: &str) -> bool {
     path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Whether it has something in hand.
+pub(crate) fn is_busy(actor: &ActorSnapshot) -> bool {
+    actor.in_hand.is_some() || actor.callback.is_some()
+}
+
 /// How long the callback that runs has run; what comes first is longer.
 pub(crate) fn doing(actor: &ActorSnapshot) -> Option<Doing> {
     let (message, callback) = (actor.in_hand.as_ref(), actor.callback);

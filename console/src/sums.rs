@@ -2,6 +2,7 @@
 
 use crashworthy_runtime::{ActorSnapshot, Law, Reason};
 
+use crate::picture::is_busy;
 use crate::protocol::{InState, KindMetrics, Refused};
 
 /// Of nobody.
@@ -23,7 +24,7 @@ pub(crate) fn add(sum: &mut KindMetrics, actor: &ActorSnapshot) {
         Some(known) => known.actors += 1,
         None => sum.states.push(InState { state: actor.state, actors: 1 }),
     }
-    sum.busy += usize::from(actor.in_hand.is_some() || actor.callback.is_some());
+    sum.busy += usize::from(is_busy(actor));
     sum.depth += u64::from(actor.depth);
     sum.restarts += u64::from(actor.restarts);
     sum.law += actor.law;

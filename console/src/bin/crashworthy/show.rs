@@ -87,7 +87,7 @@ pub(crate) fn health(view: &Health) -> String {
     if view.ready {
         return "ready: everybody takes new work\n".to_owned();
     }
-    let mut text = format!("{RED}not ready{RED:#}: {} without new work\n", view.total);
+    let mut text = format!("{RED}not ready{RED:#}: these take no new work, or only some\n");
     let rows = view.unready.iter().map(|unready| {
         let Unready { row, lacks, only } = unready;
         let only =
