@@ -100,12 +100,12 @@ impl<A: Actor> Run for Cell<A> {
                         }
                     }
                 });
-                notes.publish(&**task);
+                notes.publish(core, &**task);
                 claim.idle()
             }
             Turned::Ended(ended) => {
                 core.pace.rests();
-                notes.publish(&**task);
+                notes.publish(core, &**task);
                 finish(task, ended);
                 if turn::is_in_place() {
                     // Whoever takes this turn waits for an answer, not for what is queued to be thrown away.

@@ -75,7 +75,8 @@ impl Certainty {
 }
 
 impl Edge {
-    fn is_same(&self, other: &Self) -> bool {
+    /// Whether it is for the same answer, or the same room.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         let awaited = match (&self.awaited, &other.awaited) {
             (Awaited::Answer(one), Awaited::Answer(other)) => one.is_same(other),
             (Awaited::Room(_, one), Awaited::Room(_, other)) => Arc::ptr_eq(one, other),

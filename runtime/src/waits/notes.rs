@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use super::edge::{Awaited, Edge, Since};
 use super::ring;
-use crate::cell::AnyCell;
+use crate::cell::{AnyCell, Core};
 use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
 use crate::shared::Shared;
@@ -91,18 +91,27 @@ pub(crate) fn whose(shared: &Shared) -> Option<Pid> {
 
 /// Something that `by` began at `since`, with `to`, was polled in a turn and goes on.
 pub(crate) fn pends(by: Pid, to: ActorId, since: Since, criticality: Criticality, awaited: impl FnOnce() -> Awaited) {
-    // One that has come to its end since, or was given up, is not waited for any more.
-    let another = NOTES.with(Cell::get) >= ONE
-        && EDGE.try_with(|first| first.borrow().as_ref().is_some_and(Edge::is_good)).unwrap_or(false);
-    if another {
-        return NOTES.with(|notes| notes.set(notes.get().saturating_add(ONE)));
-    }
+    let edge = Edge { by, to, since, criticality, awaited: awaited() };
+    // A thread that is ending runs no turn any more.
+    let noted = EDGE.try_with(|first| {
+        let mut first = first.borrow_mut();
+        let known = first.as_ref().filter(|_| NOTES.with(Cell::get) >= ONE);
+        match known {
+            // Somebody looks at it more than once.
+            Some(known) if known.is_same(&edge) => Some(edge),
+            Some(known) if known.is_good() => {
+                NOTES.with(|notes| notes.set(notes.get().saturating_add(ONE)));
+                Some(edge)
+            }
+            // One that has come to its end since, or was given up, is not waited for any more.
+            _ => first.replace(edge),
+        }
+    });
     if NOTES.with(Cell::get) < ONE {
         note(ONE);
     }
-    let edge = Edge { by, to, since, criticality, awaited: awaited() };
-    // A thread that is ending runs no turn any more.
-    let _ = EDGE.try_with(|first| first.replace(Some(edge)));
+    // Under no borrow: with it goes, perhaps, the last reference to a question.
+    drop(noted);
 }
 
 /// What was noted in a turn.
@@ -125,7 +134,7 @@ impl Notes {
 
     /// The question that was noted, if one was.
     #[inline]
-    fn take_edge(self) -> Option<Edge> {
+    pub(super) fn take_edge(self) -> Option<Edge> {
         if self.0 < ONE { None } else { EDGE.try_with(RefCell::take).ok().flatten() }
     }
 
@@ -141,21 +150,25 @@ impl Notes {
     }
 
     /// The turn has ended with its callback waiting, or between two callbacks: others see for what.
-    #[inline]
-    pub(crate) fn publish(self, cell: &dyn AnyCell) {
-        let first = self.take_edge();
+    #[inline(always)]
+    pub(crate) fn publish(self, core: &Core, cell: &dyn AnyCell) {
+        if self.0 < ONE { withdraw(core) } else { self.publish_edge(core, cell) }
+    }
+
+    #[cold]
+    fn publish_edge(self, core: &Core, cell: &dyn AnyCell) {
         let is_the_one = self.0 & !(GIVES | OTHERS) == ONE | AWAITS;
-        match first.filter(|edge| is_the_one && edge.by == cell.core().pid() && edge.is_good()) {
+        match self.take_edge().filter(|edge| is_the_one && edge.by == core.pid() && edge.is_good()) {
             Some(edge) => ring::publish(cell, edge, self.0 & OTHERS == 0),
-            None => withdraw(cell),
+            None => withdraw(core),
         }
     }
 }
 
 /// The incarnation waits for nobody.
 #[inline]
-pub(crate) fn withdraw(cell: &dyn AnyCell) {
-    if let Some(standing) = cell.core().counters.standing() {
+fn withdraw(core: &Core) {
+    if let Some(standing) = core.counters.standing() {
         standing.withdraw();
     }
 }

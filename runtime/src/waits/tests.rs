@@ -1,5 +1,10 @@
 //! Rings in virtual time, where turns are short and may be run in place, as the seed says.
 
+use crashworthy_sync::reply::channel;
+
+use super::{Awaited, Notes, awaits, begins, pends, since};
+use crate::message::Criticality;
+use crate::pid::{ActorId, Pid};
 use crate::scripted::simulate;
 use crate::{Actor, ActorRef, AskError, Context, Exit, Message, Reason, Reply, Slot, System};
 
@@ -59,4 +64,25 @@ fn the_question_that_was_asked_last_is_refused_whoever_ran_its_turn() {
             assert_eq!((a.law().cancelled, a.law().holds()), (8, true));
         });
     }
+}
+
+#[test]
+fn what_a_turn_has_noted_is_there_again_after_another_was_run_in_place() {
+    let [ours, theirs] = [1, 2].map(|id| Pid { id: ActorId(id), incarnation: 1 });
+    let (ask, reply, _caller) = channel::<u64, AskError>(AskError::Died);
+    let (theirs_asks, their_reply, _their_caller) = channel::<u64, AskError>(AskError::Died);
+    let pend = |by, to: Pid, wait| pends(by, to.id, since(0), Criticality::default(), || Awaited::Answer(wait));
+    begins();
+    pend(ours, theirs, ask.wait());
+    let kept = Notes::keep();
+    begins();
+    pend(theirs, ours, theirs_asks.wait());
+    let edge = Notes::take().take_edge().expect("it asks");
+    assert_eq!((edge.by, edge.to), (theirs, ours.id));
+    drop(kept);
+    awaits();
+    let edge = Notes::take().take_edge().expect("it asks still");
+    assert_eq!((edge.by, edge.to, edge.is_good()), (ours, theirs.id, true));
+    assert!(Notes::take().take_edge().is_none(), "each turn has its own");
+    drop((reply, their_reply));
 }

@@ -1,10 +1,9 @@
 //! Readiness: an actor that lacks something it needs refuses at once, whatever its handler does; and says so itself.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
 
 use crashworthy_runtime::{
@@ -13,7 +12,8 @@ use crashworthy_runtime::{
 };
 
 use crate::stage::{
-    Nursery, Order, Part, Puppet, act, bare, cast, does, everywhere, law, lawful, now, on_two, puppet, until, who,
+    Nursery, Order, Part, Puppet, act, bare, cast, does, everywhere, law, lawful, now, on_two, pends, puppet, until,
+    who,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -97,7 +97,7 @@ async fn refused_while_waiting<A: Actor>(
     happens: impl Future<Output = ()> + Send + 'static,
 ) -> Reason {
     let mut waits = pin!(actor.admitted(LONG));
-    assert!(poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending())).await, "it waits");
+    assert!(pends(waits.as_mut()).await, "it waits");
     tokio::spawn(happens);
     waits.await.expect_err("it takes nothing new").reason
 }

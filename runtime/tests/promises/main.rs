@@ -18,6 +18,7 @@ mod c7_stop_and_drain;
 mod crash_reports;
 mod d_replies;
 mod e1_cycles;
+mod e1_no_cycles;
 mod f_gate;
 mod f_ready;
 mod g1_drops;

@@ -1,6 +1,6 @@
 //! What the tests of this crate share: runtimes, an actor that does as it is told, and the wait for quiet.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,6 +56,11 @@ fn in_time(runtime: &tokio::runtime::Runtime, test: impl Future<Output = ()>) {
 /// Polls once, for a task that is never heard of again.
 pub(crate) fn poll_elsewhere<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut std::task::Context::from_waker(Waker::noop()))
+}
+
+/// Polls something once, with the waker of whoever asks: whether it is not there yet.
+pub(crate) async fn pends(mut waits: Pin<&mut impl Future>) -> bool {
+    poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending())).await
 }
 
 /// Lets others run until it is so.
