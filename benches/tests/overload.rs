@@ -58,7 +58,7 @@ fn everybody_serves_every_call_of_fewer_than_a_mailbox_holds_and_with_time_enoug
 #[test]
 fn everybody_falls_once_and_serves_again() {
     silence_crashes_on_demand();
-    for (name, turn) in turns(Scenario::Restart, 0.3, ms(200), ms(100)) {
+    for (name, turn) in turns(Scenario::Restart, 0.3, ms(1_000), ms(500)) {
         assert!(turn.fallen && turn.all.calls.good > 0, "{name}: {turn:?}");
     }
 }

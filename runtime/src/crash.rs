@@ -17,7 +17,7 @@ use crate::exit::{Callback, Crash, ExitReason};
 pub(crate) struct Panic {
     pub(crate) message: String,
     pub(crate) location: Option<String>,
-    /// Captured where `RUST_BACKTRACE` asks for it; resolved only when it is shown.
+    /// Captured where `RUST_BACKTRACE` asks for it.
     pub(crate) backtrace: Option<Backtrace>,
 }
 
@@ -133,8 +133,8 @@ pub(crate) fn install_hook() {
 const FIRST: u32 = 4;
 const SAMPLE: u32 = 64;
 
-/// A backtrace, where `RUST_BACKTRACE` asks for them and this panic is one of the sample: resolving one costs
-/// milliseconds, and a crash loop shows the same one again and again.
+/// A backtrace, where `RUST_BACKTRACE` asks for them and this panic is one of the sample: reading one costs milliseconds,
+/// and a crash loop shows the same one again and again.
 fn sampled() -> Backtrace {
     let before = PANICS.try_with(|panics| panics.replace(panics.get().wrapping_add(1))).unwrap_or(0);
     if before < FIRST || before.is_multiple_of(SAMPLE) { Backtrace::capture() } else { Backtrace::disabled() }

@@ -12,7 +12,7 @@ use crate::kinds::Recent;
 use crate::life::{StartAck, StartFailure};
 use crate::pid::{ActorId, Pid};
 use crate::report::millis::whole;
-use crate::report::{self, CrashReport, Handled, InHand, Judgement, Sender};
+use crate::report::{self, CrashReport, Handled, InHand, Judgement, LazyBacktrace, Sender};
 use crate::serve::Hand;
 use crate::shared::Shared;
 use crate::turn;
@@ -56,7 +56,7 @@ impl End {
         in_hand: Option<Taken>,
     ) -> ExitReason {
         let reason = panic.reason(callback, in_hand.map(|taken| taken.kind));
-        self.report(cell, &reason, panic.backtrace.as_ref(), in_hand);
+        self.report(cell, &reason, panic.backtrace, in_hand);
         reason
     }
 
@@ -68,14 +68,14 @@ impl End {
         &mut self,
         cell: &ActorCell<A>,
         reason: &ExitReason,
-        backtrace: Option<&Backtrace>,
+        backtrace: Option<Backtrace>,
         in_hand: Option<Taken>,
     ) {
         let ExitReason::Crashed(crash) = reason else { return };
         let (pid, past) = (turn::current().pid, self.past());
         if past.report.is_none() {
             let report = compose(cell, pid, crash, &mut past.recent, in_hand);
-            past.report = Some(Box::new(CrashReport { backtrace: backtrace.map(report::backtrace), ..report }));
+            past.report = Some(Box::new(CrashReport { backtrace: backtrace.map(LazyBacktrace::new), ..report }));
         }
     }
 

@@ -104,8 +104,8 @@ pub use readiness::{Lack, Readiness, Unready};
 pub use recipient::Recipient;
 pub use reply::{Answer, Reply};
 pub use report::{
-    Budget, CrashReport, Decision, Handled, Importance, InHand, Judgement, RateLimit, Ring, Ruling, Sender, Siblings,
-    Unjudged, Verdict, millis,
+    Budget, CrashReport, Decision, Handled, Importance, InHand, Judgement, LazyBacktrace, RateLimit, Ring, Ruling,
+    Sender, Siblings, Unjudged, Verdict, millis,
 };
 pub use reserve::{ReserveAll, reserve_all, reserve_some};
 pub use retry::{Asking, RetryPolicy, Telling};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::lazy_backtrace::LazyBacktrace;
 use super::millis;
 use super::verdict::Judgement;
 use crate::exit::{Crash, ExitReason};
@@ -19,7 +20,7 @@ use crate::pid::{ActorId, Pid};
 /// One report a crash: what the parent decided about it is a part of it. It is recorded when the parent has decided, before
 /// it acts; at once if there is no parent who judges; unjudged, if the parent ends first or has not decided within a second.
 ///
-/// It is bounded: at most 1 KiB of the reason, 512 bytes of the location, 128 of a kind, 16 KiB of the backtrace. What is
+/// It is bounded: at most 1 KiB of the reason, 512 bytes of the location, 128 of a kind, 16 KiB of the text of a backtrace. What is
 /// longer is cut, and says so.
 ///
 /// # Differs from OTP
@@ -47,8 +48,8 @@ pub struct CrashReport {
     /// Kinds of the last messages, at most 16, oldest first; the one in hand is the last.
     pub recent: Vec<Handled>,
     /// Where the panic came from, when `RUST_BACKTRACE` is set: for the first four panics of a thread, then for one in
-    /// 64, since resolving one costs milliseconds.
-    pub backtrace: Option<String>,
+    /// 64.
+    pub backtrace: Option<LazyBacktrace>,
     /// What was decided about it.
     pub judgement: Judgement,
     /// Whether it was logged, or withheld by the [rate limit](crate::RateLimit).
@@ -108,8 +109,6 @@ const REASON: usize = 1024;
 const LOCATION: usize = 512;
 /// Of a kind of message.
 const KIND: usize = 128;
-/// Of a backtrace.
-const BACKTRACE: usize = 16 * 1024;
 
 /// What a crash is known by, within bounds.
 pub(crate) fn bounded(crash: &Arc<Crash>) -> Arc<Crash> {
@@ -143,14 +142,8 @@ pub(crate) fn kind(kind: &'static str) -> Cow<'static, str> {
     shortened(kind, KIND)
 }
 
-/// A backtrace within bounds.
-pub(crate) fn backtrace(trace: &std::backtrace::Backtrace) -> String {
-    let text = trace.to_string();
-    if text.len() <= BACKTRACE { text } else { shortened(&text, BACKTRACE).into_owned() }
-}
-
 /// The text, or its beginning and how much is missing.
-fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
+pub(super) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit {
         return Cow::Borrowed(text);
     }

@@ -11,6 +11,7 @@ mod blocked;
 mod crash_report;
 mod desk;
 mod gates;
+mod lazy_backtrace;
 mod limit;
 pub mod millis;
 mod ring;
@@ -28,10 +29,11 @@ use tokio::sync::Notify;
 
 pub(crate) use blocked::tell_blocked;
 pub use crash_report::{CrashReport, Handled, InHand, Sender};
-pub(crate) use crash_report::{backtrace, bounded, kind};
+pub(crate) use crash_report::{bounded, kind};
 use desk::Desk;
 use gates::look_at_gates;
 pub(crate) use gates::{pass_gate, watch};
+pub use lazy_backtrace::LazyBacktrace;
 pub use limit::RateLimit;
 use limit::{Limiter, Pass};
 pub use ring::Ring;
@@ -244,7 +246,7 @@ fn log(report: &CrashReport) {
         recent = %text::Kinds(recent),
         incarnation = pid.incarnation,
         restarts = report.restarts,
-        backtrace = report.backtrace.as_deref().unwrap_or_default(),
+        backtrace = report.backtrace.as_ref().map(tracing::field::display),
         withheld = report.withheld,
         "actor crashed: {}",
         crash.message,

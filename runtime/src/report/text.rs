@@ -36,7 +36,7 @@ impl fmt::Display for CrashReport {
             (false, n) => line(f, "log", format_args!("withheld, as were {} before it", n.saturating_sub(1)))?,
         }
         match &self.backtrace {
-            Some(trace) => write!(f, "\n  backtrace\n{}", trace.trim_end()),
+            Some(trace) => write!(f, "\n  backtrace\n{}", trace.text().trim_end()),
             None => Ok(()),
         }
     }
