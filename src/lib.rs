@@ -78,8 +78,8 @@ pub const fn ms(milliseconds: u64) -> Duration {
 pub mod prelude {
     pub use crate::{
         Actor, ActorRef, Answer, Ask, AskError, Balancer, CallScope, Context, Criticality, Dependency, Down, Exit,
-        ExitReason, Message, Offer, Part, Permit, Pid, Probe, Readiness, Reason, Recipient, Refused, Rejected, Reply,
-        RetryPolicy, Signal, Slot, Solo, StartError, System, ms, reserve_all, reserve_some, secs,
+        ExitReason, Message, Offer, Overflow, Part, Permit, Pid, Probe, Readiness, Reason, Recipient, Refused,
+        Rejected, Reply, RetryPolicy, Signal, Slot, Solo, StartError, System, ms, reserve_all, reserve_some, secs,
     };
     pub use crate::{
         Backoff, Child, Dynamic, IntoChild, Partition, Restart, Shutdown, SlotExt, Supervisor, SystemExt, Task,

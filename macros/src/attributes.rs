@@ -8,6 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Fields, Lit, LitBool, LitStr, Path, Token};
 
 use crate::duration;
+use crate::overflow::Overflow;
 
 /// Where an attribute stands: what may be said differs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub(crate) struct Attributes {
     pub(crate) cost: Option<f32>,
     pub(crate) idempotent: Option<bool>,
     pub(crate) needs_nothing: Option<bool>,
+    pub(crate) overflow: Option<Overflow>,
     pub(crate) salvage: Option<bool>,
     /// The word itself, so that a misuse can be underlined.
     pub(crate) from: Option<Span>,
@@ -63,6 +65,7 @@ impl Attributes {
             "cost" => once(&mut self.cost, meta, cost(meta)?),
             "idempotent" => once(&mut self.idempotent, meta, flag(meta)?),
             "needs_nothing" => once(&mut self.needs_nothing, meta, flag(meta)?),
+            "overflow" => once(&mut self.overflow, meta, Overflow::read(meta, place)?),
             "salvage" => once(&mut self.salvage, meta, flag(meta)?),
             "from" if place == Place::Variant => once(&mut self.from, meta, meta.path.span()),
             "from" => Err(meta.error("`from` belongs on a tuple variant with one field")),
@@ -70,13 +73,13 @@ impl Attributes {
             "crate" => Err(meta.error("`crate` belongs on the type: all its variants share it")),
             _ => Err(meta.error(match place {
                 Place::Enum => {
-                    "unknown key: the enum may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `salvage` and `crate`"
+                    "unknown key: the enum may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `overflow`, `salvage` and `crate`"
                 }
                 Place::Struct => {
-                    "unknown key: a struct may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `salvage` and `crate`"
+                    "unknown key: a struct may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `overflow`, `salvage` and `crate`"
                 }
                 Place::Variant => {
-                    "unknown key: a variant may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `salvage` and `from`"
+                    "unknown key: a variant may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `overflow`, `salvage` and `from`"
                 }
             })),
         }

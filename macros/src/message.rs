@@ -7,6 +7,7 @@ use syn::{Data, DataEnum, DeriveInput, Fields, Generics, Path, parse_quote};
 
 use crate::attributes::{Attributes, Errors, Place, Sla, refuse_on_fields};
 use crate::convert;
+use crate::overflow;
 use crate::salvage::{self, Form};
 
 /// The whole expansion. What is wrong becomes compile errors beside a bare implementation, so that the author sees the
@@ -128,7 +129,8 @@ fn properties(krate: &Path, all: &Attributes, variants: &[(&Ident, Attributes)])
         variants.iter().map(|(variant, said)| (*variant, said.needs_nothing)),
         |said| said.unwrap_or(false).into_token_stream(),
     );
-    quote!(#criticality #sla #cost #idempotent #needs_nothing)
+    let overflow = overflow::method(krate, all, variants);
+    quote!(#criticality #sla #cost #idempotent #needs_nothing #overflow)
 }
 
 /// The method of one property: nothing if it is said nowhere, a constant if no variant differs, else a match in which

@@ -336,3 +336,97 @@ fn every_mistake_is_reported_at_once() {
     let expansion = expand(&input).to_string();
     assert_eq!(expansion.matches("compile_error").count(), 3, "{expansion}");
 }
+
+#[test]
+fn overflow_is_said_by_type_and_variant_and_a_key_is_a_field() {
+    check(
+        parse_quote!(
+            #[message(overflow = DropOldest)]
+            enum Feed {
+                #[message(overflow = Conflate(symbol))]
+                Price {
+                    symbol: u32,
+                    cents: u64,
+                },
+                #[message(overflow = Conflate(1))]
+                Volume(u64, u64),
+                #[message(overflow = Refuse)]
+                Close,
+                Sample(f64),
+            }
+        ),
+        quote! {
+            fn kind(&self) -> &'static str {
+                match *self {
+                    Self::Price { .. } => "Price",
+                    Self::Volume { .. } => "Volume",
+                    Self::Close { .. } => "Close",
+                    Self::Sample { .. } => "Sample",
+                }
+            }
+            fn overflow(&self) -> ::crashworthy::Overflow {
+                match *self {
+                    Self::Price { symbol: ref key, .. } => {
+                        ::crashworthy::Overflow::Conflate(::core::convert::Into::<u64>::into(::core::clone::Clone::clone(key)))
+                    }
+                    Self::Volume { 1: ref key, .. } => {
+                        ::crashworthy::Overflow::Conflate(::core::convert::Into::<u64>::into(::core::clone::Clone::clone(key)))
+                    }
+                    Self::Close { .. } => ::crashworthy::Overflow::Refuse,
+                    _ => ::crashworthy::Overflow::DropOldest,
+                }
+            }
+        },
+    );
+    check(
+        parse_quote!(
+            #[message(overflow = Conflate(0))]
+            struct Price(u64);
+        ),
+        quote! {
+            fn kind(&self) -> &'static str { "Price" }
+            fn overflow(&self) -> ::crashworthy::Overflow {
+                match *self {
+                    Self { 0: ref key, .. } => {
+                        ::crashworthy::Overflow::Conflate(::core::convert::Into::<u64>::into(::core::clone::Clone::clone(key)))
+                    }
+                }
+            }
+        },
+    );
+}
+
+#[test]
+fn an_overflow_that_is_none_is_refused() {
+    let refused = |input, why| check_refused(input, why);
+    refused(
+        parse_quote!(
+            #[message(overflow = Block)]
+            struct Tick;
+        ),
+        "is one of Refuse, DropNew",
+    );
+    refused(
+        parse_quote!(
+            #[message(overflow = Conflate)]
+            struct Tick(u64);
+        ),
+        "say by which field",
+    );
+    refused(
+        parse_quote!(
+            #[message(overflow = Conflate(a, b))]
+            struct Tick;
+        ),
+        "is one of Refuse, DropNew",
+    );
+    refused(
+        parse_quote!(
+            #[message(overflow = Conflate(0))]
+            enum Till {
+                Tick(u64),
+            }
+        ),
+        "belongs on a variant or a struct",
+    );
+}

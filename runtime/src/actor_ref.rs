@@ -18,7 +18,7 @@ use crate::error::{Load, Reason, Refused, Rejected};
 use crate::exit::ExitReason;
 use crate::gate::{Demand, Refusals, Says, Wish, events};
 use crate::lane::{Mark, Ordered, What};
-use crate::message::{Criticality, Message};
+use crate::message::{Criticality, Message, Overflow};
 use crate::pace::Pace;
 use crate::permit::{Admission, Permit, Term};
 use crate::pid::{ActorId, Pid};
@@ -28,6 +28,7 @@ use crate::readiness;
 use crate::recipient::Recipient;
 use crate::reply::{Caller, Reply};
 use crate::shared::Shared;
+use crate::shelf;
 use crate::signal::{Down, MonitorRef};
 use crate::ties::Watcher;
 use crate::turn::{self, Call, NEVER};
@@ -36,7 +37,8 @@ use crate::waits;
 /// The address of an actor's slot. Cheap to clone; it survives restarts: the next incarnation answers it.
 ///
 /// # Guarantees
-/// * Messages of one sender to one actor are handled in the order sent.
+/// * Messages of one sender to one actor are handled in the order sent; those that are [conflated](crate::Overflow) may come
+///   earlier.
 /// * A message that was accepted ends in exactly one way, and is counted there (see [`Law`](crate::Law)).
 pub struct ActorRef<A: Actor> {
     pub(crate) cell: ActorCell<A>,
@@ -381,6 +383,10 @@ fn put<A: Actor>(
             says(cell, Demand { left_ns, criticality: call.criticality, cost: msg.cost() })
         }
     };
+    match msg.overflow() {
+        Overflow::Refuse => {}
+        overflow => return put_aside(cell, envelope(shared, msg, caller, call), overflow, says),
+    }
     match cell.mailbox.place_at_once(places(says)) {
         Some(place) => Ok(fill(place, shared, msg, caller, call)),
         None => put_with_care(cell, msg, caller, call, says),
@@ -406,15 +412,31 @@ fn put_with_care<A: Actor>(
     }
 }
 
+/// Takes in a message that has a word to say about what happens when there is no room.
+#[cold]
+fn put_aside<A: Actor>(
+    cell: &Task<Cell<A>>,
+    envelope: Envelope<A::Msg>,
+    overflow: Overflow,
+    says: Option<Says>,
+) -> Result<bool, (Refused, A::Msg)> {
+    shelf::put(cell, envelope, overflow, places(says)).map_err(|(error, msg)| (refused(cell, error, says), msg))
+}
+
 /// Makes the envelope where it is to lie, field by field. Whether the actor is to be woken.
 #[inline(always)]
 fn fill<M>(place: Place<'_, Envelope<M>>, shared: &Shared, msg: M, caller: Option<Caller>, call: Call) -> bool {
+    place.fill(envelope(shared, msg, caller, call)).wake
+}
+
+/// What a message becomes on its way.
+#[inline(always)]
+fn envelope<M>(shared: &Shared, msg: M, caller: Option<Caller>, call: Call) -> Envelope<M> {
     let Call { deadline, criticality } = call;
-    let (from, stamp) = (turn::current_id(), shared.stamp());
     if caller.is_none() && std::mem::needs_drop::<M>() {
         waits::gives();
     }
-    place.fill(Envelope { msg, caller, deadline, criticality, from, stamp }).wake
+    Envelope { msg, caller, deadline, criticality, from: turn::current_id(), stamp: shared.stamp() }
 }
 
 /// Takes a place whose time has passed from whoever holds it, if there is one.

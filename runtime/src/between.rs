@@ -15,6 +15,7 @@ use crate::kinds::short;
 use crate::lane::{Control, Next};
 use crate::life::Life;
 use crate::message::Message;
+use crate::shelf;
 
 /// What a cell without a life is to do.
 pub(crate) enum Between {
@@ -59,6 +60,9 @@ pub(crate) fn between<A: Actor>(task: &ActorCell<A>) -> Between {
         if !drain(task, until) {
             return Between::Pause(Pause::Again);
         }
+        while let Some(envelope) = shelf::take_doomed(task, until == u64::MAX) {
+            undelivered(task, envelope);
+        }
         control = core.control.lock();
         if flushes(&control) != (flush, closes) {
             return Between::Pause(Pause::Again);
@@ -91,7 +95,7 @@ fn drain_own<A: Actor>(task: &ActorCell<A>) {
     }
     loop {
         let entry = {
-            let Some(own) = task.own.get() else { return core.lower(flag::OWN) };
+            let Some(own) = task.own() else { return core.lower(flag::OWN) };
             let mut own = own.lock();
             let Some(entry) = own.pop_front() else {
                 *own = VecDeque::new();
@@ -109,30 +113,12 @@ fn drain_own<A: Actor>(task: &ActorCell<A>) {
 /// Throws away what is queued before a position; its askers are told. False: a sender is about to fill its place, come
 /// again.
 fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
-    let core = task.core();
     let pop = |receiver: &mut Inlet<A>| if receiver.position() < until { receiver.pop() } else { Pop::Empty };
     loop {
         let pop = task.with_owner(|owner| open_receiver(task, owner).map(pop)).flatten();
         let Some(pop) = pop else { return false };
         match pop {
-            Pop::Message(Envelope { msg, caller, from, stamp, .. }) => {
-                core.counters.rare().undelivered.bump();
-                let letter = DeadLetter {
-                    to: core.pid(),
-                    to_name: core.name().map(str::to_owned),
-                    kind: contain(|| short(msg.kind())).unwrap_or("?"),
-                    from,
-                    age: core.shared().age(stamp),
-                    size: size_of::<A::Msg>(),
-                    fallen: Fallen::Undelivered,
-                    message: contain(|| msg.salvage()).unwrap_or_default(),
-                };
-                if let Some(caller) = caller {
-                    caller.force(AskError::Refused(core.closed()));
-                }
-                discard(msg);
-                core.shared().dead_letters.post(letter);
-            }
+            Pop::Message(envelope) => undelivered(task, envelope),
             Pop::Busy => return false,
             Pop::Empty => {
                 task.with_owner(|owner| owner.receiver.as_mut().map(|receiver| receiver.flush()));
@@ -142,6 +128,27 @@ fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
             Pop::ClosedAndEmpty => return true,
         }
     }
+}
+
+/// A message is thrown away unread.
+fn undelivered<A: Actor>(task: &ActorCell<A>, envelope: Envelope<A::Msg>) {
+    let (core, Envelope { msg, caller, from, stamp, .. }) = (task.core(), envelope);
+    core.counters.rare().undelivered.bump();
+    let letter = DeadLetter {
+        to: core.pid(),
+        to_name: core.name().map(str::to_owned),
+        kind: contain(|| short(msg.kind())).unwrap_or("?"),
+        from,
+        age: core.shared().age(stamp),
+        size: size_of::<A::Msg>(),
+        fallen: Fallen::Undelivered,
+        message: contain(|| msg.salvage()).unwrap_or_default(),
+    };
+    if let Some(caller) = caller {
+        caller.force(AskError::Refused(core.closed()));
+    }
+    discard(msg);
+    core.shared().dead_letters.post(letter);
 }
 
 /// The consuming end of the mailbox, claimed when it is first needed.

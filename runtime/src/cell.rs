@@ -12,7 +12,7 @@
 //!   │      ├ flags, home, gate                                    read by all, every message
 //!   │      └ ties, name                                           hardly ever
 //!   ├ mailbox, senders' half                                      written by every sender
-//!   └ own: A::Msg                                                 timers, futures: places of their own
+//!   └ beside: A::Msg                                              timers, futures: places of their own; the shelf
 //! ```
 //! The order matters: what the actor's thread writes with every message, what senders write, and what it reads with every
 //! message are further apart than a cache line, without padding, because what is touched less lies in between. What few
@@ -48,6 +48,7 @@ use crate::pid::{ActorId, Pid};
 use crate::places::Hold;
 use crate::reply::Caller;
 use crate::shared::{Shared, waited};
+use crate::shelf::Shelf;
 use crate::ties::Ties;
 use crate::turn::PackedCall;
 
@@ -63,8 +64,8 @@ pub(crate) mod flag {
     pub(crate) const ORDERED: u32 = 1 << 1;
     /// A message with a place of its own.
     pub(crate) const OWN: u32 = 1 << 2;
-    /// Any of the above.
-    pub(crate) const ATTEND: u32 = URGENT | ORDERED | OWN | RECHECK;
+    /// Any of what comes before the next message.
+    pub(crate) const ATTEND: u32 = URGENT | ORDERED | OWN | RECHECK | SHELVED;
     /// The incarnation traps exits. Set and cleared by the incarnation itself.
     pub(crate) const TRAPS: u32 = 1 << 3;
     /// New messages are refused: the system drains.
@@ -79,6 +80,8 @@ pub(crate) mod flag {
     /// Something is missing that the actor needs. Changed under the lock of what it needs; senders look at it while the
     /// system says that somebody lacks something.
     pub(crate) const UNREADY: u32 = 1 << 8;
+    /// A message on the shelf. Changed under the lock of the shelf.
+    pub(crate) const SHELVED: u32 = 1 << 9;
 }
 
 /// Where a slot is in its life. Written under the lock of [`Core::ties`].
@@ -368,15 +371,36 @@ impl Core {
     }
 }
 
-/// Messages with places of their own, oldest first.
-pub(crate) type OwnQueue<M> = Mutex<VecDeque<Own<M>>>;
+/// Messages that are not in the mailbox.
+pub(crate) struct Beside<M> {
+    /// Those with places of their own, oldest first. Bounded by the timers and futures of the incarnation.
+    pub(crate) own: Mutex<VecDeque<Own<M>>>,
+    /// Those that may be displaced, since there was the first.
+    shelf: OnceArc<Mutex<Shelf<M>>>,
+}
+
+impl<M> Beside<M> {
+    pub(crate) fn shelf(&self) -> &Mutex<Shelf<M>> {
+        if self.shelf.get().is_none() {
+            // Somebody else may have been quicker.
+            let _ = self.shelf.set(Arc::default());
+        }
+        self.shelf.get().expect("it was set just now, or before")
+    }
+}
+
+impl<M> Default for Beside<M> {
+    fn default() -> Self {
+        Self { own: Mutex::default(), shelf: OnceArc::new() }
+    }
+}
 
 /// A cell of actors of type `A`.
 #[repr(C)]
 pub(crate) struct Cell<A: Actor> {
     pub(crate) mailbox: Inbound<A>,
-    /// Messages with places of their own, since there was the first. Bounded by the timers and futures of the incarnation.
-    pub(crate) own: OnceArc<OwnQueue<A::Msg>>,
+    /// Messages that are not in the mailbox, since there was the first.
+    beside: OnceArc<Beside<A::Msg>>,
 }
 
 /// The mailbox of actors of type `A`, around the rest of their cell.
@@ -412,7 +436,7 @@ pub(crate) const CAPACITY: u32 = 1024;
 impl<A: Actor> Cell<A> {
     /// A cell that refuses everything until it is started.
     pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
-        let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), own: OnceArc::new() };
+        let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), beside: OnceArc::new() };
         Task::new(cell, Owner::new(None, Guise::default()))
     }
 
@@ -421,20 +445,37 @@ impl<A: Actor> Cell<A> {
         self.mailbox.between()
     }
 
-    /// Where messages with places of their own are put.
-    pub(crate) fn own_queue(&self) -> &OwnQueue<A::Msg> {
-        if self.own.get().is_none() {
+    /// Where messages are put that do not go to the mailbox.
+    pub(crate) fn beside(&self) -> &Beside<A::Msg> {
+        if self.beside.get().is_none() {
             // Somebody else may have been quicker.
-            let _ = self.own.set(Arc::default());
+            let _ = self.beside.set(Arc::default());
         }
-        self.own.get().expect("it was set just now, or before")
+        self.beside.get().expect("it was set just now, or before")
+    }
+
+    /// Messages with places of their own, if there ever was one.
+    pub(crate) fn own(&self) -> Option<&Mutex<VecDeque<Own<A::Msg>>>> {
+        self.beside.get().map(|beside| &beside.own)
+    }
+
+    /// Messages that may be displaced, if there ever was one.
+    pub(crate) fn shelf(&self) -> Option<&Mutex<Shelf<A::Msg>>> {
+        self.beside.get()?.shelf.get()
     }
 
     /// Own messages so far, those still queued included.
     pub(crate) fn own_tail(&self) -> u64 {
         // Under its lock: a message that is taken out is counted before that goes.
-        let own = self.own.get().map(|own| own.lock());
+        let own = self.own().map(|own| own.lock());
         self.core().counters.own() + own.map_or(0, |own| own.len() as u64)
+    }
+
+    /// What is on the shelf now is to be thrown away. To be called under the lock of the lane.
+    pub(crate) fn doom_shelf(&self) {
+        if let Some(shelf) = self.shelf() {
+            shelf.lock().doom();
+        }
     }
 
     pub(crate) fn load(&self) -> Load {
@@ -515,6 +556,8 @@ pub(crate) trait AnyCell: Send + Sync {
     fn rouse_waiters(&self);
     /// Throws away what is queued, between two incarnations.
     fn flush(&self);
+    /// The signals that were to come before what is on the shelf were forgotten. To be called under the lock of the lane.
+    fn forget_order(&self);
     /// Takes a reserved place back from a holder who has lost it, or ends the wait for one.
     fn give_back(&self, held: &Hold);
     /// Takes the slot from an incarnation whose turn does not return.
@@ -563,13 +606,13 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     }
 
     fn law(&self) -> Law {
-        let own = self.own.get().map_or(0, |own| own.lock().len() as u64);
+        let own = self.own().map_or(0, |own| own.lock().len() as u64);
+        let (shelved, taken_in, displaced) = self.shelf().map_or((0, 0, 0), |shelf| shelf.lock().counts());
         let (tail, queued) = (self.mailbox.tail(), u64::from(self.mailbox.len()));
         let in_hand = u64::from(!self.core().doing.get().is_none());
         // Own messages are counted when they are taken out: until then they are queued.
-        let mut law = self.core().counters.read(tail, in_hand, queued + own);
-        law.accepted += own;
-        law
+        let law = self.core().counters.read(tail, in_hand, queued + own + shelved);
+        Law { accepted: law.accepted + own + taken_in, displaced, ..law }
     }
 
     fn shut(&self, status: Status) {
@@ -610,8 +653,18 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     }
 
     fn flush(&self) {
-        self.core().control.lock().lane().flush = Some(self.mailbox.tail());
+        {
+            let mut control = self.core().control.lock();
+            control.lane().flush = Some(self.mailbox.tail());
+            self.doom_shelf();
+        }
         wake(self);
+    }
+
+    fn forget_order(&self) {
+        if let Some(shelf) = self.shelf() {
+            shelf.lock().forget_signals();
+        }
     }
 
     fn give_back(&self, held: &Hold) {

@@ -367,6 +367,12 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    /// How many messages of this slot newer ones have displaced, or were dropped for want of room, as
+    /// [they say](crate::Overflow). A rise between two messages says that what is in hand is not all there was.
+    pub fn displaced(&self) -> u64 {
+        self.cell.shelf().map_or(0, |shelf| shelf.lock().counts().2)
+    }
+
     /// Whether the message in hand is still needed: for handlers that work long without awaiting.
     ///
     /// # Errors

@@ -43,7 +43,6 @@ pub(crate) struct Rare {
     pub(crate) own: Count,
     pub(crate) expired: Count,
     pub(crate) cancelled: Count,
-    pub(crate) displaced: Count,
     pub(crate) undelivered: Count,
     pub(crate) given_up: Count,
     /// Whom it waits for.
@@ -66,7 +65,7 @@ impl Counters {
         self.rare.get().map_or(0, |rare| rare.own.get())
     }
 
-    /// The ends so far. Reading them while the actor runs gives figures of slightly different instants.
+    /// The ends so far, but for what was displaced. Reading them while the actor runs gives figures of slightly different instants.
     pub(crate) fn read(&self, through_mailbox: u64, in_hand: u64, queued: u64) -> Law {
         let rare = |count: fn(&Rare) -> &Count| self.rare.get().map_or(0, |rare| count(rare).get());
         Law {
@@ -74,7 +73,7 @@ impl Counters {
             handled: self.handled.get(),
             expired: rare(|rare| &rare.expired),
             cancelled: rare(|rare| &rare.cancelled),
-            displaced: rare(|rare| &rare.displaced),
+            displaced: 0,
             undelivered: rare(|rare| &rare.undelivered),
             given_up: rare(|rare| &rare.given_up),
             in_hand,

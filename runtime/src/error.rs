@@ -46,6 +46,8 @@ pub enum Reason {
     Downstream,
     /// The sender's turn was abandoned: its incarnation is no more.
     Fenced,
+    /// It had been taken in, and a newer message has [displaced](crate::Overflow) it; or there was no room.
+    Displaced,
 }
 
 impl fmt::Display for Reason {
@@ -64,6 +66,7 @@ impl fmt::Display for Reason {
             Self::Cycle => "the sender would wait for itself",
             Self::Downstream => "an actor behind it refused",
             Self::Fenced => "the sender's incarnation was abandoned",
+            Self::Displaced => "other messages displaced this one",
         })
     }
 }

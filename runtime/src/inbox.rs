@@ -13,6 +13,7 @@ use crate::envelope::{Envelope, Own};
 use crate::exit::Callback;
 use crate::lane::{Fate, What};
 use crate::pace::UNTIMED;
+use crate::shelf;
 use crate::signal::Signal;
 use crate::turn;
 
@@ -27,8 +28,8 @@ const OWN_FIRST: u8 = 16;
 pub(crate) enum Item {
     /// A message is there, to be taken.
     Message,
-    /// A message with a place of its own is, to be taken by [`Inbox::own`].
-    Own,
+    /// A message that is not in the mailbox is, to be taken by [`Inbox::beside`].
+    Beside,
     /// The actor is to be asked whether it is ready.
     Recheck,
     Signal(Signal),
@@ -61,8 +62,8 @@ pub(crate) struct Inbox {
     own_first: u8,
     /// The incarnation rests: its next poll begins a turn.
     rests: bool,
-    /// The turn is that of an own message.
-    own_next: bool,
+    /// Whose turn it is.
+    next: Next,
     /// A callback was polled in this turn already.
     polled: bool,
     /// A signal was handed out, to be read.
@@ -78,7 +79,7 @@ impl Inbox {
             rested: true,
             own_first: OWN_FIRST,
             rests: false,
-            own_next: false,
+            next: Next::Mailbox,
             polled: false,
             reads: false,
         }
@@ -94,7 +95,7 @@ impl Inbox {
     /// Whether the mailbox has its turn: others have not to go first, and no own message.
     #[inline(always)]
     pub(crate) fn may_take(&self) -> bool {
-        self.batch != 0 && !self.own_next
+        self.batch != 0 && self.next == Next::Mailbox
     }
 
     /// The message at the head of the mailbox, if one is there and nothing comes before it. To be taken.
@@ -133,10 +134,14 @@ impl Inbox {
         cell.with_owner(|owner| self.head(cell, &mut owner.receiver).map(Ready::take)).flatten()
     }
 
-    /// The next message with a place of its own, if it is its turn.
+    /// The next message that is not in the mailbox, if it is its turn.
     #[cold]
-    pub(crate) fn own<A: Actor>(&mut self, cell: &ActorCell<A>) -> Option<Own<A::Msg>> {
-        if std::mem::take(&mut self.own_next) { take_own(cell) } else { None }
+    pub(crate) fn beside<A: Actor>(&mut self, cell: &ActorCell<A>) -> Option<Aside<A::Msg>> {
+        match std::mem::take(&mut self.next) {
+            Next::Mailbox => None,
+            Next::Own => take_own(cell).map(Aside::Own),
+            Next::Shelf => shelf::take(cell).map(Aside::Shelved),
+        }
     }
 
     /// A callback that was polled awaits something.
@@ -176,7 +181,6 @@ impl Inbox {
             {
                 // An actor that sends to itself has more to do for ever.
                 self.batch -= 1;
-                self.own_next = matches!(item, Some(Item::Own));
                 if matches!(item, Some(Item::Signal(_))) {
                     cell.core().enters(Some(Callback::OnSignal));
                     self.reads = true;
@@ -187,8 +191,8 @@ impl Inbox {
                 Look::Message => {
                     // Again, since the message was seen: whatever is raised now and not due comes after it.
                     let flags = cell.core().flags();
-                    if flags & (flag::URGENT | flag::ORDERED) != 0
-                        && let Some(item) = attend_lane(cell)
+                    if flags & LANE != 0
+                        && let Some(item) = self.attend_lane(cell)
                     {
                         self.batch -= 1;
                         return item.map_or_else(|| self.pause(cell), Poll::Ready);
@@ -249,8 +253,8 @@ impl Inbox {
     /// Looks at what comes before the mailbox. `Some(None)`: there is nothing to do until the next wake-up.
     #[cold]
     fn attend<A: Actor>(&mut self, cell: &ActorCell<A>, flags: u32) -> Option<Option<Item>> {
-        if flags & (flag::URGENT | flag::ORDERED) != 0
-            && let Some(item) = attend_lane(cell)
+        if flags & LANE != 0
+            && let Some(item) = self.attend_lane(cell)
         {
             return Some(item);
         }
@@ -266,8 +270,58 @@ impl Inbox {
             return None;
         }
         self.own_first -= 1;
-        Some(Some(Item::Own))
+        self.next = Next::Own;
+        Some(Some(Item::Beside))
     }
+
+    /// Looks at signals, and at what is on the shelf: both have places among the messages.
+    fn attend_lane<A: Actor>(&mut self, cell: &ActorCell<A>) -> Option<Option<Item>> {
+        let core = cell.core();
+        let position = receiver(cell, |receiver| receiver.position())?;
+        loop {
+            let mut control = core.control.lock();
+            if let Some(fate) = control.fate(core.pid(), core.traps(), false) {
+                return Some(Some(Item::Fate(fate)));
+            }
+            let shelved = cell.shelf().and_then(|shelf| shelf.lock().offer(position));
+            let due = control.due(position, core.counters.own(), shelved.unwrap_or(u64::MAX));
+            let (urgent, ordered) = control.left();
+            let suspended = control.look().is_some_and(|lane| lane.suspended);
+            core.lower(if urgent { 0 } else { flag::URGENT } | if ordered { 0 } else { flag::ORDERED });
+            match due {
+                Some(What::Signal(signal)) => return Some(Some(Item::Signal(signal))),
+                Some(What::Mark(mark)) => {
+                    drop(control);
+                    // Whoever wanted to know may have gone.
+                    tell(|| mark.reached.send(()));
+                }
+                None if suspended => return Some(None),
+                None => {
+                    shelved?;
+                    self.next = Next::Shelf;
+                    return Some(Some(Item::Beside));
+                }
+            }
+        }
+    }
+}
+
+/// Flags of what has a place among the messages, or comes before all.
+const LANE: u32 = flag::URGENT | flag::ORDERED | flag::SHELVED;
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Next {
+    #[default]
+    Mailbox,
+    Own,
+    Shelf,
+}
+
+/// A message that was not in the mailbox.
+pub(crate) enum Aside<M> {
+    Own(Own<M>),
+    Shelved(Envelope<M>),
 }
 
 /// The mailbox's consuming end belongs to the turn, not to the incarnation: a straggler must not have it.
@@ -288,32 +342,8 @@ fn look<A: Actor>(cell: &ActorCell<A>) -> Look {
     .unwrap_or(Look::Fenced)
 }
 
-fn attend_lane<A: Actor>(cell: &ActorCell<A>) -> Option<Option<Item>> {
-    let core = cell.core();
-    let position = receiver(cell, |receiver| receiver.position())?;
-    let mut control = core.control.lock();
-    if let Some(fate) = control.fate(core.pid(), core.traps(), false) {
-        return Some(Some(Item::Fate(fate)));
-    }
-    let due = control.due(position, core.counters.own());
-    let (urgent, ordered) = control.left();
-    let suspended = control.look().is_some_and(|lane| lane.suspended);
-    core.lower(if urgent { 0 } else { flag::URGENT } | if ordered { 0 } else { flag::ORDERED });
-    match due {
-        Some(What::Signal(signal)) => Some(Some(Item::Signal(signal))),
-        Some(What::Mark(mark)) => {
-            drop(control);
-            // Whoever wanted to know may have gone.
-            tell(|| mark.reached.send(()));
-            attend_lane(cell)
-        }
-        None if suspended => Some(None),
-        None => None,
-    }
-}
-
 fn take_own<A: Actor>(cell: &ActorCell<A>) -> Option<Own<A::Msg>> {
-    let mut own = cell.own.get()?.lock();
+    let mut own = cell.own()?.lock();
     let next = own.pop_front();
     if own.is_empty() {
         *own = VecDeque::new();

@@ -187,11 +187,11 @@ impl Control {
         lane.ordered.iter().find_map(|entry| entry.what.exit().map(|(_, reason)| Fate::Dies(reason.clone())))
     }
 
-    /// The next ordered signal whose place has come, `position` messages and `own` own messages having been taken. A mark
-    /// that waits for own messages holds up nothing.
-    pub(crate) fn due(&mut self, position: u64, own: u64) -> Option<What> {
+    /// The next ordered signal whose place has come, `position` messages and `own` own messages having been taken, and whose
+    /// number is below `before`. A mark that waits for own messages holds up nothing.
+    pub(crate) fn due(&mut self, position: u64, own: u64, before: u64) -> Option<What> {
         let ordered = &mut self.lane.as_mut()?.ordered;
-        let next = ordered.take_first(|entry| entry.what.is_due(own), |entry| entry.ticket <= position);
+        let next = ordered.take_first(before, |entry| entry.what.is_due(own), |entry| entry.ticket <= position);
         next.map(|entry| entry.what)
     }
 
@@ -251,7 +251,7 @@ mod tests {
         let mut control = Control::default();
         control.lane().ordered.push(exit(ExitReason::Normal));
         assert_eq!(control.fate(OWN, false, false), None);
-        assert!(control.due(0, 0).is_none());
+        assert!(control.due(0, 0, u64::MAX).is_none());
     }
 
     #[test]
@@ -275,8 +275,8 @@ mod tests {
     fn an_ordered_signal_waits_for_its_ticket() {
         let mut control = Control::default();
         control.lane().ordered.push(Ordered { ticket: 3, ..exit(ExitReason::Shutdown) });
-        assert!(control.due(2, 0).is_none());
-        assert!(control.due(3, 0).is_some());
+        assert!(control.due(2, 0, u64::MAX).is_none());
+        assert!(control.due(3, 0, u64::MAX).is_some());
     }
 
     #[test]
@@ -285,9 +285,9 @@ mod tests {
         let (reached, _) = oneshot::channel();
         control.lane().ordered.push(Ordered { ticket: 1, what: What::Mark(Mark { own: 2, reached }) });
         control.lane().ordered.push(Ordered { ticket: 3, ..exit(ExitReason::Shutdown) });
-        assert!(control.due(2, 1).is_none());
-        assert!(matches!(control.due(3, 1), Some(What::Signal(_))));
-        assert!(control.due(0, 2).is_none());
-        assert!(matches!(control.due(1, 2), Some(What::Mark(_))));
+        assert!(control.due(2, 1, u64::MAX).is_none());
+        assert!(matches!(control.due(3, 1, u64::MAX), Some(What::Signal(_))));
+        assert!(control.due(0, 2, u64::MAX).is_none());
+        assert!(matches!(control.due(1, 2, u64::MAX), Some(What::Mark(_))));
     }
 }

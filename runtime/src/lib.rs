@@ -63,6 +63,7 @@ pub mod scheduler;
 mod scripted;
 mod serve;
 mod shared;
+mod shelf;
 mod shutdown;
 mod signal;
 #[cfg(test)]
@@ -97,7 +98,7 @@ pub use error::{AskError, Load, Reason, Refused, Rejected, StartError};
 pub use exit::{Callback, Crash, Exit, ExitReason};
 pub use gate::{RefusalCount, Refusals};
 pub use inspect::{ActorSnapshot, State, SystemSnapshot};
-pub use message::{Criticality, Message};
+pub use message::{Criticality, Message, Overflow};
 pub use permit::{Admission, Permit};
 pub use pid::{ActorId, Pid};
 pub use readiness::{Lack, Readiness, Unready};

@@ -221,7 +221,7 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
             continue;
         }
         match inbox.next(&cell).await {
-            Item::Own => discard(inbox.own(&cell)),
+            Item::Beside => discard(inbox.beside(&cell)),
             Item::Message | Item::Signal(_) | Item::Recheck => {}
             Item::Fate(fate) => return Passed::Ended(end.ended(Ending::by(fate).reason)),
         }

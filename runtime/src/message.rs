@@ -20,6 +20,38 @@ pub enum Criticality {
     SheddablePlus,
 }
 
+/// What becomes of a message that finds no room in its actor's mailbox: the four answers to a full queue, but for waiting,
+/// which is [`admitted`](crate::ActorRef::admitted).
+///
+/// It is the receiver's answer, for senders that cannot react to a refusal. Only room is made: a message that would be too
+/// late for its deadline is refused whatever it says here, and so is every message while the actor takes none.
+///
+/// # Guarantees
+/// * All messages together, those that may be displaced included, are never more than the mailbox's capacity. No message is
+///   displaced that does not say so: orders are safe from telemetry.
+/// * A message that is displaced was accepted, and is counted as [displaced](crate::Law::displaced). Whoever asked is told
+///   [`Displaced`](crate::Reason::Displaced). Neither is told to the dead-letter hook.
+/// * Messages of one sender are handled in the order sent, whatever they say here; those that are conflated may come earlier.
+///
+/// # Differs from OTP
+/// Mailboxes there have no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The sender is refused, and has the message back.
+    #[default]
+    Refuse,
+    /// The message is dropped, and its sender told that all is well: for what is repeated anyway.
+    DropNew,
+    /// The oldest message that says the same is dropped, for this one: for what is worth less the older it is. If there is
+    /// none, the sender is refused.
+    DropOldest,
+    /// Where a message with the same key waits, this one takes its place, whether or not there is room: for values of which
+    /// only the last one counts. It is handled when that would have been, unless an exit signal or a `Down` has come in
+    /// between, which it does not pass. If no such message waits, and there is no room, the sender is refused.
+    Conflate(u64),
+}
+
 /// What an actor is told. `impl Message for M {}` is enough; `#[derive(Message)]` fills the properties per variant.
 ///
 /// The properties belong to the *value*: an actor has one message enum, and its variants differ.
@@ -63,6 +95,11 @@ pub trait Message: Send + 'static {
     /// [of itself](crate::Actor::ready) holds for all.
     fn needs_nothing(&self) -> bool {
         false
+    }
+
+    /// What becomes of it when there is no room. Places that were [reserved](crate::ActorRef::reserve) are not concerned.
+    fn overflow(&self) -> Overflow {
+        Overflow::Refuse
     }
 
     /// A copy for the dead-letter hook, taken before the message is handled: a crash destroys the original.

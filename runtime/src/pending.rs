@@ -14,9 +14,9 @@ use crate::signal::Signal;
 /// What waits to be read.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    /// The first and the last are there; those between may have been taken.
+    /// The first is there; those behind it may have been taken.
     entries: VecDeque<Option<Ordered>>,
-    /// The number of the first.
+    /// The number of the first. Numbers never come again.
     first: u64,
     waiting: usize,
     exits: Option<BTreeSet<(Pid, u64)>>,
@@ -35,6 +35,11 @@ impl Pending {
         self.waiting
     }
 
+    /// The number of the next that comes.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting == 0
     }
@@ -44,13 +49,17 @@ impl Pending {
         self.entries.iter().flatten()
     }
 
-    /// Takes out the oldest for which `is_next` holds, if then `is_due` does.
+    /// Takes out the oldest for which `is_next` holds, if its number is below `before` and then `is_due` holds.
     pub(crate) fn take_first(
         &mut self,
+        before: u64,
         is_next: impl Fn(&Ordered) -> bool,
         is_due: impl Fn(&Ordered) -> bool,
     ) -> Option<Ordered> {
         let at = self.entries.iter().position(|entry| entry.as_ref().is_some_and(&is_next))?;
+        if self.first + at as u64 >= before {
+            return None;
+        }
         self.entries[at].as_ref().filter(|entry| is_due(entry))?;
         self.take_at(at)
     }
@@ -71,16 +80,19 @@ impl Pending {
 
     /// Throws away those for which `keep` does not hold.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Ordered) -> bool) {
-        self.entries.retain(|entry| entry.as_ref().is_some_and(&keep));
-        self.waiting = self.entries.len();
-        // Numbers have changed.
+        for entry in &mut self.entries {
+            *entry = entry.take().filter(&keep);
+        }
+        self.waiting = self.entries.iter().flatten().count();
         self.exits = None;
+        self.pass_taken();
     }
 
     /// Takes out all, oldest first.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Ordered> {
         self.exits = None;
         self.waiting = 0;
+        self.first = self.next_number();
         self.entries.drain(..).flatten()
     }
 
@@ -90,14 +102,16 @@ impl Pending {
         if let (Some(exits), Some(from)) = (&mut self.exits, sender(&taken)) {
             exits.remove(&(from, self.first + at as u64));
         }
+        self.pass_taken();
+        Some(taken)
+    }
+
+    /// Forgets the places before the first that is there.
+    fn pass_taken(&mut self) {
         while self.entries.front().is_some_and(Option::is_none) {
             self.entries.pop_front();
             self.first += 1;
         }
-        while self.entries.back().is_some_and(Option::is_none) {
-            self.entries.pop_back();
-        }
-        Some(taken)
     }
 }
 
@@ -127,7 +141,7 @@ mod tests {
     }
 
     fn take(pending: &mut Pending) -> Option<u64> {
-        pending.take_first(|_| true, |_| true).and_then(|entry| sender(&entry)).map(|pid| pid.id.0)
+        pending.take_first(u64::MAX, |_| true, |_| true).and_then(|entry| sender(&entry)).map(|pid| pid.id.0)
     }
 
     #[test]
@@ -172,5 +186,29 @@ mod tests {
             assert_eq!(take(&mut pending), Some(round * 10));
             assert!(pending.entries.is_empty() && pending.exits.as_ref().is_some_and(BTreeSet::is_empty));
         }
+    }
+
+    #[test]
+    fn numbers_do_not_come_again_and_who_comes_before_one_is_taken_before_it() {
+        let mut pending = Pending::default();
+        let numbers: Vec<_> = (1..=3)
+            .map(|id| {
+                let number = pending.next_number();
+                pending.push(exit(id, ExitReason::Normal));
+                number
+            })
+            .collect();
+        assert_eq!(numbers, [0, 1, 2]);
+        let first = |pending: &mut Pending, before| {
+            pending.take_first(before, |_| true, |_| true).and_then(|entry| sender(&entry)).map(|pid| pid.id.0)
+        };
+        assert_eq!((first(&mut pending, 0), first(&mut pending, 1), first(&mut pending, 1)), (None, Some(1), None));
+        pending.take_exit(pid(3));
+        assert_eq!(pending.next_number(), 3);
+        pending.retain(|entry| sender(entry) != Some(pid(2)));
+        assert_eq!((pending.is_empty(), pending.next_number()), (true, 3));
+        pending.push(exit(4, ExitReason::Normal));
+        assert_eq!(pending.drain().count(), 1);
+        assert_eq!(pending.next_number(), 4);
     }
 }

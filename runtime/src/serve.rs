@@ -25,7 +25,7 @@ use crate::error::{AskError, Reason};
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
 use crate::gate::events;
 use crate::guard::{Broken, Met, interrupt, killer};
-use crate::inbox::{Inbox, Item};
+use crate::inbox::{Aside, Inbox, Item};
 use crate::lane::Fate;
 use crate::life::Living;
 use crate::message::Message;
@@ -157,7 +157,7 @@ pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = En
                 }
             }
             let reading = match living.being.post.inbox.next(&living.being.post.cell).await {
-                Item::Message | Item::Own => continue 'next,
+                Item::Message | Item::Beside => continue 'next,
                 Item::Recheck => {
                     let Living { being: Being { post, cx, .. }, state } = &*living;
                     readiness::again(&post.cell, cx, state);
@@ -203,7 +203,7 @@ where
     F: Future<Output = Result<(), Exit>>,
 {
     if !inbox.may_take() {
-        return own_message(cell, inbox, end, handling, met, handle);
+        return message_beside(cell, inbox, end, handling, met, handle);
     }
     let mut handling = handling;
     let (mut is_plain, mut unwanted) = (true, None);
@@ -265,9 +265,9 @@ where
     }
 }
 
-/// The same with a message that has a place of its own.
+/// The same with a message that is not in the mailbox.
 #[inline(never)]
-fn own_message<A: Actor, F>(
+fn message_beside<A: Actor, F>(
     cell: &ActorCell<A>,
     inbox: &mut Inbox,
     end: &mut End,
@@ -278,12 +278,32 @@ fn own_message<A: Actor, F>(
 where
     F: Future<Output = Result<(), Exit>>,
 {
-    let Some(Own { msg, token }) = inbox.own(cell) else { return Begun::Nothing };
-    if !matches!(token, Token::None) {
-        end.past().hand.rare().token = token;
-    }
-    take(cell, &msg, true, (cell.core().id(), cell.core().shared().stamp()), end);
-    match begin(cell, handling, || handle(msg)) {
+    let msg = match inbox.beside(cell) {
+        None => return Begun::Nothing,
+        Some(Aside::Own(Own { msg, token })) => {
+            if !matches!(token, Token::None) {
+                end.past().hand.rare().token = token;
+            }
+            take(cell, &msg, true, (cell.core().id(), cell.core().shared().stamp()), end);
+            msg
+        }
+        Some(Aside::Shelved(Envelope { msg, caller, deadline, criticality, from, stamp })) => {
+            let wanted = Call { deadline, criticality };
+            let is_first = inbox.took_first();
+            let due = cell.with_owner(|owner| is_due(cell, caller, wanted, owner, is_first)).unwrap_or(false);
+            if !due {
+                inbox.passes_over();
+                return drop_unhandled(cell, msg, end);
+            }
+            turn::set_call(wanted);
+            waits::takes_in_hand();
+            take(cell, &msg, false, (from, stamp), end);
+            msg
+        }
+    };
+    let begun = begin(cell, handling, || handle(msg));
+    turn::set_call(Call::NONE);
+    match begun {
         Poll::Ready(outcome) => {
             *met = Some(outcome);
             Begun::Returned

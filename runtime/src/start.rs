@@ -138,6 +138,9 @@ impl Start {
             let mut control = core.control.lock();
             let closing = core.flags() & flag::CLOSE != 0;
             control.begin(Next { life, starter }, cell.mailbox.tail(), closing);
+            if closing {
+                cell.doom_shelf();
+            }
             // Before the life can be found: it may end, and close the mailbox, before this returns.
             cell.mailbox.reopen();
         }

@@ -129,7 +129,7 @@ pub(crate) fn post<A: Actor>(cell: &Task<Cell<A>>, incarnation: u32, msg: A::Msg
             discard(msg);
             return false;
         }
-        let mut own = cell.own_queue().lock();
+        let mut own = cell.beside().own.lock();
         own.push_back(Own { msg, token });
         cell.core().raise(flag::OWN);
     }
@@ -142,7 +142,7 @@ const TO_SELF: usize = 1024;
 
 /// Puts a message of the actor to itself into its own place.
 pub(crate) fn post_self<A: Actor>(cell: &Task<Cell<A>>, incarnation: u32, msg: A::Msg) -> Result<(), Refused> {
-    if cell.own.get().is_some_and(|own| own.lock().len() >= TO_SELF) {
+    if cell.own().is_some_and(|own| own.lock().len() >= TO_SELF) {
         return Err(cell.full(Reason::Full));
     }
     if !post(cell, incarnation, msg, Token::None) {

@@ -31,6 +31,7 @@ pub(crate) fn bury(
         core.lower(flag::TRAPS | flag::URGENT | flag::ORDERED | flag::JUDGES);
         let mut control = core.control.lock();
         let forgotten = control.clear_signals();
+        cell.forget_order();
         let tied = ties.end();
         // Not its ties' lock: one cell's ties at a time.
         let lives = |parent: Pid| shared.find(parent.id).is_some_and(|cell| cell.core().is_living(parent.incarnation));

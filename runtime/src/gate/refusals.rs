@@ -31,10 +31,11 @@ fn reasons() -> [Reason; REASONS] {
         Reason::Fenced,
         // Whatever is missing.
         Reason::NotReady(Dep::named("any")),
+        Reason::Displaced,
     ]
 }
 
-const REASONS: usize = 13;
+const REASONS: usize = 14;
 
 /// Every criticality, in the order of the figures.
 const CRITICALITIES: [Criticality; 4] =
@@ -61,13 +62,14 @@ pub(super) const fn place(reason: Reason) -> usize {
         Reason::Downstream => 10,
         Reason::Fenced => 11,
         Reason::NotReady(_) => 12,
+        Reason::Displaced => 13,
     }
 }
 
 /// How often an actor refused, by reason and [`Criticality`].
 ///
 /// Counted is what a sender was told by the actor's gate: of every `tell`, question, reservation and admission that was
-/// refused, and of permits that could not be used any more. What a handler refuses is not: that is an answer.
+/// refused, of permits that could not be used any more, and of questions that were [displaced](crate::Overflow). What a handler refuses is not: that is an answer.
 ///
 /// # Guarantees
 /// Each refusal is counted once, before whoever is refused knows of it, over all incarnations of the slot.
@@ -189,10 +191,10 @@ mod tests {
         let seen: Vec<_> = read.counts.iter().map(|seen| (seen.reason, seen.criticality, seen.count)).collect();
         let counted = all.enumerate().map(|(at, (reason, of))| (reason, of, at as u64 + 1 + u64::from(at == 0)));
         assert_eq!(seen, counted.collect::<Vec<_>>());
-        assert_eq!(read.total(), 52 * 53 / 2 + 1);
+        assert_eq!(read.total(), 56 * 57 / 2 + 1);
         assert_eq!(
             (read.because(Reason::NoTime), read.of(Criticality::SheddablePlus)),
-            (5 + 6 + 7 + 8, 4 * 13 * 14 / 2)
+            (5 + 6 + 7 + 8, 4 * 14 * 15 / 2)
         );
         assert_eq!(read.last, Some(Duration::from_nanos(7)), "the later stays");
     }

@@ -25,6 +25,7 @@ mod g1_drops;
 mod g1_panics;
 mod names;
 mod order;
+mod overflow;
 mod pipes;
 mod races;
 mod recipients;

@@ -8,8 +8,8 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crashworthy_runtime::{
-    Actor, ActorRef, Builder, Context, DeadLetter, Exit, ExitReason, Law, Message, Reply, Signal, Slot, StartError,
-    System,
+    Actor, ActorRef, Builder, Context, DeadLetter, Exit, ExitReason, Law, Message, Overflow, Reply, Signal, Slot,
+    StartError, System,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -230,6 +230,8 @@ pub(crate) enum Order {
     /// Written into the journal; kept for the dead-letter hook.
     Note(u64),
     Echo(u64, Reply<u64>),
+    /// A note, or a question if somebody waits, that says what becomes of it when there is no room.
+    Fleeting(u64, Overflow, Option<Reply<u64>>),
     /// Which incarnation answers.
     Who(Reply<u32>),
     Do(Deed),
@@ -245,12 +247,20 @@ impl Message for Order {
         match self {
             Self::Note(_) => "Note",
             Self::Echo(..) => "Echo",
+            Self::Fleeting(..) => "Fleeting",
             Self::Who(_) => "Who",
             Self::Do(_) => "Do",
             Self::Panic => "Panic",
             Self::Fail => "Fail",
             Self::Exit(_) => "Exit",
             Self::Await(_) => "Await",
+        }
+    }
+
+    fn overflow(&self) -> Overflow {
+        match self {
+            Self::Fleeting(_, overflow, _) => *overflow,
+            _ => Overflow::Refuse,
         }
     }
 
@@ -304,6 +314,12 @@ impl Actor for Puppet {
         match order {
             Order::Note(note) => self.note(note),
             Order::Echo(value, reply) => reply.send(value),
+            Order::Fleeting(note, _, reply) => {
+                self.note(note);
+                if let Some(reply) = reply {
+                    reply.send(note);
+                }
+            }
             Order::Who(reply) => reply.send(cx.incarnation()),
             Order::Do(deed) => deed(self, cx).await?,
             Order::Panic => panic!("as ordered"),
@@ -399,7 +415,12 @@ impl Nursery {
 
     /// Begins the next incarnation.
     pub(crate) async fn start(&self) -> Result<crashworthy_runtime::Pid, StartError> {
-        let (slot, part) = (self.slot.clone(), self.part.again());
+        self.start_as(self.part.again()).await
+    }
+
+    /// The same from another part.
+    pub(crate) async fn start_as(&self, part: Part) -> Result<crashworthy_runtime::Pid, StartError> {
+        let slot = self.slot.clone();
         let (sender, started) = oneshot::channel();
         let begin = act(move |_, cx| {
             Box::pin(async move {
