@@ -147,7 +147,7 @@ impl<A: Actor> ActorRef<A> {
     }
 
     fn take_place(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
-        self.look(offer.criticality)?;
+        self.look(offer.criticality, || turn::deadline_after(&self.cell.core().shared().port, offer.within))?;
         let within_ns = nanos(offer.within);
         let says = says(&self.cell, Demand { left_ns: within_ns, criticality: offer.criticality, cost: offer.cost });
         let reserve = || self.cell.mailbox.try_reserve_within(places(says));
@@ -272,8 +272,8 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// What the gate says before anything is written.
-    pub(crate) fn look(&self, criticality: Criticality) -> Result<(), Refused> {
-        look(&self.cell, || Wish { criticality, needs_nothing: false })
+    pub(crate) fn look(&self, criticality: Criticality, deadline: impl FnOnce() -> u64) -> Result<(), Refused> {
+        look(&self.cell, || Wish { criticality, needs_nothing: false, deadline: deadline() })
     }
 
     /// Enters a place that was reserved just now in the books. If the incarnation that reserved it was abandoned
@@ -331,13 +331,13 @@ fn look<A: Actor>(cell: &Task<Cell<A>>, wish: impl FnOnce() -> Wish) -> Result<(
     if cell.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
         return Err(cell.core().refuse(Reason::Fenced));
     }
-    match cell.core().flags() & (flag::DRAINS | flag::UNREADY) {
+    match cell.core().flags() & (flag::DRAINS | flag::UNREADY | flag::AWAY) {
         0 => Ok(()),
         flags => look_closely(cell, flags, wish()),
     }
 }
 
-/// The same of an actor that drains, or lacks something.
+/// The same of an actor that drains, lacks something, or is being restarted.
 #[cold]
 fn look_closely<A: Actor>(cell: &Task<Cell<A>>, flags: u32, wish: Wish) -> Result<(), Refused> {
     if flags & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
@@ -346,7 +346,24 @@ fn look_closely<A: Actor>(cell: &Task<Cell<A>>, flags: u32, wish: Wish) -> Resul
     if cell.core().is_over() {
         return Err(cell.core().closed());
     }
-    readiness::refusal(cell.core(), wish).map_or(Ok(()), Err)
+    if let Some(why) = readiness::refusal(cell.core(), wish) {
+        return Err(why);
+    }
+    match cell.core().back_in() {
+        Some(back_in) => look_ahead(cell, back_in, wish.deadline),
+        None => Ok(()),
+    }
+}
+
+/// Whether an actor that will be back after this time will have come to one more message by then.
+#[cold]
+fn look_ahead<A: Actor>(cell: &Task<Cell<A>>, back_in: Duration, deadline: u64) -> Result<(), Refused> {
+    let (core, load) = (cell.core(), cell.load());
+    let left = Duration::from_nanos(deadline.saturating_sub(core.shared().port.now_ns()));
+    if deadline == NEVER || load.wait.max(back_in) <= left {
+        return Ok(());
+    }
+    Err(Refused { retry_after: Some(back_in), load, ..core.refuse(Reason::Restarting) })
 }
 
 /// Who drains takes no new work; who has ended since does not drain any more.
@@ -371,7 +388,7 @@ fn put<A: Actor>(
     if !turn::is_carefree(&shared.stragglers)
         && let Err(why) = look(cell, || {
             let criticality = if call.deadline == NEVER { msg.criticality() } else { call.criticality };
-            Wish { criticality, needs_nothing: msg.needs_nothing() }
+            Wish { criticality, needs_nothing: msg.needs_nothing(), deadline: call.deadline }
         })
     {
         return Err((why, msg));

@@ -128,6 +128,11 @@ impl Deadline {
         Self { shared: shared.arc(), at, timer: None }
     }
 
+    /// When, in nanoseconds of the system's clock.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
     fn has_passed(&self) -> bool {
         self.shared.port.now_ns() >= self.at
     }

@@ -82,6 +82,9 @@ pub(crate) mod flag {
     pub(crate) const UNREADY: u32 = 1 << 8;
     /// A message on the shelf. Changed under the lock of the shelf.
     pub(crate) const SHELVED: u32 = 1 << 9;
+    /// The actor is being restarted, and it is known when it will be back. Changed under the lock of what is known; senders look
+    /// at it as at [`UNREADY`].
+    pub(crate) const AWAY: u32 = 1 << 10;
 }
 
 /// Where a slot is in its life. Written under the lock of [`Core::ties`].
@@ -272,6 +275,14 @@ impl Core {
             }
         };
         self.ties.lock().path_of(label).into()
+    }
+
+    /// After what time an actor that is being restarted is expected back, if that is known and still to come.
+    pub(crate) fn back_in(&self) -> Option<Duration> {
+        if self.flags() & flag::AWAY == 0 {
+            return None;
+        }
+        self.gate.back_in(self.shared().port.now_ns()).map(Duration::from_nanos)
     }
 
     /// A refusal is told to whoever wanted something: it is counted.
@@ -480,7 +491,8 @@ impl<A: Actor> Cell<A> {
 
     pub(crate) fn load(&self) -> Load {
         let depth = self.mailbox.len() + self.mailbox.reserved();
-        Load { depth, limit: self.mailbox.capacity(), wait: self.core().gate.wait(depth) }
+        let wait = self.core().gate.wait(depth).saturating_add(self.core().back_in().unwrap_or_default());
+        Load { depth, limit: self.mailbox.capacity(), wait }
     }
 
     /// Gives back reserved places whose time has passed: whoever finds no room looks for such. Whether there were any.
@@ -633,6 +645,7 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
             awaited = self.mailbox.close_quietly();
             self.core().raise(flag::CLOSE);
         }
+        self.core().gate.is_over(self.core());
         if awaited {
             self.mailbox.tell_waiters_closed();
         }

@@ -15,6 +15,7 @@ use crate::error::{AskError, Refused, StartError};
 use crate::exit::ExitReason;
 use crate::pid::Pid;
 use crate::pipe::Pipes;
+use crate::port::nanos;
 use crate::reply::Caller;
 use crate::report::{self, Unjudged};
 use crate::signal::{self, Down, MonitorRef, Signal};
@@ -178,6 +179,16 @@ impl<A: Actor> Context<A> {
     /// not crash, or its crash is told already.
     pub fn take_crash(&self, child: Pid) -> Option<Unjudged> {
         report::take(self.cell.core().shared(), self.pid(), child)
+    }
+
+    /// A slot below this actor will not be started again before then, by the [clock of the system](System::now). Whoever has
+    /// less time than that is told at once: [`Restarting`](crate::Reason::Restarting), with when to come again.
+    pub fn postpone<B: Actor>(&self, slot: &ActorRef<B>, until: Duration) {
+        if turn::is_fenced() || slot.cell.core().home().is_none() {
+            return;
+        }
+        slot.cell.core().gate.is_postponed(slot.cell.core(), nanos(until));
+        slot.cell.rouse_waiters();
     }
 
     /// Throws away what is queued for a slot below this actor, before its next incarnation begins.

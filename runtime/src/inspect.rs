@@ -28,7 +28,7 @@ pub enum State {
     Running,
     /// Handles no messages until it is resumed.
     Suspended,
-    /// Between two incarnations: messages queue.
+    /// Between two incarnations: messages queue, but for those that would be too late.
     Restarting,
     /// Ended; may be started again.
     Stopped,
@@ -57,6 +57,9 @@ pub struct ActorSnapshot {
     pub lacks: Vec<Lack>,
     /// It takes messages that matter at least this much, as far as nothing is missing.
     pub only: Option<Criticality>,
+    /// After what time it is expected back, if it is being restarted, and that is known and still to come.
+    #[serde(default)]
+    pub back_in: Option<Duration>,
     /// Messages queued and places promised.
     pub depth: u32,
     /// Messages it would hold.
@@ -137,6 +140,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         in_turn: cell.is_in_turn(),
         lacks,
         only,
+        back_in: core.back_in(),
         depth: load.depth,
         limit: load.limit,
         signals,

@@ -73,12 +73,17 @@ pub(crate) fn comes_to_life<A: Actor>(
             return stillborn(&cell, Met::interrupted(fate), ack);
         }
         cell.core().note_turn();
+        let port = cell.core().shared().port.clone();
+        let began = port.now_ns();
         let state = match guard(&cell, A::init(args, &mut cx)).await {
             Met::Returned(Ok(state)) => readiness::first(&cell, &cx, state),
             failed => failed,
         };
         match state {
             Met::Returned(Ok(state)) => {
+                let took_ns = port.now_ns() - began;
+                // One that was abandoned says nothing of its heir.
+                cell.with_owner(|_| cell.core().gate.started(cell.core(), took_ns));
                 if begun(&cell, incarnation, ack) {
                     give_way().await;
                 }

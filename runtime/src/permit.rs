@@ -232,6 +232,14 @@ impl<A: Actor> Admission<A> {
         }
     }
 
+    /// When waiting ends: nanoseconds of the system's clock.
+    fn until(&self) -> u64 {
+        match &self.deadline {
+            Some(deadline) => deadline.at(),
+            None => turn::deadline_after(&self.target.cell.core().shared().port, self.within),
+        }
+    }
+
     /// Whoever waits in a turn does not outlast an abandoned incarnation in the queue.
     fn sign(&mut self) -> Result<(), Refused> {
         if !self.lease.is_signed() {
@@ -276,7 +284,7 @@ impl<A: Actor> Admission<A> {
     fn poll_place(&mut self, cx: &mut Poller<'_>) -> Poll<Result<Permit<A::Msg>, Refused>> {
         let this = self;
         let cell = &this.target.cell;
-        if let Err(why) = this.target.look(Criticality::default()) {
+        if let Err(why) = this.target.look(Criticality::default(), || this.until()) {
             return Poll::Ready(Err(why));
         }
         if cell.core().home().is_none() || cell.core().status() == Status::Fresh {
@@ -295,7 +303,7 @@ impl<A: Actor> Admission<A> {
             Poll::Pending => {}
         }
         // Once more: what has come about before somebody could be seen to wait wakes nobody.
-        if let Err(why) = this.target.look(Criticality::default()) {
+        if let Err(why) = this.target.look(Criticality::default(), || this.until()) {
             return Poll::Ready(Err(why));
         }
         if let Err(fenced) = this.sign() {

@@ -22,7 +22,7 @@ pub(crate) fn bury(
 ) {
     let core = cell.core();
     let shared = core.shared();
-    let (tied, forgotten, awaited, judged) = {
+    let (tied, forgotten, awaited, judged, kept) = {
         let mut ties = core.ties.lock();
         if !ties.lives(pid.incarnation) {
             return;
@@ -44,12 +44,17 @@ pub(crate) fn bury(
         if !kept {
             core.raise(flag::CLOSE);
         }
-        (tied, forgotten, awaited, judged)
+        (tied, forgotten, awaited, judged, kept)
     };
     if awaited {
         cell.tell_closed();
     }
     drop(forgotten);
+    if kept {
+        core.gate.restarts(core, shared.port.now_ns());
+    } else {
+        core.gate.is_over(core);
+    }
     core.gate.tell_dependants(core);
     // Before anybody is told who would act on it.
     tracing::trace!(system = &*shared.settings.name, %pid, %reason, "ends");

@@ -15,6 +15,8 @@ pub(crate) trait Launch: Send {
     fn close(&self, cx: &Context<Manager>, gone: bool);
     /// Throws away what is queued.
     fn flush(&self, cx: &Context<Manager>);
+    /// It will not be started again before then: who has less time is told.
+    fn postpone(&self, cx: &Context<Manager>, until: Duration);
     /// An incarnation that is left of an earlier life of this supervisor and still runs in the slot.
     fn leftover(&self, cx: &Context<Manager>) -> Option<Pid>;
     /// Tells it where in the tree it is.
@@ -63,6 +65,10 @@ where
 
     fn flush(&self, cx: &Context<Manager>) {
         cx.flush(&self.slot);
+    }
+
+    fn postpone(&self, cx: &Context<Manager>, until: Duration) {
+        cx.postpone(&self.slot, until);
     }
 
     fn leftover(&self, cx: &Context<Manager>) -> Option<Pid> {
@@ -118,6 +124,10 @@ where
         cx.flush(&self.slot);
     }
 
+    fn postpone(&self, cx: &Context<Manager>, until: Duration) {
+        cx.postpone(&self.slot, until);
+    }
+
     fn leftover(&self, cx: &Context<Manager>) -> Option<Pid> {
         left_over(&self.slot, cx)
     }
@@ -162,6 +172,10 @@ impl<A: Actor> Launch for Once<A> {
 
     fn flush(&self, cx: &Context<Manager>) {
         cx.flush(&self.slot);
+    }
+
+    fn postpone(&self, cx: &Context<Manager>, until: Duration) {
+        cx.postpone(&self.slot, until);
     }
 
     fn leftover(&self, _cx: &Context<Manager>) -> Option<Pid> {

@@ -263,6 +263,7 @@ impl Manager {
                 }
             }
             Action::Flush { child } => self.launcher(child).flush(cx),
+            Action::Postpone { child, until } => self.launcher(child).postpone(cx, until),
             Action::Close { child } => self.launcher(child).close(cx, false),
             Action::Forget { child } => {
                 if let Some(launcher) = self.launchers.remove(&child) {

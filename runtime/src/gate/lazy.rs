@@ -6,7 +6,9 @@ use std::time::Duration;
 use crashworthy_sync::promises::{Promise, Promises};
 use once_cell::race::OnceBox;
 
-use super::{Demand, Gate, Needs, Notes, Refusals, Room, ServiceTime, Sight, Stretch, Tally, Want, Wish, is_worth_it};
+use super::{
+    Away, Demand, Gate, Needs, Notes, Refusals, Room, ServiceTime, Sight, Stretch, Tally, Want, Wish, is_worth_it,
+};
 use crate::cell::Core;
 use crate::dependency::{Dependency, DependencyError, Outage};
 use crate::error::Reason;
@@ -191,6 +193,50 @@ impl LazyGate {
     }
 }
 
+/// When an actor that is being restarted will be back.
+impl LazyGate {
+    fn away(&self) -> Option<&Away> {
+        self.gate.get()?.away.get()
+    }
+
+    fn make_away(&self) -> &Away {
+        self.gate.get_or_init(Box::default).away.get_or_init(Box::default)
+    }
+
+    /// It will not be started before then.
+    pub(crate) fn is_postponed(&self, core: &Core, until: u64) {
+        self.make_away().begins(core, until);
+    }
+
+    /// Its next start begins, or is expected to begin at once.
+    pub(crate) fn restarts(&self, core: &Core, now: u64) {
+        if let Some(away) = self.away() {
+            away.begins(core, now);
+        }
+    }
+
+    /// It has started, and that took so long.
+    pub(crate) fn started(&self, core: &Core, took_ns: u64) {
+        match self.away() {
+            Some(away) => away.started(core, took_ns),
+            None if Away::is_worth_noting(took_ns) => self.make_away().started(core, took_ns),
+            None => {}
+        }
+    }
+
+    /// Nobody will start it.
+    pub(crate) fn is_over(&self, core: &Core) {
+        if let Some(away) = self.away() {
+            away.ends(core);
+        }
+    }
+
+    /// After what time it is expected back, in nanoseconds.
+    pub(crate) fn back_in(&self, now: u64) -> Option<u64> {
+        self.away()?.back_in(now)
+    }
+}
+
 /// What the actor needs.
 impl LazyGate {
     fn needs(&self) -> Option<&Needs> {
@@ -244,6 +290,7 @@ impl LazyGate {
 
     /// The cell goes.
     pub(crate) fn end(&self, core: &Core) {
+        self.is_over(core);
         if let Some(needs) = self.needs() {
             needs.end(core);
         }

@@ -20,6 +20,9 @@
 //! incarnations.
 
 mod admission;
+mod away;
+#[cfg(test)]
+mod away_tests;
 mod board;
 mod estimator;
 pub(crate) mod events;
@@ -48,6 +51,7 @@ use parking_lot::Mutex;
 
 pub(crate) use self::admission::Demand;
 use self::admission::{Room, Sight, is_worth_it};
+use self::away::Away;
 use self::board::Board;
 use self::estimator::Estimator;
 pub(crate) use self::lazy::{LazyGate, Says};
@@ -70,6 +74,8 @@ pub(crate) struct Gate {
     promises: OnceBox<Promises>,
     /// What it needs besides time.
     needs: OnceBox<Needs>,
+    /// When it will be back, once a restart has taken its time, or is to.
+    away: OnceBox<Away>,
     /// Itself, once another depends on it.
     as_dependency: OnceLock<Dependency>,
     /// How often it refused, once it has.

@@ -55,6 +55,8 @@ pub(crate) struct Wish {
     pub(crate) criticality: Criticality,
     /// Of what the actor has named.
     pub(crate) needs_nothing: bool,
+    /// Until when it is to be handled: nanoseconds of the system's clock, or never.
+    pub(crate) deadline: u64,
 }
 
 /// Why a message is not taken.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,13 @@ pub enum Action<P, R> {
     Flush {
         /// The child.
         child: ChildKey,
+    },
+    /// The child waits for its restart, or for that of its group: who has less time than that is told so at once.
+    Postpone {
+        /// The child.
+        child: ChildKey,
+        /// When its wait is over.
+        until: Duration,
     },
     /// The child is not running and will not be started without being asked for: close its mailbox.
     /// A later `Start` opens it again.

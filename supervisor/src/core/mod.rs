@@ -295,6 +295,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
             Step::Wait { child, before, delay } => {
                 self.children.put(child, Place::Restarting(before));
                 self.waits.begin(child, now.saturating_add(delay));
+                self.postpone(child, now.saturating_add(delay));
             }
             Step::Ready => {
                 self.phase = Phase::Running;

@@ -81,6 +81,17 @@ impl<P: Identity, R: Reason> Core<P, R> {
         self.plan.extend(staying.map(|(child, _)| Step::Start { child, why: Why::Restart }));
     }
 
+    /// Those that will be started with this child, and are down, are so until then.
+    pub(super) fn postpone(&mut self, child: ChildKey, until: Duration) {
+        let members = self.children.range(self.flags.strategy.fate(child));
+        let staying = members.filter(|(_, member)| member.spec.restart != Restart::Temporary);
+        let down: Vec<ChildKey> =
+            staying.filter(|(_, member)| member.place().pid().is_none()).map(|(child, _)| child).collect();
+        for child in down {
+            self.act(Action::Postpone { child, until });
+        }
+    }
+
     /// The wait of this child is over, unless it was cancelled meanwhile. Members of its group that were started by hand are
     /// stopped once more; what the others have been sent while they waited is theirs. From now on it is one of the group:
     /// if another fails to start, the retry is that one's.

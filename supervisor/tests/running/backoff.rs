@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{State, System};
+use crashworthy_runtime::{Offer, Reason, State, System};
 use crashworthy_supervisor::core::{CallError, Place};
 use crashworthy_supervisor::{Backoff, Dynamic, ManageError, Restart, SlotExt, Supervisor};
 use parking_lot::Mutex;
@@ -64,6 +64,24 @@ async fn a_stop_does_not_wait_for_a_wait() {
     let report = over(system).await;
     assert!(report.stragglers.is_empty() && report.took < HOUR, "{report}");
     diary.is_read();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_less_time_than_a_restart_waits_is_refused_at_once_by_the_whole_group() {
+    let mut diary = Diary::new();
+    let [(a, ak), (b, bk)] = ["a", "b"].map(|name| worker(name, &diary));
+    let below = Supervisor::one_for_all("below").backoff(LONG).child(a.child(ak)).child(b.child(bk));
+    let system = System::start(Supervisor::one_for_one("top").child(below)).await.expect("it starts");
+    crash(&a);
+    diary.reads("+a, +b, -a crashed, -b shutdown").await;
+    for slot in [&a, &b] {
+        until(|| system.inspect(slot.pid()).is_some_and(|actor| actor.back_in.is_some())).await;
+        let why = slot.reserve(Offer::within(SECOND)).expect_err("it will not be back in time");
+        assert_eq!(why.reason, Reason::Restarting);
+        assert!(why.retry_after.is_some_and(|after| after > SECOND), "{why}");
+        slot.tell(Job::Count).expect("whoever names no time can wait");
+    }
+    over(system).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

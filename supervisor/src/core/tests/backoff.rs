@@ -302,6 +302,10 @@ fn begun(spec: Spec, seed: u64) -> Core<u32, Term> {
 fn crash(core: &mut Core<u32, Term>, now: Duration, pid: u32) {
     core.handle(now, Event::Exited { pid, reason: Term("boom".into()) });
     assert!(matches!(core.poll_action(), Some(Action::Report(_))));
+    let mut actions = std::iter::from_fn(|| core.poll_action());
+    let next = actions.find(|action| !matches!(action, Action::Flush { .. }));
+    let Some(Action::Postpone { until, .. }) = next else { panic!("it is postponed") };
+    assert_eq!(core.poll_timeout(), Some(until));
 }
 
 /// Crashes the only child and lets it wait: how long it did.

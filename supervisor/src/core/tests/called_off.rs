@@ -78,3 +78,21 @@ fn a_group_whose_wait_was_over_is_called_off_with_the_one_that_failed_to_start()
          start b, reply b#2",
     );
 }
+
+#[test]
+fn those_are_postponed_who_will_be_started_when_the_wait_is_over_and_are_down() {
+    check(
+        waiting(Strategy::RestForOne, "p:a p:b x:c p:d"),
+        "> show waits
+         > begin
+         start a, start b, start c, start d, ready
+         > b exits boom
+         report child_terminated b boom, stop d, stop c, postpone b, postpone d
+         > restart d
+         start d, reply d#2
+         > a exits boom
+         report child_terminated a boom, stop d, postpone a, postpone b, postpone d
+         > after 100
+         start a, start b, start d",
+    );
+}

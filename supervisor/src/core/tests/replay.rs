@@ -95,7 +95,7 @@ impl Replay<'_> {
             }
             match action {
                 Action::Report(report) if report.context == Context::Progress => {}
-                Action::Flush { .. } | Action::Close { .. } | Action::Unlink { .. } => {}
+                Action::Flush { .. } | Action::Close { .. } | Action::Postpone { .. } | Action::Unlink { .. } => {}
                 Action::Forget { child } => assert!(!self.up.values().any(|up| *up == child), "it is down"),
                 action => return Some(action),
             }

@@ -212,9 +212,10 @@ impl World {
             }
             Action::Signal { pid, signal } => self.signal(pid, signal),
             Action::Unlink { pid } => assert!(!self.lives[pid as usize].alive, "the link goes last"),
-            Action::Flush { child } => self.place("flush", child),
-            Action::Close { child } => self.place("close", child),
-            Action::Forget { child } => self.place("forget", child),
+            Action::Flush { child } => self.show("places", "flush", child),
+            Action::Postpone { child, .. } => self.show("waits", "postpone", child),
+            Action::Close { child } => self.show("places", "close", child),
+            Action::Forget { child } => self.show("places", "forget", child),
             Action::Report(report) => self.reported(&report),
             Action::Reply(_, response) => {
                 let text = self.response(response);
@@ -246,9 +247,9 @@ impl World {
         }
     }
 
-    fn place(&mut self, verb: &str, child: ChildKey) {
+    fn show(&mut self, what: &str, verb: &str, child: ChildKey) {
         let name = self.names[&child].clone();
-        if self.shown.iter().any(|what| what == "places") {
+        if self.shown.iter().any(|shown| shown == what) {
             self.did(format!("{verb} {name}"));
         }
     }

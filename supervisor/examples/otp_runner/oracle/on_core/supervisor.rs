@@ -113,7 +113,7 @@ impl World {
             Action::Signal { pid: to, signal: ExitSignal::Shutdown } => self.parent_exited(to, &Why::new("shutdown")),
             Action::Signal { pid: to, signal: ExitSignal::Kill } => self.kill(to),
             Action::Unlink { pid: from } => self.actor_mut(from).linked = false,
-            Action::Flush { .. } | Action::Close { .. } => {}
+            Action::Flush { .. } | Action::Postpone { .. } | Action::Close { .. } => {}
             Action::Forget { child } => drop(supervisor.scripts.remove(&child)),
             Action::Report(report) => self.report(pid, &report),
             Action::Reply(call, response) => self.reply(pid, call, response),

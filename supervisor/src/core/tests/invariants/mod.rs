@@ -23,6 +23,7 @@
 //! | `a_group_that_waits_is_down` | of a group that waits nobody runs who was not started by hand meanwhile |
 //! | `who_waits_has_an_alarm` | while anybody waits it is said when to look at the clock |
 //! | `no_alarm_is_in_the_past` | that moment is not over, and after a look at the clock it is still to come |
+//! | `who_is_postponed_waits` | only with a back-off is anybody postponed, who is down, and until a moment that is not over |
 //! | `no_more_than_max_children` | a dynamic supervisor never has more children than it may, restarting ones included |
 //! | `nobody_is_kept_who_is_down` | of a nameless child that is down and not restarting nothing is left |
 //! | `nobody_starts_while_all_are_stopped` | from when nameless children are stopped together none is started |
@@ -245,6 +246,10 @@ impl Watch {
             Action::Exit { .. } => {
                 self.ended = true;
                 holds(self.up.is_empty(), "nobody_is_up_at_the_end")
+            }
+            Action::Postpone { child, until } => {
+                let is_down = !self.up.values().any(|up| up == child);
+                holds(self.waits.is_some() && is_down && *until >= now, "who_is_postponed_waits")
             }
             Action::Flush { .. } | Action::Close { .. } | Action::Forget { .. } => Ok(()),
         }

@@ -218,6 +218,10 @@ fn each_invariant_of_waits_can_fail() {
         .rests([Place::Running(3), up], None)
         .breaks("a_cancelled_wait_starts_nobody");
     Play::waiting(OneForAll).crash(1).rests([WAITS, up], Some(SECOND)).breaks("a_group_that_waits_is_down");
+    let postpones = |child| Action::Postpone { child, until: SECOND };
+    Play::of(OneForOne).crash(1).does(postpones(A)).breaks("who_is_postponed_waits");
+    Play::waiting(OneForOne).crash(1).does(postpones(B)).breaks("who_is_postponed_waits");
+    Play::waiting(OneForOne).crash(1).after(2 * SECOND).does(postpones(A)).breaks("who_is_postponed_waits");
     Play::waiting(OneForOne).crash(1).rests([WAITS, up], None).breaks("who_waits_has_an_alarm");
     Play::waiting(OneForOne)
         .crash(1)
@@ -256,7 +260,7 @@ fn the_table_names_the_invariants_that_are_checked() {
     let (table, code) = include_str!("mod.rs").split_once("use std::collections").expect("the table comes first");
     let named = table.lines().filter_map(|line| line.strip_prefix("//! | `")?.split_once('`'));
     let named: Vec<&str> = named.map(|(name, _)| name).collect();
-    assert_eq!(named.len(), 26);
+    assert_eq!(named.len(), 27);
     let parts = [code, include_str!("mailboxes.rs"), include_str!("waits.rs"), include_str!("crowd.rs")];
     let (checks, tests) = (parts.concat(), include_str!("tests.rs"));
     for name in named {
