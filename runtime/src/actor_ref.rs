@@ -149,7 +149,9 @@ impl<A: Actor> ActorRef<A> {
     fn take_place(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
         self.look(offer.criticality, || turn::deadline_after(&self.cell.core().shared().port, offer.within))?;
         let within_ns = nanos(offer.within);
-        let says = says(&self.cell, Demand { left_ns: within_ns, criticality: offer.criticality, cost: offer.cost });
+        let Offer { criticality, cost, .. } = offer;
+        let flow = turn::flow(self.cell.core().home().map_or(0, |home| home.shared.salt));
+        let says = says(&self.cell, Demand { left_ns: within_ns, criticality, cost, flow });
         let reserve = || self.cell.mailbox.try_reserve_within(places(says));
         let reserved = match reserve() {
             Err(ReserveError::Full) if self.cell.forgives() => reserve(),
@@ -303,7 +305,7 @@ impl<A: Actor> ActorRef<A> {
     fn push_in_time(&self, msg: A::Msg, within: Duration) -> Result<(), Rejected<A::Msg>> {
         let deadline = self.cell.core().home().map_or(NEVER, |home| turn::deadline_after(&home.shared.port, within));
         let criticality = msg.criticality();
-        self.push(msg, Call { deadline, criticality })
+        self.push(msg, Call { deadline, criticality, ..Call::NONE })
     }
 
     #[inline(always)]
@@ -397,15 +399,16 @@ fn put<A: Actor>(
         NEVER => None,
         deadline => {
             let left_ns = deadline.saturating_sub(shared.port.coarse_ns());
-            says(cell, Demand { left_ns, criticality: call.criticality, cost: msg.cost() })
+            let (criticality, cost, flow) = (call.criticality, msg.cost(), turn::flow(shared.salt));
+            says(cell, Demand { left_ns, criticality, cost, flow })
         }
     };
     match msg.overflow() {
         Overflow::Refuse => {}
-        overflow => return put_aside(cell, envelope(shared, msg, caller, call), overflow, says),
+        overflow => return put_aside(cell, envelope(shared, msg, caller, call, false), overflow, says),
     }
     match cell.mailbox.place_at_once(places(says)) {
-        Some(place) => Ok(fill(place, shared, msg, caller, call)),
+        Some(place) => Ok(fill(cell, place, msg, caller, call, says)),
         None => put_with_care(cell, msg, caller, call, says),
     }
 }
@@ -424,7 +427,7 @@ fn put_with_care<A: Actor>(
         place => place,
     };
     match place {
-        Ok(place) => Ok(fill(place, cell.core().shared(), msg, caller, call)),
+        Ok(place) => Ok(fill(cell, place, msg, caller, call, says)),
         Err(error) => Err((refused(cell, error, says), msg)),
     }
 }
@@ -442,18 +445,28 @@ fn put_aside<A: Actor>(
 
 /// Makes the envelope where it is to lie, field by field. Whether the actor is to be woken.
 #[inline(always)]
-fn fill<M>(place: Place<'_, Envelope<M>>, shared: &Shared, msg: M, caller: Option<Caller>, call: Call) -> bool {
-    place.fill(envelope(shared, msg, caller, call)).wake
+fn fill<A: Actor>(
+    cell: &Task<Cell<A>>,
+    place: Place<'_, Envelope<A::Msg>>,
+    msg: A::Msg,
+    caller: Option<Caller>,
+    call: Call,
+    says: Option<Says>,
+) -> bool {
+    let is_share = says.is_some() && cell.core().gate.takes_share(says);
+    place.fill(envelope(cell.core().shared(), msg, caller, call, is_share)).wake
 }
 
 /// What a message becomes on its way.
 #[inline(always)]
-fn envelope<M>(shared: &Shared, msg: M, caller: Option<Caller>, call: Call) -> Envelope<M> {
-    let Call { deadline, criticality } = call;
+fn envelope<M>(shared: &Shared, msg: M, caller: Option<Caller>, call: Call, is_share: bool) -> Envelope<M> {
+    let Call { deadline, criticality, .. } = call;
+    let flow = if deadline == NEVER { 0 } else { turn::flow(shared.salt) };
     if caller.is_none() && std::mem::needs_drop::<M>() {
         waits::gives();
     }
-    Envelope { msg, caller, deadline, criticality, from: turn::current_id(), stamp: shared.stamp() }
+    let (from, stamp) = (turn::current_id(), shared.stamp());
+    Envelope { msg, caller, deadline, criticality, from, stamp, flow, is_share }
 }
 
 /// Takes a place whose time has passed from whoever holds it, if there is one.
@@ -467,7 +480,11 @@ fn place_again<A: Actor>(cell: &Task<Cell<A>>, at_most: u32) -> Result<Place<'_,
 fn says<A: Actor>(cell: &Task<Cell<A>>, demand: Demand) -> Option<Says> {
     let core = cell.core();
     let free = core.gate.is_ample(demand.left_ns) && demand.cost <= 1.0;
-    if free { None } else { core.gate.ask(demand, core.running_ns()) }
+    if free {
+        return None;
+    }
+    let now = core.home().map_or(0, |home| home.shared.port.coarse_ns());
+    core.gate.ask(demand, core.running_ns(), now)
 }
 
 /// How many messages may be in the mailbox.
@@ -504,18 +521,14 @@ fn push_reserved<A: Actor>(
     caller: Option<Caller>,
     call: Call,
 ) -> Result<(), Rejected<A::Msg>> {
-    let stamp = cell.core().home().map_or(0, |home| home.shared.stamp());
-    let Call { deadline, criticality } = call;
-    if caller.is_none() && std::mem::needs_drop::<A::Msg>() {
-        waits::gives();
-    }
-    let envelope = Envelope { msg, caller, deadline, criticality, from: turn::current_id(), stamp };
+    // Whoever has a place has it in a mailbox that was open.
+    let envelope = envelope(cell.core().shared(), msg, caller, call, false);
     match cell.mailbox.push_reserved(envelope) {
         Ok(Pushed { wake: true }) => wake(cell),
         Ok(Pushed { wake: false }) => {}
         // A place that is reserved is lost to a close alone.
         Err(error) => {
-            let why = cell.core().counted(cell.core().closed(), criticality);
+            let why = cell.core().counted(cell.core().closed(), call.criticality);
             return Err(Rejected::new(why, error.into_inner().msg));
         }
     }

@@ -246,10 +246,11 @@ where
     let (question, reply, caller) = question();
     let message = make(reply);
     let criticality = call.lowers(message.criticality());
-    let woken = door.put(message, caller, Call { deadline: at, criticality }).map_err(|why| match why.reason {
-        crate::Reason::Fenced => AskError::Fenced,
-        _ => AskError::Refused(why),
-    })?;
+    let woken =
+        door.put(message, caller, Call { deadline: at, criticality, ..call }).map_err(|why| match why.reason {
+            crate::Reason::Fenced => AskError::Fenced,
+            _ => AskError::Refused(why),
+        })?;
     if let Some(runnable) = woken {
         if at > now {
             in_place::run(shared, door.pace(), runnable, at, cx);

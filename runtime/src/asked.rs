@@ -55,7 +55,7 @@ impl<M: Message, R: Send + 'static> Asked<M, R> {
         let (question, reply, caller) = question();
         let posed = Posed { since: waits::since(now), criticality, deadline };
         let waiting = Waiting::new(question, shared, posed);
-        match door.put_reserved(make(reply), Some(caller), Call { deadline, criticality }) {
+        match door.put_reserved(make(reply), Some(caller), Call { deadline, criticality, ..call }) {
             Ok(()) => Self { state: State::Waiting(waiting, door) },
             Err(rejected) => Self::refused(rejected.why),
         }

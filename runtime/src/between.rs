@@ -132,7 +132,10 @@ fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
 
 /// A message is thrown away unread.
 fn undelivered<A: Actor>(task: &ActorCell<A>, envelope: Envelope<A::Msg>) {
-    let (core, Envelope { msg, caller, from, stamp, .. }) = (task.core(), envelope);
+    let (core, Envelope { msg, caller, from, stamp, flow, is_share, .. }) = (task.core(), envelope);
+    if is_share {
+        core.gate.gives_share_back(flow);
+    }
     core.counters.rare().undelivered.bump();
     let letter = DeadLetter {
         to: core.pid(),

@@ -20,6 +20,10 @@ pub(crate) struct Envelope<M> {
     /// When it was sent, in steps of the coarse clock, wrapping.
     pub(crate) stamp: u32,
     pub(crate) criticality: Criticality,
+    /// Who began the call.
+    pub(crate) flow: u8,
+    /// It is counted as a place of that flow.
+    pub(crate) is_share: bool,
 }
 
 /// A message with a place of its own, so that a full mailbox cannot swallow it.

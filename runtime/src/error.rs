@@ -25,6 +25,9 @@ pub enum Reason {
     /// It refuses some to be quick for the others, or because it [says](crate::Readiness::Only) that it cannot serve all:
     /// those who matter more still have room.
     Shed,
+    /// It refuses some, and whoever began this call has as many of its places as are free: the others are to have room, too.
+    /// See [`CallScope::on_behalf_of`](crate::CallScope::on_behalf_of).
+    Share,
     /// What it has in hand has taken longer already than the sender has time.
     Stuck,
     /// It lacks this, which it [needs](crate::Context::depends_on).
@@ -56,6 +59,7 @@ impl fmt::Display for Reason {
             Self::Full => "its mailbox is full",
             Self::NoTime => "there is no room before the deadline",
             Self::Shed => "it is overloaded",
+            Self::Share => "it is overloaded, and its sender has his share",
             Self::Stuck => "it is stuck",
             Self::NotReady(dep) => return write!(f, "it is not ready: it lacks `{dep}`"),
             Self::NotStarted => "it is not started",

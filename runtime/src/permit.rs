@@ -71,7 +71,7 @@ impl<M: Message> Permit<M> {
         let msg = msg.into();
         let criticality = self.offer.criticality;
         match self.redeem() {
-            Ok(door) => door.put_reserved(msg, None, Call { deadline: self.term.deadline, criticality }),
+            Ok(door) => door.put_reserved(msg, None, Call { deadline: self.term.deadline, criticality, ..Call::NONE }),
             Err(why) => Err(Rejected::new(why, msg)),
         }
     }
@@ -207,13 +207,20 @@ impl<A: Actor> Admission<A> {
         if self.deadline.is_some() {
             return None;
         }
-        let demand = Demand { left_ns: nanos(self.within), criticality: Criticality::default(), cost: 1.0 };
+        let demand = Demand {
+            left_ns: nanos(self.within),
+            criticality: Criticality::default(),
+            cost: 1.0,
+            flow: turn::flow(cell.core().shared().salt),
+        };
         let gate = &cell.core().gate;
         if gate.is_ample(demand.left_ns) {
             return None;
         }
         // A message that has been in hand for long may be done with at any time, and leave room.
-        let says = gate.ask(demand, 0).filter(|says| cell.load().depth >= says.places_in_time())?;
+        let says = gate
+            .ask(demand, 0, cell.core().shared().port.coarse_ns())
+            .filter(|says| cell.load().depth >= says.places_in_time())?;
         Some(Refused { reason: Reason::NoTime, ..late(cell, says) })
     }
 

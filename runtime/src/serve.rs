@@ -212,8 +212,11 @@ where
             let guise = owner.guise;
             let ready = inbox.head(cell, &mut owner.receiver)?;
             let Envelope { caller: None, deadline: turn::NEVER, from, stamp, .. } = *ready.message() else {
-                let Envelope { msg, caller, deadline, criticality, from, stamp } = ready.take();
-                let wanted = Call { deadline, criticality };
+                let Envelope { msg, caller, deadline, criticality, from, stamp, flow, is_share } = ready.take();
+                if is_share {
+                    cell.core().gate.gives_share_back(flow);
+                }
+                let wanted = Call { deadline, criticality, flow };
                 if !is_due(cell, caller, wanted, owner, inbox.took_first()) {
                     inbox.passes_over();
                     unwanted = Some(msg);
@@ -287,8 +290,8 @@ where
             take(cell, &msg, true, (cell.core().id(), cell.core().shared().stamp()), end);
             msg
         }
-        Some(Aside::Shelved(Envelope { msg, caller, deadline, criticality, from, stamp })) => {
-            let wanted = Call { deadline, criticality };
+        Some(Aside::Shelved(Envelope { msg, caller, deadline, criticality, from, stamp, flow, .. })) => {
+            let wanted = Call { deadline, criticality, flow };
             let is_first = inbox.took_first();
             let due = cell.with_owner(|owner| is_due(cell, caller, wanted, owner, is_first)).unwrap_or(false);
             if !due {

@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) groups: Groups,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) stragglers: Arc<Stragglers>,
+    /// What callers are told apart by, besides who they are.
+    pub(crate) salt: u64,
     pub(crate) stop: Stop,
     cells: Table<WeakCell>,
     pub(crate) reports: Reports,
@@ -59,6 +61,7 @@ impl Shared {
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
+            salt: port.rng_u64(),
             settings,
             port,
             pool,

@@ -277,7 +277,16 @@ mod tests {
 
     fn envelope(number: u64) -> Envelope<u64> {
         let (from, criticality) = (ActorId::OUTSIDE, Criticality::default());
-        Envelope { msg: number, caller: None, deadline: u64::MAX, from, stamp: 0, criticality }
+        Envelope {
+            msg: number,
+            caller: None,
+            deadline: u64::MAX,
+            from,
+            stamp: 0,
+            criticality,
+            flow: 0,
+            is_share: false,
+        }
     }
 
     /// The same, said simply: a list that is searched.

@@ -105,6 +105,11 @@ impl System {
         Self { shared: shared.clone() }
     }
 
+    /// What callers are told apart by, besides who they are.
+    pub(crate) fn salt(&self) -> u64 {
+        self.shared.salt
+    }
+
     pub(crate) fn port(&self) -> &Port {
         &self.shared.port
     }

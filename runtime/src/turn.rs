@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Release};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::gate::{FLOWS, flow_of, flow_of_actor};
 use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
 use crate::places::Places;
@@ -25,13 +27,15 @@ pub(crate) struct Call {
     /// Nanoseconds of the system's clock; [`NEVER`] for none.
     pub(crate) deadline: u64,
     pub(crate) criticality: Criticality,
+    /// Who began it, as the [gate](crate::gate) tells callers apart: below 64; 0 for nobody.
+    pub(crate) flow: u8,
 }
 
 impl Call {
-    pub(crate) const NONE: Self = Self { deadline: NEVER, criticality: Criticality::Sheddable };
+    pub(crate) const NONE: Self = Self { deadline: NEVER, criticality: Criticality::Sheddable, flow: 0 };
 
     pub(crate) const fn packed(self) -> PackedCall {
-        PackedCall(self.deadline & !PackedCall::CRITICALITY | self.criticality as u64)
+        PackedCall(self.deadline & !PackedCall::REST | (self.flow as u64) << 2 | self.criticality as u64)
     }
 
     /// How much a message matters that is sent for this call: no more than the call, if there is one.
@@ -40,7 +44,7 @@ impl Call {
     }
 }
 
-/// A call in one word: its deadline to four nanoseconds, rounded down.
+/// A call in one word: its deadline to a quarter of a microsecond, rounded down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PackedCall(u64);
 
@@ -48,6 +52,8 @@ impl PackedCall {
     pub(crate) const NONE: Self = Call::NONE.packed();
     /// Bits of the criticality.
     const CRITICALITY: u64 = 3;
+    /// Bits of the flow, above those, and of both.
+    const REST: u64 = ((FLOWS as u64 - 1) << 2) | Self::CRITICALITY;
 
     pub(crate) const fn call(self) -> Call {
         let criticality = match self.0 & Self::CRITICALITY {
@@ -56,9 +62,10 @@ impl PackedCall {
             2 => Criticality::Sheddable,
             _ => Criticality::SheddablePlus,
         };
-        let never = NEVER & !Self::CRITICALITY;
-        let deadline = self.0 & !Self::CRITICALITY;
-        Call { deadline: if deadline == never { NEVER } else { deadline }, criticality }
+        let never = NEVER & !Self::REST;
+        let deadline = self.0 & !Self::REST;
+        let flow = ((self.0 & Self::REST) >> 2) as u8;
+        Call { deadline: if deadline == never { NEVER } else { deadline }, criticality, flow }
     }
 }
 
@@ -135,7 +142,8 @@ struct Ambient {
     nested: Cell<u8>,
     /// Deadline of the question that the turn is run in place for; 0 if it is not.
     asked: Cell<u64>,
-    criticality: Cell<Criticality>,
+    /// With the flow.
+    criticality: Cell<(Criticality, u8)>,
     deadline: Cell<u64>,
     /// Address of the stragglers of the system whose turn this thread ran last: what is compared for every turn.
     system: Cell<usize>,
@@ -148,7 +156,7 @@ thread_local! {
             incarnation: Cell::new(0),
             nested: Cell::new(0),
             asked: Cell::new(0),
-            criticality: Cell::new(Call::NONE.criticality),
+            criticality: Cell::new((Call::NONE.criticality, Call::NONE.flow)),
             deadline: Cell::new(NEVER),
             system: Cell::new(0),
         }
@@ -162,7 +170,8 @@ impl Ambient {
     #[inline(always)]
     fn turn(&self) -> Turn {
         let pid = Pid { id: self.id.get(), incarnation: self.incarnation.get() };
-        Turn { pid, call: Call { deadline: self.deadline.get(), criticality: self.criticality.get() } }
+        let (criticality, flow) = self.criticality.get();
+        Turn { pid, call: Call { deadline: self.deadline.get(), criticality, flow } }
     }
 
     #[inline(always)]
@@ -174,7 +183,7 @@ impl Ambient {
 
     #[inline(always)]
     fn set_call(&self, call: Call) {
-        self.criticality.set(call.criticality);
+        self.criticality.set((call.criticality, call.flow));
         self.deadline.set(call.deadline);
     }
 }
@@ -318,6 +327,15 @@ pub(crate) fn set_call(call: Call) {
     AMBIENT.with(|ambient| ambient.set_call(call));
 }
 
+/// Who began the call that this code runs for, if there is one; else whoever runs it does.
+#[inline(always)]
+pub(crate) fn flow(salt: u64) -> u8 {
+    AMBIENT.with(|ambient| match ambient.criticality.get() {
+        (_, 0) => flow_of_actor(ambient.id.get().0, salt),
+        (_, flow) => flow,
+    })
+}
+
 /// Restores the turn that was current before, also on unwinding: turns run in place nest.
 pub(crate) struct Guard {
     before: Turn,
@@ -335,7 +353,7 @@ impl Drop for Guard {
     }
 }
 
-/// The current call (deadline, criticality, span) as a value, to carry it into another task.
+/// The current call (deadline, criticality, on whose behalf, span) as a value, to carry it into another task.
 ///
 /// Asks made in a scope inherit its deadline; tells inherit nothing.
 ///
@@ -364,6 +382,29 @@ impl CallScope {
     #[must_use]
     pub fn within(mut self, system: &crate::System, within: Duration) -> Self {
         self.call.deadline = self.call.deadline.min(deadline_after(system.port(), within));
+        self
+    }
+
+    /// The same scope, for calls that are made on behalf of somebody: a customer, a tenant, a connection. While an actor
+    /// refuses, it sees to it that nobody on whose behalf much is asked takes the room of the others: he is told
+    /// [`Share`](crate::Reason::Share) when he has as many places as are free. Who makes calls on nobody's behalf does so on
+    /// his own: each actor, and all code outside of actors together.
+    ///
+    /// Questions asked while such a call is handled are made on the same behalf. Only who is who matters of the key, and of
+    /// that a part: among many, two may be taken for one.
+    ///
+    /// # Examples
+    /// ```
+    /// # async fn demo(system: crashworthy_runtime::System) {
+    /// use crashworthy_runtime::CallScope;
+    ///
+    /// let scope = CallScope::current().on_behalf_of(&system, &"tenant 7");
+    /// scope.scope(async { /* asks made here count for that tenant */ }).await;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_behalf_of(mut self, system: &crate::System, whom: &impl Hash) -> Self {
+        self.call.flow = flow_of(whom, system.salt());
         self
     }
 
@@ -412,12 +453,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_in_one_word_is_the_call_to_four_nanoseconds() {
+    fn a_call_in_one_word_is_the_call_to_a_quarter_of_a_microsecond() {
         use Criticality::{Critical, CriticalPlus, Sheddable, SheddablePlus};
         for criticality in [CriticalPlus, Critical, Sheddable, SheddablePlus] {
-            for (deadline, kept) in [(0, 0), (7, 4), (1_000_000, 1_000_000), (NEVER, NEVER)] {
-                let call = Call { deadline, criticality }.packed().call();
-                assert_eq!(call, Call { deadline: kept, criticality });
+            for (deadline, kept) in [(0, 0), (511, 256), (1_024_000, 1_024_000), (NEVER, NEVER)] {
+                for flow in [0, 1, 63] {
+                    let call = Call { deadline, criticality, flow }.packed().call();
+                    assert_eq!(call, Call { deadline: kept, criticality, flow });
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::error::{AskError, Reason, Refused, Rejected};
 ///
 /// | outcome | status | code | `Retry-After` |
 /// |---|---|---|---|
-/// | refused: [`Full`](Reason::Full), [`NoTime`](Reason::NoTime), [`Shed`](Reason::Shed), [`Displaced`](Reason::Displaced) | 429 | `busy` | as the actor says, else 1 s |
+/// | refused: [`Full`](Reason::Full), [`NoTime`](Reason::NoTime), [`Shed`](Reason::Shed), [`Share`](Reason::Share), [`Displaced`](Reason::Displaced) | 429 | `busy` | as the actor says, else 1 s |
 /// | refused: [`Stuck`](Reason::Stuck), [`NotReady`](Reason::NotReady), [`NotStarted`](Reason::NotStarted), [`Restarting`](Reason::Restarting), [`Draining`](Reason::Draining), [`Stopped`](Reason::Stopped), [`Downstream`](Reason::Downstream) | 503 | `not_now` | as the actor says, else 1 s |
 /// | refused: [`Gone`](Reason::Gone), [`Cycle`](Reason::Cycle), [`Fenced`](Reason::Fenced) | 503 | `not_now` | none, unless the actor says |
 /// | [`Expired`](AskError::Expired) | 503 | `too_late` | 1 s |
@@ -81,7 +81,7 @@ impl From<&Refused> for HttpRefusal {
     fn from(refused: &Refused) -> Self {
         let Refused { reason, retry_after, .. } = *refused;
         match reason {
-            Reason::Full | Reason::NoTime | Reason::Shed | Reason::Displaced => {
+            Reason::Full | Reason::NoTime | Reason::Shed | Reason::Share | Reason::Displaced => {
                 let retry_after = Some(retry_after.unwrap_or(SOON));
                 Self { status: StatusCode::TOO_MANY_REQUESTS, code: "busy", retry_after }
             }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn too_much_demand_is_429_and_what_the_service_cannot_do_is_503() {
-        for reason in [Reason::Full, Reason::NoTime, Reason::Shed, Reason::Displaced] {
+        for reason in [Reason::Full, Reason::NoTime, Reason::Shed, Reason::Share, Reason::Displaced] {
             assert_eq!(answer(Refused::because(reason)), (429, Some("1".to_owned())), "{reason}");
         }
         use Reason::{Downstream, Draining, NotReady, NotStarted, Restarting, Stopped, Stuck};

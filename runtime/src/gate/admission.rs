@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::LEAST_SHARED;
 use super::limits::ServiceTime;
 use super::standing::LEAST;
 use crate::error::Reason;
@@ -15,6 +16,8 @@ pub(crate) struct Demand {
     pub(crate) criticality: Criticality,
     /// Work as a multiple of the usual message.
     pub(crate) cost: f32,
+    /// Who began the call, as [shares](super::shares) tell callers apart.
+    pub(crate) flow: u8,
 }
 
 /// What a sender sees of an actor.
@@ -25,6 +28,8 @@ pub(crate) struct Sight {
     pub(crate) standing: Option<u32>,
     /// How long what it has in hand has been there.
     pub(crate) running_ns: u64,
+    /// How many places the sender's flow has, while it refuses, and more than one flow asks.
+    pub(crate) held: Option<u32>,
 }
 
 /// How many messages may be in the mailbox before this one. There is always room in an empty one: what was measured must
@@ -33,7 +38,9 @@ pub(crate) struct Sight {
 pub(crate) struct Room {
     /// So many, if this one is to be done in time.
     pub(crate) in_time: u32,
-    /// So many, if those who matter more are to have room too: this is what counts. None behind a message that has been
+    /// So many, if those who matter more are to have room too.
+    pub(crate) of_all: u32,
+    /// So many, if other flows are to have room as well: this is what counts. None behind a message that has been
     /// in hand for longer than this one has time: nobody knows when that will end.
     pub(crate) places: u32,
 }
@@ -41,15 +48,16 @@ pub(crate) struct Room {
 impl Sight {
     pub(crate) fn room(self, demand: Demand) -> Room {
         if self.running_ns > demand.left_ns {
-            return Room { in_time: 0, places: 0 };
+            return Room { in_time: 0, of_all: 0, places: 0 };
         }
         // One is in hand, and this one has its own work.
         let own = if demand.cost > 1.0 { demand.cost.ceil() as u32 } else { 1 };
         let in_time = self.service.places(demand.left_ns).saturating_sub(own).max(1);
-        let places = match self.standing {
+        let of_all = match self.standing {
             None => in_time,
             Some(standing) => {
-                let standing = standing.max(LEAST as u32).min(in_time);
+                let least = if self.held.is_some() { LEAST_SHARED } else { LEAST as u32 };
+                let standing = standing.max(least).min(in_time);
                 let kept = in_time - standing;
                 standing
                     + match demand.criticality {
@@ -60,7 +68,9 @@ impl Sight {
                     }
             }
         };
-        Room { in_time, places }
+        // As many as are free: a flow that has half of the places has its share.
+        let places = of_all.saturating_sub(self.held.unwrap_or(0)).max(1);
+        Room { in_time, of_all, places }
     }
 
     /// Why there is no room for one more, and after what time there would be.
@@ -69,7 +79,11 @@ impl Sight {
             // As long again: it has been in hand for longer than anybody thought.
             return (Reason::Stuck, Duration::from_nanos(self.running_ns));
         }
-        let reason = if self.standing.is_none() || queued >= room.in_time { Reason::NoTime } else { Reason::Shed };
+        let reason = match self.standing {
+            Some(_) if queued < room.of_all => Reason::Share,
+            Some(_) if queued < room.in_time => Reason::Shed,
+            _ => Reason::NoTime,
+        };
         let before = queued.saturating_sub(room.places).saturating_add(1);
         (reason, Duration::from_nanos(self.service.wait_ns(before)))
     }
@@ -109,19 +123,19 @@ mod tests {
     }
 
     fn demand(left_ns: u64) -> Demand {
-        Demand { left_ns, criticality: Criticality::Sheddable, cost: 1.0 }
+        Demand { left_ns, criticality: Criticality::Sheddable, cost: 1.0, flow: 1 }
     }
 
     #[test]
     fn as_many_wait_as_are_done_in_time_with_the_one_in_hand_and_this_one() {
-        let sight = Sight { service: steady(1_000_000), standing: None, running_ns: 0 };
-        assert_eq!(sight.room(demand(50_000_000)), Room { in_time: 49, places: 49 });
+        let sight = Sight { service: steady(1_000_000), standing: None, running_ns: 0, held: None };
+        assert_eq!(sight.room(demand(50_000_000)), Room { in_time: 49, of_all: 49, places: 49 });
         assert_eq!(sight.room(Demand { cost: 10.0, ..demand(50_000_000) }).places, 40);
     }
 
     #[test]
     fn the_last_places_are_kept_for_those_who_matter_more() {
-        let sight = Sight { service: steady(1_000_000), standing: Some(10), running_ns: 0 };
+        let sight = Sight { service: steady(1_000_000), standing: Some(10), running_ns: 0, held: None };
         let places = |criticality| sight.room(Demand { criticality, ..demand(71_000_000) }).places;
         use Criticality::*;
         assert_eq!([CriticalPlus, Critical, Sheddable, SheddablePlus].map(places), [70, 40, 20, 10]);
@@ -129,9 +143,9 @@ mod tests {
 
     #[test]
     fn a_refusal_says_whether_there_is_no_time_or_others_go_first_and_when_to_come_again() {
-        let sight = Sight { service: steady(1_000_000), standing: Some(10), running_ns: 0 };
+        let sight = Sight { service: steady(1_000_000), standing: Some(10), running_ns: 0, held: None };
         let room = sight.room(demand(50_000_000));
-        assert_eq!(room, Room { in_time: 49, places: 16 });
+        assert_eq!(room, Room { in_time: 49, of_all: 16, places: 16 });
         let ms = Duration::from_millis;
         assert_eq!(sight.refusal(room, 16), (Reason::Shed, ms(1)));
         assert_eq!(sight.refusal(room, 60), (Reason::NoTime, ms(45)));
@@ -146,7 +160,7 @@ mod tests {
             criticality in any_criticality(),
             cost in any::<f32>(),
         ) {
-            let room = Sight { service, standing, running_ns: 0 }.room(Demand { left_ns, criticality, cost });
+            let room = Sight { service, standing, running_ns: 0, held: None }.room(Demand { left_ns, criticality, cost, flow: 1 });
             prop_assert!(room.places >= 1 && room.in_time >= room.places, "{room:?}");
         }
 
@@ -156,7 +170,7 @@ mod tests {
             running_ns in 1..u64::MAX,
             left_ns in any::<u64>(),
         ) {
-            let sight = Sight { service, standing: None, running_ns };
+            let sight = Sight { service, standing: None, running_ns, held: None };
             let room = sight.room(demand(left_ns));
             prop_assert_eq!(room.places == 0, left_ns < running_ns);
             prop_assert_eq!(sight.refusal(room, 9).0 == Reason::Stuck, left_ns < running_ns);
@@ -174,15 +188,15 @@ mod tests {
             left_ns in any::<u64>(),
         ) {
             use Criticality::*;
-            let sight = Sight { service, standing, running_ns: 0 };
+            let sight = Sight { service, standing, running_ns: 0, held: None };
             let places = [CriticalPlus, Critical, Sheddable, SheddablePlus]
-                .map(|criticality| sight.room(Demand { left_ns, criticality, cost: 1.0 }).places);
+                .map(|criticality| sight.room(Demand { left_ns, criticality, cost: 1.0, flow: 1 }).places);
             prop_assert!(places.is_sorted_by(|more, less| more >= less), "{places:?}");
         }
 
         #[test]
         fn whoever_costs_more_never_has_more_room(service in any_service(), left_ns in any::<u64>(), cost in 1.0..1e9_f32) {
-            let sight = Sight { service, standing: None, running_ns: 0 };
+            let sight = Sight { service, standing: None, running_ns: 0, held: None };
             let (usual, costly) = (sight.room(demand(left_ns)), sight.room(Demand { cost, ..demand(left_ns) }));
             prop_assert!(costly.places <= usual.places);
         }

@@ -35,7 +35,7 @@ impl Default for Board {
 impl Board {
     pub(crate) fn sight(&self) -> Sight {
         let standing = Some(self.standing.load(Relaxed)).filter(|&standing| standing != OPEN);
-        Sight { service: self.service(), standing, running_ns: 0 }
+        Sight { service: self.service(), standing, running_ns: 0, held: None }
     }
 
     pub(crate) fn service(&self) -> ServiceTime {

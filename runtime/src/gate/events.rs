@@ -26,7 +26,7 @@ pub(crate) fn refused(core: &Core, reason: Reason, criticality: Criticality) {
     let now = home.shared.port.coarse_ns();
     tally.count(reason, criticality, Some(now));
     let trouble = match reason {
-        Reason::Full | Reason::NoTime | Reason::Shed => Trouble::Refuses,
+        Reason::Full | Reason::NoTime | Reason::Shed | Reason::Share => Trouble::Refuses,
         Reason::Stuck => Trouble::Stuck,
         _ => return,
     };

@@ -52,7 +52,7 @@ impl LazyGate {
     /// What the gate says to somebody whom time may limit, if something has been in hand for so long; nothing if it does
     /// not.
     #[cold]
-    pub(crate) fn ask(&self, demand: Demand, running_ns: u64) -> Option<Says> {
+    pub(crate) fn ask(&self, demand: Demand, running_ns: u64, now: u64) -> Option<Says> {
         let ample_ns = self.ample_ns.load(Relaxed);
         // What an actor does first may take long; whether it is stuck is asked when somebody has waited in vain.
         let running_ns = if ample_ns == COLD { 0 } else { running_ns };
@@ -61,8 +61,10 @@ impl LazyGate {
         if is_quick && running_ns <= demand.left_ns {
             return None;
         }
-        let unknown = Sight { service: ServiceTime::default(), standing: None, running_ns };
-        let sight = Sight { running_ns, ..seen.unwrap_or(unknown) };
+        let unknown = Sight { service: ServiceTime::default(), standing: None, running_ns, held: None };
+        let seen = seen.unwrap_or(unknown);
+        let held = seen.standing.and_then(|_| self.tally().shares.ask(demand.flow, now, demand.left_ns));
+        let sight = Sight { running_ns, held, ..seen };
         Some(Says { demand, sight, room: sight.room(demand) })
     }
 
@@ -89,6 +91,21 @@ impl LazyGate {
         }
         let is_full = queued >= capacity && reason != Reason::Stuck;
         (if is_full { Reason::Full } else { reason }, after)
+    }
+
+    /// Somebody who was told that shares count has a place: whether it is counted.
+    pub(crate) fn takes_share(&self, says: Option<Says>) -> bool {
+        let shared = says.filter(|says| says.sight.standing.is_some());
+        if let Some(says) = shared {
+            self.tally().shares.takes(says.demand.flow);
+        }
+        shared.is_some()
+    }
+
+    /// The message is taken out, or will not be.
+    #[cold]
+    pub(crate) fn gives_share_back(&self, flow: u8) {
+        self.tally().shares.gives_back(flow);
     }
 
     /// Where refusals are counted, and what is wrong is noted.

@@ -17,8 +17,8 @@ fn measured() -> LazyGate {
 }
 
 fn says(gate: &LazyGate, left_ns: u64) -> Says {
-    let demand = Demand { left_ns, criticality: Criticality::Sheddable, cost: 1.0 };
-    gate.ask(demand, 0).expect("its pace is known")
+    let demand = Demand { left_ns, criticality: Criticality::Sheddable, cost: 1.0, flow: 1 };
+    gate.ask(demand, 0, 0).expect("its pace is known")
 }
 
 #[test]

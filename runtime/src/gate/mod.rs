@@ -36,6 +36,9 @@ mod needs;
 mod refusals;
 #[cfg(test)]
 mod refusals_tests;
+mod shares;
+#[cfg(test)]
+mod shares_tests;
 #[cfg(test)]
 mod simulation;
 mod standing;
@@ -60,6 +63,8 @@ use self::needs::Needs;
 pub(crate) use self::needs::{Want, Wish};
 use self::refusals::Tally;
 pub use self::refusals::{RefusalCount, Refusals};
+use self::shares::LEAST_SHARED;
+pub(crate) use self::shares::{FLOWS, flow_of, flow_of_actor};
 use self::standing::Standing;
 pub(crate) use self::trouble::{Notes, Watch};
 use crate::dependency::Dependency;
@@ -128,7 +133,7 @@ impl Gate {
         keeper.estimator.observe(stretch.took_ns, stretch.messages);
         keeper.stand(&self.board, stretch);
         let standing = keeper.standing.as_ref().map(Standing::limit);
-        let sight = Sight { service: keeper.estimator.service(), standing, running_ns: 0 };
+        let sight = Sight { service: keeper.estimator.service(), standing, running_ns: 0, held: None };
         self.board.publish(sight);
         sight
     }

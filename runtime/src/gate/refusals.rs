@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::shares::Shares;
 use super::trouble::Notes;
 use crate::dep::Dep;
 use crate::error::Reason;
@@ -32,10 +33,11 @@ fn reasons() -> [Reason; REASONS] {
         // Whatever is missing.
         Reason::NotReady(Dep::named("any")),
         Reason::Displaced,
+        Reason::Share,
     ]
 }
 
-const REASONS: usize = 14;
+const REASONS: usize = 15;
 
 /// Every criticality, in the order of the figures.
 const CRITICALITIES: [Criticality; 4] =
@@ -63,6 +65,7 @@ pub(super) const fn place(reason: Reason) -> usize {
         Reason::Fenced => 11,
         Reason::NotReady(_) => 12,
         Reason::Displaced => 13,
+        Reason::Share => 14,
     }
 }
 
@@ -137,6 +140,7 @@ pub(crate) struct Tally {
     counts: [[AtomicU64; CRITICALITIES.len()]; REASONS],
     /// 0 says that there is no time.
     last: AtomicU64,
+    pub(super) shares: Shares,
     pub(super) notes: Notes,
 }
 
@@ -191,10 +195,10 @@ mod tests {
         let seen: Vec<_> = read.counts.iter().map(|seen| (seen.reason, seen.criticality, seen.count)).collect();
         let counted = all.enumerate().map(|(at, (reason, of))| (reason, of, at as u64 + 1 + u64::from(at == 0)));
         assert_eq!(seen, counted.collect::<Vec<_>>());
-        assert_eq!(read.total(), 56 * 57 / 2 + 1);
+        assert_eq!(read.total(), 60 * 61 / 2 + 1);
         assert_eq!(
             (read.because(Reason::NoTime), read.of(Criticality::SheddablePlus)),
-            (5 + 6 + 7 + 8, 4 * 14 * 15 / 2)
+            (5 + 6 + 7 + 8, 4 * 15 * 16 / 2)
         );
         assert_eq!(read.last, Some(Duration::from_nanos(7)), "the later stays");
     }

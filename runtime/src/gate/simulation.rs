@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::shares::Shares;
 use super::*;
 use crate::message::Criticality;
 
@@ -91,8 +92,10 @@ struct Actor {
     scene: Scene,
     dice: Dice,
     gate: Gate,
-    /// Arrivals of what waits.
-    mailbox: VecDeque<u64>,
+    /// Whose places are counted.
+    shares: Option<Shares>,
+    /// Arrivals of what waits, and whose they are.
+    mailbox: VecDeque<(u64, u8)>,
     /// What is in hand: its arrival, when it was begun, when it is done.
     in_hand: Option<(u64, u64, u64)>,
     ended_at: u64,
@@ -100,6 +103,8 @@ struct Actor {
     /// How much slower than usual it is.
     slower: f64,
     answered: Vec<f64>,
+    /// Messages that were taken in, by flow.
+    taken: [u32; FLOWS],
     broken: u32,
 }
 
@@ -109,12 +114,14 @@ impl Actor {
             scene,
             dice: Dice(seed),
             gate: Gate::default(),
+            shares: None,
             mailbox: VecDeque::new(),
             in_hand: None,
             ended_at: 0,
             idle_ns: None,
             slower: 1.0,
             answered: Vec::new(),
+            taken: [0; FLOWS],
             broken: 0,
         }
     }
@@ -125,12 +132,21 @@ impl Actor {
 
     /// Whether a message is taken in.
     fn arrives(&mut self, now: u64) -> bool {
+        self.arrives_from(now, 1)
+    }
+
+    /// The same of a message of this flow.
+    fn arrives_from(&mut self, now: u64, flow: u8) -> bool {
         self.works_until(now);
         let queued = self.mailbox.len();
         let taken = match self.scene.door {
             Door::Gate => {
                 let left_ns = self.deadline_ns();
-                let room = self.gate.sight().room(Demand { left_ns, criticality: Criticality::Sheddable, cost: 1.0 });
+                let sight = self.gate.sight();
+                let held = self.shares.as_ref().filter(|_| sight.standing.is_some());
+                let held = held.and_then(|shares| shares.ask(flow, now, left_ns));
+                let demand = Demand { left_ns, criticality: Criticality::Sheddable, cost: 1.0, flow };
+                let room = Sight { held, ..sight }.room(demand);
                 let fits = self.in_hand.is_none() || queued < room.places as usize;
                 if !fits {
                     self.gate.refuses(now, left_ns);
@@ -140,7 +156,11 @@ impl Actor {
             Door::Bounded(size) | Door::Expiring(size) => queued < size,
         };
         if taken {
-            self.mailbox.push_back(now);
+            self.taken[usize::from(flow)] += 1;
+            if let Some(shares) = &self.shares {
+                shares.takes(flow);
+            }
+            self.mailbox.push_back((now, flow));
             if self.in_hand.is_none() {
                 self.idle_ns = Some(now - self.ended_at);
                 self.begins(now, true);
@@ -165,7 +185,10 @@ impl Actor {
     }
 
     fn begins(&mut self, now: u64, mut is_first: bool) {
-        while let Some(arrived) = self.mailbox.pop_front() {
+        while let Some((arrived, flow)) = self.mailbox.pop_front() {
+            if let Some(shares) = &self.shares {
+                shares.gives_back(flow);
+            }
             let left_ns = (arrived + self.deadline_ns()).saturating_sub(now);
             let worth_it = match self.scene.door {
                 Door::Gate => is_worth_it(self.gate.sight().service, left_ns, std::mem::take(&mut is_first)),
@@ -303,4 +326,35 @@ fn one_absurd_message_does_not_lock_an_idle_actor() {
     // And it has learnt: there is room for many again.
     let burst = (0..200).filter(|_| actor.arrives(50_000 * deadline)).count();
     assert!(burst > 30, "{burst} of a burst were taken in");
+}
+
+/// Nine callers who ask for this much each, as a share of the capacity, beside one who asks for 19 times the capacity: how much of what
+/// each side asked for was taken in, and the goodput.
+fn beside_a_hog(each: f64, shares: Option<Shares>) -> (f64, f64, f64) {
+    let (mut actor, mut dice) = (Actor::new(Scene::new(Law::Exponential, Door::Gate), 3), Dice(5));
+    actor.shares = shares;
+    let until = 20_000 * MEAN_NS as u64;
+    let (mut now, mut asked) = (0, [0_u32; FLOWS]);
+    while now < until {
+        now += (dice.exponential() * MEAN_NS / (19.0 + 9.0 * each)) as u64;
+        let drawn = dice.uniform() * (19.0 + 9.0 * each) / each;
+        let flow = if drawn < 9.0 { 2 + drawn as u8 } else { 1 };
+        asked[usize::from(flow)] += 1;
+        actor.arrives_from(now, flow);
+    }
+    let of = |flows: std::ops::Range<usize>| {
+        f64::from(actor.taken[flows.clone()].iter().sum::<u32>()) / f64::from(asked[flows].iter().sum::<u32>())
+    };
+    (of(2..11), of(1..2), actor.answered.len() as f64 / 20_000.0)
+}
+
+#[test]
+fn nobody_takes_the_room_of_those_who_ask_for_less_than_their_share() {
+    let (others, _, goodput) = beside_a_hog(0.05, None);
+    assert!(others < 0.1 && goodput > 0.98, "without shares: {others} of the others, goodput {goodput}");
+    let (others, hog, goodput) = beside_a_hog(0.05, Some(Shares::default()));
+    assert!(others > 0.95 && goodput > 0.98, "{others} of the others, {hog} of the hog, goodput {goodput}");
+    // Those who ask for exactly their share.
+    let (others, hog, goodput) = beside_a_hog(0.1, Some(Shares::default()));
+    assert!(others > 0.72 && goodput > 0.98, "{others} of the others, {hog} of the hog, goodput {goodput}");
 }

@@ -83,8 +83,9 @@ impl<'a, T: Target> Telling<'a, T> {
 fn send<A: Actor>(to: &ActorRef<A>, msg: A::Msg, until: Option<u64>) -> Result<(), Rejected<A::Msg>> {
     let Some(deadline) = until else { return to.tell(msg) };
     // The message says how much it matters: such a call lowers nothing.
-    let call = Call { deadline, criticality: Criticality::CriticalPlus };
-    let _scope = turn::enter(Turn { call, ..turn::current() });
+    let turn = turn::current();
+    let call = Call { deadline, criticality: Criticality::CriticalPlus, ..turn.call };
+    let _scope = turn::enter(Turn { call, ..turn });
     to.tell_scoped(msg)
 }
 
