@@ -28,6 +28,11 @@ pub trait Behaviour: Send + Unpin + 'static {
     /// Answers a question.
     fn on_ask(&mut self, question: Self::Ask) -> Self::Answer;
 
+    /// On whose behalf a question is asked, for peers that can be told.
+    fn on_behalf_of(_question: &Self::Ask) -> Option<u8> {
+        None
+    }
+
     /// How much a question matters, for peers that can be told.
     fn matters(_question: &Self::Ask) -> Class {
         Class::Usual

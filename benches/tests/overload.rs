@@ -64,6 +64,15 @@ fn everybody_falls_once_and_serves_again() {
 }
 
 #[test]
+fn modest_callers_and_the_hog_beside_them_are_counted_apart() {
+    for (name, turn) in turns(Scenario::Hog, 2.0, ms(20), ms(300)) {
+        let [modest, hog] = &turn.classes[..] else { panic!("{name}: {turn:?}") };
+        assert_eq!(modest.calls.offered + hog.calls.offered, turn.all.calls.offered, "{name}: {turn:?}");
+        assert!(hog.calls.offered > 3 * modest.calls.offered && modest.calls.offered > 0, "{name}: {turn:?}");
+    }
+}
+
+#[test]
 fn calls_that_matter_more_and_less_are_all_calls() {
     for (name, turn) in turns(Scenario::Criticality, 2.0, ms(20), ms(300)) {
         let offered = turn.classes.iter().map(|class| class.calls.offered).collect::<Vec<_>>();

@@ -399,7 +399,7 @@ fn put<A: Actor>(
         NEVER => None,
         deadline => {
             let left_ns = deadline.saturating_sub(shared.port.coarse_ns());
-            let (criticality, cost, flow) = (call.criticality, msg.cost(), turn::flow(shared.salt));
+            let (criticality, cost, flow) = (call.criticality, msg.cost(), call.flow(shared.salt));
             says(cell, Demand { left_ns, criticality, cost, flow })
         }
     };
@@ -461,7 +461,7 @@ fn fill<A: Actor>(
 #[inline(always)]
 fn envelope<M>(shared: &Shared, msg: M, caller: Option<Caller>, call: Call, is_share: bool) -> Envelope<M> {
     let Call { deadline, criticality, .. } = call;
-    let flow = if deadline == NEVER { 0 } else { turn::flow(shared.salt) };
+    let flow = if deadline == NEVER { 0 } else { call.flow(shared.salt) };
     if caller.is_none() && std::mem::needs_drop::<M>() {
         waits::gives();
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
@@ -11,6 +12,7 @@ use crashworthy_sync::promises::Promise;
 use crashworthy_sync::task::Runnable;
 
 use crate::error::{AskError, Refused, Rejected};
+use crate::gate::flow_of;
 use crate::in_place;
 use crate::message::{Criticality, Message};
 use crate::pace::Pace;
@@ -58,6 +60,8 @@ pub(crate) trait Door<M>: Send + Sync {
 pub struct Ask<'a, M, R, F> {
     door: &'a dyn Door<M>,
     within: Option<Duration>,
+    /// On whose behalf, if that was said.
+    flow: u8,
     state: State<R, F>,
 }
 
@@ -165,12 +169,19 @@ impl Drop for Deadline {
 
 impl<'a, M, R, F> Ask<'a, M, R, F> {
     pub(crate) fn new(door: &'a dyn Door<M>, make: F) -> Self {
-        Self { door, within: None, state: State::Unasked(make) }
+        Self { door, within: None, flow: 0, state: State::Unasked(make) }
     }
 
     /// Ends the question no later than this after it is sent. There is no "forever": the default is 5 s.
     pub fn within(mut self, within: Duration) -> Self {
         self.within = Some(within);
+        self
+    }
+
+    /// Asks on behalf of somebody, a customer or a connection, whatever this code runs for: for
+    /// [`CallScope::on_behalf_of`](crate::CallScope::on_behalf_of) of one question.
+    pub fn on_behalf_of(mut self, whom: &impl Hash) -> Self {
+        self.flow = self.door.shared().map_or(0, |shared| flow_of(whom, shared.salt));
         self
     }
 
@@ -180,7 +191,7 @@ impl<'a, M, R, F> Ask<'a, M, R, F> {
             State::Waiting(waiting) => State::Waiting(waiting),
             State::Unasked(_) | State::Ended => State::Ended,
         };
-        Ask { door: self.door, within: self.within, state }
+        Ask { door: self.door, within: self.within, flow: self.flow, state }
     }
 }
 
@@ -204,7 +215,7 @@ where
                 let why = this.door.counted(this.door.refuse(), Criticality::default());
                 return Poll::Ready(Err(AskError::Refused(why)));
             };
-            let (mut question, posed) = match send(this.door, shared, this.within, make, cx) {
+            let (mut question, posed) = match send(this.door, shared, (this.within, this.flow), make, cx) {
                 Ok(sent) => sent,
                 Err(error) => return Poll::Ready(Err(error)),
             };
@@ -229,7 +240,7 @@ where
 fn send<M, R, F>(
     door: &dyn Door<M>,
     shared: &Shared,
-    within: Option<Duration>,
+    (within, flow): (Option<Duration>, u8),
     make: F,
     cx: &mut Poller<'_>,
 ) -> Result<(Question<R>, Posed), AskError>
@@ -238,7 +249,10 @@ where
     R: Send + 'static,
     F: FnOnce(Reply<R>) -> M,
 {
-    let call = turn::current().call;
+    let mut call = turn::current().call;
+    if flow != 0 {
+        call.flow = flow;
+    }
     let now = shared.port.now_ns();
     let at = turn::after(now, within.unwrap_or(shared.settings.ask_within)).min(call.deadline);
     // Before a turn that is run in place for it asks others.

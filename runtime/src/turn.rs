@@ -38,6 +38,12 @@ impl Call {
         PackedCall(self.deadline & !PackedCall::REST | (self.flow as u64) << 2 | self.criticality as u64)
     }
 
+    /// Who began it; if nobody is named, whoever began what this code runs for.
+    #[inline(always)]
+    pub(crate) fn flow(self, salt: u64) -> u8 {
+        if self.flow == 0 { flow(salt) } else { self.flow }
+    }
+
     /// How much a message matters that is sent for this call: no more than the call, if there is one.
     pub(crate) fn lowers(self, criticality: Criticality) -> Criticality {
         if self.deadline == NEVER { criticality } else { criticality.max(self.criticality) }

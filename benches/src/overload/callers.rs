@@ -12,13 +12,14 @@ use futures_util::stream::FuturesUnordered;
 
 use super::Wrong;
 use super::arrivals::Arrivals;
+use super::parties::Caller;
 use super::scene::{Scene, Script};
 use super::server::{Clock, Request, Server};
 use super::tally::{End, Tally};
 use super::target::Target;
 use crate::crowd::resident;
 use crate::dice::Dice;
-use crate::peer::{Class, Unanswered};
+use crate::peer::Unanswered;
 
 /// As long as the thread naps at the most while it waits for answers.
 const NAP: Duration = Duration::from_micros(50);
@@ -40,15 +41,15 @@ pub(super) fn call(
     let mut cx = Context::from_waker(Waker::noop());
     let mut arrivals = Arrivals::new(&script.phases, scene.seed).peekable();
     let mut open = FuturesUnordered::new();
-    let mut classes = Dice::of(scene.seed, CLASSES);
+    let mut parties = Dice::of(scene.seed, PARTIES);
     let mut memory = Memory::new();
     loop {
         for _ in 0..AT_ONCE {
             let now_ns = clock.now_ns();
             let Some(due_ns) = arrivals.next_if(|due_ns| *due_ns <= now_ns) else { break };
-            let class = if script.mixed { drawn(&mut classes) } else { Class::Usual };
-            tally.begins(due_ns, class, now_ns);
-            open.push(attempt(to, Call::due(due_ns, class, scene.deadline_ns()), script, clock));
+            let caller = script.parties.draw(&mut parties, script.load_at(due_ns));
+            tally.begins(due_ns, caller, now_ns);
+            open.push(attempt(to, Call::due(due_ns, caller, scene.deadline_ns()), script, clock));
         }
         while let Poll::Ready(Some((call, end))) = open.poll_next_unpin(&mut cx) {
             let now_ns = clock.now_ns();
@@ -56,7 +57,7 @@ pub(super) fn call(
             if end != End::Good && call.attempts < script.attempts {
                 open.push(attempt(to, call.again(now_ns, scene.deadline_ns()), script, clock));
             } else {
-                tally.ends(call.due_ns, call.class, end, now_ns);
+                tally.ends(call.due_ns, call.caller, end, now_ns);
             }
         }
         let now_ns = clock.now_ns();
@@ -74,32 +75,22 @@ pub(super) fn call(
     }
 }
 
-/// The dice that say how much calls matter.
-const CLASSES: u64 = 1;
-
-/// How much the next call matters: 10, 30, 40 and 20 of a hundred.
-fn drawn(dice: &mut Dice) -> Class {
-    match dice.below(100) {
-        0..10 => Class::Highest,
-        10..40 => Class::High,
-        40..80 => Class::Usual,
-        _ => Class::Low,
-    }
-}
+/// The dice that say who calls.
+const PARTIES: u64 = 1;
 
 /// A call, and how often it was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Call {
     due_ns: u64,
-    class: Class,
+    caller: Caller,
     /// That of this attempt.
     deadline_ns: u64,
     attempts: u32,
 }
 
 impl Call {
-    fn due(due_ns: u64, class: Class, within_ns: u64) -> Self {
-        Call { due_ns, class, deadline_ns: due_ns + within_ns, attempts: 1 }
+    fn due(due_ns: u64, caller: Caller, within_ns: u64) -> Self {
+        Call { due_ns, caller, deadline_ns: due_ns + within_ns, attempts: 1 }
     }
 
     fn again(self, now_ns: u64, within_ns: u64) -> Self {
@@ -122,7 +113,7 @@ async fn attempt(
     script: &Script,
     clock: Clock,
 ) -> (Call, Result<(), Unanswered>) {
-    let request = Request { deadline_ns: call.deadline_ns, counted: script.counts(call.due_ns), class: call.class };
+    let request = Request { deadline_ns: call.deadline_ns, counted: script.counts(call.due_ns), caller: call.caller };
     let left_ns = call.deadline_ns.saturating_sub(clock.now_ns());
     (call, to.ask(request, Duration::from_nanos(left_ns)).await)
 }
@@ -158,7 +149,7 @@ mod tests {
 
     #[test]
     fn each_attempt_has_a_deadline_of_its_own() {
-        let call = Call::due(100, Class::Usual, 50);
+        let call = Call::due(100, Caller::USUAL, 50);
         assert_eq!([150, 151].map(|now_ns| call.end(Ok(()), now_ns)), [End::Good, End::Late]);
         let again = call.again(160, 50);
         assert_eq!(again, Call { deadline_ns: 210, attempts: 2, ..call });

@@ -12,6 +12,7 @@
 mod arrivals;
 mod callers;
 pub mod law;
+pub mod parties;
 mod recovery;
 pub mod report;
 pub mod scene;

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::scene::Scene;
 use super::tally::{Answers, Turn};
-use crate::peer::Class;
 
 /// What one turn has shown, as a JSON line says it. Shares are from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -13,7 +12,7 @@ pub struct Figures {
     law: &'static str,
     load: f64,
     peer: &'static str,
-    /// If it is of the calls of one class alone.
+    /// If it is of the calls of one class, or of one party, alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     class: Option<&'static str>,
     /// Calls answered in time, as a share of the capacity.
@@ -40,8 +39,8 @@ impl Figures {
     /// The figures of a turn: of all calls, and of those of each class if there is more than one.
     pub fn of(scene: &Scene, peer: &'static str, turn: &Turn) -> Vec<Self> {
         let all = Self::new(scene, peer, turn, None, &turn.all);
-        let classes = Class::ALL.iter().zip(&turn.classes);
-        let classes = classes.map(|(class, answers)| Self::new(scene, peer, turn, Some(class.name()), answers));
+        let classes = scene.scenario.parties().names().iter().zip(&turn.classes);
+        let classes = classes.map(|(class, answers)| Self::new(scene, peer, turn, Some(class), answers));
         [all].into_iter().chain(classes).collect()
     }
 
@@ -160,7 +159,8 @@ mod tests {
         let low =
             Answers { calls: Calls { offered: 4, refused: 3, good: 1, ..Calls::default() }, ..of_all.all.clone() };
         let classes = vec![of_all.all.clone(), of_all.all.clone(), of_all.all.clone(), low];
-        let figures = Figures::of(&scene(), OURS, &Turn { classes, ..of_all });
+        let figures =
+            Figures::of(&Scene { scenario: Scenario::Criticality, ..scene() }, OURS, &Turn { classes, ..of_all });
         let shares = figures.iter().map(|of| (of.class, of.refused, of.wasted)).collect::<Vec<_>>();
         assert_eq!(shares[..2], [(None, 0.0, Some(0.25)), (Some("highest"), 0.0, None)]);
         assert_eq!(shares[4], (Some("low"), 0.75, None));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::law::{CAPACITY_PER_S, Law};
+use super::parties::{MODEST_LOAD, Parties};
 
 /// What happens to the actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -26,6 +27,8 @@ pub enum Scenario {
     Restart,
     /// The same load all the time, of calls that matter more and less: 10, 30, 40 and 20 of a hundred.
     Criticality,
+    /// One who asks for the load, beside nine who ask for a twentieth of the capacity each.
+    Hog,
 }
 
 impl Scenario {
@@ -40,6 +43,7 @@ impl Scenario {
             Scenario::Dogpile => "dogpile",
             Scenario::Restart => "restart",
             Scenario::Criticality => "criticality",
+            Scenario::Hog => "hog",
         }
     }
 
@@ -52,6 +56,7 @@ impl Scenario {
             Scenario::Slowdown | Scenario::Retries | Scenario::Restart => &[0.8],
             Scenario::Dogpile => &[0.7],
             Scenario::Criticality => &[2.0, 5.0, 9.0],
+            Scenario::Hog => &[2.0, 20.0],
         }
     }
 }
@@ -71,6 +76,17 @@ pub struct Scene {
     pub lasts: Duration,
     /// What the callers' times and the service times follow from.
     pub seed: u64,
+}
+
+impl Scenario {
+    /// Who calls.
+    pub fn parties(self) -> Parties {
+        match self {
+            Scenario::Criticality => Parties::Classes,
+            Scenario::Hog => Parties::Hog,
+            _ => Parties::Alike,
+        }
+    }
 }
 
 impl Scene {
@@ -98,16 +114,13 @@ impl Scene {
         let begins = lasts.min(WARM_UP * self.deadline_ns());
         let spell = SPELL * self.deadline_ns();
         let Scene { load, .. } = *self;
-        let script = Script { counted_from_ns: begins, ..Script::default() };
+        let script = Script { counted_from_ns: begins, parties: self.scenario.parties(), ..Script::default() };
         let phase = |until_ns, load| Phase { until_ns, load };
         // Trouble is counted, and so is as much time behind it as in a scenario without.
         let (over, end) = (begins + spell, begins + spell + lasts);
         match self.scenario {
-            Scenario::Steady | Scenario::Criticality => Script {
-                phases: vec![phase(begins + lasts, load)],
-                mixed: self.scenario == Scenario::Criticality,
-                ..script
-            },
+            Scenario::Steady | Scenario::Criticality => Script { phases: vec![phase(begins + lasts, load)], ..script },
+            Scenario::Hog => Script { phases: vec![phase(begins + lasts, load + MODEST_LOAD)], ..script },
             Scenario::Burst => Script {
                 phases: vec![phase(begins, AFTERWARDS), phase(over, load), phase(end, AFTERWARDS)],
                 trouble: Some(begins..over),
@@ -186,8 +199,8 @@ pub(super) struct Script {
     pub(super) falls_at_ns: Option<u64>,
     /// How long it takes to begin again.
     pub(super) restart_ns: u64,
-    /// Whether calls matter more and less.
-    pub(super) mixed: bool,
+    /// Who calls.
+    pub(super) parties: Parties,
 }
 
 impl Default for Script {
@@ -201,7 +214,7 @@ impl Default for Script {
             attempts: 1,
             falls_at_ns: None,
             restart_ns: 0,
-            mixed: false,
+            parties: Parties::Alike,
         }
     }
 }
@@ -211,6 +224,11 @@ impl Script {
     pub(super) fn slower(&self, now_ns: u64) -> u64 {
         let is_slow = self.slow && self.trouble.as_ref().is_some_and(|trouble| trouble.contains(&now_ns));
         if is_slow { SLOWER } else { 1 }
+    }
+
+    /// How much is asked at this time, as a multiple of the capacity.
+    pub(super) fn load_at(&self, now_ns: u64) -> f64 {
+        self.phases.iter().find(|phase| now_ns < phase.until_ns).map_or(0.0, |phase| phase.load)
     }
 
     pub(super) fn end_ns(&self) -> u64 {

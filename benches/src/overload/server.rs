@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::law::Deck;
+use super::parties::Caller;
 use super::scene::Script;
 use crate::peer::{Behaviour, Class, Next};
 use crate::works::ON_DEMAND;
@@ -31,8 +32,8 @@ pub(super) struct Request {
     pub(super) deadline_ns: u64,
     /// Whether it is among those that are counted.
     pub(super) counted: bool,
-    /// How much it matters.
-    pub(super) class: Class,
+    /// Who makes it.
+    pub(super) caller: Caller,
 }
 
 /// What the actor has done for those who are counted.
@@ -108,7 +109,11 @@ impl Behaviour for Server {
     }
 
     fn matters(request: &Request) -> Class {
-        request.class
+        request.caller.class
+    }
+
+    fn on_behalf_of(request: &Request) -> Option<u8> {
+        request.caller.whom
     }
 
     fn on_ask(&mut self, request: Request) {

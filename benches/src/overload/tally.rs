@@ -6,10 +6,11 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::Wrong;
+use super::parties::Caller;
 use super::recovery::Recovery;
 use super::scene::Script;
 use super::server::Served;
-use crate::peer::{Class, Unanswered};
+use crate::peer::Unanswered;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) enum End {
 pub(super) struct Tally<'a> {
     script: &'a Script,
     all: Ends,
-    /// By how much they matter, if they do not all matter as much.
+    /// By who calls, if they differ.
     classes: Vec<Ends>,
     recovery: Recovery,
     /// How much later than it should have been each call was made, in microseconds.
@@ -125,7 +126,7 @@ pub struct Answers {
 pub struct Turn {
     /// All calls.
     pub all: Answers,
-    /// The calls of each class, as [`Class::ALL`] has them, if they are not all of one.
+    /// The calls of each party, as [`names`](super::parties::Parties::names) has them, if there are several.
     pub classes: Vec<Answers>,
     /// Requests that the actor has served.
     pub served: u64,
@@ -160,31 +161,32 @@ impl Turn {
 
 impl<'a> Tally<'a> {
     pub(super) fn new(script: &'a Script, deadline_ns: u64) -> Self {
-        let classes = if script.mixed { Class::ALL.map(|_| Ends::new()).into() } else { Vec::new() };
+        let classes = script.parties.names().iter().map(|_| Ends::new()).collect();
         let recovery = Recovery::new(script, deadline_ns);
         Tally { script, all: Ends::new(), classes, recovery, lateness_us: histogram() }
     }
 
     /// A call is made at `now`.
-    pub(super) fn begins(&mut self, due_ns: u64, class: Class, now_ns: u64) {
+    pub(super) fn begins(&mut self, due_ns: u64, caller: Caller, now_ns: u64) {
         self.lateness_us.saturating_record(now_ns.saturating_sub(due_ns) / 1_000);
         if self.script.counts(due_ns) {
-            self.both(class).for_each(|ends| ends.calls.offered += 1);
+            self.both(caller).for_each(|ends| ends.calls.offered += 1);
         }
     }
 
     /// A call has ended at `now`.
-    pub(super) fn ends(&mut self, due_ns: u64, class: Class, end: End, now_ns: u64) {
+    pub(super) fn ends(&mut self, due_ns: u64, caller: Caller, end: End, now_ns: u64) {
         if !self.script.counts(due_ns) {
             return;
         }
         self.recovery.note(due_ns, end == End::Good);
-        self.both(class).for_each(|ends| ends.note(end, now_ns.saturating_sub(due_ns)));
+        self.both(caller).for_each(|ends| ends.note(end, now_ns.saturating_sub(due_ns)));
     }
 
-    /// Where a call of this class is counted.
-    fn both(&mut self, class: Class) -> impl Iterator<Item = &mut Ends> {
-        std::iter::once(&mut self.all).chain(self.classes.get_mut(class as usize))
+    /// Where a call of this caller is counted.
+    fn both(&mut self, caller: Caller) -> impl Iterator<Item = &mut Ends> {
+        let apart = self.script.parties.group(caller).and_then(|group| self.classes.get_mut(group));
+        std::iter::once(&mut self.all).chain(apart)
     }
 
     /// The figures, if the counts agree.
@@ -212,8 +214,10 @@ const LONGEST_US: u64 = 100_000_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::parties::Parties;
     use super::super::scene::Phase;
     use super::*;
+    use crate::peer::Class;
 
     const MS: u64 = 1_000_000;
 
@@ -232,8 +236,8 @@ mod tests {
         let mut tally = Tally::new(&script, 50 * MS);
         for n in 1..=100 {
             let due = 10 * MS + n;
-            tally.begins(due, Class::Usual, due + MS);
-            tally.ends(due, Class::Usual, End::Good, due + n * MS / 10);
+            tally.begins(due, Caller::USUAL, due + MS);
+            tally.ends(due, Caller::USUAL, End::Good, due + n * MS / 10);
         }
         let turn = tally.into_turn(&served(100), 2_000_000).expect("the counts agree");
         let is_about = |ms: Option<f64>, expected: f64| ms.is_some_and(|ms| (ms - expected).abs() < 0.01);
@@ -247,11 +251,11 @@ mod tests {
         let script = script();
         let mut tally = Tally::new(&script, 50 * MS);
         for due in [0, 20 * MS, 20 * MS] {
-            tally.begins(due, Class::Usual, due);
+            tally.begins(due, Caller::USUAL, due);
         }
-        tally.ends(0, Class::Usual, End::Good, MS);
-        tally.ends(20 * MS, Class::Usual, End::Late, 71 * MS);
-        tally.ends(20 * MS, Class::Usual, End::Without(Unanswered::Refused), 20 * MS);
+        tally.ends(0, Caller::USUAL, End::Good, MS);
+        tally.ends(20 * MS, Caller::USUAL, End::Late, 71 * MS);
+        tally.ends(20 * MS, Caller::USUAL, End::Without(Unanswered::Refused), 20 * MS);
         let turn = tally.into_turn(&served(1), 0).expect("the counts agree");
         assert_eq!(turn.all.calls, Calls { offered: 2, late: 1, refused: 1, ..Calls::default() });
         assert_eq!((turn.all.p50_ms, turn.all.p99_ms), (None, None));
@@ -260,13 +264,14 @@ mod tests {
 
     #[test]
     fn calls_that_matter_more_and_less_are_counted_apart_too() {
-        let script = Script { mixed: true, ..script() };
+        let script = Script { parties: Parties::Classes, ..script() };
         let mut tally = Tally::new(&script, 50 * MS);
         for (class, end) in
             [(Class::Highest, End::Good), (Class::Low, End::Without(Unanswered::Refused)), (Class::Low, End::Good)]
         {
-            tally.begins(20 * MS, class, 20 * MS);
-            tally.ends(20 * MS, class, end, 21 * MS);
+            let caller = Caller { class, ..Caller::USUAL };
+            tally.begins(20 * MS, caller, 20 * MS);
+            tally.ends(20 * MS, caller, end, 21 * MS);
         }
         let turn = tally.into_turn(&served(2), 0).expect("the counts agree");
         let of = |class: Class| turn.classes[class as usize].calls;
@@ -281,7 +286,7 @@ mod tests {
         let script = script();
         let lateness = |by_ns| {
             let mut tally = Tally::new(&script, 50 * MS);
-            tally.begins(0, Class::Usual, by_ns);
+            tally.begins(0, Caller::USUAL, by_ns);
             let turn = tally.into_turn(&served(0), 0).expect("the counts agree");
             turn.is_on_time(Duration::from_millis(50))
         };
@@ -293,13 +298,13 @@ mod tests {
     fn a_call_without_an_end_and_an_answer_that_nobody_gave_are_wrong() {
         let script = script();
         let mut tally = Tally::new(&script, 50 * MS);
-        tally.begins(20 * MS, Class::Usual, 20 * MS);
+        tally.begins(20 * MS, Caller::USUAL, 20 * MS);
         let wrong = tally.into_turn(&served(1), 0).expect_err("one has not ended");
         assert_eq!(wrong, Wrong::Ends { offered: 1, ended: 0 });
 
         let mut tally = Tally::new(&script, 50 * MS);
-        tally.begins(20 * MS, Class::Usual, 20 * MS);
-        tally.ends(20 * MS, Class::Usual, End::Good, 21 * MS);
+        tally.begins(20 * MS, Caller::USUAL, 20 * MS);
+        tally.ends(20 * MS, Caller::USUAL, End::Good, 21 * MS);
         let wrong = tally.into_turn(&served(0), 0).expect_err("nobody has served");
         assert_eq!(wrong, Wrong::Answers { answered: 1, served: 0 });
     }

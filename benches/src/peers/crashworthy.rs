@@ -156,7 +156,13 @@ impl Peer for Crashworthy {
         question: B::Ask,
         within: Duration,
     ) -> Result<B::Answer, Unanswered> {
-        to.ask(|reply| Envelope::Ask(question, reply)).within(within).await.map_err(unanswered)
+        let whom = B::on_behalf_of(&question);
+        let ask = to.ask(|reply| Envelope::Ask(question, reply)).within(within);
+        let asked = match whom {
+            None => ask.await,
+            Some(whom) => ask.on_behalf_of(&whom).await,
+        };
+        asked.map_err(unanswered)
     }
 
     type Supervised<B: Behaviour> = Supervised<B>;

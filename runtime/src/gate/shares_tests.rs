@@ -82,12 +82,15 @@ async fn beside_a_hog<A: Actor<Msg = Serve>>(system: &System, asked: &ActorRef<A
         at += SERVICE.mul_f64(-(1.0 - uniform()).ln() / LOAD);
         let drawn = (uniform() * LOAD / 0.05) as u32;
         let whom = if drawn < 9 { drawn } else { 9 };
+        // Half of them are named by a scope, the others at the question.
+        let is_named = whom != 9 || !anonymous;
         let scope = CallScope::current();
-        let scope = if whom == 9 && anonymous { scope } else { scope.on_behalf_of(system, &whom) };
+        let scope = if is_named && whom % 2 == 0 { scope.on_behalf_of(system, &whom) } else { scope };
         let asked = asked.clone();
         calls.spawn(scope.scope(async move {
             tokio::time::sleep_until(at).await;
-            (whom == 9, asked.ask(Serve).within(DEADLINE).await)
+            let ask = asked.ask(Serve).within(DEADLINE);
+            (whom == 9, if is_named && whom % 2 == 1 { ask.on_behalf_of(&whom).await } else { ask.await })
         }));
     }
     let mut sides = (Side::default(), Side::default());
