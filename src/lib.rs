@@ -61,6 +61,10 @@ pub use crashworthy_supervisor::{
     ResizeError, Restart, Shutdown, SlotExt, Strategy, Supervisor, SupervisorReport, SupervisorReports, SystemExt,
     Task, TaskContext, TaskError, TaskHandle, TaskStream, Tasks,
 };
+#[cfg(feature = "web")]
+pub use crashworthy_web as web;
+#[cfg(feature = "web")]
+pub use crashworthy_web::{Web, WebExt};
 
 pub mod guide;
 
@@ -87,6 +91,8 @@ pub mod prelude {
     };
     #[cfg(feature = "console")]
     pub use crate::{Console, ConsoleExt};
+    #[cfg(feature = "web")]
+    pub use crate::{Web, WebExt};
 }
 
 /// What the macros expand to.

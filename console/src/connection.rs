@@ -7,11 +7,13 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
-use crate::inspector::{Inspector, refusal};
+use crate::inspector::Inspector;
 use crate::limits::Limits;
+use crate::pace::Pace;
 use crate::protocol::{Code, Refusal};
+use crate::wire::refusal;
 
 /// How long a client that is being closed may take to read why, and how much of what it still sends is read meanwhile:
 /// a socket that is closed with something unread takes back what the client has not read.
@@ -88,52 +90,4 @@ impl Lines {
 
 fn refuse(code: Code, why: String) -> Refusal {
     Refusal::new(code, why)
-}
-
-/// Lets so many pass in a second, as many at once, and those beyond when their time has come.
-struct Pace {
-    apart: Duration,
-    ahead: Duration,
-    /// When the next would pass if they came evenly.
-    due: Instant,
-}
-
-impl Pace {
-    fn new(a_second: u32) -> Self {
-        let second = Duration::from_secs(1);
-        let apart = second / a_second.max(1);
-        Self { apart, ahead: second - apart, due: Instant::now() }
-    }
-
-    async fn wait(&mut self) {
-        let now = Instant::now();
-        self.due = self.due.max(now);
-        let passes = self.due - self.ahead.min(self.due - now);
-        self.due += self.apart;
-        if passes > now {
-            sleep_until(passes).await;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_burst_passes_at_once_and_what_is_beyond_waits_for_its_time() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
-            let mut pace = Pace::new(10);
-            let began = Instant::now();
-            for _ in 0..10 {
-                pace.wait().await;
-            }
-            assert_eq!(began.elapsed(), Duration::ZERO);
-            for _ in 0..10 {
-                pace.wait().await;
-            }
-            assert_eq!(began.elapsed(), Duration::from_secs(1));
-        });
-    }
 }

@@ -4,6 +4,7 @@
 //! $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNTIME_DIR/crashworthy, or <temporary files>/crashworthy-<uid>      mode 0700
 //!   4711-shop/                                       process and system; `-2` and so on if that is taken  mode 0700
 //!     ro.sock                                                                                             mode 0600
+//!     web.token                              of who serves a web page, if somebody does                   mode 0600
 //! ```
 
 use std::fs::{self, DirBuilder, Permissions};
@@ -15,7 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 
 /// The socket's name.
 const SOCKET: &str = "ro.sock";
-/// Its name before somebody listens.
+/// The name of a file that others of the user keep here: the token of a web page.
+pub const TOKEN: &str = "web.token";
+/// The socket's name before somebody listens.
 const UNFINISHED: &str = "ro.new";
 /// Entries of the common directory that are looked at.
 const ENTRIES: usize = 1024;
@@ -200,6 +203,7 @@ fn fresh(base: &Path, system: &str) -> io::Result<PathBuf> {
 /// Removes what we make, and the directory if nothing else is in it.
 fn remove(dir: &Path) {
     // What cannot be removed is found stale by the next who looks.
+    let _ = fs::remove_file(dir.join(TOKEN));
     let _ = fs::remove_file(dir.join(UNFINISHED));
     let _ = fs::remove_file(dir.join(SOCKET));
     let _ = fs::remove_dir(dir);
@@ -235,12 +239,14 @@ mod tests {
         let scratch = Scratch::new("alone");
         let (base, uid) = (scratch.0.join("below"), scratch.uid());
         let (home, _listener) = Home::make(&base, uid, "shop").unwrap();
+        fs::write(home.dir.join(TOKEN), "secret").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!((mode(&base), mode(&home.dir), mode(&home.socket())), (0o700, 0o700, 0o600));
         let place = Place { process: std::process::id(), system: "shop".into(), socket: home.socket() };
         assert_eq!(list(&base).unwrap(), [place]);
+        let dir = home.dir.clone();
         drop(home);
-        assert_eq!(list(&base).unwrap(), []);
+        assert_eq!((list(&base).unwrap(), dir.exists()), (vec![], false));
     }
 
     #[tokio::test]

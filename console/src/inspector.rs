@@ -1,22 +1,17 @@
 //! Answers requests from snapshots. It asks no actor and waits for none.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crashworthy_runtime::{State, System, WeakSystem};
 use crashworthy_supervisor::{ReportCounts, SystemExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::limits::Limits;
 use crate::picture::{Picture, doing, is_busy, is_under};
 use crate::protocol::{
-    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Greeting, Health, Hello,
-    Metrics, Node, Outcome, PROTOCOL, Refusal, ReportsQuery, ReportsView, Request, Response, Row, Sort, SystemView,
-    TreeQuery, TreeView, Unready, VERBS,
+    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Health, Hello, Metrics, Node,
+    PROTOCOL, Refusal, ReportsQuery, ReportsView, Row, Sort, SystemView, TreeQuery, TreeView, Unready, VERBS,
 };
 use crate::sums;
 
@@ -28,9 +23,12 @@ const REPORTS: usize = 20;
 /// Others that an actor has to do with, of each kind.
 const TIES: usize = 100;
 
-/// What answers for one system.
+/// What answers for one system: to the [socket](crate::Console), and to whoever serves the same answers otherwise.
+///
+/// It keeps no system: one that everybody has forgotten still goes. An answer costs a look at the newest picture of the
+/// system, or taking one, on the thread that asks.
 #[derive(Debug)]
-pub(crate) struct Inspector {
+pub struct Inspector {
     system: WeakSystem,
     hello: Hello,
     last: Mutex<Option<Taken>>,
@@ -58,7 +56,13 @@ impl Inspector {
         Self { system, hello, last: Mutex::default() }
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    /// Who is there.
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
         &self.hello.limits
     }
 
@@ -67,62 +71,17 @@ impl Inspector {
         &self.hello.system
     }
 
-    /// The first line to a client.
-    pub(crate) fn greeting(&self) -> Vec<u8> {
-        line(&Greeting { hello: self.hello.clone() }, usize::MAX).unwrap_or_default()
-    }
-
-    /// The answer to one line.
-    pub(crate) fn answer(&self, asked: &[u8]) -> Vec<u8> {
-        match serde_json::from_slice::<Request>(asked) {
-            Ok(request) => self.ask(request.id, &request.verb, request.args),
-            Err(error) => refusal(None, Refusal::new(Code::Malformed, format!("not a request: {}", cut(&error)))),
-        }
-    }
-
-    /// Forgets what nobody looks at any more.
-    pub(crate) fn rest(&self) {
+    /// Forgets the newest picture: for whoever knows that nobody looks at it any more.
+    pub fn rest(&self) {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    fn ask(&self, id: u64, verb: &str, args: Value) -> Vec<u8> {
-        match verb {
-            "hello" => self.tell(id, Ok(&self.hello)),
-            "system" => self
-                .tell(id, self.look().map(|(system, picture)| overview(&picture, system.supervisor_reports().counts))),
-            "tree" => self.tell(id, self.tree(args)),
-            "actors" => self.tell(id, self.actors(args)),
-            "actor" => self.tell(id, self.actor(args)),
-            "crashes" => self.tell(id, self.crashes(args)),
-            "reports" => self.tell(id, self.reports(args)),
-            "dead_letters" => self.tell(id, self.dead_letters()),
-            "health" => self.tell(id, self.health()),
-            "metrics" => self.tell(id, self.metrics()),
-            _ => {
-                let verbs = VERBS.join(", ");
-                refusal(Some(id), Refusal::new(Code::UnknownVerb, format!("no verb {verb:.64?}: there are {verbs}")))
-            }
-        }
-    }
-
-    fn tell<T: Serialize>(&self, id: u64, answer: Result<T, Refusal>) -> Vec<u8> {
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(why) => return refusal(Some(id), why),
-        };
-        let most = self.limits().answer;
-        line(&Response { id: Some(id), outcome: Outcome::Ok(answer) }, most).unwrap_or_else(|_| {
-            let why = format!("the answer would be longer than {most} bytes: ask for fewer");
-            refusal(Some(id), Refusal::new(Code::AnswerTooLong, why))
-        })
-    }
-
-    fn system(&self) -> Result<System, Refusal> {
+    fn held(&self) -> Result<System, Refusal> {
         self.system.upgrade().ok_or_else(|| Refusal::new(Code::SystemEnded, "the system has ended"))
     }
 
-    fn look(&self) -> Result<(System, Arc<Picture>), Refusal> {
-        let system = self.system()?;
+    pub(crate) fn look(&self) -> Result<(System, Arc<Picture>), Refusal> {
+        let system = self.held()?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(taken) = last.as_ref().filter(|taken| taken.when.elapsed() < taken.cost * REUSED) {
             return Ok((system, taken.picture.clone()));
@@ -137,8 +96,20 @@ impl Inspector {
         asked.unwrap_or(otherwise).min(self.limits().rows)
     }
 
-    fn tree(&self, args: Value) -> Result<TreeView, Refusal> {
-        let query: TreeQuery = read(args)?;
+    /// The answer to `system`.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn system(&self) -> Result<SystemView, Refusal> {
+        let (system, picture) = self.look()?;
+        Ok(overview(&picture, system.supervisor_reports().counts))
+    }
+
+    /// The answer to `tree`.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`], [`Code::NotFound`].
+    pub fn tree(&self, query: &TreeQuery) -> Result<TreeView, Refusal> {
         let (_, picture) = self.look()?;
         let top = query.path.as_deref().map(|path| find(&picture, path)).transpose()?;
         let limit = self.rows(query.limit, usize::MAX);
@@ -148,10 +119,13 @@ impl Inspector {
         Ok(TreeView { at: picture.at, total: picture.branch(top).count(), nodes })
     }
 
-    fn actors(&self, args: Value) -> Result<Actors, Refusal> {
-        let query: ActorsQuery = read(args)?;
+    /// The answer to `actors`.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn actors(&self, query: &ActorsQuery) -> Result<Actors, Refusal> {
         let (_, picture) = self.look()?;
-        let mut places: Vec<_> = picture.everybody().filter(|&place| matches(&picture, place, &query)).collect();
+        let mut places: Vec<_> = picture.everybody().filter(|&place| matches(&picture, place, query)).collect();
         let matched = places.len();
         let limit = self.rows(query.limit, usize::MAX);
         order(&picture, &mut places, query.sort, limit);
@@ -159,8 +133,11 @@ impl Inspector {
         Ok(Actors { at: picture.at, total: picture.system.actors.len(), matched, rows })
     }
 
-    fn actor(&self, args: Value) -> Result<ActorView, Refusal> {
-        let query: ActorQuery = read(args)?;
+    /// The answer to `actor`.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`], [`Code::NotFound`].
+    pub fn actor(&self, query: &ActorQuery) -> Result<ActorView, Refusal> {
         let (_, picture) = self.look()?;
         let place = find(&picture, &query.actor)?;
         let actor = picture.actor(place);
@@ -179,9 +156,12 @@ impl Inspector {
         })
     }
 
-    fn crashes(&self, args: Value) -> Result<Crashes, Refusal> {
-        let query: CrashesQuery = read(args)?;
-        let system = self.system()?;
+    /// The answer to `crashes`.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn crashes(&self, query: &CrashesQuery) -> Result<Crashes, Refusal> {
+        let system = self.held()?;
         let (total, mut reports) = system.crashes();
         if let Some(top) = &query.under {
             reports.retain(|report| is_under(&report.path, top));
@@ -191,9 +171,12 @@ impl Inspector {
         Ok(Crashes { at: system.now(), total, matched, reports })
     }
 
-    fn reports(&self, args: Value) -> Result<ReportsView, Refusal> {
-        let query: ReportsQuery = read(args)?;
-        let system = self.system()?;
+    /// The answer to `reports`.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn reports(&self, query: &ReportsQuery) -> Result<ReportsView, Refusal> {
+        let system = self.held()?;
         let book = system.supervisor_reports();
         let mut reports = if query.progress { book.progress } else { book.errors };
         if let Some(top) = &query.under {
@@ -204,7 +187,11 @@ impl Inspector {
         Ok(ReportsView { at: system.now(), counts: book.counts, matched, reports })
     }
 
-    fn dead_letters(&self) -> Result<DeadLetters, Refusal> {
+    /// The answer to `dead_letters`.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn dead_letters(&self) -> Result<DeadLetters, Refusal> {
         let (system, picture) = self.look()?;
         let (total, unseen) = system.dead_letters();
         let mut places: Vec<_> = picture.everybody().filter(|&place| lost(&picture, place) > 0).collect();
@@ -216,7 +203,11 @@ impl Inspector {
 
 /// Sums.
 impl Inspector {
-    fn health(&self) -> Result<Health, Refusal> {
+    /// The answer to `health`.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn health(&self) -> Result<Health, Refusal> {
         let (_, picture) = self.look()?;
         let is_unready = |&place: &usize| {
             let actor = picture.actor(place);
@@ -234,7 +225,11 @@ impl Inspector {
         Ok(Health { at: picture.at, ready: total == 0, total, unready: unready.collect() })
     }
 
-    fn metrics(&self) -> Result<Metrics, Refusal> {
+    /// The answer to `metrics`.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn metrics(&self) -> Result<Metrics, Refusal> {
         let (system, picture) = self.look()?;
         let mut kinds = BTreeMap::new();
         for place in picture.everybody() {
@@ -245,21 +240,6 @@ impl Inspector {
         let total = kinds.len();
         Ok(Metrics { at: picture.at, system, total, kinds: kinds.into_values().take(self.limits().rows).collect() })
     }
-}
-
-/// One line that says no.
-pub(crate) fn refusal(id: Option<u64>, why: Refusal) -> Vec<u8> {
-    line(&Response { id, outcome: Outcome::<()>::Error(why) }, usize::MAX).unwrap_or_default()
-}
-
-/// What is wrong with what a client has said, without all of what it has said.
-fn cut(error: &serde_json::Error) -> String {
-    format!("{:.512}", error.to_string())
-}
-
-fn read<T: DeserializeOwned>(args: Value) -> Result<T, Refusal> {
-    let args = if args.is_null() { Value::Object(serde_json::Map::new()) } else { args };
-    serde_json::from_value(args).map_err(|error| Refusal::new(Code::BadArguments, format!("args: {}", cut(&error))))
 }
 
 fn find(picture: &Picture, word: &str) -> Result<usize, Refusal> {
@@ -334,32 +314,4 @@ fn order(picture: &Picture, places: &mut Vec<usize>, sort: Sort, limit: usize) {
 fn newest<T>(mut all: Vec<T>, limit: usize) -> Vec<T> {
     all.drain(..all.len().saturating_sub(limit));
     all
-}
-
-/// A value as one line of at most so many bytes.
-fn line<T: Serialize>(value: &T, most: usize) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bounded = Bounded { bytes: Vec::new(), most };
-    serde_json::to_writer(&mut bounded, value)?;
-    bounded.bytes.push(b'\n');
-    Ok(bounded.bytes)
-}
-
-/// What is written, up to a limit.
-struct Bounded {
-    bytes: Vec<u8>,
-    most: usize,
-}
-
-impl Write for Bounded {
-    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
-        if self.bytes.len().saturating_add(more.len()) > self.most {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(more);
-        Ok(more.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

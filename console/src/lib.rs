@@ -13,10 +13,15 @@ mod connection;
 mod home;
 mod inspector;
 mod limits;
+#[cfg(feature = "openmetrics")]
+pub mod openmetrics;
+mod pace;
 mod picture;
 pub mod protocol;
 mod server;
 mod sums;
+mod vitals;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -25,9 +30,11 @@ use crashworthy_runtime::{Part, StartError, System};
 
 pub use client::{Client, ClientError};
 use home::Home;
-pub use home::{Place, base, list};
-use inspector::Inspector;
+pub use home::{Place, TOKEN, base, list};
+pub use inspector::Inspector;
 pub use limits::Limits;
+pub use pace::Pace;
+pub use vitals::Vitals;
 
 /// Answers what is asked about a system: `System::builder().with(Console::default())`.
 ///
@@ -85,11 +92,13 @@ impl Part for Console {
         if let Some(fault) = self.limits.fault() {
             return Err(StartError::Setting(fault));
         }
-        let inspector = Inspector::new(system.downgrade(), system.name(), self.limits.clone());
+        let inspector = Arc::new(Inspector::new(system.downgrade(), system.name(), self.limits.clone()));
+        let plate = system.extension::<Doorplate>();
+        // The first of two consoles is the one that is told of.
+        let _ = plate.inspector.set(inspector.clone());
         match server::start(self.base.take(), inspector, system.downgrade()) {
             Ok(home) => {
-                // The first of two consoles is the one that is told of.
-                let _ = system.extension::<Doorplate>().0.set(home.socket());
+                let _ = plate.socket.set(home.socket());
                 self.home = Some(home);
             }
             Err(error) => {
@@ -109,16 +118,26 @@ impl Part for Console {
 
 /// Where the console of a system is.
 #[derive(Default)]
-struct Doorplate(OnceLock<PathBuf>);
+struct Doorplate {
+    socket: OnceLock<PathBuf>,
+    inspector: OnceLock<Arc<Inspector>>,
+}
 
 /// What a system knows of its console.
 pub trait ConsoleExt {
     /// The socket on which its console listens; none if it has no console, or one that cannot listen.
     fn console(&self) -> Option<PathBuf>;
+
+    /// What answers for its console; none if it has no console. It answers also where the console cannot listen.
+    fn inspector(&self) -> Option<Arc<Inspector>>;
 }
 
 impl ConsoleExt for System {
     fn console(&self) -> Option<PathBuf> {
-        self.extension::<Doorplate>().0.get().cloned()
+        self.extension::<Doorplate>().socket.get().cloned()
+    }
+
+    fn inspector(&self) -> Option<Arc<Inspector>> {
+        self.extension::<Doorplate>().inspector.get().cloned()
     }
 }

@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 
 use crate::connection;
 use crate::home::{self, Home};
-use crate::inspector::{Inspector, refusal};
+use crate::inspector::Inspector;
 use crate::protocol::{Code, Refusal};
+use crate::wire::refusal;
 
 /// How long to wait after a connection could not be accepted: the process may be out of file descriptors.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -24,7 +25,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const LISTENS: Duration = Duration::from_secs(5);
 
 /// Starts the thread, and waits until it listens.
-pub(crate) fn start(base: Option<PathBuf>, inspector: Inspector, system: WeakSystem) -> io::Result<Arc<Home>> {
+pub(crate) fn start(base: Option<PathBuf>, inspector: Arc<Inspector>, system: WeakSystem) -> io::Result<Arc<Home>> {
     let (told, listens) = sync_channel(1);
     thread::Builder::new()
         .name("crashworthy-console".to_owned())
@@ -35,7 +36,12 @@ pub(crate) fn start(base: Option<PathBuf>, inspector: Inspector, system: WeakSys
     })
 }
 
-fn run(base: Option<PathBuf>, inspector: Inspector, system: &WeakSystem, told: &SyncSender<io::Result<Arc<Home>>>) {
+fn run(
+    base: Option<PathBuf>,
+    inspector: Arc<Inspector>,
+    system: &WeakSystem,
+    told: &SyncSender<io::Result<Arc<Home>>>,
+) {
     let opened = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
@@ -48,7 +54,7 @@ fn run(base: Option<PathBuf>, inspector: Inspector, system: &WeakSystem, told: &
     match opened() {
         Ok((runtime, uid, home, listener)) => {
             let _ = told.send(Ok(home.clone()));
-            runtime.block_on(listen(listener, uid, Arc::new(inspector), system));
+            runtime.block_on(listen(listener, uid, inspector, system));
             home.leave();
         }
         Err(error) => {

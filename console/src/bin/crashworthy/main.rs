@@ -3,7 +3,6 @@
 
 mod args;
 mod find;
-mod metrics;
 mod show;
 mod text;
 
@@ -13,6 +12,7 @@ use std::thread;
 
 use clap::Parser;
 use crashworthy_console::ClientError;
+use crashworthy_console::openmetrics;
 use crashworthy_console::protocol::{ActorQuery, ActorsQuery, CrashesQuery, Filter, Health, ReportsQuery, TreeQuery};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -98,7 +98,7 @@ fn say(cli: &Cli, show: &Show) -> Result<Said, Trouble> {
             let text = if show.json { data(&health)? } else { show::health(&health) };
             return Ok(Said { text, well: health.ready });
         }
-        What::Metrics { .. } => tell(which, show, "metrics", &(), metrics::text),
+        What::Metrics { .. } => tell(which, show, "metrics", &(), openmetrics::text),
         What::Ps { .. } => {
             let systems = find::running()?;
             if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crashworthy_console::protocol::{KindMetrics, Metrics, SystemView};
 use crashworthy_runtime::Law;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text::encode};
@@ -13,8 +12,13 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The answer as text.
-pub(crate) fn text(metrics: &Metrics) -> String {
+use crate::protocol::{KindMetrics, Metrics, SystemView};
+
+/// The media type of such text.
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The answer to `metrics` as text.
+pub fn text(metrics: &Metrics) -> String {
     let mut registry = Registry::with_prefix("crashworthy");
     registry.register_collector(Box::new(Figures(metrics.clone())));
     let mut text = String::new();

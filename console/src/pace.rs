@@ -1,0 +1,59 @@
+//! How often something may be done.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// Lets so many pass in a second, as many at once, and those beyond when their time has come.
+#[derive(Debug)]
+pub struct Pace {
+    apart: Duration,
+    ahead: Duration,
+    /// When the next would pass if they came evenly.
+    due: Instant,
+}
+
+impl Pace {
+    /// Of so many a second.
+    pub fn new(a_second: u32) -> Self {
+        let second = Duration::from_secs(1);
+        let apart = second / a_second.max(1);
+        Self { apart, ahead: second - apart, due: Instant::now() }
+    }
+
+    /// Returns when the next may pass.
+    ///
+    /// # Cancel safety
+    /// One that does not wait to the end has passed.
+    pub async fn wait(&mut self) {
+        let now = Instant::now();
+        self.due = self.due.max(now);
+        let passes = self.due - self.ahead.min(self.due - now);
+        self.due += self.apart;
+        if passes > now {
+            sleep_until(passes).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_at_once_and_what_is_beyond_waits_for_its_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let mut pace = Pace::new(10);
+            let began = Instant::now();
+            for _ in 0..10 {
+                pace.wait().await;
+            }
+            assert_eq!(began.elapsed(), Duration::ZERO);
+            for _ in 0..10 {
+                pace.wait().await;
+            }
+            assert_eq!(began.elapsed(), Duration::from_secs(1));
+        });
+    }
+}

@@ -1,0 +1,111 @@
+//! Requests and answers as lines: what lies between the inspector and a socket.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::inspector::Inspector;
+use crate::protocol::{Code, Greeting, Outcome, Refusal, Request, Response, VERBS};
+
+impl Inspector {
+    /// The first line to a client.
+    pub(crate) fn greeting(&self) -> Vec<u8> {
+        line(&Greeting { hello: self.hello().clone() }, usize::MAX).unwrap_or_default()
+    }
+
+    /// The answer to one line.
+    pub(crate) fn answer(&self, asked: &[u8]) -> Vec<u8> {
+        match serde_json::from_slice::<Request>(asked) {
+            Ok(request) => self.ask(request.id, &request.verb, request.args),
+            Err(error) => refusal(None, Refusal::new(Code::Malformed, format!("not a request: {}", cut(&error)))),
+        }
+    }
+
+    fn ask(&self, id: u64, verb: &str, args: Value) -> Vec<u8> {
+        match verb {
+            "hello" => self.tell(id, Ok(self.hello())),
+            "system" => self.tell(id, self.system()),
+            "tree" => self.tell(id, read(args).and_then(|query| self.tree(&query))),
+            "actors" => self.tell(id, read(args).and_then(|query| self.actors(&query))),
+            "actor" => self.tell(id, read(args).and_then(|query| self.actor(&query))),
+            "crashes" => self.tell(id, read(args).and_then(|query| self.crashes(&query))),
+            "reports" => self.tell(id, read(args).and_then(|query| self.reports(&query))),
+            "dead_letters" => self.tell(id, self.dead_letters()),
+            "health" => self.tell(id, self.health()),
+            "metrics" => self.tell(id, self.metrics()),
+            _ => {
+                let verbs = VERBS.join(", ");
+                refusal(Some(id), Refusal::new(Code::UnknownVerb, format!("no verb {verb:.64?}: there are {verbs}")))
+            }
+        }
+    }
+
+    fn tell<T: Serialize>(&self, id: u64, answer: Result<T, Refusal>) -> Vec<u8> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(why) => return refusal(Some(id), why),
+        };
+        line(&Response { id: Some(id), outcome: Outcome::Ok(answer) }, self.limits().answer)
+            .unwrap_or_else(|_| refusal(Some(id), self.too_long()))
+    }
+
+    /// An answer, or several, as JSON on one line.
+    ///
+    /// # Errors
+    /// If it would be longer than [`Limits::answer`](crate::Limits::answer).
+    pub fn json(&self, answer: &impl Serialize) -> Result<Vec<u8>, Refusal> {
+        let mut bytes = line(answer, self.limits().answer).map_err(|_| self.too_long())?;
+        bytes.pop();
+        Ok(bytes)
+    }
+
+    fn too_long(&self) -> Refusal {
+        let most = self.limits().answer;
+        Refusal::new(Code::AnswerTooLong, format!("the answer would be longer than {most} bytes: ask for fewer"))
+    }
+}
+
+/// One line that says no.
+pub(crate) fn refusal(id: Option<u64>, why: Refusal) -> Vec<u8> {
+    line(&Response { id, outcome: Outcome::<()>::Error(why) }, usize::MAX).unwrap_or_default()
+}
+
+/// What is wrong with what a client has said, without all of what it has said.
+fn cut(error: &serde_json::Error) -> String {
+    format!("{:.512}", error.to_string())
+}
+
+fn read<T: DeserializeOwned>(args: Value) -> Result<T, Refusal> {
+    let args = if args.is_null() { Value::Object(serde_json::Map::new()) } else { args };
+    serde_json::from_value(args).map_err(|error| Refusal::new(Code::BadArguments, format!("args: {}", cut(&error))))
+}
+
+/// A value as one line of at most so many bytes.
+fn line<T: Serialize>(value: &T, most: usize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bounded = Bounded { bytes: Vec::new(), most };
+    serde_json::to_writer(&mut bounded, value)?;
+    bounded.bytes.push(b'\n');
+    Ok(bounded.bytes)
+}
+
+/// What is written, up to a limit.
+struct Bounded {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if self.bytes.len().saturating_add(more.len()) > self.most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

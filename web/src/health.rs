@@ -1,0 +1,134 @@
+//! Health, for whoever starts, stops and chooses instances. Anybody on this machine may ask, so it is told in a few words that
+//! name nobody; whoever shows the token is told who is meant.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use crashworthy_console::protocol::{Refusal, Unready};
+use crashworthy_runtime::State as Life;
+use serde::Serialize;
+
+use crate::guard::Caller;
+use crate::progress::Progress;
+use crate::routes::Desk;
+
+/// What is known from looks before.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    /// The tree was up. It stays so: what is restarted later is a matter of readiness.
+    up: AtomicBool,
+    progress: Mutex<Progress>,
+}
+
+impl Health {
+    fn stood_still(&self, desk: &Desk) -> Result<Duration, Refusal> {
+        let seen = desk.inspector.vitals()?;
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(progress.look(&seen, Instant::now()))
+    }
+
+    fn is_up(&self, desk: &Desk) -> Result<bool, Refusal> {
+        Ok(self.up.load(Relaxed) || desk.inspector.vitals()?.up && !self.up.swap(true, Relaxed))
+    }
+}
+
+/// The answer to all three.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    ok: bool,
+    /// Why not.
+    reasons: Vec<Reason>,
+    /// Who is meant, for whoever has the token.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unready: Vec<Unready>,
+}
+
+/// Why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Reason {
+    /// The system has ended.
+    Ended,
+    /// Actors wait for a turn, and nobody takes any.
+    Stuck,
+    /// The tree is not up yet.
+    Starting,
+    /// Actors are between two incarnations.
+    Restarting,
+    /// Actors lack what they need.
+    Lacking,
+    /// Actors take only what matters.
+    Choosy,
+}
+
+impl Report {
+    fn because(reasons: Vec<Reason>) -> Self {
+        Self { ok: reasons.is_empty(), reasons, unready: Vec::new() }
+    }
+}
+
+impl IntoResponse for Report {
+    fn into_response(self) -> Response {
+        let status = if self.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, Json(self)).into_response()
+    }
+}
+
+/// Whether the system gets on. Blocked handlers are no reason: others go on beside them. A restart of the process would cost
+/// all that it holds, so it is asked for where nothing else helps.
+pub(crate) async fn livez(State(desk): State<Arc<Desk>>) -> Response {
+    let reason = match desk.health.stood_still(&desk) {
+        Err(_) => Some(Reason::Ended),
+        Ok(still) => (still >= desk.limits.stuck_after).then_some(Reason::Stuck),
+    };
+    Report::because(reason.into_iter().collect()).into_response()
+}
+
+/// Whether the tree has been up.
+pub(crate) async fn startupz(State(desk): State<Arc<Desk>>) -> Response {
+    let reason = match desk.health.is_up(&desk) {
+        Err(_) => Some(Reason::Ended),
+        Ok(up) => (!up).then_some(Reason::Starting),
+    };
+    Report::because(reason.into_iter().collect()).into_response()
+}
+
+/// Whether everybody takes new work.
+pub(crate) async fn readyz(State(desk): State<Arc<Desk>>, Extension(caller): Extension<Caller>) -> Response {
+    let (reasons, unready) = readiness(&desk).unwrap_or_else(|_| (vec![Reason::Ended], Vec::new()));
+    let mut report = Report::because(reasons);
+    if caller == Caller::Known {
+        report.unready = unready;
+    }
+    report.into_response()
+}
+
+/// Whether the system takes new work, for whoever needs no more than that.
+pub(crate) fn is_ready(desk: &Desk) -> bool {
+    readiness(desk).is_ok_and(|(reasons, _)| reasons.is_empty())
+}
+
+fn readiness(desk: &Desk) -> Result<(Vec<Reason>, Vec<Unready>), Refusal> {
+    let is_up = desk.health.is_up(desk)?;
+    let health = desk.inspector.health()?;
+    let mut reasons: Vec<_> = health.unready.iter().map(why).chain((!is_up).then_some(Reason::Starting)).collect();
+    if desk.inspector.vitals()?.ended {
+        reasons.push(Reason::Ended);
+    }
+    reasons.sort_unstable();
+    reasons.dedup();
+    Ok((reasons, health.unready))
+}
+
+fn why(unready: &Unready) -> Reason {
+    match unready {
+        Unready { row, .. } if row.state == Life::Restarting => Reason::Restarting,
+        Unready { lacks, .. } if !lacks.is_empty() => Reason::Lacking,
+        _ => Reason::Choosy,
+    }
+}

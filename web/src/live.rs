@@ -1,0 +1,130 @@
+//! What the page shows, as server-sent events: a picture now, and one whenever its time has come.
+//!
+//! ```text
+//! event: info      once: what `/info` says
+//! event: picture   again and again: the system, its tree, the first of its actors, who takes no new work
+//! event: crashes   at first and when there was another: the newest reports, without backtraces
+//! event: trouble   what cannot be told, and why: the answer would be too long, or the system has ended
+//! ```
+//! A picture is made when the client has room for it. Who reads slowly gets fewer, never older ones.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::sse::Event;
+use axum::response::{IntoResponse, Response, Sse};
+use crashworthy_console::protocol::{
+    Actors, ActorsQuery, Crashes, CrashesQuery, Filter, Health, Refusal, Sort, SystemView, TreeQuery, TreeView,
+};
+use futures_core::Stream;
+use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::info::Info;
+use crate::problem::Problem;
+use crate::routes::Desk;
+
+/// Actors in the list beside the tree.
+const TOP: usize = 50;
+/// Reports of crashes.
+const CRASHES: usize = 20;
+
+/// What a page would like to see.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct View {
+    sort: Sort,
+    /// A part of the path or the kind of those in the list.
+    text: Option<String>,
+}
+
+/// What the page shows.
+#[derive(Debug, Serialize)]
+struct Picture {
+    system: SystemView,
+    tree: TreeView,
+    top: Actors,
+    health: Health,
+}
+
+pub(crate) async fn live(State(desk): State<Arc<Desk>>, Query(view): Query<View>) -> Result<Response, Problem> {
+    let Ok(place) = desk.watchers.clone().try_acquire_owned() else {
+        let most = desk.limits.watchers;
+        let why = format!("{most} pages are watched already");
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_watchers", why));
+    };
+    let mut due = interval(desk.limits.picture_every);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let first = event("info", desk.inspector.json(&Info::of(&desk)));
+    Ok(Sse::new(Live { desk, view, due, told: None, next: [first].into(), _place: place }).into_response())
+}
+
+/// One page that is watched.
+struct Live {
+    desk: Arc<Desk>,
+    view: View,
+    due: Interval,
+    /// How many crashes it has been told of.
+    told: Option<u64>,
+    next: VecDeque<Event>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Live {
+    fn picture(&self) -> Result<Picture, Refusal> {
+        let inspector = &self.desk.inspector;
+        let filter = Filter { text: self.view.text.clone(), ..Filter::default() };
+        Ok(Picture {
+            system: inspector.system()?,
+            tree: inspector.tree(&TreeQuery::default())?,
+            top: inspector.actors(&ActorsQuery { filter, sort: self.view.sort, limit: Some(TOP) })?,
+            health: inspector.health()?,
+        })
+    }
+
+    fn crashes(&self) -> Result<Crashes, Refusal> {
+        let mut crashes = self.desk.inspector.crashes(&CrashesQuery { under: None, limit: Some(CRASHES) })?;
+        for report in &mut crashes.reports {
+            // To look its names up takes longer than all the rest.
+            report.backtrace = None;
+        }
+        Ok(crashes)
+    }
+
+    /// Lays out what is to be told now.
+    fn look(&mut self) {
+        let picture = self.picture();
+        let crashed = picture.as_ref().map_or(self.told, |picture| Some(picture.system.crashes));
+        let json = |answer: Result<_, _>| answer.and_then(|answer| self.desk.inspector.json(&answer));
+        self.next.push_back(event("picture", json(picture)));
+        if crashed != self.told {
+            let crashes = self.crashes().and_then(|crashes| self.desk.inspector.json(&crashes));
+            self.next.push_back(event("crashes", crashes));
+            self.told = crashed;
+        }
+    }
+}
+
+impl Stream for Live {
+    type Item = Result<Event, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.next.is_empty() {
+            ready!(self.due.poll_tick(cx));
+            self.look();
+        }
+        Poll::Ready(self.next.pop_front().map(Ok))
+    }
+}
+
+/// A piece of news, or why there is none. JSON on one line has no line feed that would end it early.
+fn event(name: &str, json: Result<Vec<u8>, Refusal>) -> Event {
+    let told = json.map(|json| Event::default().event(name).data(String::from_utf8_lossy(&json)));
+    told.unwrap_or_else(|why| Event::default().event("trouble").data(serde_json::json!(why).to_string()))
+}

@@ -1,0 +1,96 @@
+//! What can be asked for, and what all answers are made from.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use crashworthy_console::protocol::{ActorQuery, ActorView};
+use crashworthy_console::{Inspector, openmetrics};
+use tokio::sync::Semaphore;
+
+use crate::guard::{self, Names, TurnedAway};
+use crate::health::{self, Health};
+use crate::info::{self, Application};
+use crate::limits::Limits;
+use crate::problem::Problem;
+use crate::token::Token;
+use crate::{Address, headers, live, page};
+
+/// What all answers are made from.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) inspector: Arc<Inspector>,
+    pub(crate) names: Names,
+    pub(crate) address: Address,
+    pub(crate) token: Option<Arc<Token>>,
+    pub(crate) application: Application,
+    pub(crate) limits: Limits,
+    /// When the server was started, which the system was with it.
+    pub(crate) started: SystemTime,
+    pub(crate) turned_away: TurnedAway,
+    pub(crate) health: Health,
+    /// Places for pages that are watched.
+    pub(crate) watchers: Arc<Semaphore>,
+}
+
+impl Desk {
+    pub(crate) fn new(
+        inspector: Arc<Inspector>,
+        names: Names,
+        address: &Address,
+        application: Application,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            inspector,
+            names,
+            token: address.token.clone(),
+            address: address.clone(),
+            application,
+            watchers: Arc::new(Semaphore::new(limits.watchers)),
+            limits,
+            started: SystemTime::now(),
+            turned_away: TurnedAway::default(),
+            health: Health::default(),
+        }
+    }
+}
+
+/// Every route of the server. What is outside runs first.
+pub(crate) fn routes(desk: Arc<Desk>) -> Router {
+    let data = Router::new()
+        .route("/info", get(info::info))
+        .route("/metrics", get(metrics))
+        .route("/actor", get(actor))
+        .route("/live", get(live::live))
+        .route_layer(from_fn_with_state(desk.clone(), guard::known));
+    let open = Router::new()
+        .route("/", get(page::page))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/startupz", get(health::startupz));
+    open.merge(data)
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here; try /"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "looking is all that can be done: GET")
+        })
+        .layer(from_fn_with_state(desk.clone(), guard::know))
+        .layer(from_fn_with_state(desk.clone(), guard::door))
+        .layer(from_fn(headers::always))
+        .with_state(desk)
+}
+
+async fn metrics(State(desk): State<Arc<Desk>>) -> Result<Response, Problem> {
+    let text = openmetrics::text(&desk.inspector.metrics()?);
+    Ok(([(CONTENT_TYPE, openmetrics::MEDIA_TYPE)], text).into_response())
+}
+
+async fn actor(State(desk): State<Arc<Desk>>, Query(query): Query<ActorQuery>) -> Result<Json<ActorView>, Problem> {
+    Ok(Json(desk.inspector.actor(&query)?))
+}

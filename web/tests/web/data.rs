@@ -1,0 +1,128 @@
+//! What is said is what is so.
+
+use std::collections::BTreeMap;
+
+use crashworthy_web::{Application, Web};
+use serde_json::json;
+
+use crate::support::{Shop, Till, until};
+
+#[test]
+fn info_says_what_the_service_is_and_where_and_within_which_limits() {
+    let application = Application { name: "shop".into(), version: "3.1.4".into(), commit: Some("c0ffee".into()) };
+    let shop = Shop::with(Web::default().application(application));
+    let info = shop.ask("/info").json();
+    assert_eq!(info["application"], json!({ "name": "shop", "version": "3.1.4", "commit": "c0ffee" }));
+    assert_eq!((&info["system"], &info["process"]), (&json!("shop"), &json!(std::process::id())));
+    assert_eq!(info["runtime_version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(info["listens"], shop.web.addr().to_string());
+    assert!(info["host"]["addresses"].is_array() && info["host"]["name"].is_string(), "{info}");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() * 1e3;
+    let started = info["started_ms"].as_f64().expect("it is a number");
+    assert!((now - 6e5..=now).contains(&started), "{info}");
+    assert!(info["up_ms"].as_f64().is_some_and(|up| up <= now - started), "{info}");
+    assert_eq!((&info["accepts_work"], &info["turned_away"]["tokens"]), (&json!(true), &json!(0)));
+    assert_eq!(info["limits"]["web"], json!(crashworthy_web::Limits::default()));
+    assert_eq!(info["limits"]["console"]["rows"], 500);
+}
+
+/// Every sample of a text in the format of OpenMetrics, by name and labels.
+fn samples(text: &str) -> BTreeMap<String, f64> {
+    let text = text.strip_suffix("# EOF\n").expect("it says that it is complete");
+    let mut families = Vec::new();
+    let mut samples = BTreeMap::new();
+    for line in text.lines() {
+        if let Some(about) = line.strip_prefix("# ") {
+            let mut words = about.splitn(3, ' ');
+            let (word, family, rest) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+            assert!(["HELP", "TYPE", "UNIT"].contains(&word) && !rest.is_empty(), "{line}");
+            families.push(family.to_owned());
+        } else {
+            let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+            assert!(families.last().is_some_and(|family| name.starts_with(family.as_str())), "{line} is of no family");
+            assert_eq!(name.matches('{').count(), 1, "{line}");
+            let twice = samples.insert(name.to_owned(), value.parse().expect("it is a number"));
+            assert_eq!(twice, None, "{line}");
+        }
+    }
+    samples
+}
+
+#[test]
+fn metrics_are_read_back_and_are_of_types_and_of_no_actor() {
+    let shop = Shop::open();
+    shop.left.tell(Till::Break("the drawer is stuck")).unwrap();
+    for till in [&shop.left, &shop.right, &shop.right] {
+        shop.total(till);
+    }
+    let kind = "system=\"shop\",kind=\"web::support::Cashier\"";
+    let (answer, read) = until("the figures are there", || {
+        let answer = shop.ask("/metrics");
+        let read = samples(&answer.body);
+        (read.get(&format!("crashworthy_messages_accepted{{{kind}}}")) == Some(&4.0)).then_some((answer, read))
+    });
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, Some(crashworthy_console::openmetrics::MEDIA_TYPE))
+    );
+    for (name, value) in [
+        (format!("crashworthy_actors{{{kind},state=\"running\"}}"), 2.0),
+        (format!("crashworthy_restarts{{{kind}}}"), 1.0),
+        (format!("crashworthy_messages_ended{{{kind},end=\"handled\"}}"), 3.0),
+        (format!("crashworthy_messages_ended{{{kind},end=\"given_up\"}}"), 1.0),
+        ("crashworthy_crashes_total{system=\"shop\"}".to_owned(), 1.0),
+    ] {
+        assert_eq!(read.get(&name), Some(&value), "{name} in {}", answer.body);
+    }
+    assert!(!answer.body.contains("left"), "no actor is named: {}", answer.body);
+}
+
+#[test]
+fn an_actor_is_told_by_path_and_one_that_is_not_there_is_not_found() {
+    let shop = Shop::open();
+    assert_eq!(shop.ask("/actor?actor=shop%2Fleft").json()["path"], "shop/left");
+    let nobody = shop.ask("/actor?actor=nobody");
+    assert_eq!((nobody.status, nobody.code().as_str()), (404, "not_found"));
+    assert_eq!(shop.ask("/actor").status, 400);
+    assert_eq!(shop.ask("/live?sort=beauty").status, 400);
+    assert_eq!(shop.ask("/nowhere").code(), "not_found");
+}
+
+#[test]
+fn the_page_is_one_file_that_loads_nothing_and_says_which_of_it_may_run() {
+    let shop = Shop::open();
+    let policy = |answer: &crate::support::Answer| answer.header("content-security-policy").unwrap().to_owned();
+    let (page, again) = (shop.ask_as_anybody("/"), shop.ask_as_anybody("/"));
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let nonce = page.body.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("it has one");
+    assert!(policy(&page).contains(&format!("script-src 'nonce-{nonce}'")), "{page:?}");
+    assert!(policy(&page).starts_with("default-src 'none';") && !policy(&page).contains("unsafe"), "{page:?}");
+    assert_ne!(policy(&page), policy(&again), "nobody can guess the next one");
+    assert!(!page.body.contains("{{nonce}}") && !page.body.contains("shop"), "it holds no data");
+    for outside in ["http://", "https://", "src=\"", "@import", "url(", "innerHTML", "insertAdjacentHTML"] {
+        let own = page.body.replace("http://www.w3.org/2000/svg", "");
+        assert!(!own.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn every_answer_is_kept_by_nobody_and_shown_in_no_other_page() {
+    let shop = Shop::open();
+    for path in ["/", "/livez", "/readyz", "/info", "/metrics", "/actor?actor=left", "/actor?actor=nobody", "/nowhere"]
+    {
+        for answer in [shop.ask(path), shop.ask_as_anybody(path)] {
+            for (name, value) in [
+                ("cache-control", "no-store"),
+                ("x-content-type-options", "nosniff"),
+                ("referrer-policy", "no-referrer"),
+                ("cross-origin-resource-policy", "same-origin"),
+                ("x-frame-options", "DENY"),
+            ] {
+                assert_eq!(answer.header(name), Some(value), "{path}: {answer:?}");
+            }
+            let policy = answer.header("content-security-policy").expect("it has one");
+            assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+    }
+}

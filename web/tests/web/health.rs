@@ -1,0 +1,101 @@
+//! Health is told to anybody, in few words.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use crashworthy::prelude::*;
+use crashworthy_web::{Address, Web, WebExt};
+use serde_json::json;
+
+use crate::support::{Dir, PATIENCE, Shop, Till, ask, runtime, until};
+
+#[test]
+fn a_system_that_is_well_is_alive_ready_and_started_for_anybody_who_asks() {
+    let shop = Shop::open();
+    for path in ["/livez", "/readyz", "/startupz"] {
+        let answer = shop.ask_as_anybody(path);
+        assert_eq!((answer.status, answer.json()), (200, json!({ "ok": true, "reasons": [] })), "{path}");
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+}
+
+#[test]
+fn it_is_not_ready_while_somebody_lacks_something_and_names_them_for_who_has_the_token() {
+    let shop = Shop::open();
+    let bank = Dependency::named("bank");
+    shop.right.tell(Till::Need(bank.clone())).unwrap();
+    assert_eq!(shop.total(&shop.right), 0);
+    bank.mark_down(None);
+    // What it says may be a moment old.
+    let told = until("it is told", || Some(shop.ask_as_anybody("/readyz")).filter(|answer| answer.status == 503));
+    assert_eq!(told.json(), json!({ "ok": false, "reasons": ["lacking"] }));
+    let told = shop.ask("/readyz").json();
+    assert_eq!(
+        (&told["unready"][0]["path"], &told["unready"][0]["lacks"][0]["name"]),
+        (&json!("shop/right"), &json!("bank"))
+    );
+    assert_eq!(shop.ask("/info").json()["accepts_work"], false);
+    assert_eq!(shop.ask_as_anybody("/livez").status, 200, "a restart would not help");
+
+    bank.mark_up();
+    until("it is well again", || (shop.ask_as_anybody("/readyz").status == 200).then_some(()));
+}
+
+/// Says where its system is on the web, and begins when it is told to.
+struct Waits;
+
+impl Actor for Waits {
+    type Args = (Sender<Address>, std::sync::Arc<Mutex<Receiver<()>>>);
+    type Msg = ();
+
+    async fn init((told, go): Self::Args, cx: &mut Context<Self>) -> Result<Self, Exit> {
+        told.send(cx.system().web().ok_or("it does not listen")?)?;
+        let _ = go.lock().map_err(|_| "poisoned")?.recv();
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, (): (), _: &mut Context<Self>) -> Result<(), Exit> {
+        Ok(())
+    }
+}
+
+#[test]
+fn it_is_not_started_and_not_ready_before_its_tree_is_up() {
+    let (dir, runtime) = (Dir::new(), runtime());
+    let ((told, address), (go, held)) = (channel(), channel::<()>());
+    let slot = Slot::<Waits>::named("waits");
+    let tree = Supervisor::one_for_one("shop").child(slot.child((told, std::sync::Arc::new(Mutex::new(held)))));
+    let builder = System::builder().with(Console::default().below(dir.path())).with(Web::default());
+    let starts = runtime.spawn(builder.start(tree));
+
+    let at = address.recv_timeout(PATIENCE).expect("it begins").addr();
+    for path in ["/startupz", "/readyz"] {
+        let answer = ask(at, path, "");
+        assert_eq!((answer.status, answer.json()["reasons"].clone()), (503, json!(["starting"])), "{path}");
+    }
+    assert_eq!(ask(at, "/livez", "").status, 200, "it is not dead");
+
+    drop(go);
+    let system = runtime.block_on(starts).unwrap().expect("it starts");
+    until("it is started", || (ask(at, "/startupz", "").status == 200).then_some(()));
+    until("it is ready", || (ask(at, "/readyz", "").status == 200).then_some(()));
+    runtime.block_on(system.stop());
+}
+
+#[test]
+fn it_goes_with_the_system() {
+    let shop = Shop::open();
+    let at = shop.web.addr();
+    shop.runtime.block_on(shop.system.stop());
+    until("it listens no more", || std::net::TcpStream::connect(at).is_err().then_some(()));
+    assert!(std::fs::read_dir(shop.dir.path()).unwrap().next().is_none(), "the token went, too");
+
+    let (dir, runtime) = (Dir::new(), runtime());
+    let forgotten = {
+        let _entered = runtime.enter();
+        System::builder().with(Console::default().below(dir.path())).with(Web::default()).bare().unwrap()
+    };
+    let at = forgotten.web().unwrap().addr();
+    drop(forgotten);
+    until("it listens no more", || std::net::TcpStream::connect(at).is_err().then_some(()));
+}

@@ -1,0 +1,110 @@
+//! What a page that is watched is told.
+
+use std::time::Duration;
+
+use crashworthy::prelude::*;
+use crashworthy_web::{Limits, Web};
+use serde_json::{Value, json};
+
+use crate::support::{Shop, Till, Watch, until};
+
+fn quick() -> Shop {
+    Shop::within(Limits { picture_every: Duration::from_millis(20), ..Limits::default() })
+}
+
+fn paths(rows: &Value) -> Vec<&str> {
+    rows.as_array().expect("it is a list").iter().map(|row| row["path"].as_str().expect("it has a path")).collect()
+}
+
+#[test]
+fn there_is_a_picture_at_once_and_later_ones_show_what_has_happened_since() {
+    let shop = quick();
+    let mut watch = Watch::begin(&shop, "");
+    let (name, info) = watch.next().expect("something is told");
+    assert_eq!((name.as_str(), &info["system"]), ("info", &json!("shop")));
+    let (name, first) = watch.next().expect("something is told");
+    assert_eq!(name, "picture");
+    assert_eq!(paths(&first["tree"]["nodes"]), ["shop", "shop/left", "shop/right"]);
+    assert_eq!((&first["tree"]["total"], &first["health"]["ready"]), (&json!(3), &json!(true)));
+    let (name, crashes) = watch.next().expect("something is told");
+    assert_eq!((name.as_str(), &crashes["total"]), ("crashes", &json!(0)));
+
+    let held = shop.block(&shop.right);
+    for _ in 0..3 {
+        shop.right.tell(Till::Sell).unwrap();
+    }
+    let later = loop {
+        let later = watch.until("picture");
+        if later["system"]["queued"] == 3 {
+            break later;
+        }
+    };
+    assert_eq!(paths(&later["top"]["rows"])[0], "shop/right", "the longest queue comes first");
+    assert!(later["system"]["at_ms"].as_f64() > first["system"]["at_ms"].as_f64());
+    drop(held);
+}
+
+#[test]
+fn a_crash_is_told_when_it_has_happened_and_not_again() {
+    let shop = quick();
+    let mut watch = Watch::begin(&shop, "");
+    assert_eq!(watch.until("crashes")["reports"], json!([]));
+    shop.left.tell(Till::Break("the drawer is stuck")).unwrap();
+    let crashes = watch.until("crashes");
+    let newest = &crashes["reports"][0];
+    assert_eq!((&newest["path"], &newest["crash"]["message"]), (&json!("shop/left"), &json!("the drawer is stuck")));
+    assert_eq!(newest["backtrace"], Value::Null);
+    for _ in 0..3 {
+        assert_eq!(watch.next().expect("it goes on").0, "picture");
+    }
+}
+
+#[test]
+fn whoever_watches_chooses_which_actors_come_first() {
+    let shop = quick();
+    assert_eq!(shop.total(&shop.right), 0);
+    let first = |query: &str| paths(&Watch::begin(&shop, query).until("picture")["top"]["rows"]).join(" ");
+    until("it is counted", || (first("?sort=handled") == "shop/right shop shop/left").then_some(()));
+    assert_eq!(first("?sort=path"), "shop shop/left shop/right");
+    assert_eq!(first("?text=Cashier&sort=path"), "shop/left shop/right");
+}
+
+#[test]
+fn what_cannot_be_told_is_told_as_trouble_and_the_stream_goes_on() {
+    let limits = crashworthy::console::Limits { answer: 4096, ..Default::default() };
+    let web = Limits { picture_every: Duration::from_millis(20), ..Limits::default() };
+    let shop = Shop::made_of(Console::default().limits(limits), Web::default().limits(web));
+    let crowd = shop.crowd(40);
+    let mut watch = Watch::begin(&shop, "");
+    assert_eq!(watch.until("trouble")["code"], "answer_too_long");
+    drop(crowd);
+    watch.until("picture");
+}
+
+#[test]
+fn there_are_so_many_watchers_and_one_that_leaves_makes_room() {
+    let shop = Shop::within(Limits { watchers: 2, picture_every: Duration::from_millis(20), ..Limits::default() });
+    let mut there: Vec<_> = (0..2).map(|_| Watch::begin(&shop, "")).collect();
+    let more = shop.ask("/live");
+    assert_eq!((more.status, more.code().as_str()), (503, "too_many_watchers"));
+    for watch in &mut there {
+        watch.until("picture");
+    }
+    assert_eq!(shop.ask_as_anybody("/livez").status, 200);
+    drop(there.pop());
+    until("there is room", || {
+        let at = shop.web.addr();
+        let mut raw = crate::support::Raw::connect(at);
+        raw.say(format!("GET /live HTTP/1.1\r\nHost: {at}\r\n{}\r\n", shop.bearer()).as_bytes()).unwrap();
+        raw.head().filter(|(status, _)| *status == 200)
+    });
+}
+
+#[test]
+fn the_stream_ends_with_the_system() {
+    let shop = quick();
+    let mut watch = Watch::begin(&shop, "");
+    watch.until("picture");
+    shop.runtime.block_on(shop.system.stop());
+    while watch.next().is_some() {}
+}
