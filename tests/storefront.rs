@@ -99,6 +99,29 @@ fn its_console_shows_what_everybody_does_and_goes_with_the_shop() {
 }
 
 #[test]
+fn its_inside_is_on_the_web_if_that_is_asked_for() {
+    let dir = Dir::new("web");
+    let mut shop = Shop::open_with(&dir, ([127, 0, 0, 1], 0).into(), &["--web"]);
+    let (at, token) = shop.page();
+    let look = |path| {
+        let mut question = get(path);
+        question.head += &format!("Authorization: Bearer {token}\r\n");
+        ask(at, &question).expect("it answers")
+    };
+    assert_eq!(ask(at, &get("/readyz")).expect("it answers").status, 200);
+    assert_eq!(ask(at, &get("/info")).expect("it answers").status, 401);
+    assert_eq!(look("/info").body["application"]["name"], "storefront");
+
+    // It answers while the shop does not.
+    for actor in ACTORS {
+        shop.strike(actor, json!({ "fault": "block", "ms": 2_000 }));
+    }
+    until("it says who is blocked", || (look("/actor?actor=orders").body["doing"]["on_thread"] == true).then_some(()));
+    assert_eq!(ask(at, &get("/livez")).expect("it answers").status, 200);
+    assert!(shop.stop_while(|| ()).contains("stopped in"));
+}
+
+#[test]
 fn an_accepted_order_survives_a_crash_of_any_actor_and_of_the_process() {
     let dir = Dir::new("survives");
     let mut shop = Shop::open(&dir);

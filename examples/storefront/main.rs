@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use crashworthy::prelude::*;
+use crashworthy_web::{Application, Web, WebExt};
 
 use crate::cli::Cli;
 use crate::ledger::Ledger;
@@ -67,12 +68,24 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     if !cli.no_console {
         builder = builder.with(Console::default());
     }
+    if let Some(addr) = cli.web {
+        builder = builder.with(Web::default().at(addr).application(application()));
+    }
     let system = builder.start(tree).await?;
     println!("{}", welcome(cli, &listener, &system)?);
 
     let ended = system.run_until_signal().await;
     println!("{}", ended.report);
     Ok(ended.into_result()?)
+}
+
+/// What the shop says it is.
+fn application() -> Application {
+    Application {
+        name: "storefront".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("GIT_COMMIT").map(str::to_owned),
+    }
 }
 
 /// The HTTP server as a child of the tree: restarted if it crashes, told when to stop.
@@ -128,6 +141,14 @@ fn log(json: bool) {
 fn welcome(cli: &Cli, listener: &TcpListener, system: &System) -> Result<String, std::io::Error> {
     let shop = format!("http://{}", listener.local_addr()?);
     let json = "-H 'Content-Type: application/json'";
+    let page = match system.web() {
+        Some(web) => format!(
+            "\nOr in a browser (the end of this address is a secret; `curl http://{}/readyz` needs none):\n\n  {}\n",
+            web.addr(),
+            web.url()
+        ),
+        None => String::new(),
+    };
     let look_inside = match system.console() {
         Some(socket) => format!(
             "\nLook inside, from another terminal (`tree`, `actor orders`, `crashes` and so on; it answers when the shop does not):\n\n  \
@@ -154,7 +175,7 @@ Break it, and order again:
   curl -X DELETE {shop}/admin/actors/orders                                 # kill
   curl {shop}/admin/tree                                                    # restarts and counters; data: /admin/actors
   curl {shop}/health
-{look_inside}
+{look_inside}{page}
 Black Friday, from another terminal:  cargo run --release --example black_friday -- --url {shop}
 Stop with Ctrl-C.
 "#,

@@ -146,9 +146,14 @@ impl Shop {
     }
 
     pub(crate) fn open_at(dir: &Dir, at: SocketAddr) -> Self {
+        Self::open_with(dir, at, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn open_with(dir: &Dir, at: SocketAddr, more: &[&str]) -> Self {
         let log = File::options().create(true).append(true).open(dir.log()).expect("the log can be written");
         let mut command = storefront();
-        command.arg("--addr").arg(at.to_string()).arg("--data").arg(dir.path());
+        command.arg("--addr").arg(at.to_string()).arg("--data").arg(dir.path()).args(more);
         command.env("RUST_LOG", "warn").env_remove("RUST_BACKTRACE").stdin(Stdio::null()).stderr(log);
         command.env("CRASHWORTHY_RUNTIME_DIR", dir.sockets());
         let mut program = Told::spawn(command);
@@ -156,6 +161,14 @@ impl Shop {
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next());
         let at = address.and_then(|address| address.parse().ok()).expect("it says where");
         Self { at, program }
+    }
+
+    /// Where its inside is shown, and the token for it.
+    pub(crate) fn page(&mut self) -> (SocketAddr, String) {
+        let line = self.program.wait_for("/#").trim();
+        let parts = line.strip_prefix("http://").and_then(|rest| rest.split_once("/#"));
+        let (at, token) = parts.unwrap_or_else(|| panic!("it is no address: {line}"));
+        (at.parse().expect("it says where"), token.to_owned())
     }
 
     /// `kill -9`.
@@ -256,7 +269,7 @@ pub(crate) fn ask(at: SocketAddr, question: &Question) -> Option<Answer> {
     let Question { method, path, head, body } = question;
     let length = body.len();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Length: {length}\r\n{head}\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\nContent-Length: {length}\r\n{head}\r\n{body}"
     );
     send(at, request.as_bytes())
 }

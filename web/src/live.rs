@@ -19,8 +19,9 @@ use axum::http::StatusCode;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response, Sse};
 use crashworthy_console::protocol::{
-    Actors, ActorsQuery, Crashes, CrashesQuery, Filter, Health, Refusal, Sort, SystemView, TreeQuery, TreeView,
+    Actors, ActorsQuery, CrashesQuery, Filter, Health, Refusal, Sort, SystemView, TreeQuery, TreeView,
 };
+use crashworthy_runtime::CrashReport;
 use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
@@ -42,6 +43,22 @@ pub(crate) struct View {
     sort: Sort,
     /// A part of the path or the kind of those in the list.
     text: Option<String>,
+}
+
+/// Crashes, with what the command would say of each.
+#[derive(Debug, Serialize)]
+struct News {
+    total: u64,
+    matched: usize,
+    reports: Vec<Told>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize)]
+struct Told {
+    #[serde(flatten)]
+    report: CrashReport,
+    text: String,
 }
 
 /// What the page shows.
@@ -88,13 +105,12 @@ impl Live {
         })
     }
 
-    fn crashes(&self) -> Result<Crashes, Refusal> {
-        let mut crashes = self.desk.inspector.crashes(&CrashesQuery { under: None, limit: Some(CRASHES) })?;
-        for report in &mut crashes.reports {
-            // To look its names up takes longer than all the rest.
-            report.backtrace = None;
-        }
-        Ok(crashes)
+    fn crashes(&self) -> Result<News, Refusal> {
+        let crashes = self.desk.inspector.crashes(&CrashesQuery { under: None, limit: Some(CRASHES) })?;
+        // To look the names in a backtrace up takes longer than all the rest.
+        let reports = crashes.reports.into_iter().map(|report| CrashReport { backtrace: None, ..report });
+        let reports = reports.map(|report| Told { text: report.to_string(), report }).collect();
+        Ok(News { total: crashes.total, matched: crashes.matched, reports })
     }
 
     /// Lays out what is to be told now.

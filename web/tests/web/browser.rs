@@ -1,1 +1,0 @@
-//! In a browser.
