@@ -43,6 +43,7 @@
 //!
 //! Features:
 //! * `console`, on by default: the command `crashworthy` looks into a running system (`Console`);
+//! * `web`: the same over HTTP, with health, metrics and a live page (`Web`);
 //! * `tower`: actors as services of tower ([`ActorRef`]`::service`), whose readiness is a reserved place;
 //! * `axum`: refusals as responses with 429 or 503 and `Retry-After`, and the deadline of a request (`edge`).
 #![forbid(unsafe_code)]

@@ -54,6 +54,8 @@ struct Report {
 enum Reason {
     /// The system has ended.
     Ended,
+    /// The system stops: somebody was turned away because of that.
+    Stopping,
     /// Actors wait for a turn, and nobody takes any.
     Stuck,
     /// The tree is not up yet.
@@ -117,9 +119,9 @@ fn readiness(desk: &Desk) -> Result<(Vec<Reason>, Vec<Unready>), Refusal> {
     let is_up = desk.health.is_up(desk)?;
     let health = desk.inspector.health()?;
     let mut reasons: Vec<_> = health.unready.iter().map(why).chain((!is_up).then_some(Reason::Starting)).collect();
-    if desk.inspector.vitals()?.ended {
-        reasons.push(Reason::Ended);
-    }
+    let vitals = desk.inspector.vitals()?;
+    reasons.extend(vitals.ended.then_some(Reason::Ended));
+    reasons.extend(vitals.stopping.then_some(Reason::Stopping));
     reasons.sort_unstable();
     reasons.dedup();
     Ok((reasons, health.unready))

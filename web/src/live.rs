@@ -6,7 +6,8 @@
 //! event: crashes   at first and when there was another: the newest reports, without backtraces
 //! event: trouble   what cannot be told, and why: the answer would be too long, or the system has ended
 //! ```
-//! A picture is made when the client has room for it. Who reads slowly gets fewer, never older ones.
+//! A picture is made when the client has room for it. Who reads slowly gets fewer, never older ones; of a system that takes
+//! long to look at, all do.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -25,7 +26,7 @@ use crashworthy_runtime::CrashReport;
 use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use crate::info::Info;
 use crate::problem::Problem;
@@ -35,6 +36,9 @@ use crate::routes::Desk;
 const TOP: usize = 50;
 /// Reports of crashes.
 const CRASHES: usize = 20;
+/// A picture is made when it is so many times as old as it took to make, by all who watch together: they take about a tenth
+/// of the thread, however large the system is.
+const APART: u32 = 10;
 
 /// What a page would like to see.
 #[derive(Debug, Default, Deserialize)]
@@ -113,8 +117,18 @@ impl Live {
         Ok(News { total: crashes.total, matched: crashes.matched, reports })
     }
 
-    /// Lays out what is to be told now.
+    /// Lays out what is to be told now, and when to look again.
     fn look(&mut self) {
+        let began = Instant::now();
+        self.tell();
+        let watchers = self.desk.limits.watchers - self.desk.watchers.available_permits();
+        let rest = began.elapsed() * APART * watchers as u32;
+        if rest > self.due.period() {
+            self.due.reset_after(rest);
+        }
+    }
+
+    fn tell(&mut self) {
         let picture = self.picture();
         let crashed = picture.as_ref().map_or(self.told, |picture| Some(picture.system.crashes));
         let json = |answer: Result<_, _>| answer.and_then(|answer| self.desk.inspector.json(&answer));

@@ -40,7 +40,7 @@ mod tests {
         let second = Duration::from_secs;
         let mut progress = Progress::default();
         let mut look = |at, turns, waiting| {
-            let seen = Vitals { at: Duration::ZERO, up: true, ended: false, turns, waiting };
+            let seen = Vitals { at: Duration::ZERO, up: true, stopping: false, ended: false, turns, waiting };
             progress.look(&seen, began + second(at))
         };
         assert_eq!(look(0, 10, 1), second(0), "it is seen for the first time");

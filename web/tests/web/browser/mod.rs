@@ -11,7 +11,7 @@ use crashworthy_web::{Limits, Web};
 use serde_json::json;
 
 use self::chromium::Browser;
-use crate::support::{Dir, Shop, Till};
+use crate::support::{Dir, Shop, Till, until};
 
 fn quick() -> Limits {
     Limits { picture_every: Duration::from_millis(100), wrong_token: Duration::from_millis(10), ..Limits::default() }
@@ -116,7 +116,8 @@ fn a_lost_connection_leaves_the_last_picture_with_its_age_and_is_made_again() {
     std::fs::write(&file, "the-same-token-for-every-start").unwrap();
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
     let web = |at: SocketAddr| Shop::with(Web::default().at(at).token_from(&file).limits(quick()));
-    let shop = web(([127, 0, 0, 1], 0).into());
+    // An address of its own, so that nobody else takes the port meanwhile.
+    let shop = web(([127, 0, 0, 77], 0).into());
     let Some(browser) = visit(&shop) else { return };
     let at = shop.web.addr();
     shop.runtime.block_on(shop.system.stop());
@@ -126,6 +127,7 @@ fn a_lost_connection_leaves_the_last_picture_with_its_age_and_is_made_again() {
     assert_eq!(rows(&browser, "tree").len(), 3, "the picture is still there");
 
     drop(shop);
+    until("the port is free", || std::net::TcpStream::connect(at).is_err().then_some(()));
     let shop = web(at);
     browser.until("document.querySelector('#age').textContent === 'live'");
     assert_eq!(browser.value("document.body.classList.contains('stale')"), false);
