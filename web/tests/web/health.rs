@@ -2,12 +2,13 @@
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use crashworthy::prelude::*;
-use crashworthy_web::{Address, Web, WebExt};
+use crashworthy_web::{Address, Limits, Web, WebExt};
 use serde_json::json;
 
-use crate::support::{Dir, PATIENCE, Shop, Till, ask, runtime, until};
+use crate::support::{Cashier, Dir, PATIENCE, Shop, Till, ask, runtime, until};
 
 #[test]
 fn a_system_that_is_well_is_alive_ready_and_started_for_anybody_who_asks() {
@@ -96,6 +97,26 @@ fn it_is_not_ready_any_more_once_it_turns_work_away_because_it_stops() {
     assert_eq!(shop.ask_as_anybody("/livez").status, 200, "it ends by itself");
     drop(held);
     shop.runtime.block_on(stops).unwrap();
+}
+
+#[test]
+fn it_is_not_alive_while_somebody_waits_and_nobody_takes_a_turn() {
+    let dir = Dir::new();
+    // Turns are taken while somebody waits for something on this runtime, and not else.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let till = Slot::<Cashier>::named("till");
+    let limits = Limits { stuck_after: Duration::from_millis(50), ..Limits::default() };
+    let builder = System::builder().with(Console::default().below(dir.path())).with(Web::default().limits(limits));
+    let system = runtime.block_on(builder.start(Supervisor::one_for_one("shop").child(till.child(())))).unwrap();
+    let at = system.web().unwrap().addr();
+    assert_eq!(ask(at, "/livez", "").status, 200);
+
+    till.tell(Till::Sell).unwrap();
+    let stuck = until("it is stuck", || Some(ask(at, "/livez", "")).filter(|answer| answer.status == 503));
+    assert_eq!(stuck.json(), json!({ "ok": false, "reasons": ["stuck"] }));
+    runtime.block_on(till.settled());
+    until("it gets on", || (ask(at, "/livez", "").status == 200).then_some(()));
+    runtime.block_on(system.stop());
 }
 
 #[test]

@@ -64,6 +64,43 @@ fn the_page_shows_the_tree_and_what_becomes_of_it() {
 }
 
 #[test]
+fn it_says_who_takes_no_new_work_and_why() {
+    let shop = Shop::within(quick());
+    let Some(browser) = visit(&shop) else { return };
+    let bank = Dependency::named("bank");
+    shop.right.tell(Till::Need(bank.clone())).unwrap();
+    assert_eq!(shop.total(&shop.right), 0);
+    assert_eq!(browser.value("document.querySelector('#banner').hidden"), true);
+    bank.mark_down(Some(secs(600)));
+    browser.until("document.querySelector('#ready').textContent === '1 actor takes no new work'");
+    let banner = browser.text("#banner");
+    assert!(banner.starts_with("shop/right lacks bank for ") && banner.contains("expected back in 9 min"), "{banner}");
+    bank.mark_up();
+    browser.until(
+        "document.querySelector('#banner').hidden && document.querySelector('#ready').textContent === 'accepts work'",
+    );
+}
+
+#[test]
+fn a_pause_keeps_the_picture_and_says_so() {
+    let shop = Shop::within(quick());
+    let Some(browser) = visit(&shop) else { return };
+    browser.value("document.querySelector('#pause').click()");
+    assert!(browser.text("#age").starts_with("paused, picture "), "{}", browser.text("#age"));
+    assert_eq!(shop.total(&shop.right), 0);
+    until("it is counted", || (shop.ask("/actor?actor=right").json()["handled"] == 1).then_some(()));
+    // Later pictures have come by when the next crash is told.
+    shop.left.tell(Till::Break("meanwhile")).unwrap();
+    browser.until("document.querySelector('.crash') !== null");
+    let handled =
+        "[...document.querySelectorAll('#top tr')].find(row => row.innerText.startsWith('right')).cells[2].innerText";
+    assert_eq!(browser.value(handled), "0");
+    browser.value("document.querySelector('#pause').click()");
+    browser.until(&format!("{handled} === '1'"));
+    browser.until("document.querySelector('#age').textContent === 'live'");
+}
+
+#[test]
 fn what_an_actor_says_is_text_on_the_page_whatever_it_says() {
     let shop = Shop::within(quick());
     let Some(browser) = visit(&shop) else { return };
