@@ -110,7 +110,7 @@ impl Live {
     }
 
     fn crashes(&self) -> Result<News, Refusal> {
-        let crashes = self.desk.inspector.crashes(&CrashesQuery { under: None, limit: Some(CRASHES) })?;
+        let crashes = self.desk.inspector.crashes(&CrashesQuery { limit: Some(CRASHES), ..CrashesQuery::default() })?;
         // To look the names in a backtrace up takes longer than all the rest.
         let reports = crashes.reports.into_iter().map(|report| CrashReport { backtrace: None, ..report });
         let reports = reports.map(|report| Told { text: report.to_string(), report }).collect();
