@@ -208,12 +208,21 @@ impl Inspector {
     /// # Errors
     /// [`Code::SystemEnded`].
     pub fn health(&self) -> Result<Health, Refusal> {
+        self.health_of(&[])
+    }
+
+    /// The same of these actors and those below them, by path; of everybody if none is named.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn health_of(&self, tops: &[String]) -> Result<Health, Refusal> {
         let (_, picture) = self.look()?;
+        let is_meant = |path: &str| tops.is_empty() || tops.iter().any(|top| is_under(path, top));
         let is_unready = |&place: &usize| {
             let actor = picture.actor(place);
             let is_over = matches!(actor.state, State::NotStarted | State::Stopped | State::Gone);
             let lacks = !actor.lacks.is_empty() || actor.only.is_some();
-            actor.state == State::Restarting || (lacks && !is_over)
+            (actor.state == State::Restarting || (lacks && !is_over)) && is_meant(picture.path(place))
         };
         let mut places: Vec<_> = picture.everybody().filter(is_unready).collect();
         let total = places.len();

@@ -100,7 +100,7 @@ pub(crate) async fn startupz(State(desk): State<Arc<Desk>>) -> Response {
     Report::because(reason.into_iter().collect()).into_response()
 }
 
-/// Whether everybody takes new work.
+/// Whether everybody takes new work, or everybody who is critical.
 pub(crate) async fn readyz(State(desk): State<Arc<Desk>>, Extension(caller): Extension<Caller>) -> Response {
     let (reasons, unready) = readiness(&desk).unwrap_or_else(|_| (vec![Reason::Ended], Vec::new()));
     let mut report = Report::because(reasons);
@@ -117,7 +117,7 @@ pub(crate) fn is_ready(desk: &Desk) -> bool {
 
 fn readiness(desk: &Desk) -> Result<(Vec<Reason>, Vec<Unready>), Refusal> {
     let is_up = desk.health.is_up(desk)?;
-    let health = desk.inspector.health()?;
+    let health = desk.inspector.health_of(&desk.critical)?;
     let mut reasons: Vec<_> = health.unready.iter().map(why).chain((!is_up).then_some(Reason::Starting)).collect();
     let vitals = desk.inspector.vitals()?;
     reasons.extend(vitals.ended.then_some(Reason::Ended));

@@ -50,6 +50,7 @@ pub use info::Application;
 pub use limits::Limits;
 
 use guard::Names;
+use routes::{Desk, Settings};
 use token::Token;
 
 /// Serves the console of a system over HTTP: `System::builder().with(Console::default()).with(Web::default())`.
@@ -86,19 +87,12 @@ pub struct Web {
     at: SocketAddr,
     beyond: Option<Vec<String>>,
     token: Option<PathBuf>,
-    application: Application,
-    limits: Limits,
+    settings: Settings,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self {
-            at: (Ipv4Addr::LOCALHOST, 0).into(),
-            beyond: None,
-            token: None,
-            application: Application::default(),
-            limits: Limits::default(),
-        }
+        Self { at: (Ipv4Addr::LOCALHOST, 0).into(), beyond: None, token: None, settings: Settings::default() }
     }
 }
 
@@ -125,15 +119,22 @@ impl Web {
         self
     }
 
+    /// Whose readiness is the readiness of the service: these actors and those below them, by path. Everybody's, unless told
+    /// otherwise; where actors come and go with customers, one that is being restarted is no reason to take the rest away.
+    pub fn critical<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.settings.critical = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// What the service says it is.
     pub fn application(mut self, application: Application) -> Self {
-        self.application = application;
+        self.settings.application = application;
         self
     }
 
     /// The same with other limits.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.settings.limits = limits;
         self
     }
 
@@ -141,7 +142,7 @@ impl Web {
     fn fault(&self) -> Option<String> {
         let is_open = !self.at.ip().is_loopback() && self.beyond.is_none();
         let open = is_open.then(|| format!("web: {} can be reached by others: `beyond_loopback` allows that", self.at));
-        self.limits.fault().or(open)
+        self.settings.limits.fault().or(open)
     }
 }
 
@@ -160,7 +161,7 @@ impl Part for Web {
             let token = given.or_else(|| token::fresh(system.console().as_deref()));
             let names = self.beyond.take().map_or(Names::Loopback, Names::Beyond);
             let address = Address { addr, token };
-            let desk = routes::Desk::new(inspector, names, &address, self.application.clone(), self.limits.clone());
+            let desk = Desk::new(inspector, names, &address, self.settings.clone());
             server::start(listener, desk, system.downgrade())?;
             Ok(address)
         });

@@ -22,6 +22,15 @@ use crate::problem::Problem;
 use crate::token::Token;
 use crate::{Address, headers, live, page};
 
+/// What was said of the answers when the server was made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// Whose readiness counts; everybody's, if nobody is named.
+    pub(crate) critical: Vec<String>,
+    pub(crate) application: Application,
+    pub(crate) limits: Limits,
+}
+
 /// What all answers are made from.
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -29,6 +38,7 @@ pub(crate) struct Desk {
     pub(crate) names: Names,
     pub(crate) address: Address,
     pub(crate) token: Option<Arc<Token>>,
+    pub(crate) critical: Vec<String>,
     pub(crate) application: Application,
     pub(crate) limits: Limits,
     /// When the server was started, which the system was with it.
@@ -40,18 +50,14 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(
-        inspector: Arc<Inspector>,
-        names: Names,
-        address: &Address,
-        application: Application,
-        limits: Limits,
-    ) -> Self {
+    pub(crate) fn new(inspector: Arc<Inspector>, names: Names, address: &Address, settings: Settings) -> Self {
+        let Settings { critical, application, limits } = settings;
         Self {
             inspector,
             names,
             token: address.token.clone(),
             address: address.clone(),
+            critical,
             application,
             watchers: Arc::new(Semaphore::new(limits.watchers)),
             limits,

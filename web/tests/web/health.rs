@@ -8,7 +8,7 @@ use crashworthy::prelude::*;
 use crashworthy_web::{Address, Limits, Web, WebExt};
 use serde_json::json;
 
-use crate::support::{Cashier, Dir, PATIENCE, Shop, Till, ask, runtime, until};
+use crate::support::{Cashier, Dir, PATIENCE, Shop, Till, Watch, ask, runtime, until};
 
 #[test]
 fn a_system_that_is_well_is_alive_ready_and_started_for_anybody_who_asks() {
@@ -40,6 +40,22 @@ fn it_is_not_ready_while_somebody_lacks_something_and_names_them_for_who_has_the
 
     bank.mark_up();
     until("it is well again", || (shop.ask_as_anybody("/readyz").status == 200).then_some(()));
+}
+
+#[test]
+fn it_is_ready_as_long_as_those_are_who_are_critical() {
+    let shop = Shop::with(Web::default().critical(["shop/left"]));
+    let (bank, post) = (Dependency::named("bank"), Dependency::named("post"));
+    shop.left.tell(Till::Need(bank.clone())).unwrap();
+    shop.right.tell(Till::Need(post.clone())).unwrap();
+    assert_eq!((shop.total(&shop.left), shop.total(&shop.right)), (0, 0));
+    post.mark_down(None);
+    // The page is told of everybody.
+    until("it is seen", || (Watch::begin(&shop, "").until("picture")["health"]["ready"] == false).then_some(()));
+    assert_eq!(shop.ask_as_anybody("/readyz").status, 200);
+    bank.mark_down(None);
+    until("it is told", || (shop.ask_as_anybody("/readyz").status == 503).then_some(()));
+    assert_eq!(shop.ask("/readyz").json()["unready"].as_array().map(Vec::len), Some(1));
 }
 
 /// Says where its system is on the web, and begins when it is told to.
