@@ -13,6 +13,7 @@ use crate::envelope::Envelope;
 use crate::error::AskError;
 use crate::kinds::short;
 use crate::lane::{Control, Next};
+use crate::letters::Fall;
 use crate::life::Life;
 use crate::message::Message;
 use crate::shelf;
@@ -57,11 +58,16 @@ pub(crate) fn between<A: Actor>(task: &ActorCell<A>) -> Between {
     let (flush, closes) = flushes(&control);
     if let Some(until) = flush {
         drop(control);
-        if !drain(task, until) {
-            return Between::Pause(Pause::Again);
+        let mut fall = Fall::default();
+        let is_drained = drain(task, until, &mut fall);
+        if is_drained {
+            while let Some(envelope) = shelf::take_doomed(task, until == u64::MAX) {
+                undelivered(task, envelope, &mut fall);
+            }
         }
-        while let Some(envelope) = shelf::take_doomed(task, until == u64::MAX) {
-            undelivered(task, envelope);
+        fall.tell(core);
+        if !is_drained {
+            return Between::Pause(Pause::Again);
         }
         control = core.control.lock();
         if flushes(&control) != (flush, closes) {
@@ -112,13 +118,13 @@ fn drain_own<A: Actor>(task: &ActorCell<A>) {
 
 /// Throws away what is queued before a position; its askers are told. False: a sender is about to fill its place, come
 /// again.
-fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
+fn drain<A: Actor>(task: &ActorCell<A>, until: u64, fall: &mut Fall) -> bool {
     let pop = |receiver: &mut Inlet<A>| if receiver.position() < until { receiver.pop() } else { Pop::Empty };
     loop {
         let pop = task.with_owner(|owner| open_receiver(task, owner).map(pop)).flatten();
         let Some(pop) = pop else { return false };
         match pop {
-            Pop::Message(envelope) => undelivered(task, envelope),
+            Pop::Message(envelope) => undelivered(task, envelope, fall),
             Pop::Busy => return false,
             Pop::Empty => {
                 task.with_owner(|owner| owner.receiver.as_mut().map(|receiver| receiver.flush()));
@@ -131,7 +137,7 @@ fn drain<A: Actor>(task: &ActorCell<A>, until: u64) -> bool {
 }
 
 /// A message is thrown away unread.
-fn undelivered<A: Actor>(task: &ActorCell<A>, envelope: Envelope<A::Msg>) {
+fn undelivered<A: Actor>(task: &ActorCell<A>, envelope: Envelope<A::Msg>, fall: &mut Fall) {
     let (core, Envelope { msg, caller, from, stamp, flow, is_share, .. }) = (task.core(), envelope);
     if is_share {
         core.gate.gives_share_back(flow);
@@ -151,7 +157,7 @@ fn undelivered<A: Actor>(task: &ActorCell<A>, envelope: Envelope<A::Msg>) {
         caller.force(AskError::Refused(core.closed()));
     }
     discard(msg);
-    core.shared().dead_letters.post(letter);
+    fall.post(core, letter);
 }
 
 /// The consuming end of the mailbox, claimed when it is first needed.

@@ -277,6 +277,12 @@ impl Core {
         self.ties.lock().path_of(label).into()
     }
 
+    /// The same of the last incarnation, if none lives.
+    pub(crate) fn last_path(&self) -> Arc<str> {
+        let label = self.label();
+        self.ties.lock().last_path_of(&label).into()
+    }
+
     /// After what time an actor that is being restarted is expected back, if that is known and still to come.
     pub(crate) fn back_in(&self) -> Option<Duration> {
         if self.flags() & flag::AWAY == 0 {

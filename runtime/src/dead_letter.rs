@@ -27,6 +27,15 @@ pub enum Fallen {
     Undelivered,
 }
 
+impl fmt::Display for Fallen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GivenUp => "given up",
+            Self::Undelivered => "undelivered",
+        })
+    }
+}
+
 /// What is known of a message that nobody handled.
 pub struct DeadLetter {
     /// The incarnation that had it, or would have.
@@ -64,7 +73,8 @@ pub(crate) type Hook = Arc<dyn Fn(DeadLetter) + Send + Sync>;
 /// The queue in front of the hook.
 pub(crate) struct DeadLetters {
     queue: Option<mpsc::Sender<DeadLetter>>,
-    posted: AtomicU64,
+    given_up: AtomicU64,
+    undelivered: AtomicU64,
     lost: AtomicU64,
 }
 
@@ -82,11 +92,15 @@ impl DeadLetters {
             });
             queue
         });
-        Self { queue, posted: AtomicU64::new(0), lost: AtomicU64::new(0) }
+        Self { queue, given_up: AtomicU64::new(0), undelivered: AtomicU64::new(0), lost: AtomicU64::new(0) }
     }
 
     /// Tells of a letter; never waits.
     pub(crate) fn post(&self, letter: DeadLetter) {
+        let count = match letter.fallen {
+            Fallen::GivenUp => &self.given_up,
+            Fallen::Undelivered => &self.undelivered,
+        };
         match &self.queue {
             None => discard(letter),
             Some(queue) => {
@@ -96,12 +110,18 @@ impl DeadLetters {
                 }
             }
         }
-        // Pairs with the load in `counts`: who sees a letter counted sees whether it was lost.
-        self.posted.fetch_add(1, Release);
+        // Pairs with the loads in `tally`: who sees a letter counted sees whether it was lost.
+        count.fetch_add(1, Release);
     }
 
     /// Letters so far, and how many of them the hook never saw because it was too slow.
     pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.posted.load(Acquire), self.lost.load(Relaxed))
+        let [given_up, undelivered, lost] = self.tally();
+        (given_up + undelivered, lost)
+    }
+
+    /// The same by reason: given up, undelivered; and those lost to the hook.
+    pub(crate) fn tally(&self) -> [u64; 3] {
+        [self.given_up.load(Acquire), self.undelivered.load(Acquire), self.lost.load(Relaxed)]
     }
 }

@@ -22,6 +22,7 @@ use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
 use crate::cell::{AnyCell, Core, WeakCell, flag};
 use crate::crash::discard;
+use crate::event::News;
 use crate::port::moment;
 use crate::slot::Slot;
 
@@ -169,13 +170,14 @@ impl Dependency {
             (was, state.outage())
         };
         if was != is {
-            self.tell_all();
+            self.tell_all(was.is_some() != is.is_some());
         }
     }
 
-    /// Tells every dependant how it is.
-    fn tell_all(&self) {
+    /// Tells every dependant how it is; their systems, too, if it has gone down or come up.
+    fn tell_all(&self, is_news: bool) {
         let mut next = Some(0);
+        let mut news = News::default();
         while let Some(from) = next {
             let mut told = Vec::new();
             let is_down = {
@@ -191,6 +193,9 @@ impl Dependency {
                 state.outage().is_some()
             };
             for cell in &told {
+                if is_news {
+                    news.enter(cell.core(), is_down);
+                }
                 if is_down {
                     cell.rouse_waiters();
                 }
@@ -201,6 +206,7 @@ impl Dependency {
             // Whoever has let go of one meanwhile leaves it to us, and what is queued in it: not under the lock.
             discard(told);
         }
+        news.tell(self.name());
     }
 
     /// A living incarnation depends on this from now on.

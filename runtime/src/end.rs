@@ -135,7 +135,7 @@ fn compose<A: Actor>(
             let (from, sent_ago) = core.origin();
             InHand {
                 kind: report::kind(taken.kind),
-                from: sender(shared, pid.id, from),
+                from: Sender::of(shared, pid.id, from),
                 asked: cell.with_owner(|owner| owner.caller.is_some()).unwrap_or(false),
                 sent_ago: whole(sent_ago),
                 taken_ago: age(taken.at),
@@ -149,10 +149,13 @@ fn compose<A: Actor>(
     }
 }
 
-fn sender(shared: &Shared, own: ActorId, from: ActorId) -> Sender {
-    match from {
-        ActorId::OUTSIDE => Sender::Outside,
-        from if from == own => Sender::Itself,
-        id => Sender::Another { id, path: shared.find(id).map(|cell| cell.core().path()) },
+impl Sender {
+    /// Whoever sent `own` something: from.
+    pub(crate) fn of(shared: &Shared, own: ActorId, from: ActorId) -> Self {
+        match from {
+            ActorId::OUTSIDE => Self::Outside,
+            from if from == own => Self::Itself,
+            id => Self::Another { id, path: shared.find(id).map(|cell| cell.core().path()) },
+        }
     }
 }

@@ -23,6 +23,7 @@ use crate::crash::{contain, contain_drop, discard};
 use crate::end::{End, Ended};
 use crate::envelope::Envelope;
 use crate::error::AskError;
+use crate::event::{self, Happening};
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
 use crate::guard::{Broken, Met, catch, guard};
 use crate::inbox::{Inbox, Item};
@@ -156,13 +157,17 @@ fn bury_state<A: Actor>(cell: &ActorCell<A>, state: A, mut end: End, reason: Exi
 fn begun<A: Actor>(cell: &ActorCell<A>, incarnation: u32, ack: Option<StartAck>) -> bool {
     drop(cell.with_owner(|owner| owner.caller.take()));
     cell.core().enters(None);
-    let parented = {
+    let (lives, parented) = {
         let ties = cell.core().ties.lock();
-        if ties.lives(incarnation) {
+        let lives = ties.lives(incarnation);
+        if lives {
             cell.core().set_status(Status::Running);
         }
-        ties.parent().is_some()
+        (lives, ties.parent().is_some())
     };
+    if lives && cell.core().shared().events.is_attended() {
+        event::note_of(cell.core(), Happening::Started);
+    }
     if let Some(ack) = ack {
         // Whoever started it may have gone: the actor lives on, tied by its link if there is one.
         let _ = ack.send(Ok(()));

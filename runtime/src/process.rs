@@ -19,11 +19,13 @@ use crate::cell::{ActorCell, Cell, Inlet, Owner};
 use crate::crash::contain_drop;
 use crate::end::Ended;
 use crate::error::AskError;
+use crate::event::{self, Happening};
 use crate::exit::ExitReason;
 use crate::life::{Life, Passed};
 use crate::pace::Timing;
 use crate::pid::Pid;
 use crate::reply::Caller;
+use crate::report;
 use crate::serve::given_up;
 use crate::turn;
 use crate::untie::bury;
@@ -146,6 +148,8 @@ fn retire<A: Actor>(task: &ActorCell<A>, claim: Claim<'_, Cell<A>>, turned: Turn
     }
     task.core().shared().stragglers.remove(pid);
     tracing::warn!(%pid, name = task.core().label(), "a stuck turn of an abandoned incarnation has returned");
+    let core = task.core();
+    event::note(core.shared(), Some(pid), core.last_path(), Happening::Returned);
     let (_, ran) = claim.retire();
     ran
 }
@@ -189,6 +193,8 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
     };
     shared.stragglers.places.revoke(pid, |id| shared.find(id));
     tracing::error!(%pid, name = core.label(), message_in_hand = core.kind_in_hand(), "incarnation abandoned: a turn of it does not return");
+    let message = core.kind_in_hand().map(report::kind);
+    event::note(shared, Some(pid), core.path(), Happening::Abandoned { message });
     // A copy of it, if there is one, is out of reach on the stuck thread.
     if let Some(kind) = core.kind_in_hand() {
         given_up(task, pid, kind, None);

@@ -27,6 +27,7 @@ use crate::gate::events;
 use crate::guard::{Broken, Met, interrupt, killer};
 use crate::inbox::{Aside, Inbox, Item};
 use crate::lane::Fate;
+use crate::letters::Fall;
 use crate::life::Living;
 use crate::message::Message;
 use crate::pid::{ActorId, Pid};
@@ -543,9 +544,9 @@ pub(crate) fn given_up<A: Actor>(
     kind: &'static str,
     message: Option<Box<dyn Any + Send>>,
 ) {
-    let (core, shared) = (cell.core(), cell.core().shared());
+    let core = cell.core();
     let (from, age) = core.origin();
-    shared.dead_letters.post(DeadLetter {
+    let letter = DeadLetter {
         to,
         to_name: core.name().map(str::to_owned),
         kind,
@@ -554,5 +555,8 @@ pub(crate) fn given_up<A: Actor>(
         size: size_of::<A::Msg>(),
         fallen: Fallen::GivenUp,
         message,
-    });
+    };
+    let mut fall = Fall::default();
+    fall.post(core, letter);
+    fall.tell(core);
 }

@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 
 use crate::cell::{AnyCell, Status, WeakCell};
 use crate::dead_letter::DeadLetters;
+use crate::event::EventLog;
+use crate::letters::LetterRing;
 use crate::names::{Groups, Names};
 use crate::pid::ActorId;
 use crate::port::Port;
@@ -44,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) stop: Stop,
     cells: Table<WeakCell>,
     pub(crate) reports: Reports,
+    pub(crate) events: EventLog,
+    pub(crate) letters: LetterRing,
     /// What other crates keep with the system, one of a type.
     extensions: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
     monitors: AtomicU64,
@@ -73,6 +77,8 @@ impl Shared {
             stop: Stop::default(),
             cells: Table::new(),
             reports,
+            events: EventLog::new(),
+            letters: LetterRing::new(),
             extensions: Mutex::default(),
             monitors: AtomicU64::new(0),
             closed: AtomicBool::new(false),

@@ -13,11 +13,13 @@ use crate::actor::Actor;
 use crate::burial::end_late;
 use crate::cell::{ActorCell, AnyCell, Core, Status, attach, flag};
 use crate::error::{AskError, StartError};
+use crate::event::{self, Happening};
 use crate::lane::Next;
 use crate::life::{Birth, Passed, StartAck, StartFailure, Started, comes_to_life};
 use crate::names::LONGEST;
 use crate::pid::{ActorId, Pid};
 use crate::reply::Caller;
+use crate::report;
 use crate::shared::Shared;
 use crate::signal::{Down, MonitorRef};
 use crate::ties::{Parent, Watcher};
@@ -132,6 +134,10 @@ impl Start {
         let (ack, starter) = told.map(|Told { ack, starter }| (ack, starter)).unzip();
         let (system, name) = (&*shared.settings.name, core.name());
         tracing::trace!(system, %pid, name, parent = parent.map(tracing::field::display), actor = type_name::<A>(), "begins");
+        if shared.events.is_attended() {
+            let kind = report::kind(type_name::<A>());
+            event::note(shared, Some(pid), core.path(), Happening::Begins { kind, parent });
+        }
         let birth = Birth { ack, incarnation: pid.incarnation };
         let life = Box::pin(life(cell.clone(), birth));
         {

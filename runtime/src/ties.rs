@@ -131,6 +131,14 @@ impl Ties {
         }
     }
 
+    /// The same of the last incarnation, if none lives.
+    pub(crate) fn last_path_of(&self, label: &str) -> String {
+        match &self.parent {
+            Some(parent) if !parent.path.is_empty() => format!("{}/{label}", parent.path),
+            _ => label.to_owned(),
+        }
+    }
+
     /// The new incarnation is linked to whoever started it, who is not its parent.
     pub(crate) fn link_to_starter(&mut self, starter: Pid) {
         self.link(starter);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cell::{AnyCell, Status, flag};
+use crate::event;
 use crate::exit::ExitReason;
 use crate::pid::Pid;
 use crate::report::{self, CrashReport};
@@ -22,7 +23,7 @@ pub(crate) fn bury(
 ) {
     let core = cell.core();
     let shared = core.shared();
-    let (tied, forgotten, awaited, judged, kept) = {
+    let (tied, path, forgotten, awaited, judged, kept) = {
         let mut ties = core.ties.lock();
         if !ties.lives(pid.incarnation) {
             return;
@@ -32,6 +33,7 @@ pub(crate) fn bury(
         let mut control = core.control.lock();
         let forgotten = control.clear_signals();
         cell.forget_order();
+        let path = event::tells_end(shared, reason, never_started).then(|| ties.path_of(&core.label()));
         let tied = ties.end();
         // Not its ties' lock: one cell's ties at a time.
         let lives = |parent: Pid| shared.find(parent.id).is_some_and(|cell| cell.core().is_living(parent.incarnation));
@@ -44,7 +46,7 @@ pub(crate) fn bury(
         if !kept {
             core.raise(flag::CLOSE);
         }
-        (tied, forgotten, awaited, judged, kept)
+        (tied, path, forgotten, awaited, judged, kept)
     };
     if awaited {
         cell.tell_closed();
@@ -58,6 +60,9 @@ pub(crate) fn bury(
     core.gate.tell_dependants(core);
     // Before anybody is told who would act on it.
     tracing::trace!(system = &*shared.settings.name, %pid, %reason, "ends");
+    if let Some(path) = path {
+        event::ends(shared, pid, path, tied.parent, reason, never_started);
+    }
     if let Some(report) = report {
         report::lay(shared, report, tied.judge(never_started));
     }

@@ -63,6 +63,9 @@ impl Clerk {
     /// Reports what the core says.
     pub(crate) fn report(&mut self, report: Report<Pid, ExitReason>, cx: &Life<Manager>) {
         let report = bounded(report);
+        if matches!((report.context, &report.cause), (Context::Shutdown, Cause::ReachedMaxRestartIntensity(_))) {
+            self.system.note_given_up(cx.pid(), &self.path, report.ruling.map(|ruling| ruling.budget));
+        }
         let told = if self.goes_with_crash(&report, cx) { Told::WithCrash } else { self.log(&report) };
         self.book.enter(SupervisorReport {
             supervisor: self.path.clone(),

@@ -1,4 +1,5 @@
-//! What the log is told of gates: that something is wrong with one, and that it is well again. Once for each change.
+//! What the log and the events are told of gates: that something is wrong with one, and that it is well again. Once for each
+//! change.
 //!
 //! ```text
 //! who is refused, who drops what was promised ─▶ Notes ─ the first time ─▶ list of the system ─▶ attendant: Watch ─▶ limit ─▶ log
@@ -14,9 +15,12 @@ use super::refusals::{place, reason_of};
 use super::trouble::{Change, Trouble};
 use crate::cell::{AnyCell, Core};
 use crate::error::{Reason, Refused};
+use crate::event::{self, Happening};
 use crate::message::Criticality;
 use crate::report;
+use crate::report::millis::whole;
 use crate::shared::Shared;
+use crate::waits::Cycle;
 
 /// Somebody is refused. When is told by the coarse clock: an overload is no time to read the other for everybody.
 #[cold]
@@ -51,6 +55,7 @@ pub(crate) fn cycle(shared: &Shared, by: &dyn AnyCell, refused: &Refused) {
     let source = by.core().path();
     let (Some(withheld), Some(cycle)) = (report::pass_gate(shared, &source), &refused.cycle) else { return };
     let (pid, kind) = (by.core().pid(), by.kind());
+    event::note(shared, Some(pid), source.clone(), Happening::CycleRefused { cycle: Cycle::clone(cycle) });
     tracing::warn!(path = &*source, kind, %pid, %cycle, withheld, "cycle refused: {cycle}");
 }
 
@@ -76,8 +81,9 @@ pub(crate) fn exceeds(core: &Core) {
     }
 }
 
-/// Tells what has changed at a gate, as far as its source may tell more.
+/// Tells what has changed at a gate; the log as far as its source may tell more.
 pub(crate) fn tell(shared: &Arc<Shared>, cell: &Arc<dyn AnyCell>, change: Change) {
+    event::note_of(cell.core(), happening(cell, change));
     let (core, path) = (cell.core(), cell.core().path());
     let Some(withheld) = report::pass_gate(shared, &path) else { return };
     let (pid, kind, path, load) = (core.pid(), cell.kind(), &*path, cell.load());
@@ -120,12 +126,37 @@ pub(crate) fn tell(shared: &Arc<Shared>, cell: &Arc<dyn AnyCell>, change: Change
     }
 }
 
+/// What has changed at a gate, as an event.
+fn happening(cell: &Arc<dyn AnyCell>, change: Change) -> Happening {
+    let (core, load) = (cell.core(), cell.load());
+    let notes = &core.gate.tally().notes;
+    let Change { trouble, count, lasted_ns } = change;
+    let (lasted, depth) = (lasted_ns.map(|ns| whole(Duration::from_nanos(ns))), load.depth);
+    match (trouble, lasted) {
+        (Trouble::Refuses, None) => {
+            let reason = reason_of(notes.why.load(Relaxed));
+            Happening::GateRefuses { reason, refused: count, depth, limit: load.limit, wait: whole(load.wait) }
+        }
+        (Trouble::Refuses, Some(lasted)) => Happening::GateOpen { refused: count, lasted },
+        (Trouble::Stuck, None) => {
+            let (message, in_hand) = (core.kind_in_hand().map(report::kind), whole(core.in_hand_for()));
+            Happening::Stuck { message, in_hand, refused: count, depth }
+        }
+        (Trouble::Stuck, Some(lasted)) => Happening::StuckNoMore { refused: count, lasted },
+        (Trouble::Breaks, None) => Happening::Expires { count, not_begun_in_time: notes.futile.load(Relaxed), depth },
+        (Trouble::Breaks, Some(lasted)) => Happening::ExpiresNoMore { count, lasted },
+    }
+}
+
 /// Tells that a full mailbox is more work than callers wait for.
 pub(crate) fn tell_exceeds(shared: &Arc<Shared>, cell: &Arc<dyn AnyCell>) {
-    let (core, path) = (cell.core(), cell.core().path());
-    let Some(withheld) = report::pass_gate(shared, &path) else { return };
-    let (pid, kind, limit) = (core.pid(), cell.kind(), cell.load().limit);
+    let (core, limit) = (cell.core(), cell.load().limit);
     let (takes, deadline) = (core.gate.wait(limit), shared.settings.ask_within);
+    let exceeds = Happening::BoundExceedsDeadline { limit, takes: whole(takes), deadline: whole(deadline) };
+    event::note_of(core, exceeds);
+    let path = core.path();
+    let Some(withheld) = report::pass_gate(shared, &path) else { return };
+    let (pid, kind) = (core.pid(), cell.kind());
     tracing::info!(
         path = &*path, kind, %pid, limit, ?takes, ?deadline, withheld,
         "bound exceeds deadline: a full mailbox is more work than callers wait for, who are refused before it is full"

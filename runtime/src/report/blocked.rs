@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::attend;
 use super::limit::Pass;
+use super::millis::whole;
 use crate::cell::AnyCell;
+use crate::event::{self, Happening};
 use crate::shared::Shared;
 
 /// A turn that has lasted so long holds up its thread.
@@ -26,6 +28,7 @@ pub(crate) fn tell_blocked(shared: &Shared) {
     });
     let (blocks, workers) = (held.len(), shared.pool.pumps());
     let why = if held.is_empty() { "other tasks of the runtime block them" } else { "handlers block them" };
+    event::note(shared, None, "".into(), Happening::WorkersBlocked { workers, actors: blocks });
     tracing::warn!(system, workers, blocks, withheld, "no worker takes turns, {why}: rescuers do");
     for cell in held {
         tell(shared, &cell);
@@ -52,6 +55,8 @@ fn tell(shared: &Shared, cell: &Arc<dyn AnyCell>) {
     let path = core.path();
     let (Some(callback), Some(withheld)) = (core.callback(), pass(shared, &path)) else { return };
     let (pid, kind, message, held_for) = (core.pid(), cell.kind(), core.kind_in_hand(), core.in_hand_for());
+    let blocks = Happening::Blocks { callback, message: message.map(super::kind), held: whole(held_for) };
+    event::note(shared, Some(pid), path.clone(), blocks);
     tracing::warn!(
         path = &*path, kind, %pid, %callback, message_in_hand = message, ?held_for, withheld,
         "actor blocks its thread: {callback} does not return"

@@ -143,7 +143,7 @@ pub(crate) fn kind(kind: &'static str) -> Cow<'static, str> {
 }
 
 /// The text, or its beginning and how much is missing.
-pub(super) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
+pub(crate) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit {
         return Cow::Borrowed(text);
     }

@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 
 pub(crate) use blocked::tell_blocked;
 pub use crash_report::{CrashReport, Handled, InHand, Sender};
-pub(crate) use crash_report::{bounded, kind};
+pub(crate) use crash_report::{bounded, kind, shortened};
 use desk::Desk;
 use gates::look_at_gates;
 pub(crate) use gates::{pass_gate, watch};
@@ -39,6 +39,7 @@ use limit::{Limiter, Pass};
 pub use ring::Ring;
 pub use verdict::{Budget, Decision, Judgement, Ruling, Siblings, Verdict};
 
+use crate::event::{self, Happening};
 use crate::gate::Watch;
 use crate::pid::{ActorId, Pid};
 use crate::port::nanos;
@@ -210,6 +211,12 @@ fn tell(shared: &Shared, mut report: Box<CrashReport>) {
     } else {
         attend(shared);
     }
+    let crashed = Happening::Crashed {
+        crash: report.crash.clone(),
+        restarts: report.restarts,
+        judgement: report.judgement.clone(),
+    };
+    event::note(shared, Some(report.pid), report.path.clone(), crashed);
     shared.reports.crashes.push(report);
 }
 

@@ -58,6 +58,17 @@ impl<T> Ring<T> {
         (kept.told, kept.newest.iter().cloned().collect())
     }
 
+    /// How many were told, and the newest of those that were told after so many, oldest first.
+    pub fn read_since(&self, told: u64) -> (u64, Vec<T>)
+    where
+        T: Clone,
+    {
+        let kept = self.kept.lock();
+        let after = usize::try_from(kept.told.saturating_sub(told)).unwrap_or(usize::MAX);
+        let skip = kept.newest.len().saturating_sub(after);
+        (kept.told, kept.newest.range(skip..).cloned().collect())
+    }
+
     /// How many were told.
     pub fn told(&self) -> u64 {
         self.kept.lock().told

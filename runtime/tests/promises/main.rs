@@ -19,6 +19,7 @@ mod crash_reports;
 mod d_replies;
 mod e1_cycles;
 mod e1_no_cycles;
+mod events;
 mod f_gate;
 mod f_ready;
 mod g1_drops;

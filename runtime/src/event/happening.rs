@@ -1,0 +1,248 @@
+//! What may happen in a system.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dead_letter::Fallen;
+use crate::error::Reason;
+use crate::exit::{Callback, Crash, ExitReason};
+use crate::pid::{ActorId, Pid};
+use crate::report::{Budget, Judgement, millis};
+use crate::waits::Cycle;
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Happening {
+    /// An incarnation begins: `init` will run.
+    Begins {
+        /// The actor's type.
+        kind: Cow<'static, str>,
+        /// Its parent.
+        parent: Option<Pid>,
+    },
+    /// `init` has returned.
+    Started,
+    /// The incarnation has ended.
+    Ends {
+        /// Why.
+        reason: ExitReason,
+        /// Who was its parent.
+        parent: Option<Pid>,
+    },
+    /// It has ended before it had started.
+    StartFailed {
+        /// Why.
+        reason: ExitReason,
+        /// Who was its parent.
+        parent: Option<Pid>,
+    },
+    /// It crashed. Told when its parent has decided what happens now, as a [report](crate::CrashReport) is.
+    Crashed {
+        /// What is known of the crash.
+        crash: Arc<Crash>,
+        /// How often it had been started anew before.
+        restarts: u32,
+        /// What was decided.
+        judgement: Judgement,
+    },
+    /// A supervisor gives up: one restart more than is allowed. What it decides of itself is its own parent's.
+    GivesUp {
+        /// What was used up.
+        budget: Option<Budget>,
+    },
+    /// The gate begins to refuse for want of room or time.
+    GateRefuses {
+        /// Why it refused last.
+        reason: Reason,
+        /// How often so far.
+        refused: u64,
+        /// Messages queued and places promised.
+        depth: u32,
+        /// Messages the mailbox holds.
+        limit: u32,
+        /// How long a message would wait.
+        #[serde(rename = "wait_ms", with = "millis")]
+        wait: Duration,
+    },
+    /// It refuses no more.
+    GateOpen {
+        /// How often it did.
+        refused: u64,
+        /// From the first time that was seen to the last.
+        #[serde(rename = "lasted_ms", with = "millis")]
+        lasted: Duration,
+    },
+    /// What is in hand takes longer than callers have.
+    Stuck {
+        /// The kind of the message in hand.
+        message: Option<Cow<'static, str>>,
+        /// Since when it is.
+        #[serde(rename = "in_hand_ms", with = "millis")]
+        in_hand: Duration,
+        /// How many were refused for that so far.
+        refused: u64,
+        /// Messages queued and places promised.
+        depth: u32,
+    },
+    /// It has something else in hand, or nothing.
+    StuckNoMore {
+        /// How many were refused for that.
+        refused: u64,
+        /// From the first to the last of them.
+        #[serde(rename = "lasted_ms", with = "millis")]
+        lasted: Duration,
+    },
+    /// Messages that were taken in are dropped unhandled: their deadlines have passed, or would have before they were done.
+    Expires {
+        /// How many so far.
+        count: u64,
+        /// Of those of all times, how many had not expired and were not worth beginning.
+        not_begun_in_time: u64,
+        /// Messages queued and places promised.
+        depth: u32,
+    },
+    /// They are no more.
+    ExpiresNoMore {
+        /// How many were.
+        count: u64,
+        /// From the first to the last of them.
+        #[serde(rename = "lasted_ms", with = "millis")]
+        lasted: Duration,
+    },
+    /// A full mailbox is more work than callers wait for who name no time. Told once.
+    BoundExceedsDeadline {
+        /// Messages the mailbox holds.
+        limit: u32,
+        /// How long they would take.
+        #[serde(rename = "takes_ms", with = "millis")]
+        takes: Duration,
+        /// How long such callers wait.
+        #[serde(rename = "deadline_ms", with = "millis")]
+        deadline: Duration,
+    },
+    /// No worker takes turns: rescuers do. About the system.
+    WorkersBlocked {
+        /// Workers there are.
+        workers: usize,
+        /// Actors that were found to block them; 0: other tasks of the runtime do.
+        actors: usize,
+    },
+    /// A turn of this actor blocks its thread, while no worker takes turns.
+    Blocks {
+        /// The callback that does not return.
+        callback: Callback,
+        /// The kind of the message in hand.
+        message: Option<Cow<'static, str>>,
+        /// How long it has run.
+        #[serde(rename = "held_ms", with = "millis")]
+        held: Duration,
+    },
+    /// The incarnation was abandoned: a turn of it does not return.
+    Abandoned {
+        /// The kind of the message in hand.
+        message: Option<Cow<'static, str>>,
+    },
+    /// That turn has returned.
+    Returned,
+    /// Messages that nobody handled: those that fell together, as one.
+    DeadLetters {
+        /// Why they fell.
+        why: Fallen,
+        /// How many.
+        count: u64,
+        /// The kind of the first.
+        message: Cow<'static, str>,
+        /// Who had sent that.
+        from: ActorId,
+        /// How long it had been queued, to a millisecond or so.
+        #[serde(rename = "age_ms", with = "millis")]
+        age: Duration,
+    },
+    /// Actors would have waited for each other: the one that asked last was refused.
+    CycleRefused {
+        /// Who for whom.
+        cycle: Cycle,
+    },
+    /// Something that actors need is missing. About the first that is told of it.
+    DependencyDown {
+        /// Its name.
+        dependency: Cow<'static, str>,
+        /// How many of the system need it.
+        actors: usize,
+    },
+    /// It is back.
+    DependencyUp {
+        /// Its name.
+        dependency: Cow<'static, str>,
+        /// How many of the system need it.
+        actors: usize,
+    },
+    /// What this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Happening {
+    /// The names of all, as they are serialised.
+    pub const NAMES: [&'static str; 21] = [
+        "begins",
+        "started",
+        "ends",
+        "start_failed",
+        "crashed",
+        "gives_up",
+        "gate_refuses",
+        "gate_open",
+        "stuck",
+        "stuck_no_more",
+        "expires",
+        "expires_no_more",
+        "bound_exceeds_deadline",
+        "workers_blocked",
+        "blocks",
+        "abandoned",
+        "returned",
+        "dead_letters",
+        "cycle_refused",
+        "dependency_down",
+        "dependency_up",
+    ];
+
+    /// Its name, as it is serialised.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Begins { .. } => "begins",
+            Self::Started => "started",
+            Self::Ends { .. } => "ends",
+            Self::StartFailed { .. } => "start_failed",
+            Self::Crashed { .. } => "crashed",
+            Self::GivesUp { .. } => "gives_up",
+            Self::GateRefuses { .. } => "gate_refuses",
+            Self::GateOpen { .. } => "gate_open",
+            Self::Stuck { .. } => "stuck",
+            Self::StuckNoMore { .. } => "stuck_no_more",
+            Self::Expires { .. } => "expires",
+            Self::ExpiresNoMore { .. } => "expires_no_more",
+            Self::BoundExceedsDeadline { .. } => "bound_exceeds_deadline",
+            Self::WorkersBlocked { .. } => "workers_blocked",
+            Self::Blocks { .. } => "blocks",
+            Self::Abandoned { .. } => "abandoned",
+            Self::Returned => "returned",
+            Self::DeadLetters { .. } => "dead_letters",
+            Self::CycleRefused { .. } => "cycle_refused",
+            Self::DependencyDown { .. } => "dependency_down",
+            Self::DependencyUp { .. } => "dependency_up",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether it is told only while somebody [attends](crate::System::attend_events).
+    pub fn is_lifecycle(&self) -> bool {
+        matches!(self, Self::Begins { .. } | Self::Started | Self::Ends { .. })
+    }
+}

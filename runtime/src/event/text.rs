@@ -1,0 +1,178 @@
+//! Events as text: a line each.
+
+use std::fmt;
+
+use super::Happening;
+use crate::pid::{ActorId, Pid};
+
+impl fmt::Display for Happening {
+    /// What happened to whoever it is about, on one line unless a text of the author's has several.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begins { kind, parent } => write!(f, "begins as {kind}{}", Under(*parent)),
+            Self::Started => f.write_str("has started"),
+            Self::Ends { reason, parent } => write!(f, "ends: {reason}{}", Under(*parent)),
+            Self::StartFailed { reason, parent } => write!(f, "fails to start: {reason}{}", Under(*parent)),
+            Self::Crashed { crash, judgement, .. } => write!(f, "crashed: {crash}; {judgement}"),
+            Self::GivesUp { budget: Some(budget) } => write!(f, "gives up: {budget}"),
+            Self::GivesUp { budget: None } => f.write_str("gives up"),
+            Self::GateRefuses { reason, refused, depth, limit, .. } => {
+                write!(f, "gate refuses: {reason}; {refused} so far, {depth} of {limit} places taken")
+            }
+            Self::GateOpen { refused, lasted } => write!(f, "gate is open again: {refused} refused in {lasted:?}"),
+            Self::Stuck { message, in_hand, depth, .. } => {
+                write!(f, "is stuck{} for {in_hand:?}, {depth} wait", In(message.as_deref()))
+            }
+            Self::StuckNoMore { refused, lasted } => {
+                write!(f, "is stuck no more: {refused} refused in {lasted:?}")
+            }
+            Self::Expires { count, depth, .. } => {
+                write!(f, "drops what it took in: {count} expired or would have, {depth} wait")
+            }
+            Self::ExpiresNoMore { count, lasted } => {
+                write!(f, "keeps its promises again: {count} dropped in {lasted:?}")
+            }
+            Self::BoundExceedsDeadline { limit, takes, deadline } => {
+                write!(
+                    f,
+                    "a full mailbox is more than callers wait for: {limit} messages take {takes:?}, not {deadline:?}"
+                )
+            }
+            Self::WorkersBlocked { workers, actors: 0 } => {
+                write!(f, "none of {workers} workers takes turns: other tasks of the runtime block them")
+            }
+            Self::WorkersBlocked { workers, actors } => {
+                write!(f, "none of {workers} workers takes turns: {actors} handlers block them")
+            }
+            Self::Blocks { callback, message, held } => {
+                write!(f, "blocks its thread: {callback}{} for {held:?}", In(message.as_deref()))
+            }
+            Self::Abandoned { message } => write!(f, "is abandoned: a turn does not return{}", In(message.as_deref())),
+            Self::Returned => f.write_str("the turn of an abandoned incarnation has returned"),
+            Self::DeadLetters { why, count: 1, message, from, .. } => write!(f, "{message}{} {why}", From(*from)),
+            Self::DeadLetters { why, count, message, from, .. } => {
+                write!(f, "{count} messages {why}, the first {message}{}", From(*from))
+            }
+            Self::CycleRefused { cycle } => write!(f, "cycle refused: {cycle}"),
+            Self::DependencyDown { dependency, actors } => write!(f, "lacks {dependency}{}", Others(*actors)),
+            Self::DependencyUp { dependency, actors } => write!(f, "has {dependency} again{}", Others(*actors)),
+            Self::Unknown => f.write_str("something that this version does not know"),
+        }
+    }
+}
+
+struct Under(Option<Pid>);
+
+impl fmt::Display for Under {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => Ok(()),
+            Some(Pid::OUTSIDE) => f.write_str(", below the system"),
+            Some(parent) => write!(f, ", below {parent}"),
+        }
+    }
+}
+
+struct In<'m>(Option<&'m str>);
+
+impl fmt::Display for In<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |message| write!(f, " in {message}"))
+    }
+}
+
+struct From(ActorId);
+
+impl fmt::Display for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ActorId::OUTSIDE => f.write_str(" from outside"),
+            from => write!(f, " from {from}"),
+        }
+    }
+}
+
+struct Others(usize);
+
+impl fmt::Display for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 > 1 { write!(f, ", as {} others", self.0 - 1) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::dead_letter::Fallen;
+    use crate::event::SystemEvent;
+    use crate::exit::{Callback, Crash, ExitReason};
+    use crate::report::{Budget, Judgement};
+
+    fn all() -> Vec<Happening> {
+        let (parent, lasted) = (Some(Pid::OUTSIDE), Duration::from_micros(1_500));
+        let budget = Some(Budget { restarts: 4, allowed: 3, period: Duration::from_secs(5) });
+        let reason = || ExitReason::crashed("no stock");
+        let message = || Some("Sell".into());
+        vec![
+            Happening::Begins { kind: "shop::Till".into(), parent },
+            Happening::Started,
+            Happening::Ends { reason: ExitReason::Shutdown, parent },
+            Happening::StartFailed { reason: reason(), parent: None },
+            Happening::Crashed { crash: Arc::new(Crash::default()), restarts: 2, judgement: Judgement::Late },
+            Happening::GivesUp { budget },
+            Happening::GateRefuses {
+                reason: crate::Reason::Full,
+                refused: 7,
+                depth: 8,
+                limit: 8,
+                wait: Duration::from_millis(20),
+            },
+            Happening::GateOpen { refused: 7, lasted },
+            Happening::Stuck { message: message(), in_hand: lasted, refused: 1, depth: 3 },
+            Happening::StuckNoMore { refused: 1, lasted },
+            Happening::Expires { count: 3, not_begun_in_time: 1, depth: 0 },
+            Happening::ExpiresNoMore { count: 3, lasted },
+            Happening::BoundExceedsDeadline { limit: 1024, takes: 6 * lasted, deadline: lasted },
+            Happening::WorkersBlocked { workers: 2, actors: 2 },
+            Happening::Blocks { callback: Callback::Handle, message: message(), held: lasted },
+            Happening::Abandoned { message: None },
+            Happening::Returned,
+            Happening::DeadLetters {
+                why: Fallen::GivenUp,
+                count: 1,
+                message: "Sell".into(),
+                from: ActorId::OUTSIDE,
+                age: Duration::from_millis(4),
+            },
+            Happening::CycleRefused { cycle: crate::Cycle { path: vec!["a".into(), "b".into(), "a".into()] } },
+            Happening::DependencyDown { dependency: "db".into(), actors: 3 },
+            Happening::DependencyUp { dependency: "db".into(), actors: 1 },
+        ]
+    }
+
+    #[test]
+    fn every_event_survives_the_way_through_json_by_the_name_it_says_it_has() {
+        assert_eq!(all().iter().map(Happening::name).collect::<Vec<_>>(), Happening::NAMES);
+        for what in all() {
+            let event = SystemEvent { seq: 5, at: Duration::from_millis(70), pid: None, path: "shop".into(), what };
+            let json = serde_json::to_value(&event).unwrap();
+            assert_eq!((&json["event"], &json["at_ms"]), (&event.what.name().into(), &70.into()), "{json}");
+            assert_eq!(serde_json::from_value::<SystemEvent>(json).unwrap(), event);
+        }
+        let future = serde_json::json!({ "seq": 1, "at_ms": 2, "pid": null, "path": "", "event": "sings", "song": 3 });
+        assert_eq!(serde_json::from_value::<SystemEvent>(future).unwrap().what, Happening::Unknown);
+    }
+
+    #[test]
+    fn every_event_is_a_line() {
+        let lines: Vec<_> = all().iter().map(ToString::to_string).collect();
+        assert_eq!(lines[0], "begins as shop::Till, below the system");
+        assert_eq!(lines[5], "gives up: 4 of 3 restarts in 5s, 0 left");
+        assert_eq!(lines[17], "Sell from outside given up");
+        assert_eq!(lines[19], "lacks db, as 2 others");
+        assert!(lines.iter().all(|line| !line.contains('\n') && !line.is_empty()));
+    }
+}
