@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{State, System, WeakSystem};
+use crashworthy_runtime::{Attending, State, System, WeakSystem};
 use crashworthy_supervisor::{ReportCounts, SystemExt};
 
 use crate::limits::Limits;
 use crate::picture::{Picture, doing, is_busy, is_under};
 use crate::protocol::{
-    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Health, Hello, Metrics, Node,
-    PROTOCOL, Refusal, ReportsQuery, ReportsView, Row, Sort, SystemView, TreeQuery, TreeView, Unready, VERBS,
+    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, Health, Hello, Metrics, Node, PROTOCOL,
+    Refusal, ReportsQuery, ReportsView, Sort, SystemView, TreeQuery, TreeView, Unready, VERBS,
 };
 use crate::sums;
 
@@ -19,7 +19,7 @@ use crate::sums;
 /// its thread on taking them, however many ask.
 const REUSED: u32 = 10;
 /// Reports in an answer unless told otherwise.
-const REPORTS: usize = 20;
+pub(crate) const REPORTS: usize = 20;
 /// Others that an actor has to do with, of each kind.
 const TIES: usize = 100;
 
@@ -32,6 +32,8 @@ pub struct Inspector {
     system: WeakSystem,
     hello: Hello,
     last: Mutex<Option<Taken>>,
+    /// Somebody has asked for events.
+    pub(crate) attending: Mutex<Option<Attending>>,
 }
 
 /// The newest picture.
@@ -53,7 +55,7 @@ impl Inspector {
             verbs: VERBS.map(str::to_owned).to_vec(),
             limits,
         };
-        Self { system, hello, last: Mutex::default() }
+        Self { system, hello, last: Mutex::default(), attending: Mutex::default() }
     }
 
     /// Who is there.
@@ -71,12 +73,13 @@ impl Inspector {
         &self.hello.system
     }
 
-    /// Forgets the newest picture: for whoever knows that nobody looks at it any more.
+    /// Forgets the newest picture, and attends to events no more: for whoever knows that nobody looks any more.
     pub fn rest(&self) {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.attending.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    fn held(&self) -> Result<System, Refusal> {
+    pub(crate) fn held(&self) -> Result<System, Refusal> {
         self.system.upgrade().ok_or_else(|| Refusal::new(Code::SystemEnded, "the system has ended"))
     }
 
@@ -92,7 +95,7 @@ impl Inspector {
         Ok((system, picture))
     }
 
-    fn rows(&self, asked: Option<usize>, otherwise: usize) -> usize {
+    pub(crate) fn rows(&self, asked: Option<usize>, otherwise: usize) -> usize {
         asked.unwrap_or(otherwise).min(self.limits().rows)
     }
 
@@ -186,19 +189,6 @@ impl Inspector {
         let reports = newest(reports, self.rows(query.limit, REPORTS));
         Ok(ReportsView { at: system.now(), counts: book.counts, matched, reports })
     }
-
-    /// The answer to `dead_letters`.
-    ///
-    /// # Errors
-    /// [`Code::SystemEnded`].
-    pub fn dead_letters(&self) -> Result<DeadLetters, Refusal> {
-        let (system, picture) = self.look()?;
-        let (total, unseen) = system.dead_letters();
-        let mut places: Vec<_> = picture.everybody().filter(|&place| lost(&picture, place) > 0).collect();
-        order(&picture, &mut places, Sort::Lost, self.limits().rows);
-        let actors: Vec<Row> = places.into_iter().map(|place| picture.row(place)).collect();
-        Ok(DeadLetters { at: picture.at, total, unseen, actors })
-    }
 }
 
 /// Sums.
@@ -251,7 +241,7 @@ impl Inspector {
     }
 }
 
-fn find(picture: &Picture, word: &str) -> Result<usize, Refusal> {
+pub(crate) fn find(picture: &Picture, word: &str) -> Result<usize, Refusal> {
     picture.find(word).map_err(|namesakes| {
         let why = match namesakes {
             0 => format!("no actor {word:.256?}"),
@@ -294,13 +284,13 @@ fn matches(picture: &Picture, place: usize, query: &ActorsQuery) -> bool {
 }
 
 /// Messages of an actor that nobody handled.
-fn lost(picture: &Picture, place: usize) -> u64 {
+pub(crate) fn lost(picture: &Picture, place: usize) -> u64 {
     let law = &picture.actor(place).law;
     law.given_up + law.undelivered
 }
 
 /// Leaves the first so many in order. Equals are in the order of their paths.
-fn order(picture: &Picture, places: &mut Vec<usize>, sort: Sort, limit: usize) {
+pub(crate) fn order(picture: &Picture, places: &mut Vec<usize>, sort: Sort, limit: usize) {
     let size = |place: usize| -> u64 {
         let actor = picture.actor(place);
         match sort {
@@ -320,7 +310,7 @@ fn order(picture: &Picture, places: &mut Vec<usize>, sort: Sort, limit: usize) {
     places.sort_unstable_by(before);
 }
 
-fn newest<T>(mut all: Vec<T>, limit: usize) -> Vec<T> {
+pub(crate) fn newest<T>(mut all: Vec<T>, limit: usize) -> Vec<T> {
     all.drain(..all.len().saturating_sub(limit));
     all
 }

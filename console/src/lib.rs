@@ -10,6 +10,7 @@
 
 mod client;
 mod connection;
+mod events;
 mod home;
 mod inspector;
 mod limits;

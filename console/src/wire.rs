@@ -32,7 +32,8 @@ impl Inspector {
             "actor" => self.tell(id, read(args).and_then(|query| self.actor(&query))),
             "crashes" => self.tell(id, read(args).and_then(|query| self.crashes(&query))),
             "reports" => self.tell(id, read(args).and_then(|query| self.reports(&query))),
-            "dead_letters" => self.tell(id, self.dead_letters()),
+            "events" => self.tell(id, read(args).and_then(|query| self.events(&query))),
+            "dead_letters" => self.tell(id, read(args).and_then(|query| self.dead_letters(&query))),
             "health" => self.tell(id, self.health()),
             "metrics" => self.tell(id, self.metrics()),
             _ => {

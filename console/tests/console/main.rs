@@ -2,6 +2,7 @@
 
 mod blocked;
 mod command;
+mod events;
 mod hostile;
 mod protocol;
 mod support;

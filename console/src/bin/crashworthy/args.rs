@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use crashworthy_console::protocol;
 
+use crate::events::{DeadLettersArgs, EventsArgs};
+
 const EXAMPLES: &str = "\
 Examples:
   crashworthy ps                            which systems run on this machine, as this user
@@ -16,6 +18,8 @@ Examples:
   crashworthy top --busy --watch 1          who is busy, once a second
   crashworthy actor shop/front/till         one actor: what it does, its mailbox, its links
   crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
+  crashworthy events --watch 1              what happens, as it happens
+  crashworthy dead-letters                  what nobody handled, and why
   crashworthy health                        a readiness probe: is somebody down, or without what it needs?
   crashworthy metrics                       sums over all actors of a type, for whoever scrapes
   crashworthy crashes --json | jq '.reports[].crash.message'
@@ -127,6 +131,10 @@ pub(crate) enum What {
         #[command(flatten)]
         show: Show,
     },
+    /// What has happened: the newest, or those after a number. With --watch what comes, as it comes.
+    Events(EventsArgs),
+    /// Messages that nobody handled: how many, why, whose, and the newest.
+    DeadLetters(DeadLettersArgs),
     /// Whether everybody takes new work, and else who does not, for want of what. Exit code 1 if somebody does not.
     Health {
         #[command(flatten)]
@@ -164,6 +172,8 @@ impl What {
             | Self::Health { show }
             | Self::Metrics { show }
             | Self::Reports { show, .. } => show,
+            Self::Events(of) => &of.show,
+            Self::DeadLetters(of) => &of.show,
         }
     }
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod events;
 mod find;
 mod show;
 mod text;
@@ -60,6 +61,9 @@ fn main() -> ExitCode {
 /// Whether all is as it should be, as far as that was asked.
 fn run(cli: &Cli) -> Result<bool, Trouble> {
     let show = cli.what.show();
+    if let (What::Events(of), Some(every)) = (&cli.what, show.watch) {
+        return events::follow(&cli.which, of, every.0);
+    }
     loop {
         let Said { text, well } = say(cli, show)?;
         let mut out = anstream::stdout().lock();
@@ -118,6 +122,8 @@ fn say(cli: &Cli, show: &Show) -> Result<Said, Trouble> {
             let query = CrashesQuery { under: under.clone(), limit: *limit };
             tell(which, show, "crashes", &query, |view| show::crashes(view, *backtrace))
         }
+        What::Events(of) => tell(which, show, "events", &of.query(), events::listed),
+        What::DeadLetters(of) => tell(which, show, "dead_letters", &of.query(), events::letters),
         What::Reports { under, progress, limit, .. } => {
             let query = ReportsQuery { under: under.clone(), progress: *progress, limit: *limit };
             tell(which, show, "reports", &query, show::reports)

@@ -1,0 +1,204 @@
+//! `events` and `dead-letters`: what has happened, and what comes.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::thread;
+use std::time::Duration;
+
+use anstyle::Style;
+use clap::{Args, ValueEnum};
+use crashworthy_console::Client;
+use crashworthy_console::protocol::{DeadLetters, DeadLettersQuery, Events, EventsQuery};
+use crashworthy_runtime::{Fallen, Happening, Sender, SystemEvent};
+use serde_json::Value;
+
+use crate::args::{Show, Which};
+use crate::text::{DIM, RED, YELLOW, clean, short_type, span, table};
+use crate::{Trouble, find, json};
+
+/// Which events.
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Those after this number, oldest first.
+    #[arg(long, value_name = "SEQ")]
+    since: Option<u64>,
+    /// Of this kind; may be said several times.
+    #[arg(long = "kind", value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(Happening::NAMES))]
+    kinds: Vec<String>,
+    /// Of this actor and those below it, by path.
+    #[arg(long, value_name = "PATH")]
+    under: Option<String>,
+    /// How many at most. [default: 20, or all with --since]
+    #[arg(short = 'n', long = "limit", value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) show: Show,
+}
+
+impl EventsArgs {
+    pub(crate) fn query(&self) -> EventsQuery {
+        let Self { since, kinds, under, limit, show: _ } = self;
+        EventsQuery { since: *since, kinds: kinds.clone(), under: under.clone(), limit: *limit }
+    }
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub(crate) struct DeadLettersArgs {
+    /// To this actor and those below it, by path.
+    #[arg(long, value_name = "PATH")]
+    under: Option<String>,
+    /// Those that fell for this reason.
+    #[arg(long, value_enum)]
+    why: Option<Why>,
+    /// How many at most. [default: 20]
+    #[arg(short = 'n', long = "limit", value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) show: Show,
+}
+
+impl DeadLettersArgs {
+    pub(crate) fn query(&self) -> DeadLettersQuery {
+        let Self { under, why, limit, show: _ } = self;
+        DeadLettersQuery { under: under.clone(), why: why.map(Into::into), limit: *limit }
+    }
+}
+
+/// Why a message fell.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Why {
+    /// It was in hand when its incarnation ended.
+    GivenUp,
+    /// It was queued when its slot was emptied.
+    Undelivered,
+}
+
+impl From<Why> for Fallen {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::GivenUp => Self::GivenUp,
+            Why::Undelivered => Self::Undelivered,
+        }
+    }
+}
+
+/// Says what comes, over one connection, until the system ends or nobody reads.
+pub(crate) fn follow(which: &Which, of: &EventsArgs, every: Duration) -> Result<bool, Trouble> {
+    let mut client = find::choose(which)?;
+    let mut query = of.query();
+    loop {
+        let answer: Value = client.ask("events", &query)?;
+        let events: Events =
+            serde_json::from_value(answer.clone()).map_err(|error| Trouble::Told(error.to_string()))?;
+        let is_news = !events.events.is_empty() || (events.dropped > 0 && query.since.is_some());
+        if is_news || query.since.is_none() {
+            let mut out = anstream::stdout().lock();
+            let text = if of.show.json { json(&answer)? } else { lines(&events, query.since.is_some()) };
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+        }
+        let is_all = events.next == events.last;
+        query = EventsQuery { since: Some(events.next), limit: None, ..query };
+        if is_all {
+            wait(&mut client, every)?;
+        }
+    }
+}
+
+/// Waits, and says something now and then: who is silent for too long is taken for gone, and beginnings and ends are told no
+/// more.
+fn wait(client: &mut Client, every: Duration) -> Result<(), Trouble> {
+    let most = client.hello().limits.idle / 3;
+    let mut left = every;
+    while left > most {
+        thread::sleep(most);
+        left -= most;
+        client.ask::<Value>("hello", &())?;
+    }
+    thread::sleep(left);
+    Ok(())
+}
+
+pub(crate) fn listed(view: &Events) -> String {
+    let mut text = format!("{} happened", view.last);
+    if view.dropped > 0 {
+        let _ = write!(text, ", {} of those asked for are not kept any more", view.dropped);
+    }
+    if view.lifecycle_since.is_none() {
+        text += ", and who began and ended is not told while nobody watches";
+    }
+    let _ = writeln!(text, "; {} of {} that are kept and match:", view.events.len(), view.matched);
+    text + &lines(view, false)
+}
+
+/// A line for each, and one for those that were lost.
+fn lines(view: &Events, tells_dropped: bool) -> String {
+    let mut text = String::new();
+    if tells_dropped && view.dropped > 0 {
+        let _ = writeln!(text, "{YELLOW}{} events were lost{YELLOW:#}", view.dropped);
+    }
+    for event in &view.events {
+        let (style, ago) = (style(event), span(view.at.saturating_sub(event.at)));
+        let who = if event.path.is_empty() { "the system" } else { &event.path };
+        let SystemEvent { seq, what, .. } = event;
+        let pid = event.pid.map_or(String::new(), |pid| format!(" {DIM}{pid}{DIM:#}"));
+        let _ = writeln!(
+            text,
+            "{DIM}{seq:>6} {ago:>8} ago{DIM:#}  {}{pid} {style}{}{style:#}",
+            clean(who),
+            clean(&what.to_string())
+        );
+    }
+    text
+}
+
+/// What needs somebody's eye stands out.
+fn style(event: &SystemEvent) -> Style {
+    match event.what {
+        Happening::Crashed { .. }
+        | Happening::StartFailed { .. }
+        | Happening::GivesUp { .. }
+        | Happening::Abandoned { .. } => RED,
+        _ if event.what.is_lifecycle() => Style::new(),
+        Happening::GateOpen { .. }
+        | Happening::StuckNoMore { .. }
+        | Happening::ExpiresNoMore { .. }
+        | Happening::DependencyUp { .. }
+        | Happening::Returned => Style::new(),
+        _ => YELLOW,
+    }
+}
+
+pub(crate) fn letters(view: &DeadLetters) -> String {
+    let DeadLetters { total, given_up, undelivered, unseen, .. } = view;
+    let mut text = format!("{total} dead letters: {given_up} given up, {undelivered} undelivered");
+    if *unseen > 0 {
+        let _ = write!(text, "; the hook was too slow for {unseen}");
+    }
+    let _ = writeln!(text, "; the newest {} of {} that are kept and match:", view.letters.len(), view.matched);
+    let rows = view.letters.iter().map(|letter| {
+        let ago = format!("{} ago", span(view.at.saturating_sub(letter.at)));
+        let cells = vec![
+            ago,
+            clean(&letter.path),
+            short_type(&letter.kind),
+            letter.why.to_string(),
+            span(letter.age),
+            from(&letter.from),
+        ];
+        (None, cells)
+    });
+    text += &table(&[">WHEN", "TO", "MESSAGE", "WHY", ">QUEUED FOR", "FROM"], rows);
+    text
+}
+
+fn from(sender: &Sender) -> String {
+    match sender {
+        Sender::Outside => "outside".to_owned(),
+        Sender::Itself => "itself".to_owned(),
+        Sender::Another { path: Some(path), .. } => clean(path),
+        Sender::Another { id, .. } => id.to_string(),
+        _ => String::new(),
+    }
+}

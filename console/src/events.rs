@@ -1,0 +1,78 @@
+//! Answers about what has happened: events and dead letters.
+
+use std::sync::PoisonError;
+
+use crashworthy_runtime::{Happening, System, SystemEvent, SystemEvents};
+
+use crate::inspector::{Inspector, REPORTS, lost, newest, order};
+use crate::picture::is_under;
+use crate::protocol::{Code, DeadLetters, DeadLettersQuery, Events, EventsQuery, Refusal, Row, Sort};
+
+/// What has happened.
+impl Inspector {
+    /// The answer to `events`. From now on the system tells of beginnings and ends, too, until the inspector is to
+    /// [rest](Self::rest).
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`]; [`Code::BadArguments`] of a kind that there is not.
+    pub fn events(&self, query: &EventsQuery) -> Result<Events, Refusal> {
+        if let Some(kind) = query.kinds.iter().find(|kind| !Happening::NAMES.contains(&kind.as_str())) {
+            let names = Happening::NAMES.join(", ");
+            return Err(Refusal::new(Code::BadArguments, format!("no event {kind:.64?}: there are {names}")));
+        }
+        let system = self.held()?;
+        let SystemEvents { last, dropped, lifecycle_since, mut events } = system.events_since(query.since.unwrap_or(0));
+        self.attend(&system);
+        events.retain(|event| matches(event, query));
+        let matched = events.len();
+        let mut next = last;
+        let events = match query.since {
+            None => newest(events, self.rows(query.limit, REPORTS)),
+            Some(_) => {
+                events.truncate(self.rows(query.limit, usize::MAX));
+                if events.len() < matched {
+                    next = events.last().map_or(query.since.unwrap_or(0), |event| event.seq);
+                }
+                events
+            }
+        };
+        Ok(Events { at: system.now(), last, next, dropped, lifecycle_since, matched, events })
+    }
+
+    fn attend(&self, system: &System) {
+        let mut attending = self.attending.lock().unwrap_or_else(PoisonError::into_inner);
+        attending.get_or_insert_with(|| system.attend_events());
+    }
+
+    /// The answer to `dead_letters`.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn dead_letters(&self, query: &DeadLettersQuery) -> Result<DeadLetters, Refusal> {
+        let (system, picture) = self.look()?;
+        let is_meant = |path: &str| query.under.as_ref().is_none_or(|top| is_under(path, top));
+        let kept = system.letters();
+        let mut letters = kept.letters;
+        letters.retain(|letter| is_meant(&letter.path) && query.why.is_none_or(|why| why == letter.why));
+        let matched = letters.len();
+        let is_among = |&place: &usize| lost(&picture, place) > 0 && is_meant(picture.path(place));
+        let mut places: Vec<_> = picture.everybody().filter(is_among).collect();
+        order(&picture, &mut places, Sort::Lost, self.limits().rows);
+        let actors: Vec<Row> = places.into_iter().map(|place| picture.row(place)).collect();
+        Ok(DeadLetters {
+            at: system.now(),
+            total: kept.given_up + kept.undelivered,
+            unseen: kept.unseen,
+            given_up: kept.given_up,
+            undelivered: kept.undelivered,
+            actors,
+            matched,
+            letters: newest(letters, self.rows(query.limit, REPORTS)),
+        })
+    }
+}
+
+fn matches(event: &SystemEvent, query: &EventsQuery) -> bool {
+    let is_kind = query.kinds.is_empty() || query.kinds.iter().any(|kind| kind == event.what.name());
+    is_kind && query.under.as_ref().is_none_or(|top| is_under(&event.path, top))
+}
