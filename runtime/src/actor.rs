@@ -7,6 +7,7 @@ use crate::exit::{Exit, ExitReason};
 use crate::message::Message;
 use crate::readiness::Readiness;
 use crate::signal::Signal;
+use crate::view::View;
 
 /// State behind a mailbox, handling one message at a time.
 ///
@@ -90,6 +91,18 @@ pub trait Actor: Sized + Send + 'static {
     fn ready(&self, cx: &Context<Self>) -> Readiness {
         let _ = cx;
         Readiness::Yes
+    }
+
+    /// What may be seen of its state by whoever looks into the system: nothing, unless this says so. It is asked between two
+    /// messages, when somebody [wants to see it](crate::System::view); never while a callback runs or awaits.
+    ///
+    /// What is secret is put in as [`View::secret`], which takes no value. It should cost little: whoever blocks here holds up the
+    /// actor. A panic in it is contained, and told to whoever asked.
+    ///
+    /// # Differs from OTP
+    /// `sys:get_state` shows the whole state of any process. Here its author decides what is shown, and how much of it.
+    fn view(&self, view: &mut View<'_>) {
+        let _ = view;
     }
 
     /// Reads a trapped exit signal or the end of a monitored actor.

@@ -65,7 +65,7 @@ pub(crate) mod flag {
     /// A message with a place of its own.
     pub(crate) const OWN: u32 = 1 << 2;
     /// Any of what comes before the next message.
-    pub(crate) const ATTEND: u32 = URGENT | ORDERED | OWN | RECHECK | SHELVED;
+    pub(crate) const ATTEND: u32 = URGENT | ORDERED | OWN | RECHECK | SHELVED | VIEW;
     /// The incarnation traps exits. Set and cleared by the incarnation itself.
     pub(crate) const TRAPS: u32 = 1 << 3;
     /// New messages are refused: the system drains.
@@ -85,6 +85,8 @@ pub(crate) mod flag {
     /// The actor is being restarted, and it is known when it will be back. Changed under the lock of what is known; senders look
     /// at it as at [`UNREADY`].
     pub(crate) const AWAY: u32 = 1 << 10;
+    /// Somebody wants to see the state. Cleared by the incarnation itself.
+    pub(crate) const VIEW: u32 = 1 << 11;
 }
 
 /// Where a slot is in its life. Written under the lock of [`Core::ties`].
@@ -343,7 +345,7 @@ impl Core {
             return Some(Callback::Handle);
         }
         let callback = self.pace.stage.callback.load(Relaxed).checked_sub(1)?;
-        [Callback::Init, Callback::Handle, Callback::OnSignal, Callback::Terminate, Callback::Drop]
+        [Callback::Init, Callback::Handle, Callback::OnSignal, Callback::Terminate, Callback::Drop, Callback::View]
             .get(usize::from(callback))
             .copied()
     }

@@ -85,6 +85,8 @@ pub enum Callback {
     Terminate,
     /// `Drop` of the actor's state or of a message.
     Drop,
+    /// [`Actor::view`](crate::Actor::view).
+    View,
 }
 
 impl fmt::Display for Callback {
@@ -95,6 +97,7 @@ impl fmt::Display for Callback {
             Self::OnSignal => "on_signal",
             Self::Terminate => "terminate",
             Self::Drop => "drop",
+            Self::View => "view",
         })
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Item {
     Beside,
     /// The actor is to be asked whether it is ready.
     Recheck,
+    /// Somebody wants to see the actor's state.
+    View,
     Signal(Signal),
     Fate(Fate),
 }
@@ -255,8 +257,14 @@ impl Inbox {
     fn attend<A: Actor>(&mut self, cell: &ActorCell<A>, flags: u32) -> Option<Option<Item>> {
         if flags & LANE != 0
             && let Some(item) = self.attend_lane(cell)
+            // Who handles nothing for now shows its state all the same.
+            && (item.is_some() || flags & flag::VIEW == 0)
         {
             return Some(item);
+        }
+        if flags & flag::VIEW != 0 {
+            cell.core().lower(flag::VIEW);
+            return Some(Some(Item::View));
         }
         if flags & flag::RECHECK != 0 {
             cell.core().lower(flag::RECHECK);

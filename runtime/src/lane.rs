@@ -12,6 +12,7 @@ use crate::pending::Pending;
 use crate::pid::Pid;
 use crate::reply::Caller;
 use crate::signal::Signal;
+use crate::view::Asked;
 
 /// What a cell is to do next, under one lock. Bounded by structure: one pending entry a link, monitor or verb.
 #[derive(Default)]
@@ -37,6 +38,8 @@ pub(crate) struct Lane {
     asked: Option<Arc<Notify>>,
     /// Exit signals and `Down`s, in order of arrival, each with its place among the messages.
     pub(crate) ordered: Pending,
+    /// Those who want to see the state.
+    pub(crate) view: Option<Asked>,
     /// Handles no message until resumed.
     pub(crate) suspended: bool,
     /// Between incarnations: throw away what is queued before this position.
@@ -67,6 +70,9 @@ pub(crate) struct Forgotten {
 
 impl Drop for Forgotten {
     fn drop(&mut self) {
+        if let Some(view) = self.lane.view.take() {
+            tell(|| view);
+        }
         if let Some(asked) = self.lane.asked.take() {
             tell(|| asked.notify_waiters());
         }
@@ -195,6 +201,13 @@ impl Control {
         next.map(|entry| entry.what)
     }
 
+    /// Those who want to see the state.
+    pub(crate) fn take_view(&mut self) -> Option<Asked> {
+        let view = self.lane.as_mut()?.view.take();
+        self.tidy();
+        view
+    }
+
     /// Drops the lane if nothing is left in it.
     pub(crate) fn tidy(&mut self) {
         let needed = self.lane.as_ref().is_some_and(|lane| {
@@ -204,6 +217,7 @@ impl Control {
                 || lane.suspended
                 || lane.flush.is_some()
                 || lane.asked.is_some()
+                || lane.view.is_some()
         });
         if !needed {
             self.lane = None;

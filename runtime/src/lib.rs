@@ -80,6 +80,7 @@ pub mod time;
 mod timers;
 mod turn;
 mod untie;
+mod view;
 mod waits;
 mod weak;
 
@@ -124,5 +125,6 @@ pub use system::{Abandoned, Root, System};
 pub use target::Target;
 pub use timers::TimerRef;
 pub use turn::{CallScope, Scoped};
+pub use view::{Cut, Entry, Shown, StateView, View, ViewError};
 pub use waits::Cycle;
 pub use weak::WeakSystem;

@@ -30,6 +30,7 @@ use crate::inbox::{Inbox, Item};
 use crate::lane::Fate;
 use crate::readiness;
 use crate::serve::{Being, Ending, panicked, serve};
+use crate::view;
 
 /// A part of one incarnation's life: a future that the cell's turns poll.
 pub(crate) type Life = Pin<Box<dyn Future<Output = Passed> + Send>>;
@@ -232,6 +233,7 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
         }
         match inbox.next(&cell).await {
             Item::Beside => discard(inbox.beside(&cell)),
+            Item::View => view::decline(&cell),
             Item::Message | Item::Signal(_) | Item::Recheck => {}
             Item::Fate(fate) => return Passed::Ended(end.ended(Ending::by(fate).reason)),
         }

@@ -35,7 +35,7 @@ use crate::readiness;
 use crate::reply::Caller;
 use crate::signal::Signal;
 use crate::turn::{self, Call, PackedCall};
-use crate::waits;
+use crate::{view, waits};
 
 /// Why the loop ended, and whether `terminate` is due.
 pub(crate) struct Ending {
@@ -162,6 +162,11 @@ pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = En
                 Item::Recheck => {
                     let Living { being: Being { post, cx, .. }, state } = &*living;
                     readiness::again(&post.cell, cx, state);
+                    continue 'next;
+                }
+                Item::View => {
+                    let Living { being: Being { post, .. }, state } = &*living;
+                    view::show(&post.cell, state);
                     continue 'next;
                 }
                 // Boxed: its frame is not to be a part of everybody's, nor is what was found.

@@ -21,6 +21,7 @@ use crate::shutdown::Stop;
 use crate::system::Settings;
 use crate::time::Wheel;
 use crate::turn::Stragglers;
+use crate::view::Paces;
 
 /// A step of message stamps: about a millisecond, and a power of two, since every message is stamped.
 const STAMP_NS: u64 = 1 << 20;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) reports: Reports,
     pub(crate) events: EventLog,
     pub(crate) letters: LetterRing,
+    pub(crate) views: Paces,
     /// What other crates keep with the system, one of a type.
     extensions: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
     monitors: AtomicU64,
@@ -79,6 +81,7 @@ impl Shared {
             reports,
             events: EventLog::new(),
             letters: LetterRing::new(),
+            views: Paces::default(),
             extensions: Mutex::default(),
             monitors: AtomicU64::new(0),
             closed: AtomicBool::new(false),

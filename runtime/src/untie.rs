@@ -29,7 +29,7 @@ pub(crate) fn bury(
             return;
         }
         let judged = core.flags() & flag::JUDGES != 0;
-        core.lower(flag::TRAPS | flag::URGENT | flag::ORDERED | flag::JUDGES);
+        core.lower(flag::TRAPS | flag::URGENT | flag::ORDERED | flag::JUDGES | flag::VIEW);
         let mut control = core.control.lock();
         let forgotten = control.clear_signals();
         cell.forget_order();

@@ -37,6 +37,7 @@ mod solo;
 mod stress;
 mod systems;
 mod timers;
+mod views;
 
 #[test]
 fn every_test_named_in_the_table_exists() {
