@@ -84,7 +84,8 @@ pub mod prelude {
     pub use crate::{
         Actor, ActorRef, Answer, Ask, AskError, Balancer, CallScope, Context, Criticality, Dependency, Down, Exit,
         ExitReason, Message, Offer, Overflow, Part, Permit, Pid, Probe, Readiness, Reason, Recipient, Refused,
-        Rejected, Reply, RetryPolicy, Signal, Slot, Solo, StartError, System, ms, reserve_all, reserve_some, secs,
+        Rejected, Reply, RetryPolicy, Signal, Slot, Solo, StartError, System, View, ms, reserve_all, reserve_some,
+        secs,
     };
     pub use crate::{
         Backoff, Child, Dynamic, IntoChild, Partition, Restart, Shutdown, SlotExt, Supervisor, SystemExt, Task,

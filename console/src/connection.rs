@@ -33,7 +33,7 @@ pub(crate) async fn serve(stream: UnixStream, inspector: Arc<Inspector>) {
         match lines.next(limits).await {
             Ok(Some(line)) => {
                 pace.wait().await;
-                if send(&mut write, &inspector.answer(line), limits).await.is_err() {
+                if send(&mut write, &inspector.answer(line).await, limits).await.is_err() {
                     return;
                 }
             }

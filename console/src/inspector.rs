@@ -1,4 +1,4 @@
-//! Answers requests from snapshots. It asks no actor and waits for none.
+//! Answers requests from snapshots. It asks no actor and waits for none, but for what `state.rs` asks.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,8 @@
 //! The console: looks into a running system, without stopping or slowing it.
 //!
-//! A [`Console`] is a part of a system. It runs on a thread of its own, answers from snapshots, and never asks or awaits an
-//! actor: it answers while every worker of the system is blocked, which is when somebody wants to know by whom. It
+//! A [`Console`] is a part of a system. It runs on a thread of its own, and answers from snapshots: also while every worker of
+//! the system is blocked, which is when somebody wants to know by whom. One answer is an actor's own, what it
+//! [shows](crashworthy_runtime::Actor::view) of its state; it is waited for no longer than a quarter of a second. It
 //! listens on a socket that is the user's alone; the [`protocol`] is lines of JSON. The command `crashworthy`, in this
 //! package, speaks it, and so does [`Client`].
 //!
@@ -20,6 +21,7 @@ mod pace;
 mod picture;
 pub mod protocol;
 mod server;
+mod state;
 mod sums;
 mod vitals;
 mod wire;

@@ -18,6 +18,9 @@ pub struct Limits {
     pub rows: usize,
     /// Requests of one connection in a second. Those beyond are not read before their time has come.
     pub requests: u32,
+    /// How long an actor that is asked for its state may take to have a turn for it.
+    #[serde(rename = "state_within_ms", with = "millis", default = "state_within")]
+    pub state_within: Duration,
     /// How long a request may take from its first byte to its line feed.
     #[serde(rename = "line_within_ms", with = "millis")]
     pub line_within: Duration,
@@ -29,6 +32,11 @@ pub struct Limits {
     pub idle: Duration,
 }
 
+/// What is said of it by a server that does not know it.
+fn state_within() -> Duration {
+    Duration::from_millis(250)
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -37,6 +45,7 @@ impl Default for Limits {
             answer: 1024 * 1024,
             rows: 500,
             requests: 50,
+            state_within: state_within(),
             line_within: Duration::from_secs(10),
             read_within: Duration::from_secs(10),
             idle: Duration::from_secs(30),
@@ -59,7 +68,12 @@ impl Limits {
                 format!("console: {value} {what}, allowed are {} to {}", range.start(), range.end())
             });
         let (least, most) = (Duration::from_millis(10), Duration::from_secs(3600));
-        let times = [("a request", self.line_within), ("reading an answer", self.read_within), ("idleness", self.idle)];
+        let times = [
+            ("a request", self.line_within),
+            ("reading an answer", self.read_within),
+            ("idleness", self.idle),
+            ("a view of an actor's state", self.state_within),
+        ];
         let time = times.into_iter().find(|(_, value)| !(least..=most).contains(value));
         number.or(time.map(|(what, value)| format!("console: {value:?} for {what}, allowed are {least:?} to {most:?}")))
     }

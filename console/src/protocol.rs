@@ -14,7 +14,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crashworthy_runtime::{
-    Callback, CrashReport, Criticality, Fallen, Lack, Law, Letter, Pid, Refusals, State, SystemEvent, millis,
+    Callback, CrashReport, Criticality, Fallen, Lack, Law, Letter, Pid, Refusals, State, StateView, SystemEvent,
+    ViewError, millis,
 };
 use crashworthy_supervisor::{ReportCounts, SupervisorReport};
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,20 @@ use crate::limits::Limits;
 pub const PROTOCOL: u32 = 1;
 
 /// What can be asked.
-pub const VERBS: [&str; 11] =
-    ["hello", "system", "tree", "actors", "actor", "crashes", "reports", "events", "dead_letters", "health", "metrics"];
+pub const VERBS: [&str; 12] = [
+    "hello",
+    "system",
+    "tree",
+    "actors",
+    "actor",
+    "state",
+    "crashes",
+    "reports",
+    "events",
+    "dead_letters",
+    "health",
+    "metrics",
+];
 
 /// One line from a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -353,6 +366,34 @@ pub struct ActorView {
     pub watchers: Ties,
     /// Who is below it.
     pub below: Ties,
+}
+
+/// The answer to `state`, whose arguments are those of `actor`: what the actor shows of its state. It is the one answer that the
+/// actor makes itself, between two messages; one that has no turn for it within [`Limits::state_within`] is told as busy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActorState {
+    /// When it was asked, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// The incarnation that was asked.
+    pub pid: Pid,
+    /// Its path.
+    pub path: String,
+    /// The actor's type.
+    pub kind: String,
+    /// What it shows, or why it does not.
+    #[serde(flatten)]
+    pub seen: Seen,
+}
+
+/// What is seen of an actor's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// What its author shows; nothing, if he has not said what may be seen.
+    State(StateView),
+    /// Why nothing is seen.
+    Unseen(ViewError),
 }
 
 /// Others that an actor has to do with.

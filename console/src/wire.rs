@@ -16,8 +16,12 @@ impl Inspector {
     }
 
     /// The answer to one line.
-    pub(crate) fn answer(&self, asked: &[u8]) -> Vec<u8> {
+    pub(crate) async fn answer(&self, asked: &[u8]) -> Vec<u8> {
         match serde_json::from_slice::<Request>(asked) {
+            Ok(request) if request.verb == "state" => match read(request.args) {
+                Ok(query) => self.tell(request.id, self.state(&query).await),
+                Err(why) => refusal(Some(request.id), why),
+            },
             Ok(request) => self.ask(request.id, &request.verb, request.args),
             Err(error) => refusal(None, Refusal::new(Code::Malformed, format!("not a request: {}", cut(&error)))),
         }

@@ -72,6 +72,12 @@ impl Actor for Inventory {
         }
         Ok(())
     }
+
+    /// What is on the shelf is the ledger's to say, and takes a look at the disk.
+    fn view(&self, view: &mut View<'_>) {
+        view.value("reservations", self.holds.len());
+        view.each("units held", self.holds.by_product(), |view, (sku, units)| view.value(sku, units));
+    }
 }
 
 impl Inventory {

@@ -100,6 +100,15 @@ impl Actor for Orders {
         Ok(())
     }
 
+    fn view(&self, view: &mut View<'_>) {
+        let Gathered { orders, records, is_due } = &self.gathered;
+        view.branch("next transaction", |view| {
+            view.value("orders", orders.len());
+            view.value("records", records.len());
+            view.value("is due", *is_due);
+        });
+    }
+
     async fn terminate(&mut self, _: &ExitReason, cx: &mut Context<Self>) {
         let ledger = self.ledger.clone();
         let committed = self.commit(cx).await;

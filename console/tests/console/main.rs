@@ -5,4 +5,5 @@ mod command;
 mod events;
 mod hostile;
 mod protocol;
+mod state;
 mod support;

@@ -30,6 +30,18 @@ impl Holds {
         self.units.get(sku).copied().unwrap_or(0)
     }
 
+    /// Units that are held, of each product that has any, by name.
+    pub(crate) fn by_product(&self) -> Vec<(&str, u32)> {
+        let mut held: Vec<_> = self.units.iter().map(|(sku, units)| (sku.as_str(), *units)).collect();
+        held.sort_unstable();
+        held
+    }
+
+    /// How many reservations there are.
+    pub(crate) fn len(&self) -> usize {
+        self.held.len()
+    }
+
     /// Holds these units; `None` when there are too many reservations.
     pub(crate) fn hold(&mut self, lines: Vec<(String, u32)>, until: Instant) -> Option<HoldId> {
         if self.held.len() >= self.room {

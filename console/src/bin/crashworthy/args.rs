@@ -17,6 +17,7 @@ Examples:
   crashworthy top --sort in-hand -n 5       who has been busy with one message for longest
   crashworthy top --busy --watch 1          who is busy, once a second
   crashworthy actor shop/front/till         one actor: what it does, its mailbox, its links
+  crashworthy state shop/front/till         what it shows of its state
   crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
   crashworthy events --watch 1              what happens, as it happens
   crashworthy dead-letters                  what nobody handled, and why
@@ -117,6 +118,13 @@ pub(crate) enum What {
         #[command(flatten)]
         show: Show,
     },
+    /// What an actor shows of its state: as much as its author has said. Exit code 1 if it is busy.
+    State {
+        /// A path, a name that only one has, or an id.
+        actor: String,
+        #[command(flatten)]
+        show: Show,
+    },
     /// The newest crashes: reason, message in hand, what the supervisor decided.
     Crashes {
         /// Of this actor and those below it, by path.
@@ -168,6 +176,7 @@ impl What {
             | Self::Tree { show, .. }
             | Self::Top { show, .. }
             | Self::Actor { show, .. }
+            | Self::State { show, .. }
             | Self::Crashes { show, .. }
             | Self::Health { show }
             | Self::Metrics { show }

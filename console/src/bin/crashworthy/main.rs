@@ -5,6 +5,7 @@ mod args;
 mod events;
 mod find;
 mod show;
+mod state;
 mod text;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -102,6 +103,7 @@ fn say(cli: &Cli, show: &Show) -> Result<Said, Trouble> {
             let text = if show.json { data(&health)? } else { show::health(&health) };
             return Ok(Said { text, well: health.ready });
         }
+        What::State { actor, .. } => return state::say(which, show, actor),
         What::Metrics { .. } => tell(which, show, "metrics", &(), openmetrics::text),
         What::Ps { .. } => {
             let systems = find::running()?;
