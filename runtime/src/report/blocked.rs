@@ -140,6 +140,10 @@ mod tests {
         let (_, told) = &told[0];
         let pid = blocks.pid().to_string();
         assert_eq!((&*told["pid"], &*told["message_in_hand"], &*told["callback"]), (&*pid, "Block", "handle"));
+        let events = system.events_since(0).events;
+        let kept = |what: &str| events.iter().filter(|event| event.what.name() == what).collect::<Vec<_>>();
+        assert!((1..100).contains(&kept("workers_blocked").len()), "as often as it is logged");
+        assert!(kept("blocks").iter().all(|event| event.pid == Some(blocks.pid())) && !kept("blocks").is_empty());
         let shot = |pid| system.inspect(pid).expect("it lives").in_turn;
         assert!(shot(blocks.pid()) && !shot(awaits.pid()));
         drop(open);

@@ -10,8 +10,8 @@ use crate::stage::{
     Done, Nursery, Order, Puppet, act, bare, everywhere, law, lawful, ms, now, on_two, puppet, until, who,
 };
 
-const SERVICE: Duration = ms(10);
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const SERVICE: Duration = ms(10);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 fn slow() -> Order {
     act(|_, _| -> Done<'_> {
@@ -249,7 +249,7 @@ fn a_handler_that_does_not_return_is_told_to_callers_as_stuck() {
 }
 
 /// Told what it has so much time for.
-struct Deal(Duration);
+pub(crate) struct Deal(pub(crate) Duration);
 
 impl Message for Deal {
     fn sla(&self) -> Option<Duration> {
@@ -258,7 +258,7 @@ impl Message for Deal {
 }
 
 /// Sleeps over each message until it is told not to.
-struct Dealer;
+pub(crate) struct Dealer;
 
 impl Actor for Dealer {
     type Args = ();
