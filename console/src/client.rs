@@ -89,7 +89,10 @@ impl Client {
         let request = Request { id: self.asked, verb: verb.to_owned(), args };
         let mut line = serde_json::to_vec(&request).map_err(foreign)?;
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line)?;
+        self.stream.get_mut().write_all(&line).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => ClientError::Closed,
+            _ => ClientError::Io(error),
+        })?;
         let answer: Response<Value> = parse(&read(&mut self.stream)?)?;
         match answer.outcome {
             Outcome::Error(why) => Err(ClientError::Refused(why)),

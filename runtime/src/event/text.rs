@@ -49,9 +49,9 @@ impl fmt::Display for Happening {
             }
             Self::Abandoned { message } => write!(f, "is abandoned: a turn does not return{}", In(message.as_deref())),
             Self::Returned => f.write_str("the turn of an abandoned incarnation has returned"),
-            Self::DeadLetters { why, count: 1, message, from, .. } => write!(f, "{message}{} {why}", From(*from)),
+            Self::DeadLetters { why, count: 1, message, from, .. } => write!(f, "{why}: {message}{}", From(*from)),
             Self::DeadLetters { why, count, message, from, .. } => {
-                write!(f, "{count} messages {why}, the first {message}{}", From(*from))
+                write!(f, "{why}: {count} messages, the first {message}{}", From(*from))
             }
             Self::CycleRefused { cycle } => write!(f, "cycle refused: {cycle}"),
             Self::DependencyDown { dependency, actors } => write!(f, "lacks {dependency}{}", Others(*actors)),
@@ -171,7 +171,7 @@ mod tests {
         let lines: Vec<_> = all().iter().map(ToString::to_string).collect();
         assert_eq!(lines[0], "begins as shop::Till, below the system");
         assert_eq!(lines[5], "gives up: 4 of 3 restarts in 5s, 0 left");
-        assert_eq!(lines[17], "Sell from outside given up");
+        assert_eq!(lines[17], "given up: Sell from outside");
         assert_eq!(lines[19], "lacks db, as 2 others");
         assert!(lines.iter().all(|line| !line.contains('\n') && !line.is_empty()));
     }

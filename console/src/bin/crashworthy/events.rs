@@ -91,10 +91,10 @@ pub(crate) fn follow(which: &Which, of: &EventsArgs, every: Duration) -> Result<
         let answer: Value = client.ask("events", &query)?;
         let events: Events =
             serde_json::from_value(answer.clone()).map_err(|error| Trouble::Told(error.to_string()))?;
-        let is_news = !events.events.is_empty() || (events.dropped > 0 && query.since.is_some());
-        if is_news || query.since.is_none() {
+        let lost = if query.since.is_some() { events.dropped } else { 0 };
+        if !events.events.is_empty() || lost > 0 || query.since.is_none() {
             let mut out = anstream::stdout().lock();
-            let text = if of.show.json { json(&answer)? } else { lines(&events, query.since.is_some()) };
+            let text = if of.show.json { json(&answer)? } else { missed(lost) + &lines(&events, When::Clock) };
             out.write_all(text.as_bytes())?;
             out.flush()?;
         }
@@ -129,23 +129,38 @@ pub(crate) fn listed(view: &Events) -> String {
         text += ", and who began and ended is not told while nobody watches";
     }
     let _ = writeln!(text, "; {} of {} that are kept and match:", view.events.len(), view.matched);
-    text + &lines(view, false)
+    text + &lines(view, When::Ago)
 }
 
-/// A line for each, and one for those that were lost.
-fn lines(view: &Events, tells_dropped: bool) -> String {
+/// How the time of an event is told.
+#[derive(Clone, Copy)]
+enum When {
+    /// As how long ago it was.
+    Ago,
+    /// By the clock of the system: what is followed may be read later than it is written.
+    Clock,
+}
+
+/// A line for those that were lost, if any were.
+fn missed(lost: u64) -> String {
+    if lost == 0 { String::new() } else { format!("{YELLOW}{lost} events were lost{YELLOW:#}\n") }
+}
+
+/// A line for each.
+fn lines(view: &Events, when: When) -> String {
     let mut text = String::new();
-    if tells_dropped && view.dropped > 0 {
-        let _ = writeln!(text, "{YELLOW}{} events were lost{YELLOW:#}", view.dropped);
-    }
     for event in &view.events {
-        let (style, ago) = (style(event), span(view.at.saturating_sub(event.at)));
+        let style = style(event);
+        let when = match when {
+            When::Ago => format!("{:>10} ago", span(view.at.saturating_sub(event.at))),
+            When::Clock => format!("{:>10.3} s", event.at.as_secs_f64()),
+        };
         let who = if event.path.is_empty() { "the system" } else { &event.path };
         let SystemEvent { seq, what, .. } = event;
         let pid = event.pid.map_or(String::new(), |pid| format!(" {DIM}{pid}{DIM:#}"));
         let _ = writeln!(
             text,
-            "{DIM}{seq:>6} {ago:>8} ago{DIM:#}  {}{pid} {style}{}{style:#}",
+            "{DIM}{seq:>6} {when}{DIM:#}  {}{pid} {style}{}{style:#}",
             clean(who),
             clean(&what.to_string())
         );
