@@ -341,6 +341,11 @@ impl System {
         SystemSnapshot::of(&self.shared)
     }
 
+    /// Whether its orderly stop has begun: it takes no new work from outside, and ends. What readiness is told by first.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stop.has_begun()
+    }
+
     /// Whether it has ended.
     pub fn is_stopped(&self) -> bool {
         self.shared.is_closed()
