@@ -8,7 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crashworthy_console::protocol;
 
 const EXAMPLES: &str = "\
+Without a command, in a terminal, it opens the screens: ? tells the keys.
+
 Examples:
+  crashworthy                               screens of the system that runs, or a choice of those that do
   crashworthy ps                            which systems run on this machine, as this user
   crashworthy tree                          everybody, parents before their children
   crashworthy tree shop/front --levels 2    one branch, not too deep
@@ -18,6 +21,9 @@ Examples:
   crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
   crashworthy health                        a readiness probe: is somebody down, or without what it needs?
   crashworthy metrics                       sums over all actors of a type, for whoever scrapes
+  crashworthy dump before.jsonl             one picture of everything
+  crashworthy --replay before.jsonl         the same screens of that, or of what R has recorded in them
+  crashworthy top --replay before.jsonl     and the same commands
   crashworthy crashes --json | jq '.reports[].crash.message'
 
 Systems are found by their sockets, below $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNTIME_DIR/crashworthy, or a directory of
@@ -30,16 +36,19 @@ wrong.";
 ///
 /// It changes nothing, and a system that is stuck answers all the same.
 #[derive(Debug, Parser)]
-#[command(name = "crashworthy", version, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "crashworthy", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) which: Which,
+    /// Without a command: records what the screens are told to this new file, from the beginning.
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    pub(crate) record: Option<PathBuf>,
     #[command(subcommand)]
-    pub(crate) what: What,
+    pub(crate) action: Option<Action>,
 }
 
 /// Which system.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Which {
     /// The system that listens there.
     #[arg(long, global = true, value_name = "PATH", conflicts_with = "system")]
@@ -47,6 +56,9 @@ pub(crate) struct Which {
     /// The system of that name, or of that process.
     #[arg(long, global = true, value_name = "NAME|PID")]
     pub(crate) system: Option<String>,
+    /// None that runs: a recording or a dump. Commands tell how it was at its end.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["socket", "system"])]
+    pub(crate) replay: Option<PathBuf>,
 }
 
 /// How it is shown.
@@ -58,6 +70,17 @@ pub(crate) struct Show {
     /// Again and again, with so many seconds between: 0.1 to 3600.
     #[arg(long, value_name = "SECS")]
     pub(crate) watch: Option<Every>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    #[command(flatten)]
+    Show(What),
+    /// Writes one picture of everything to a new file, or with - to standard output. --replay opens it.
+    Dump {
+        /// The file. One that is there stays as it is.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

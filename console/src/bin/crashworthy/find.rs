@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use crate::Trouble;
 use crate::args::Which;
+use crate::terminal::Candidate;
 use crate::text::{self, clean, span};
 
 /// How long a system may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A system that listens, and what it says of itself.
 pub(crate) struct Found {
@@ -26,16 +27,27 @@ pub(crate) fn running() -> Result<Vec<Found>, Trouble> {
     let places = list(&base()?)?.into_iter();
     let look = |place: Place| {
         let view = Client::connect(&place.socket, PATIENCE).and_then(|mut client| client.ask("system", &()));
-        (!is_absent(&view)).then_some(Found { place, view })
+        (!view.as_ref().is_err_and(is_absent)).then_some(Found { place, view })
     };
     Ok(places.filter_map(look).collect())
 }
 
 /// Nobody listens there, or not any more.
-fn is_absent<T>(answer: &Result<T, ClientError>) -> bool {
-    match answer {
-        Err(ClientError::Io(error)) => matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound),
+pub(crate) fn is_absent(error: &ClientError) -> bool {
+    match error {
+        ClientError::Io(error) => matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound),
         _ => false,
+    }
+}
+
+impl From<Found> for Candidate {
+    fn from(Found { place, view }: Found) -> Self {
+        let Place { process, system, socket } = place;
+        let (system, view) = match view {
+            Ok(view) => (view.name, Ok((view.at, view.actors, view.crashes))),
+            Err(error) => (system, Err(error.to_string())),
+        };
+        Self { system, process, socket, view }
     }
 }
 
@@ -74,7 +86,8 @@ pub(crate) fn choose(which: &Which) -> Result<Client, Trouble> {
     }
     let listen = |place: Place| {
         let client = Client::connect(&place.socket, PATIENCE);
-        (!is_absent(&client) && is_meant(which, &place, &client)).then_some((place, client))
+        let is_there = !client.as_ref().is_err_and(is_absent);
+        (is_there && is_meant(which, &place, &client)).then_some((place, client))
     };
     let mut there: Vec<_> = list(&base()?)?.into_iter().filter_map(listen).collect();
     match (there.len(), &which.system) {

@@ -2,15 +2,19 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod dump;
 mod find;
+mod recording;
 mod show;
+mod source;
+mod terminal;
 mod text;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::thread;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use crashworthy_console::ClientError;
 use crashworthy_console::openmetrics;
 use crashworthy_console::protocol::{ActorQuery, ActorsQuery, CrashesQuery, Filter, Health, ReportsQuery, TreeQuery};
@@ -18,7 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::args::{Cli, Show, What, Which};
+use crate::args::{Action, Cli, Show, What, Which};
 
 /// Why there is nothing to show: exit code 1. Misuse of the command line is clap's to tell: exit code 2.
 #[derive(Debug)]
@@ -59,9 +63,37 @@ fn main() -> ExitCode {
 
 /// Whether all is as it should be, as far as that was asked.
 fn run(cli: &Cli) -> Result<bool, Trouble> {
-    let show = cli.what.show();
+    match &cli.action {
+        None => open(cli),
+        Some(Action::Show(what)) => show_of(&cli.which, what),
+        Some(Action::Dump { file }) => {
+            if cli.which.replay.is_some() {
+                return Err(Trouble::Told("a recording is not dumped: it is a file already".to_owned()));
+            }
+            dump::dump(&mut find::choose(&cli.which)?, file).map(|()| true)
+        }
+    }
+}
+
+/// The screens, if there is a terminal for them. Who did not ask for them is told what there is.
+fn open(cli: &Cli) -> Result<bool, Trouble> {
+    match (&cli.which.replay, io::stdout().is_terminal()) {
+        (Some(file), true) => terminal::play(file)?,
+        (None, true) => terminal::run(cli.which.clone(), cli.record.as_deref())?,
+        (None, false) if cli.record.is_none() => {
+            let _ = write!(anstream::stderr(), "{}", Cli::command().render_long_help().ansi());
+            std::process::exit(2);
+        }
+        _ => return Err(Trouble::Told("the screens need a terminal".to_owned())),
+    }
+    Ok(true)
+}
+
+/// Says what was asked, once or again and again.
+fn show_of(which: &Which, what: &What) -> Result<bool, Trouble> {
+    let show = what.show();
     loop {
-        let Said { text, well } = say(cli, show)?;
+        let Said { text, well } = say(which, what, show)?;
         let mut out = anstream::stdout().lock();
         if show.watch.is_some() && !show.json && io::stdout().is_terminal() {
             // Home, and nothing below.
@@ -90,16 +122,18 @@ impl From<String> for Said {
 }
 
 /// What there is to say now.
-fn say(cli: &Cli, show: &Show) -> Result<Said, Trouble> {
-    let which = &cli.which;
-    let text = match &cli.what {
+fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
+    let text = match what {
         What::Health { .. } => {
-            let health: Health = find::choose(which)?.ask("health", &())?;
+            let health: Health = source::choose(which)?.ask("health", &())?;
             let text = if show.json { data(&health)? } else { show::health(&health) };
             return Ok(Said { text, well: health.ready });
         }
         What::Metrics { .. } => tell(which, show, "metrics", &(), openmetrics::text),
         What::Ps { .. } => {
+            if which.replay.is_some() {
+                return Err(Trouble::Told("ps tells of systems that run, not of recordings".to_owned()));
+            }
             let systems = find::running()?;
             if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }
         }
@@ -134,7 +168,7 @@ fn tell<T: DeserializeOwned>(
     query: &impl Serialize,
     text: impl Fn(&T) -> String,
 ) -> Result<String, Trouble> {
-    let mut client = find::choose(which)?;
+    let mut client = source::choose(which)?;
     if show.json { json(&client.ask::<Value>(verb, query)?) } else { Ok(text(&client.ask::<T>(verb, query)?)) }
 }
 

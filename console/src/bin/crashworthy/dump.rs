@@ -1,0 +1,62 @@
+//! One picture of everything, as a recording.
+
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crashworthy_console::protocol::{Outcome, TreeView};
+use crashworthy_console::{Client, ClientError};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Trouble;
+use crate::recording::{MOST, Told, Writer};
+use crate::terminal::{Question, picture_of_all};
+
+/// Writes what a system says of everything to a new file, or to standard output.
+pub(crate) fn dump(client: &mut Client, file: &Path) -> Result<(), Trouble> {
+    let told = ask_all(client)?;
+    let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let told = told.iter().map(|(verb, args, outcome)| Told { verb, args: args.clone(), outcome });
+    let written = if file.as_os_str() == "-" {
+        Writer::new(io::stdout().lock(), began, MOST)?.picture(Default::default(), told)
+    } else {
+        let created = Writer::create(file, began, MOST);
+        let named = |error: io::Error| Trouble::Told(format!("{}: {error}", file.display()));
+        created.map_err(named)?.picture(Default::default(), told)
+    };
+    written.map_err(|full| Trouble::Told(full.to_string()))
+}
+
+/// An answer, with its verb and arguments.
+type Answered = (&'static str, Value, Outcome<Value>);
+
+fn ask_all(client: &mut Client) -> Result<Vec<Answered>, ClientError> {
+    let hello = Outcome::Ok(value(client.hello()));
+    let mut told = vec![("hello", Value::Null, hello)];
+    for question in picture_of_all() {
+        told.push(ask(client, &question)?);
+    }
+    let tree = told.iter().find_map(|(verb, _, outcome)| match outcome {
+        Outcome::Ok(tree) if *verb == "tree" => serde_json::from_value::<TreeView>(tree.clone()).ok(),
+        _ => None,
+    });
+    for node in tree.into_iter().flat_map(|tree| tree.nodes) {
+        told.push(ask(client, &Question::Actor(node.row.pid.id.to_string()))?);
+    }
+    Ok(told)
+}
+
+fn ask(client: &mut Client, question: &Question) -> Result<Answered, ClientError> {
+    let (verb, args) = (question.verb(), question.args());
+    let outcome = match client.ask::<Value>(verb, &args) {
+        Ok(value) => Outcome::Ok(value),
+        Err(ClientError::Refused(why)) => Outcome::Error(why),
+        Err(error) => return Err(error),
+    };
+    Ok((verb, args, outcome))
+}
+
+fn value(of: &impl Serialize) -> Value {
+    serde_json::to_value(of).expect("what is said is plain data")
+}

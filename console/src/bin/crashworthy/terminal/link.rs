@@ -1,0 +1,186 @@
+//! The way to a system: finds it, asks it what is in view once a second, and comes back to it after it was lost.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use crashworthy_console::protocol::Outcome;
+use crashworthy_console::{Client, ClientError};
+
+use super::event::Event;
+use super::model::Candidate;
+use super::question::{Question, Round};
+use crate::args::Which;
+use crate::find;
+
+/// How often is asked.
+const EVERY: Duration = Duration::from_secs(1);
+/// How often systems are looked for.
+const SEARCH: Duration = Duration::from_secs(2);
+/// How long it waits before it tries again: twice as long each time, up to a limit.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What the link is told to do.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Asks this from now on.
+    Ask(Vec<Question>),
+    Connect(PathBuf),
+    Search,
+}
+
+/// Follows its orders until nobody gives any.
+pub(super) fn run(which: Which, orders: &Receiver<Order>, events: &SyncSender<Event>) {
+    let _farewell = Farewell(events);
+    let mut link = Link { which, goal: Goal::Search, questions: Vec::new(), tries: 0, events };
+    let mut due = Instant::now();
+    loop {
+        match orders.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Ok(order) => {
+                let is_at_once = link.obey(order);
+                if is_at_once {
+                    due = Instant::now();
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => match link.step() {
+                Some(pause) => due = Instant::now() + pause,
+                None => return,
+            },
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Tells that the link has ended, whatever it ended of.
+struct Farewell<'a>(&'a SyncSender<Event>);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        // Nobody hears it if the screens ended first.
+        let _ = self.0.send(Event::LinkEnded);
+    }
+}
+
+struct Link<'a> {
+    which: Which,
+    goal: Goal,
+    questions: Vec<Question>,
+    /// How often it was tried in vain since it was there.
+    tries: u32,
+    events: &'a SyncSender<Event>,
+}
+
+enum Goal {
+    /// Whoever runs.
+    Search,
+    System {
+        socket: PathBuf,
+        /// Its name, once it has said it.
+        name: Option<String>,
+        client: Option<Box<Client>>,
+    },
+}
+
+impl Link<'_> {
+    /// Whether there is something to do at once. An answer that is missing is not asked for while nobody is there.
+    fn obey(&mut self, order: Order) -> bool {
+        match order {
+            Order::Ask(questions) => {
+                self.questions = questions;
+                return matches!(self.goal, Goal::System { client: Some(_), .. });
+            }
+            Order::Connect(socket) => self.goal = Goal::System { socket, name: None, client: None },
+            Order::Search => self.goal = Goal::Search,
+        }
+        self.tries = 0;
+        true
+    }
+
+    /// Does what there is to do, and returns how long to wait then; none if nobody listens any more.
+    fn step(&mut self) -> Option<Duration> {
+        match &mut self.goal {
+            Goal::Search => {
+                let systems = search(&self.which).unwrap_or_default();
+                self.events.send(Event::Systems(systems)).ok()?;
+                Some(SEARCH)
+            }
+            Goal::System { socket, name, client } => {
+                let answered = match client {
+                    Some(client) => ask(client, &self.questions).map(Event::Round),
+                    None => connect(&self.which, socket, name.as_deref()).map(|new| {
+                        let hello = new.hello().clone();
+                        *name = Some(hello.system.clone());
+                        *client = Some(Box::new(new));
+                        Event::Linked(Box::new(hello))
+                    }),
+                };
+                let (event, pause) = match answered {
+                    Ok(event) => {
+                        self.tries = 0;
+                        let is_first = matches!(event, Event::Linked(_));
+                        (event, if is_first { Duration::ZERO } else { EVERY })
+                    }
+                    Err(why) => {
+                        *client = None;
+                        let again = pause(self.tries);
+                        self.tries = self.tries.saturating_add(1);
+                        (Event::Lost { why, again }, again)
+                    }
+                };
+                self.events.send(event).ok()?;
+                Some(pause)
+            }
+        }
+    }
+}
+
+fn search(which: &Which) -> Option<Vec<Candidate>> {
+    let found = find::running().ok()?.into_iter();
+    let named = |system: &Candidate| {
+        which.system.as_ref().is_none_or(|word| *word == system.system || *word == system.process.to_string())
+    };
+    Some(found.map(Candidate::from).filter(named).collect())
+}
+
+/// To the system that listens there; or, if nobody does any more, to the only one of that name.
+fn connect(which: &Which, socket: &Path, name: Option<&str>) -> Result<Client, String> {
+    match Client::connect(socket, find::PATIENCE) {
+        Ok(client) => Ok(client),
+        Err(error) => {
+            let heir = name.filter(|_| find::is_absent(&error) && which.socket.is_none()).and_then(|name| {
+                let which = Which { system: Some(name.to_owned()), socket: None, replay: None };
+                find::choose(&which).ok()
+            });
+            heir.ok_or(error.to_string())
+        }
+    }
+}
+
+fn ask(client: &mut Client, questions: &[Question]) -> Result<Round, String> {
+    let mut answers = Vec::with_capacity(questions.len());
+    for question in questions {
+        let outcome = match client.ask(question.verb(), &question.args()) {
+            Ok(value) => Outcome::Ok(value),
+            Err(ClientError::Refused(why)) => Outcome::Error(why),
+            Err(error) => return Err(error.to_string()),
+        };
+        answers.push((question.clone(), outcome));
+    }
+    Ok(Round { answers, past: None })
+}
+
+fn pause(tries: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_waits_longer_each_time_up_to_a_limit() {
+        let told: Vec<_> = [0, 1, 2, 5, 6, u32::MAX].map(pause).iter().map(Duration::as_millis).collect();
+        assert_eq!(told, [250, 500, 1000, 8000, 10_000, 10_000]);
+    }
+}

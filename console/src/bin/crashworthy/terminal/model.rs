@@ -1,0 +1,229 @@
+//! All that the screens are made of: what is known, and where somebody is looking.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crashworthy_console::protocol::{Hello, Sort, SystemView};
+
+use super::list::List;
+use super::picture::Picture;
+use super::playback::Playback;
+use super::question::{MEASURES, Question};
+
+/// The state of the terminal UI. Times are since it was opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    pub(crate) now: Duration,
+    /// Columns and lines of the terminal.
+    pub(crate) size: (u16, u16),
+    pub(crate) link: Link,
+    /// Where the system was that was chosen last.
+    pub(crate) socket: Option<PathBuf>,
+    /// Another process answers than the one in the picture.
+    pub(crate) is_succeeded: bool,
+    pub(crate) hello: Option<Hello>,
+    pub(crate) picture: Picture,
+    /// When the picture came.
+    pub(crate) taken: Option<Duration>,
+    pub(crate) is_paused: bool,
+    pub(crate) tab: Tab,
+    pub(crate) spots: [Spot; TABS.len()],
+    /// What was opened from there, the last on top.
+    pub(crate) opened: Vec<Opened>,
+    pub(crate) sort: Sort,
+    /// Reports of progress instead of errors.
+    pub(crate) progress: bool,
+    /// Branches of the tree that are folded, by the ids of their tops.
+    pub(crate) folded: HashSet<String>,
+    /// A filter that is being typed.
+    pub(crate) prompt: Option<String>,
+    /// What was told last, and when.
+    pub(crate) notice: Option<(String, Duration)>,
+    pub(crate) recorder: Recorder,
+    /// Of a recording.
+    pub(crate) playback: Option<Playback>,
+}
+
+/// How the system is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// It has not been chosen yet.
+    Choosing(Vec<Candidate>),
+    /// It was chosen.
+    Connecting,
+    Up,
+    /// Why, since when, and when it is tried again.
+    Lost {
+        why: String,
+        since: Duration,
+        again: Duration,
+    },
+    /// What is shown comes from a file.
+    Recorded,
+}
+
+/// A system that could be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) system: String,
+    pub(crate) process: u32,
+    pub(crate) socket: PathBuf,
+    /// How long it has run, how many actors it has, how many have crashed; or why that is not known.
+    pub(crate) view: Result<(Duration, usize, u64), String>,
+}
+
+/// Whether answers are written to a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Recorder {
+    #[default]
+    Idle,
+    /// The file, the rounds and the bytes that are in it.
+    Running { file: PathBuf, rounds: u64, bytes: u64 },
+}
+
+/// The screens that are always there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tab {
+    Pulse,
+    Tree,
+    Top,
+    Crashes,
+    Reports,
+    Health,
+}
+
+/// In their order.
+pub(crate) const TABS: [Tab; 6] = [Tab::Pulse, Tab::Tree, Tab::Top, Tab::Crashes, Tab::Reports, Tab::Health];
+
+impl Tab {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pulse => "Pulse",
+            Self::Tree => "Tree",
+            Self::Top => "Top",
+            Self::Crashes => "Crashes",
+            Self::Reports => "Reports",
+            Self::Health => "Health",
+        }
+    }
+}
+
+/// Where somebody is on one screen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spot {
+    pub(crate) list: List,
+    pub(crate) filter: String,
+}
+
+/// A screen that was opened from another.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) what: What,
+    pub(crate) spot: Spot,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The actor with that id.
+    Actor(String),
+    /// The crash with that key.
+    Crash(String),
+    /// The report with that key.
+    Report(String),
+    /// A value as JSON: of what, and its lines.
+    Json(String, Vec<String>),
+    Help,
+}
+
+/// Screens that are open at a time.
+pub(crate) const OPENED: usize = 16;
+
+impl Model {
+    pub(crate) fn new(link: Link, size: (u16, u16)) -> Self {
+        Self {
+            now: Duration::ZERO,
+            size,
+            link,
+            socket: None,
+            is_succeeded: false,
+            hello: None,
+            picture: Picture::default(),
+            taken: None,
+            is_paused: false,
+            tab: Tab::Pulse,
+            spots: Default::default(),
+            opened: Vec::new(),
+            sort: Sort::Depth,
+            progress: false,
+            folded: HashSet::new(),
+            prompt: None,
+            notice: None,
+            recorder: Recorder::Idle,
+            playback: None,
+        }
+    }
+
+    pub(crate) fn is_choosing(&self) -> bool {
+        matches!(self.link, Link::Choosing(_))
+    }
+
+    pub(crate) fn spot(&self) -> &Spot {
+        self.opened.last().map_or(&self.spots[self.tab as usize], |opened| &opened.spot)
+    }
+
+    pub(crate) fn spot_mut(&mut self) -> &mut Spot {
+        match self.opened.last_mut() {
+            Some(opened) => &mut opened.spot,
+            None => &mut self.spots[self.tab as usize],
+        }
+    }
+
+    /// The actor that is looked at.
+    pub(crate) fn actor(&self) -> Option<&String> {
+        self.opened.iter().rev().find_map(|opened| match &opened.what {
+            What::Actor(id) => Some(id),
+            _ => None,
+        })
+    }
+
+    /// Columns of a page, and its lines, the head of a list among them.
+    pub(crate) fn body(&self) -> (u16, u16) {
+        let (columns, lines) = self.size;
+        (columns, lines.saturating_sub(3))
+    }
+
+    pub(crate) fn system(&self) -> Option<&SystemView> {
+        self.picture.system.as_ref()
+    }
+
+    /// What has to be asked for what is in view. A recording has everything in it.
+    pub(crate) fn questions(&self) -> Vec<Question> {
+        if self.is_choosing() {
+            return Vec::new();
+        }
+        let is_recording = self.recorder != Recorder::Idle;
+        let shows = |tab| is_recording || self.tab == tab;
+        let mut questions = vec![Question::System, Question::Health, Question::Crashes];
+        if shows(Tab::Pulse) {
+            questions.extend(MEASURES.map(Question::Worst));
+        }
+        if shows(Tab::Tree) {
+            questions.push(Question::Tree);
+        }
+        if self.tab == Tab::Top {
+            // What is to be left out is left out here.
+            let text =
+                Some(&self.spots[Tab::Top as usize].filter).filter(|text| !text.is_empty() && !text.starts_with('!'));
+            questions.push(Question::Top { sort: self.sort, text: text.cloned() });
+        }
+        if shows(Tab::Reports) {
+            questions.push(Question::Reports { progress: self.progress });
+        }
+        if shows(Tab::Health) {
+            questions.push(Question::Metrics);
+        }
+        questions.extend(self.actor().map(|id| Question::Actor(id.clone())));
+        questions
+    }
+}

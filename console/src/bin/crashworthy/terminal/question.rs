@@ -1,0 +1,107 @@
+//! What the screens ask of a system, as the protocol says it.
+
+use std::time::Duration;
+
+use crashworthy_console::protocol::{
+    ActorQuery, ActorsQuery, CrashesQuery, Filter, Outcome, ReportsQuery, Sort, SystemView, TreeQuery,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Rows of a list, at most. A system may have a lower limit.
+pub(crate) const ROWS: usize = 500;
+/// The worst by each measure.
+pub(crate) const WORST: usize = 5;
+/// Reports of each kind.
+pub(crate) const REPORTS: usize = 100;
+
+/// The measures by which somebody can be worst.
+pub(crate) const MEASURES: [Sort; 5] = [Sort::Depth, Sort::InHand, Sort::Restarts, Sort::Lost, Sort::Handled];
+
+/// One thing to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    System,
+    Tree,
+    Top {
+        sort: Sort,
+        text: Option<String>,
+    },
+    Worst(Sort),
+    /// One actor, by its id.
+    Actor(String),
+    Crashes,
+    Reports {
+        progress: bool,
+    },
+    Health,
+    Metrics,
+}
+
+impl Question {
+    pub(crate) fn verb(&self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Tree => "tree",
+            Self::Top { .. } | Self::Worst(_) => "actors",
+            Self::Actor(_) => "actor",
+            Self::Crashes => "crashes",
+            Self::Reports { .. } => "reports",
+            Self::Health => "health",
+            Self::Metrics => "metrics",
+        }
+    }
+
+    pub(crate) fn args(&self) -> Value {
+        match self {
+            Self::System | Self::Health | Self::Metrics => Value::Null,
+            Self::Tree => value(&TreeQuery { limit: Some(ROWS), ..TreeQuery::default() }),
+            Self::Top { sort, text } => {
+                let filter = Filter { text: text.clone(), ..Filter::default() };
+                value(&ActorsQuery { filter, sort: *sort, limit: Some(ROWS) })
+            }
+            Self::Worst(sort) => value(&ActorsQuery { sort: *sort, limit: Some(WORST), ..ActorsQuery::default() }),
+            Self::Actor(id) => value(&ActorQuery { actor: id.clone() }),
+            Self::Crashes => value(&CrashesQuery { limit: Some(REPORTS), ..CrashesQuery::default() }),
+            Self::Reports { progress } => {
+                value(&ReportsQuery { progress: *progress, limit: Some(REPORTS), ..ReportsQuery::default() })
+            }
+        }
+    }
+}
+
+fn value(query: &impl Serialize) -> Value {
+    serde_json::to_value(query).expect("queries are plain data")
+}
+
+/// The answers to what was asked together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Round {
+    pub(crate) answers: Vec<(Question, Outcome<Value>)>,
+    /// Of a recording: what came before, in place of what was seen before.
+    pub(crate) past: Option<Vec<Sample>>,
+}
+
+/// A few figures of one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) at: Duration,
+    pub(crate) turns: u64,
+    pub(crate) queued: u64,
+    pub(crate) busy: u64,
+    pub(crate) crashes: u64,
+}
+
+impl From<&SystemView> for Sample {
+    fn from(system: &SystemView) -> Self {
+        let SystemView { at, turns, queued, busy, crashes, .. } = *system;
+        Self { at, turns, queued, busy: busy as u64, crashes }
+    }
+}
+
+/// What a picture of everything is made of, but for the actors one by one.
+pub(crate) fn picture_of_all() -> Vec<Question> {
+    let reports = [false, true].map(|progress| Question::Reports { progress });
+    let first = [Question::System, Question::Tree, Question::Crashes, Question::Health, Question::Metrics];
+    first.into_iter().chain(reports).chain(MEASURES.map(Question::Worst)).collect()
+}
