@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{State, System, WeakSystem};
+use crashworthy_runtime::{CrashReport, State, System, WeakSystem};
 use crashworthy_supervisor::{ReportCounts, SystemExt};
 
 use crate::limits::Limits;
@@ -163,11 +163,10 @@ impl Inspector {
     pub fn crashes(&self, query: &CrashesQuery) -> Result<Crashes, Refusal> {
         let system = self.held()?;
         let (total, mut reports) = system.crashes();
-        if let Some(top) = &query.under {
-            reports.retain(|report| is_under(&report.path, top));
-        }
+        reports.retain(|report| is_meant(report, query));
         let matched = reports.len();
         let reports = newest(reports, self.rows(query.limit, REPORTS));
+        let reports = if query.brief { in_brief(reports) } else { reports };
         Ok(Crashes { at: system.now(), total, matched, reports })
     }
 
@@ -293,6 +292,15 @@ fn matches(picture: &Picture, place: usize, query: &ActorsQuery) -> bool {
         && (!filter.busy || is_busy(picture.actor(place)))
 }
 
+fn is_meant(report: &CrashReport, query: &CrashesQuery) -> bool {
+    query.under.as_ref().is_none_or(|top| is_under(&report.path, top)) && query.of.is_none_or(|pid| report.pid == pid)
+}
+
+fn in_brief(mut reports: Vec<CrashReport>) -> Vec<CrashReport> {
+    reports.iter_mut().for_each(|report| report.backtrace = None);
+    reports
+}
+
 /// Messages of an actor that nobody handled.
 fn lost(picture: &Picture, place: usize) -> u64 {
     let law = &picture.actor(place).law;
@@ -323,4 +331,37 @@ fn order(picture: &Picture, places: &mut Vec<usize>, sort: Sort, limit: usize) {
 fn newest<T>(mut all: Vec<T>, limit: usize) -> Vec<T> {
     all.drain(..all.len().saturating_sub(limit));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(incarnation: u32) -> CrashReport {
+        serde_json::from_value(json!({
+            "pid": { "id": 4, "incarnation": incarnation }, "path": "shop/till", "name": "till", "kind": "Till",
+            "at_ms": 0, "restarts": 0,
+            "crash": { "panicked": true, "message": "", "location": null, "callback": "handle" },
+            "in_hand": null, "recent": [], "backtrace": "0: main", "judgement": "nobodys", "logged": true, "withheld": 0,
+        }))
+        .expect("it is a report")
+    }
+
+    #[test]
+    fn in_brief_a_report_has_no_backtrace_and_all_else() {
+        let full = report(1);
+        assert!(full.backtrace.is_some());
+        let brief = in_brief(vec![full.clone()]).remove(0);
+        assert_eq!(brief, CrashReport { backtrace: None, ..full });
+    }
+
+    #[test]
+    fn a_crash_is_found_by_its_incarnation() {
+        let query = CrashesQuery { of: Some(report(2).pid), ..CrashesQuery::default() };
+        assert!(is_meant(&report(2), &query) && !is_meant(&report(1), &query));
+        let elsewhere = CrashesQuery { under: Some("shop/tills".into()), ..query };
+        assert!(!is_meant(&report(2), &elsewhere));
+    }
 }

@@ -377,6 +377,10 @@ pub struct Tie {
 pub struct CrashesQuery {
     /// Of this actor and those below it, by path.
     pub under: Option<String>,
+    /// Of this incarnation: there is one at most.
+    pub of: Option<Pid>,
+    /// Without backtraces, which are most of a report.
+    pub brief: bool,
     /// The newest so many; 20 if it is left out.
     pub limit: Option<usize>,
 }

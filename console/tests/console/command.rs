@@ -11,20 +11,20 @@ use crashworthy::prelude::*;
 use crate::support::{Dir, PATIENCE, Shop, Till, until};
 
 /// The command, as somebody whose sockets are there.
-fn crashworthy(dir: &Dir, words: &[&str]) -> Command {
+pub(crate) fn crashworthy(dir: &Dir, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crashworthy"));
     command.args(words).env("CRASHWORTHY_RUNTIME_DIR", dir.path()).stdin(Stdio::null());
     command
 }
 
-fn run(dir: &Dir, words: &[&str]) -> (i32, String, String) {
+pub(crate) fn run(dir: &Dir, words: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = crashworthy(dir, words).output().expect("it runs");
     let text = |bytes| String::from_utf8(bytes).expect("it writes text");
     (status.code().expect("it exits"), text(stdout), text(stderr))
 }
 
 #[track_caller]
-fn said(dir: &Dir, words: &[&str]) -> String {
+pub(crate) fn said(dir: &Dir, words: &[&str]) -> String {
     match run(dir, words) {
         (0, out, err) if err.is_empty() => out,
         other => panic!("{words:?}: {other:?}"),
@@ -32,7 +32,7 @@ fn said(dir: &Dir, words: &[&str]) -> String {
 }
 
 #[track_caller]
-fn data(dir: &Dir, words: &[&str]) -> Value {
+pub(crate) fn data(dir: &Dir, words: &[&str]) -> Value {
     serde_json::from_str(&said(dir, words)).expect("it is one value")
 }
 

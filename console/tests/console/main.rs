@@ -4,4 +4,6 @@ mod blocked;
 mod command;
 mod hostile;
 mod protocol;
+mod recording;
 mod support;
+mod terminal;

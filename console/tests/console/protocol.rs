@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use crashworthy::State;
 use crashworthy::prelude::*;
+use crashworthy::{Pid, State};
 use crashworthy_console::protocol::{
     ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Filter, PROTOCOL, ReportsQuery,
     ReportsView, Sort, SystemView, TreeQuery, TreeView, VERBS,
@@ -121,11 +121,16 @@ fn a_crash_is_told_with_what_was_decided_and_what_was_lost() {
     shop.left.tell(Till::Break).unwrap();
     assert_eq!(shop.total(&shop.left), 0);
 
-    let query = CrashesQuery { under: Some("shop/front".into()), limit: None };
+    let query = CrashesQuery { under: Some("shop/front".into()), ..CrashesQuery::default() };
     let crashes: Crashes = client.ask("crashes", &query).unwrap();
     assert_eq!((crashes.total, crashes.reports), (1, shop.system.crashes().1));
-    let elsewhere = CrashesQuery { under: Some("shop/fron".into()), limit: None };
+    let elsewhere = CrashesQuery { under: Some("shop/fron".into()), ..CrashesQuery::default() };
     assert_eq!(client.ask::<Crashes>("crashes", &elsewhere).unwrap().matched, 0);
+    let pid = shop.system.crashes().1[0].pid;
+    let of = |pid| CrashesQuery { of: Some(pid), ..CrashesQuery::default() };
+    assert_eq!(client.ask::<Crashes>("crashes", &of(pid)).unwrap().reports, shop.system.crashes().1);
+    let next = Pid { incarnation: pid.incarnation + 1, ..pid };
+    assert_eq!(client.ask::<Crashes>("crashes", &of(next)).unwrap().matched, 0);
 
     let reports: ReportsView = client.ask("reports", &ReportsQuery::default()).unwrap();
     assert_eq!((reports.counts.child_terminated, reports.matched), (1, 1));

@@ -149,7 +149,7 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
         }
         What::Actor { actor, .. } => tell(which, show, "actor", &ActorQuery { actor: actor.clone() }, show::actor),
         What::Crashes { under, limit, backtrace, .. } => {
-            let query = CrashesQuery { under: under.clone(), limit: *limit };
+            let query = CrashesQuery { under: under.clone(), limit: *limit, ..CrashesQuery::default() };
             tell(which, show, "crashes", &query, |view| show::crashes(view, *backtrace))
         }
         What::Reports { under, progress, limit, .. } => {

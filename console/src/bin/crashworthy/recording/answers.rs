@@ -57,7 +57,13 @@ impl Recording {
             }
             "crashes" => {
                 let query: CrashesQuery = read(args)?;
-                let mut view: Crashes = self.told(at, verb, |_| true)?;
+                let is_in_full = |kept: &Kept| kept.args["of"] == args["of"];
+                // A list has all that one in full has, but for its backtrace.
+                let mut view: Crashes = self
+                    .told(at, verb, is_in_full)
+                    .or_else(|_| self.told(at, verb, |kept| kept.args["of"].is_null()))?;
+                view.at = self.at(at).unwrap_or(view.at);
+                view.reports.retain(|report| query.of.is_none_or(|pid| report.pid == pid));
                 narrow(&mut view.reports, query.under.as_deref(), query.limit, |report| &report.path);
                 Ok(ok(view))
             }
@@ -65,6 +71,7 @@ impl Recording {
                 let query: ReportsQuery = read(args)?;
                 let is_such = |kept: &Kept| kept.args["progress"].as_bool().unwrap_or(false) == query.progress;
                 let mut view: ReportsView = self.told(at, verb, is_such)?;
+                view.at = self.at(at).unwrap_or(view.at);
                 narrow(&mut view.reports, query.under.as_deref(), query.limit, |report| &report.supervisor);
                 Ok(ok(view))
             }
@@ -82,6 +89,11 @@ impl Recording {
             (None, Some(same)) => Ok(self.outcome(same)),
             _ => Ok(ok(actors(self.tree(at)?, &read(args)?))),
         }
+    }
+
+    /// The time by the clock of the system. What has not changed since it was written is as it was.
+    fn at(&self, at: Duration) -> Option<Duration> {
+        self.told::<SystemView>(at, "system", |_| true).ok().map(|system| system.at)
     }
 
     fn tree(&self, at: Duration) -> Result<TreeView, Refusal> {

@@ -13,6 +13,8 @@
 mod answers;
 mod fault;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use crashworthy_console::protocol::Outcome;

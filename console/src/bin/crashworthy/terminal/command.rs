@@ -75,7 +75,7 @@ fn open(model: &mut Model) -> Option<Effect> {
     let what = match page.items.get(model.spot().list.at())?.opens.clone()? {
         Opens::System(socket) => return connect(model, socket),
         Opens::Actor(id) => What::Actor(id),
-        Opens::Crash(key) => What::Crash(key),
+        Opens::Crash(pid) => What::Crash(pid),
         Opens::Report(key) => What::Report(key),
     };
     push(model, what);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crashworthy_console::protocol::{Hello, Sort, SystemView};
+use crashworthy_runtime::Pid;
 
 use super::list::List;
 use super::picture::Picture;
@@ -127,8 +128,8 @@ pub(crate) struct Opened {
 pub(crate) enum What {
     /// The actor with that id.
     Actor(String),
-    /// The crash with that key.
-    Crash(String),
+    /// The crash of that incarnation.
+    Crash(Pid),
     /// The report with that key.
     Report(String),
     /// A value as JSON: of what, and its lines.
@@ -187,6 +188,14 @@ impl Model {
         })
     }
 
+    /// The crash that is looked at.
+    fn crash(&self) -> Option<Pid> {
+        self.opened.iter().rev().find_map(|opened| match opened.what {
+            What::Crash(pid) => Some(pid),
+            _ => None,
+        })
+    }
+
     /// Columns of a page, and its lines, the head of a list among them.
     pub(crate) fn body(&self) -> (u16, u16) {
         let (columns, lines) = self.size;
@@ -224,6 +233,7 @@ impl Model {
             questions.push(Question::Metrics);
         }
         questions.extend(self.actor().map(|id| Question::Actor(id.clone())));
+        questions.extend(self.crash().map(Question::Crash));
         questions
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crashworthy_runtime::Pid;
+
 /// A list, or text, which is a list of lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Page {
@@ -61,8 +63,8 @@ pub(crate) struct Item {
 pub(crate) enum Opens {
     /// The actor with that id.
     Actor(String),
-    /// The crash with that key.
-    Crash(String),
+    /// The crash of that incarnation.
+    Crash(Pid),
     /// The report with that key.
     Report(String),
     /// The system that listens there.

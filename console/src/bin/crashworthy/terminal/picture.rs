@@ -6,6 +6,7 @@ use std::time::Duration;
 use crashworthy_console::protocol::{
     ActorView, Actors, Crashes, Health, Metrics, Outcome, ReportsView, Sort, SystemView, TreeView,
 };
+use crashworthy_runtime::CrashReport;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -24,6 +25,8 @@ pub(crate) struct Picture {
     /// The actor that is looked at, by what it was asked for with; why not, if there is none.
     pub(crate) actor: Option<(String, Option<ActorView>, Option<String>)>,
     pub(crate) crashes: Option<Crashes>,
+    /// The one that is looked at, in full.
+    pub(crate) crash: Option<CrashReport>,
     pub(crate) reports: Option<(bool, ReportsView)>,
     pub(crate) health: Option<Health>,
     pub(crate) metrics: Option<Metrics>,
@@ -91,6 +94,12 @@ impl Picture {
                 let mut crashes: Crashes = read(value)?;
                 crashes.reports.truncate(REPORTS);
                 self.crashes = Some(crashes);
+            }
+            Question::Crash(pid) => {
+                let crashes: Crashes = read(value)?;
+                let report = crashes.reports.into_iter().find(|report| report.pid == pid);
+                // What is kept no more was seen all the same.
+                self.crash = report.or(self.crash.take());
             }
             Question::Reports { progress } => {
                 let mut reports: ReportsView = read(value)?;

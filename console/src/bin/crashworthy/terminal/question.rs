@@ -5,6 +5,7 @@ use std::time::Duration;
 use crashworthy_console::protocol::{
     ActorQuery, ActorsQuery, CrashesQuery, Filter, Outcome, ReportsQuery, Sort, SystemView, TreeQuery,
 };
+use crashworthy_runtime::Pid;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -31,6 +32,8 @@ pub(crate) enum Question {
     /// One actor, by its id.
     Actor(String),
     Crashes,
+    /// One crash in full.
+    Crash(Pid),
     Reports {
         progress: bool,
     },
@@ -45,7 +48,7 @@ impl Question {
             Self::Tree => "tree",
             Self::Top { .. } | Self::Worst(_) => "actors",
             Self::Actor(_) => "actor",
-            Self::Crashes => "crashes",
+            Self::Crashes | Self::Crash(_) => "crashes",
             Self::Reports { .. } => "reports",
             Self::Health => "health",
             Self::Metrics => "metrics",
@@ -62,7 +65,8 @@ impl Question {
             }
             Self::Worst(sort) => value(&ActorsQuery { sort: *sort, limit: Some(WORST), ..ActorsQuery::default() }),
             Self::Actor(id) => value(&ActorQuery { actor: id.clone() }),
-            Self::Crashes => value(&CrashesQuery { limit: Some(REPORTS), ..CrashesQuery::default() }),
+            Self::Crashes => value(&CrashesQuery { brief: true, limit: Some(REPORTS), ..CrashesQuery::default() }),
+            Self::Crash(pid) => value(&CrashesQuery { of: Some(*pid), limit: Some(1), ..CrashesQuery::default() }),
             Self::Reports { progress } => {
                 value(&ReportsQuery { progress: *progress, limit: Some(REPORTS), ..ReportsQuery::default() })
             }

@@ -1,5 +1,6 @@
 //! Writes what is answered to a file, while that is wanted.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,7 +9,7 @@ use crashworthy_console::protocol::{Hello, Outcome};
 use serde_json::Value;
 
 use super::event::Event;
-use super::question::Round;
+use super::question::{Question, Round};
 use crate::recording::{MOST, Told, Writer};
 
 /// A file that is being written.
@@ -19,13 +20,15 @@ pub(super) struct Recorder {
     began: Duration,
     /// Who was there when a picture was written last.
     process: Option<u32>,
+    /// What was written last of what hardly ever changes, by question, but for its time.
+    known: HashMap<String, Outcome<Value>>,
 }
 
 impl Recorder {
     pub(super) fn create(file: &Path, now: Duration) -> std::io::Result<Self> {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let writer = Writer::create(file, wall, MOST)?;
-        Ok(Self { writer, file: file.to_owned(), began: now, process: None })
+        Ok(Self { writer, file: file.to_owned(), began: now, process: None, known: HashMap::new() })
     }
 
     /// Adds a picture. Returns what is to be told, and whether that was the last.
@@ -33,7 +36,8 @@ impl Recorder {
         let new = hello.filter(|hello| self.process != Some(hello.process));
         let greeting = new.map(|hello| Outcome::Ok(serde_json::to_value(hello).expect("it is plain data")));
         let greeting = greeting.iter().map(|outcome| Told { verb: "hello", args: Value::Null, outcome });
-        let answers = round.answers.iter();
+        let news: Vec<_> = round.answers.iter().filter(|(question, outcome)| self.is_news(question, outcome)).collect();
+        let answers = news.into_iter();
         let answers = answers.map(|(question, outcome)| Told { verb: question.verb(), args: question.args(), outcome });
         let file = self.file.clone();
         match self.writer.picture(now.saturating_sub(self.began), greeting.chain(answers)) {
@@ -44,6 +48,22 @@ impl Recorder {
             }
             Err(full) => Err(Event::RecordingEnded(format!("{full}: the recording has ended, {}", self.told()))),
         }
+    }
+
+    /// Whether it is not in the file yet. Reports are many, and seldom new.
+    fn is_news(&mut self, question: &Question, outcome: &Outcome<Value>) -> bool {
+        let (Question::Crashes | Question::Crash(_) | Question::Reports { .. }, Outcome::Ok(value)) =
+            (question, outcome)
+        else {
+            return true;
+        };
+        let mut value = value.clone();
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("at_ms");
+        }
+        let value = Outcome::Ok(value);
+        let before = self.known.insert(format!("{question:?}"), value.clone());
+        before != Some(value)
     }
 
     /// What there is in the file.
@@ -82,7 +102,69 @@ fn date(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::samples;
     use super::*;
+    use crate::recording::Recording;
+
+    /// A file of one test, which goes with it.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            Self(std::env::temp_dir().join(format!("crashworthy-recorder-{}-{name}.jsonl", std::process::id())))
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_recording_is_the_users_alone_and_never_takes_the_place_of_a_file() {
+        let scratch = Scratch::new("alone");
+        Recorder::create(&scratch.0, Duration::ZERO).expect("there is no such file");
+        assert_eq!(std::fs::metadata(&scratch.0).unwrap().permissions().mode() & 0o777, 0o600);
+        let before = std::fs::read(&scratch.0).unwrap();
+        let error = Recorder::create(&scratch.0, Duration::ZERO).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "there is such a file, and it stays as it is");
+        assert_eq!(std::fs::read(&scratch.0).unwrap(), before);
+    }
+
+    #[test]
+    fn what_is_recorded_is_answered_again_and_reports_are_written_once() {
+        let scratch = Scratch::new("again");
+        let began = Duration::from_secs(7);
+        let mut recorder = Recorder::create(&scratch.0, began).unwrap();
+        let (first, mut second) = (samples::round(), samples::round());
+        for (question, outcome) in &mut second.answers {
+            if let (Question::System | Question::Crashes, Outcome::Ok(value)) = (question, outcome) {
+                value["at_ms"] = 99_000.into();
+            }
+        }
+        recorder.add(began, None, &first).unwrap();
+        recorder.add(began + Duration::from_secs(1), None, &second).unwrap();
+        let recording = Recording::open(&scratch.0).unwrap();
+        assert_eq!(recording.times(), [Duration::ZERO, Duration::from_secs(1)]);
+        for (at, round) in [(0, &first), (1, &second)] {
+            for (question, outcome) in &round.answers {
+                let mut answer = recording.ask(Duration::from_secs(at), question.verb(), &question.args());
+                let Outcome::Ok(known) = &mut answer else { panic!("{question:?}: {answer:?}") };
+                let Outcome::Ok(told) = outcome else { panic!("{question:?} was answered") };
+                if matches!(question, Question::Tree | Question::Crashes) {
+                    assert_eq!(known["at_ms"], told["at_ms"], "{question:?}");
+                } else if *question == Question::System {
+                    assert_eq!(known, told);
+                }
+            }
+        }
+        let text = std::fs::read_to_string(&scratch.0).unwrap();
+        let times = |verb: &str| text.matches(&format!("\"verb\":\"{verb}\"")).count();
+        assert_eq!((times("crashes"), times("reports"), times("tree")), (1, 1, 2));
+    }
 
     #[test]
     fn a_recording_is_named_after_its_system_and_the_time() {

@@ -83,7 +83,9 @@ pub(crate) fn answer(question: &Question) -> Value {
             json!({ "at_ms": 73_000, "total": 5, "matched": 5, "rows": rows })
         }
         Question::Actor(_) => actor(),
-        Question::Crashes => json!({ "at_ms": 73_000, "total": 2, "matched": 1, "reports": [crash()] }),
+        Question::Crashes | Question::Crash(_) => {
+            json!({ "at_ms": 73_000, "total": 2, "matched": 1, "reports": [crash()] })
+        }
         Question::Reports { .. } => {
             json!({ "at_ms": 73_000, "counts": system()["reports"], "matched": 0, "reports": [] })
         }

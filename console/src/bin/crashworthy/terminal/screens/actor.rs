@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::model::Model;
 use super::super::page::{Opens, Page, Tone};
-use super::{Text, crashes, data, id, rows};
+use super::{Text, data, id, rows};
 use crate::show;
 use crate::text::span;
 
@@ -160,6 +160,6 @@ fn crashed(text: &mut Text, model: &Model, row: &Row) {
     for report in its {
         let ago = span(model.picture.at().saturating_sub(report.at));
         let line = format!("{ago} ago: {}", report.crash.message);
-        text.link(&line, Tone::Plain, Opens::Crash(crashes::key(report)));
+        text.link(&line, Tone::Plain, Opens::Crash(report.pid));
     }
 }

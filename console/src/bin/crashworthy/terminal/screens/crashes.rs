@@ -1,17 +1,12 @@
 //! Crashes: the list, and one of them in full.
 
-use crashworthy_runtime::CrashReport;
+use crashworthy_runtime::{CrashReport, Pid};
 use serde_json::Value;
 
 use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Tone};
 use super::{Text, data, id};
 use crate::text::{clean, span};
-
-/// What tells one crash from all others: who, and which life of it.
-pub(crate) fn key(report: &CrashReport) -> String {
-    format!("{}@{}", report.pid, report.at.as_millis())
-}
 
 pub(crate) fn page(model: &Model) -> Page {
     let columns = vec![
@@ -30,8 +25,8 @@ pub(crate) fn page(model: &Model) -> Page {
         let in_hand = report.in_hand.as_ref().map_or("no message".to_owned(), |in_hand| clean(&in_hand.kind));
         let decision = decision(report);
         let cells = vec![clean(&report.path), span(ago), decision, in_hand, clean(&report.crash.message)];
-        let key = key(report);
-        Item { key: key.clone(), cells, tone: Tone::Plain, opens: Some(Opens::Crash(key)), panel: 0 }
+        let opens = Some(Opens::Crash(report.pid));
+        Item { key: report.pid.to_string(), cells, tone: Tone::Plain, opens, panel: 0 }
     });
     let items: Vec<_> = items.collect();
     let older = crashes.total.saturating_sub(items.len() as u64);
@@ -45,7 +40,7 @@ fn decision(report: &CrashReport) -> String {
     clean(text.split(" (").next().unwrap_or_default())
 }
 
-pub(crate) fn one(model: &Model, asked: &str) -> Page {
+pub(crate) fn one(model: &Model, asked: Pid) -> Page {
     let mut text = Text::new(model.body().0);
     let Some(report) = find(model, asked) else {
         text.line(Tone::Dim, "this report is not kept any more");
@@ -58,11 +53,13 @@ pub(crate) fn one(model: &Model, asked: &str) -> Page {
     text.page()
 }
 
-pub(crate) fn raw(model: &Model, asked: &str) -> Option<(String, Value)> {
+pub(crate) fn raw(model: &Model, asked: Pid) -> Option<(String, Value)> {
     let report = find(model, asked)?;
     Some((format!("a crash of {}", clean(&report.path)), data(report)?))
 }
 
-fn find<'a>(model: &'a Model, asked: &str) -> Option<&'a CrashReport> {
-    model.picture.crashes.as_ref()?.reports.iter().find(|report| key(report) == asked)
+/// In full, if that has been answered.
+fn find(model: &Model, asked: Pid) -> Option<&CrashReport> {
+    let listed = model.picture.crashes.iter().flat_map(|crashes| &crashes.reports);
+    model.picture.crash.iter().chain(listed).find(|report| report.pid == asked)
 }

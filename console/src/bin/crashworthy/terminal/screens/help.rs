@@ -13,7 +13,7 @@ pub(crate) fn page(width: u16) -> Page {
         } else if width < 60 {
             text.line(Tone::Plain, &format!("{keys}: {does}"));
         } else {
-            text.line(Tone::Plain, &format!("{keys:<20}{does}"));
+            text.entry(&format!("{keys:<20}"), does);
         }
     }
     text.page()

@@ -30,7 +30,7 @@ pub(crate) fn page(model: &Model) -> Page {
     let filter = &model.spot().filter;
     let mut page = match model.opened.last().map(|opened| &opened.what) {
         Some(What::Actor(id)) => actor::page(model, id),
-        Some(What::Crash(key)) => crashes::one(model, key),
+        Some(What::Crash(pid)) => crashes::one(model, *pid),
         Some(What::Report(key)) => reports::one(model, key),
         Some(What::Json(_, lines)) => text::plain(lines, model.body().0),
         Some(What::Help) => help::page(model.body().0),
@@ -63,7 +63,7 @@ pub(crate) fn title(model: &Model) -> Option<String> {
 pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
     match opens {
         Opens::Actor(id) => actor::raw(model, id),
-        Opens::Crash(key) => crashes::raw(model, key),
+        Opens::Crash(pid) => crashes::raw(model, *pid),
         Opens::Report(key) => reports::raw(model, key),
         Opens::System(_) => None,
     }
@@ -73,7 +73,7 @@ pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
 pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
     match model.opened.last().map(|opened| &opened.what) {
         Some(What::Actor(id)) => actor::raw(model, id),
-        Some(What::Crash(key)) => crashes::raw(model, key),
+        Some(What::Crash(pid)) => crashes::raw(model, *pid),
         Some(What::Report(key)) => reports::raw(model, key),
         Some(What::Json(..) | What::Help) => None,
         None => {

@@ -1,11 +1,12 @@
 //! The pulse: the system as a whole, the worst by each measure, the last crashes.
 
 use crashworthy_console::protocol::{Actors, Row, Sort, SystemView};
+use crashworthy_runtime::CrashReport;
 
 use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Panels, Tone};
 use super::super::question::{MEASURES, WORST};
-use super::{crashes, id, rows, spark};
+use super::{id, rows, spark};
 use crate::text::{clean, span};
 
 /// Lines of a panel with its head, and of the banner with the gap below.
@@ -119,10 +120,10 @@ fn some(figure: u64) -> Option<String> {
 
 fn last_crashes(model: &Model) -> Vec<Item> {
     let reports = model.picture.crashes.iter().flat_map(|crashes| crashes.reports.iter().rev());
-    let item = |report| {
-        let key = crashes::key(report);
+    let item = |report: &CrashReport| {
         let ago = span(model.picture.at().saturating_sub(report.at));
-        let opens = Some(Opens::Crash(key.clone()));
+        let opens = Some(Opens::Crash(report.pid));
+        let key = format!("crash {}", report.pid);
         Item { key, cells: vec![clean(&report.path), ago], tone: Tone::Plain, opens, panel: 0 }
     };
     reports.take(WORST).map(item).collect()

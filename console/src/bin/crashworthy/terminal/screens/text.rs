@@ -41,6 +41,11 @@ impl Text {
         self.wrapped(&format!("{label:<LABEL$}"), value, tone, opens);
     }
 
+    /// A value with what stands before it.
+    pub(crate) fn entry(&mut self, before: &str, value: &str) {
+        self.wrapped(before, value, Tone::Plain, None);
+    }
+
     pub(crate) fn gap(&mut self) {
         self.line(Tone::Plain, "");
     }

@@ -1,6 +1,7 @@
 //! The state as a picture in cells. It reads no clock, asks nobody, and changes nothing.
 
 mod bars;
+mod columns;
 mod table;
 mod theme;
 

@@ -5,19 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::super::list::List;
-use super::super::page::{Column, Item, Page, Tone};
+use super::super::page::{Item, Page, Tone};
 use super::super::screens::unicode::{end_of, start_of, width};
+use super::columns::{GAP, Shown, columns};
 use super::{Theme, cell, put};
-
-/// Columns between columns.
-const GAP: usize = 2;
-/// A column is not wider, unless it is the last or there is room.
-const WIDEST: usize = 60;
-/// What the first column keeps while others are there, and the last, if that is text.
-const FIRST: usize = 18;
-const LAST: usize = 18;
-/// Where there are fewer columns, there is no room for much of the last.
-const NARROW: usize = 60;
 
 pub(crate) fn draw(page: &Page, list: &List, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let columns = columns(page, area.width.into());
@@ -53,58 +44,9 @@ pub(crate) fn pair(item: &Item, style: Style, line: Rect, buffer: &mut Buffer) {
     put(buffer, line, line.right().saturating_sub(width(figure) as u16).max(line.x), figure, style);
 }
 
-/// Which columns are shown, and how wide.
-fn columns(page: &Page, room: usize) -> Vec<(usize, usize)> {
-    let needed = |number: usize, column: &Column| {
-        let cells = page.items.iter().map(|item| width(cell(item, number))).max().unwrap_or(0);
-        cells.max(width(&column.head)).min(WIDEST)
-    };
-    let mut columns: Vec<_> =
-        page.columns.iter().enumerate().map(|(number, column)| (number, needed(number, column))).collect();
-    let total =
-        |columns: &[(usize, usize)]| columns.iter().map(|(_, wide)| wide + GAP).sum::<usize>().saturating_sub(GAP);
-    loop {
-        let excess = total(&columns).saturating_sub(room);
-        if excess == 0 {
-            break;
-        }
-        // The last one is text as a rule, and its beginning says most of it.
-        if let [first, .., last] = &mut columns[..] {
-            let spare = |wide: usize, least: usize| wide.saturating_sub(least);
-            let least = match page.columns[last.0].right {
-                true => last.1,
-                false if room < NARROW => 10,
-                false => LAST,
-            };
-            let of_last = spare(last.1, least).min(excess);
-            let of_first = spare(first.1, FIRST).min(excess - of_last);
-            if of_last + of_first == excess {
-                last.1 -= of_last;
-                first.1 -= of_first;
-                break;
-            }
-        }
-        let lowest = (1..columns.len()).min_by_key(|&at| page.columns[columns[at].0].rank);
-        match lowest {
-            Some(lowest) => drop(columns.remove(lowest)),
-            None => {
-                columns[0].1 = room;
-                break;
-            }
-        }
-    }
-    let rest = room.saturating_sub(total(&columns));
-    if let Some(last) = columns.last_mut().filter(|last| !page.columns[last.0].right) {
-        last.1 += rest;
-    } else if let Some(first) = columns.first_mut().filter(|_| !page.has_head()) {
-        first.1 += rest;
-    }
-    columns
-}
-
-fn row(page: &Page, columns: &[(usize, usize)], item: &Item, style: Style, line: Rect, buffer: &mut Buffer) {
+fn row(page: &Page, columns: &[Shown], item: &Item, style: Style, line: Rect, buffer: &mut Buffer) {
     let mut at = line.x;
-    for &(number, wide) in columns {
+    for &Shown { number, wide } in columns {
         let text = cell(item, number);
         let end = at.saturating_add(wide as u16);
         if page.columns[number].right {
@@ -152,18 +94,5 @@ mod tests {
         assert_eq!((head("abcdef", 6), tail("abcdef", 0)), ("abcdef".to_owned(), String::new()));
         assert_eq!((head("abcdef", 1), tail("abcdef", 1)), ("…".to_owned(), "…".to_owned()));
         assert_eq!((head("日本語", 4), tail("日本語", 4)), ("日…".to_owned(), "…語".to_owned()));
-    }
-
-    #[test]
-    fn the_first_column_stays_and_those_that_matter_least_go() {
-        let columns = vec![Column::text("ACTOR", 9), Column::number("LOST", 1), Column::number("QUEUED", 8)];
-        let item = Item { cells: vec!["shop/front/left/till".into(), "1".into(), "22".into()], ..Item::default() };
-        let page = Page { columns, items: vec![item], ..Page::default() };
-        let shown = |room| super::columns(&page, room).iter().map(|(number, _)| *number).collect::<Vec<_>>();
-        assert_eq!((shown(40), shown(28), shown(10)), (vec![0, 1, 2], vec![0, 2], vec![0]));
-        for room in 0..50 {
-            let all: usize = super::columns(&page, room).iter().map(|(_, wide)| wide + GAP).sum();
-            assert!(all - GAP <= room, "{room}");
-        }
     }
 }
