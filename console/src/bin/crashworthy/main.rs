@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod calendar;
 mod dump;
 mod find;
 mod recording;

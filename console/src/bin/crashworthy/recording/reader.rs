@@ -21,6 +21,8 @@ pub(crate) struct Recording {
     bytes: Vec<u8>,
     frames: Vec<Kept>,
     times: Vec<Duration>,
+    /// When it began, since the epoch.
+    pub(crate) began: Duration,
     /// Its last line is not whole, and left out: whoever wrote it was interrupted.
     pub(crate) is_cut: bool,
 }
@@ -48,11 +50,11 @@ impl Recording {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let is_cut = whole < bytes.len();
         let mut lines = lines(&bytes[..whole]);
-        match lines.next() {
+        let began = match lines.next() {
             Some(line) => head(&bytes[line])?,
             None if is_cut => return Err(Problem::Foreign),
             None => return Err(Problem::Empty),
-        }
+        };
         let mut frames: Vec<Kept> = Vec::new();
         for (line, number) in lines.zip(2..) {
             let kept = keep(&bytes, line).map_err(|fault| Problem::Line(number, fault))?;
@@ -63,7 +65,7 @@ impl Recording {
         }
         let mut times: Vec<_> = frames.iter().map(|frame| frame.at).collect();
         times.dedup();
-        if times.is_empty() { Err(Problem::NoPicture) } else { Ok(Self { bytes, frames, times, is_cut }) }
+        if times.is_empty() { Err(Problem::NoPicture) } else { Ok(Self { bytes, frames, times, began, is_cut }) }
     }
 
     /// When its pictures were taken; there is at least one.
@@ -94,7 +96,8 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-fn head(line: &[u8]) -> Result<(), Problem> {
+/// When it began, if it is a recording that can be read.
+fn head(line: &[u8]) -> Result<Duration, Problem> {
     let head: Head = serde_json::from_slice(line).map_err(|_| Problem::Foreign)?;
     if head.crashworthy != NAME {
         Err(Problem::Foreign)
@@ -103,7 +106,7 @@ fn head(line: &[u8]) -> Result<(), Problem> {
     } else if head.protocol != PROTOCOL {
         Err(Problem::Protocol(head.protocol))
     } else {
-        Ok(())
+        Ok(Duration::from_millis(head.began_ms))
     }
 }
 

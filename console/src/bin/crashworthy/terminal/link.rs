@@ -152,7 +152,8 @@ fn connect(which: &Which, socket: &Path, name: Option<&str>) -> Result<Client, S
                 let which = Which { system: Some(name.to_owned()), socket: None, replay: None };
                 find::choose(&which).ok()
             });
-            heir.ok_or(error.to_string())
+            let why = if find::is_absent(&error) { "it does not run any more".to_owned() } else { error.to_string() };
+            heir.ok_or(why)
         }
     }
 }

@@ -12,6 +12,8 @@ const PLAIN: usize = 2;
 pub(crate) struct Playback {
     /// When its pictures were taken, from its beginning; never empty.
     times: Vec<Duration>,
+    /// When it began, since the epoch.
+    began: Duration,
     position: Duration,
     speed: usize,
     plays: bool,
@@ -20,11 +22,11 @@ pub(crate) struct Playback {
 }
 
 impl Playback {
-    /// At the first of these pictures; `times` are in their order.
-    pub(crate) fn new(times: Vec<Duration>) -> Self {
+    /// At the first of these pictures; `times` are in their order, since it began.
+    pub(crate) fn new(began: Duration, times: Vec<Duration>) -> Self {
         let plays = times.len() > 1;
         let times = if times.is_empty() { vec![Duration::ZERO] } else { times };
-        Self { position: times[0], times, speed: PLAIN, plays, played: Duration::ZERO }
+        Self { began, position: times[0], times, speed: PLAIN, plays, played: Duration::ZERO }
     }
 
     /// Lets time pass.
@@ -90,6 +92,11 @@ impl Playback {
         (self.position - self.times[0], self.end() - self.times[0])
     }
 
+    /// When it was, since the epoch.
+    pub(crate) fn moment(&self) -> Duration {
+        self.began.saturating_add(self.position)
+    }
+
     /// The speed, as one says it.
     pub(crate) fn speed(&self) -> String {
         format!("{}x", f64::from(SPEEDS[self.speed]) / 4.0)
@@ -110,7 +117,7 @@ mod tests {
 
     #[test]
     fn it_plays_to_the_end_at_its_speed_and_begins_anew() {
-        let mut playback = Playback::new(secs(&[0, 1, 2, 10]));
+        let mut playback = Playback::new(Duration::ZERO, secs(&[0, 1, 2, 10]));
         playback.tick(Duration::from_secs(2));
         assert_eq!((playback.index(), playback.plays()), (2, true));
         playback.faster();
@@ -124,7 +131,7 @@ mod tests {
 
     #[test]
     fn steps_go_from_picture_to_picture_and_not_beyond() {
-        let mut playback = Playback::new(secs(&[0, 1, 5]));
+        let mut playback = Playback::new(Duration::ZERO, secs(&[0, 1, 5]));
         playback.step(-1);
         assert_eq!(playback.index(), 0);
         for expected in [1, 2, 2] {
@@ -141,7 +148,7 @@ mod tests {
 
     #[test]
     fn time_that_passes_while_it_stands_is_not_made_up_for() {
-        let mut playback = Playback::new(secs(&[0, 1, 2]));
+        let mut playback = Playback::new(Duration::ZERO, secs(&[0, 1, 2]));
         playback.toggle();
         playback.tick(Duration::from_secs(100));
         playback.toggle();
@@ -151,7 +158,7 @@ mod tests {
 
     #[test]
     fn one_picture_stands_still() {
-        let mut playback = Playback::new(secs(&[3]));
+        let mut playback = Playback::new(Duration::ZERO, secs(&[3]));
         assert!(!playback.plays());
         playback.toggle();
         assert!(!playback.plays());

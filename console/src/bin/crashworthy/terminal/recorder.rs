@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::event::Event;
 use super::question::{Question, Round};
+use crate::calendar::moment;
 use crate::recording::{MOST, Told, Writer};
 
 /// A file that is being written.
@@ -36,7 +37,11 @@ impl Recorder {
         let new = hello.filter(|hello| self.process != Some(hello.process));
         let greeting = new.map(|hello| Outcome::Ok(serde_json::to_value(hello).expect("it is plain data")));
         let greeting = greeting.iter().map(|outcome| Told { verb: "hello", args: Value::Null, outcome });
-        let news: Vec<_> = round.answers.iter().filter(|(question, outcome)| self.is_news(question, outcome)).collect();
+        let is_whole = round.answers.iter().any(|(question, outcome)| is_whole_tree(question, outcome));
+        let is_in_tree =
+            |question: &Question| is_whole && matches!(question, Question::Worst(_) | Question::Top { .. });
+        let answers = round.answers.iter().filter(|(question, _)| !is_in_tree(question));
+        let news: Vec<_> = answers.filter(|(question, outcome)| self.is_news(question, outcome)).collect();
         let answers = news.into_iter();
         let answers = answers.map(|(question, outcome)| Told { verb: question.verb(), args: question.args(), outcome });
         let file = self.file.clone();
@@ -78,26 +83,22 @@ impl Recorder {
     }
 }
 
+/// Whether everybody is in it: lists can be made of that.
+fn is_whole_tree(question: &Question, outcome: &Outcome<Value>) -> bool {
+    match outcome {
+        Outcome::Ok(tree) if *question == Question::Tree => {
+            tree["nodes"].as_array().is_some_and(|nodes| tree["total"] == nodes.len())
+        }
+        _ => false,
+    }
+}
+
 /// A name for a recording, in the current directory: of which system, and when.
 pub(super) fn name(system: &str, since_epoch: Duration) -> PathBuf {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let system: String = system.chars().take(32).map(allowed).collect();
-    let (days, seconds) = (since_epoch.as_secs() / 86_400, since_epoch.as_secs() % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("crashworthy-{system}-{year}{month:02}{day:02}-{hour:02}{minute:02}{second:02}.jsonl").into()
-}
-
-/// Year, month and day, so many days after the first of January 1970.
-fn date(days: u64) -> (u64, u64, u64) {
-    // Years that begin in March have their odd day last; 400 of them are 146,097 days.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    (era * 400 + year + u64::from(month <= 2), month, day)
+    let moment = moment(since_epoch).replace(['-', ':'], "").replace(' ', "-");
+    format!("crashworthy-{system}-{moment}.jsonl").into()
 }
 
 #[cfg(test)]
@@ -164,6 +165,7 @@ mod tests {
         let text = std::fs::read_to_string(&scratch.0).unwrap();
         let times = |verb: &str| text.matches(&format!("\"verb\":\"{verb}\"")).count();
         assert_eq!((times("crashes"), times("reports"), times("tree")), (1, 1, 2));
+        assert_eq!(times("actors"), 0, "everybody is in the tree");
     }
 
     #[test]

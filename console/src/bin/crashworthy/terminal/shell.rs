@@ -51,7 +51,7 @@ pub(crate) fn play(file: &Path) -> Result<(), Trouble> {
     let (events, happens) = sync_channel(WAITING);
     let mut shell = Shell::open(model::Link::Recorded, Feed::Recorded(Box::new(recording), None), None)?;
     if let Feed::Recorded(recording, _) = &shell.feed {
-        shell.model.playback = Some(Playback::new(recording.times().to_vec()));
+        shell.model.playback = Some(Playback::new(recording.began, recording.times().to_vec()));
         if recording.is_cut {
             super::reduce::tell(&mut shell.model, "its last line is not whole, and left out");
         }
@@ -105,6 +105,10 @@ impl Shell {
             };
             let waiting = std::iter::once(event).chain(happens.try_iter().take(WAITING));
             for event in waiting {
+                if matches!(event, Event::LinkEnded) {
+                    self.close();
+                    return Err(Trouble::Told("what asks the system has failed".to_owned()));
+                }
                 if self.handle(event) == Some(Effect::Quit) {
                     self.close();
                     return Ok(());

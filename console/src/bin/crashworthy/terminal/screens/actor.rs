@@ -47,10 +47,16 @@ pub(crate) fn page(model: &Model, asked: &str) -> Page {
         Some((known, _, Some(why))) if known == asked => Some(why),
         _ => None,
     };
+    let known = known(model, asked);
     if let Some(why) = missed {
-        text.line(Tone::Bad, &format!("{why}: this is what was known of it last"));
+        let rest = match known {
+            Known::All(_) => ": this is what was known of it last",
+            Known::Listed(_) => ": this is what lists say of it",
+            Known::Nothing => "",
+        };
+        text.line(Tone::Bad, &format!("{why}{rest}"));
     }
-    match known(model, asked) {
+    match known {
         Known::All(view) => {
             let age = model.picture.at().saturating_sub(view.at);
             if age > FRESH {

@@ -5,7 +5,7 @@ use super::super::page::{Column, Item, Opens, Page, Tone};
 use crate::text::{clean, span};
 
 pub(crate) fn page(systems: &[Candidate]) -> Page {
-    let columns = vec![
+    let mut columns = vec![
         Column::text("SYSTEM", 9),
         Column::number("PROCESS", 8),
         Column::number("UP", 7),
@@ -13,17 +13,22 @@ pub(crate) fn page(systems: &[Candidate]) -> Page {
         Column::number("CRASHES", 5),
         Column::text("SOCKET", 1),
     ];
-    let items = systems.iter().map(|system| {
-        let (tone, up, actors, crashes) = match &system.view {
-            Ok((up, actors, crashes)) => (Tone::Plain, span(*up), actors.to_string(), crashes.to_string()),
-            Err(why) => (Tone::Bad, clean(why), String::new(), String::new()),
-        };
-        let socket = clean(&system.socket.display().to_string());
-        let cells = vec![clean(&system.system), system.process.to_string(), up, actors, crashes, socket.clone()];
-        Item { key: socket, cells, tone, opens: Some(Opens::System(system.socket.clone())), panel: 0 }
-    });
-    let items: Vec<_> = items.collect();
+    if systems.iter().any(|system| system.view.is_err()) {
+        columns.push(Column::text("TROUBLE", 8));
+    }
+    let items: Vec<_> = systems.iter().map(item).collect();
     let note = (!items.is_empty()).then(|| "Enter looks into a system".to_owned());
     let empty = "no system runs; this list waits for one".to_owned();
     Page { columns, items, note, empty, panels: None }
+}
+
+fn item(of: &Candidate) -> Item {
+    let (tone, figures, trouble) = match &of.view {
+        Ok((up, actors, crashes)) => (Tone::Plain, [span(*up), actors.to_string(), crashes.to_string()], String::new()),
+        Err(why) => (Tone::Bad, ["-"; 3].map(str::to_owned), clean(why)),
+    };
+    let socket = clean(&of.socket.display().to_string());
+    let first = [clean(&of.system), of.process.to_string()];
+    let cells = first.into_iter().chain(figures).chain([socket.clone(), trouble]).collect();
+    Item { key: socket, cells, tone, opens: Some(Opens::System(of.socket.clone())), panel: 0 }
 }

@@ -13,7 +13,8 @@ use super::{Ui, samples};
 fn open() -> Ui {
     let mut ui = Ui::open(80, 24);
     ui.model.link = Link::Recorded;
-    ui.model.playback = Some(Playback::new((0..=4).map(Duration::from_secs).collect()));
+    ui.model.playback =
+        Some(Playback::new(Duration::from_secs(1_764_296_185), (0..=4).map(Duration::from_secs).collect()));
     ui.happens(Event::Round(samples::round()));
     ui
 }
@@ -28,6 +29,7 @@ fn keys_wind_a_recording_and_its_place_is_told() {
     ui.pass(Duration::from_secs(2));
     assert_eq!(index(&ui), 2);
     assert!(drawn(&ui).contains("plays 2.0 s of 4.0 s, picture 3 of 5, 1x"), "{}", drawn(&ui));
+    assert!(drawn(&ui).contains("recorded 2025-11-28 02:16:27"), "{}", drawn(&ui));
     ui.press(KeyCode::Char(' '));
     ui.pass(Duration::from_secs(60));
     assert_eq!(index(&ui), 2);

@@ -12,6 +12,7 @@ use super::super::page::{Page, Tone};
 use super::super::screens;
 use super::super::screens::unicode::width;
 use super::{Theme, put};
+use crate::calendar::moment;
 use crate::text::{clean, span};
 
 /// A picture that is older is told to be.
@@ -38,6 +39,9 @@ pub(crate) fn header(model: &Model, theme: Theme, line: Rect, buffer: &mut Buffe
 
 /// What there is to say of a system, what matters most first.
 fn parts(model: &Model) -> Vec<String> {
+    if model.is_choosing() {
+        return vec!["crashworthy".to_owned()];
+    }
     let Some(system) = model.system() else {
         let name = model.hello.as_ref().map_or("crashworthy", |hello| &hello.system);
         return vec![clean(name)];
@@ -57,13 +61,22 @@ fn state(model: &Model) -> (String, Tone) {
     let age = model.taken.map(|taken| model.now.saturating_sub(taken));
     let old = |word: &str| age.map_or(word.to_owned(), |age| format!("{word} {}", whole(age)));
     match &model.link {
-        Link::Recorded => ("recorded".to_owned(), Tone::Plain),
+        Link::Recorded => (recorded(model), Tone::Plain),
         Link::Choosing(_) => (String::new(), Tone::Plain),
         Link::Connecting => ("connects".to_owned(), Tone::Plain),
         Link::Lost { .. } => (old("lost"), Tone::Bad),
         Link::Up if model.is_paused => (old("paused"), Tone::Warn),
         Link::Up if age.is_some_and(|age| age > FRESH) => (old("slow"), Tone::Warn),
         Link::Up => ("live".to_owned(), Tone::Plain),
+    }
+}
+
+/// When what is shown was so, by the clock of the machine.
+fn recorded(model: &Model) -> String {
+    let when = model.playback.as_ref().map(|playback| moment(playback.moment()));
+    match when {
+        Some(when) if model.size.0 >= 64 => format!("recorded {when}"),
+        _ => "recorded".to_owned(),
     }
 }
 
@@ -97,7 +110,7 @@ pub(crate) fn footer(model: &Model, page: &Page, theme: Theme, line: Rect, buffe
     let start = line.right().saturating_sub(width(&recorder) as u16);
     put(buffer, line, start, &recorder, theme.style(Tone::Bad));
     let area = Rect { width: start.saturating_sub(line.x).saturating_sub(u16::from(!recorder.is_empty())), ..line };
-    let (text, tone) = said(model, page);
+    let (text, tone) = said(model, page, area.width);
     put(buffer, area, line.x, &text, theme.style(tone));
 }
 
@@ -108,7 +121,7 @@ fn recorder(model: &Model) -> String {
     }
 }
 
-fn said(model: &Model, page: &Page) -> (String, Tone) {
+fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
     if let Some(prompt) = &model.prompt {
         return (format!("/{}_   {} found; Enter keeps, Esc ends", clean(prompt), page.items.len()), Tone::Head);
     }
@@ -135,11 +148,11 @@ fn said(model: &Model, page: &Page) -> (String, Tone) {
     if !filter.is_empty() {
         return (format!("/{}   {} found; Esc shows all", clean(filter), page.items.len()), Tone::Head);
     }
-    (hints(model), Tone::Dim)
+    (hints(model, room), Tone::Dim)
 }
 
 /// The keys that matter here, those that matter most first; all are in the help.
-fn hints(model: &Model) -> String {
+fn hints(model: &Model, room: u16) -> String {
     let all = [("? help", true), ("q quit", true)];
     let here: &[(&str, bool)] = match (model.opened.last(), model.tab) {
         _ if model.is_choosing() && model.opened.is_empty() => &[("Enter look", true)],
@@ -157,7 +170,7 @@ fn hints(model: &Model) -> String {
     let mut shown = String::new();
     for (hint, _) in all.iter().chain(here).chain(everywhere).filter(|(_, always)| is_wide || *always) {
         let gap = if shown.is_empty() { "" } else { "  " };
-        if shown.len() + gap.len() + hint.len() > model.size.0.into() {
+        if shown.len() + gap.len() + hint.len() > room.into() {
             break;
         }
         shown += gap;
