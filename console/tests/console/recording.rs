@@ -70,7 +70,7 @@ fn a_file_that_is_none_is_told_with_its_line_and_the_command_line_with_its_misus
     let damaged = shop.dir.path().join("damaged.jsonl").display().to_string();
     std::fs::write(&damaged, text.replacen("\"verb\":\"tree\"", "\"verb\":\"trees\"", 1)).unwrap();
     let (code, _, err) = run(&shop.dir, &["tree", "--replay", &damaged]);
-    assert_eq!((code, err), (1, format!("crashworthy: {damaged}: line 4: no question \"trees\"\n")));
+    assert_eq!((code, err), (1, format!("crashworthy: {damaged}: line 3: no question \"trees\"\n")));
     for words in [&["ps", "--replay", &file][..], &["dump", "-", "--replay", &file], &["--replay", &file]] {
         let (code, out, err) = run(&shop.dir, words);
         assert_eq!((code, out.as_str()), (1, ""), "{words:?}: {err}");

@@ -6,12 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crashworthy_console::protocol::{Outcome, TreeView};
 use crashworthy_console::{Client, ClientError};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::Trouble;
 use crate::recording::{MOST, Told, Writer};
-use crate::terminal::{Question, picture_of_all};
+use crate::terminal::{Question, is_whole_tree, picture_of_all};
 
 /// Writes what a system says of everything to a new file, or to standard output.
 pub(crate) fn dump(client: &mut Client, file: &Path) -> Result<(), Trouble> {
@@ -32,15 +31,21 @@ pub(crate) fn dump(client: &mut Client, file: &Path) -> Result<(), Trouble> {
 type Answered = (&'static str, Value, Outcome<Value>);
 
 fn ask_all(client: &mut Client) -> Result<Vec<Answered>, ClientError> {
-    let hello = Outcome::Ok(value(client.hello()));
-    let mut told = vec![("hello", Value::Null, hello)];
+    let hello = serde_json::to_value(client.hello()).expect("it is plain data");
+    let mut told = vec![("hello", Value::Null, Outcome::Ok(hello))];
+    let mut tree = None;
+    let mut is_whole = false;
     for question in picture_of_all() {
-        told.push(ask(client, &question)?);
+        if is_whole && question.is_list() {
+            continue;
+        }
+        let answered = ask(client, &question)?;
+        is_whole |= is_whole_tree(&question, &answered.2);
+        if let (Question::Tree, Outcome::Ok(answer)) = (&question, &answered.2) {
+            tree = serde_json::from_value::<TreeView>(answer.clone()).ok();
+        }
+        told.push(answered);
     }
-    let tree = told.iter().find_map(|(verb, _, outcome)| match outcome {
-        Outcome::Ok(tree) if *verb == "tree" => serde_json::from_value::<TreeView>(tree.clone()).ok(),
-        _ => None,
-    });
     for node in tree.into_iter().flat_map(|tree| tree.nodes) {
         told.push(ask(client, &Question::Actor(node.row.pid.id.to_string()))?);
     }
@@ -55,8 +60,4 @@ fn ask(client: &mut Client, question: &Question) -> Result<Answered, ClientError
         Err(error) => return Err(error),
     };
     Ok((verb, args, outcome))
-}
-
-fn value(of: &impl Serialize) -> Value {
-    serde_json::to_value(of).expect("what is said is plain data")
 }

@@ -12,6 +12,7 @@
 
 mod answers;
 mod fault;
+mod lists;
 mod reader;
 #[cfg(test)]
 mod tests;

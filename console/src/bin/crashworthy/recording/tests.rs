@@ -75,6 +75,36 @@ fn branches_and_lists_are_made_from_the_tree() {
 }
 
 #[test]
+fn a_longer_list_serves_for_a_shorter_one_and_the_tree_for_others() {
+    let mut few = tree(0, 5);
+    few["total"] = 1000.into();
+    few["nodes"].as_array_mut().unwrap().truncate(2);
+    let mut file = Vec::new();
+    let mut writer = Writer::new(&mut file, Duration::ZERO, 1 << 20).unwrap();
+    let (few, full) = (
+        Outcome::Ok(few),
+        Outcome::Ok(json!({
+            "at_ms": 0, "total": 1000, "matched": 1000, "rows": [row(77, "shop/far", 9), row(3, "shop/front/till", 5)],
+        })),
+    );
+    let told = [
+        Told { verb: "tree", args: Value::Null, outcome: &few },
+        Told { verb: "actors", args: json!({ "sort": "depth", "limit": 2 }), outcome: &full },
+    ];
+    writer.picture(Duration::ZERO, told.into_iter()).unwrap();
+    let recording = Recording::read(file).unwrap();
+    let list = |args: Value| {
+        let list = ask(&recording, 0, "actors", args);
+        (paths(&list["rows"]).iter().map(|path| (*path).to_owned()).collect::<Vec<_>>(), list["matched"].clone())
+    };
+    assert_eq!(list(json!({ "sort": "depth", "limit": 1 })), (vec!["shop/far".to_owned()], 1000.into()));
+    let by_tree = vec!["shop".to_owned(), "shop/front".to_owned()];
+    assert_eq!(list(json!({ "sort": "path", "limit": 9 })), (by_tree.clone(), 1000.into()));
+    assert_eq!(list(json!({ "sort": "depth", "limit": 9 })), (by_tree, 1000.into()));
+    assert_eq!(list(json!({ "sort": "depth", "text": "front" })), (vec!["shop/front".to_owned()], 1.into()));
+}
+
+#[test]
 fn what_was_not_recorded_is_refused_and_not_made_up() {
     let recording = Recording::read(written(&[(0, tree(0, 5))])).unwrap();
     assert_eq!(ask(&recording, 0, "actor", json!({ "actor": "shop" })), "no details of \"shop\" were recorded");

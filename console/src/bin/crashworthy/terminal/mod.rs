@@ -35,5 +35,5 @@ mod tests;
 mod view;
 
 pub(crate) use self::model::Candidate;
-pub(crate) use self::question::{Question, picture_of_all};
+pub(crate) use self::question::{Question, is_whole_tree, picture_of_all};
 pub(crate) use self::shell::{play, run};

@@ -55,6 +55,11 @@ impl Question {
         }
     }
 
+    /// Whether it asks for some of everybody.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self, Self::Worst(_) | Self::Top { .. })
+    }
+
     pub(crate) fn args(&self) -> Value {
         match self {
             Self::System | Self::Health | Self::Metrics => Value::Null,
@@ -103,9 +108,20 @@ impl From<&SystemView> for Sample {
     }
 }
 
-/// What a picture of everything is made of, but for the actors one by one.
+/// What a picture of everything is made of, but for the actors one by one. The tree comes first.
 pub(crate) fn picture_of_all() -> Vec<Question> {
     let reports = [false, true].map(|progress| Question::Reports { progress });
-    let first = [Question::System, Question::Tree, Question::Crashes, Question::Health, Question::Metrics];
-    first.into_iter().chain(reports).chain(MEASURES.map(Question::Worst)).collect()
+    let first = [Question::Tree, Question::System, Question::Crashes, Question::Health, Question::Metrics];
+    let lists = MEASURES.map(|sort| Question::Top { sort, text: None });
+    first.into_iter().chain(reports).chain(lists).collect()
+}
+
+/// Whether that answer has everybody in it: lists can be made of it.
+pub(crate) fn is_whole_tree(question: &Question, outcome: &Outcome<Value>) -> bool {
+    match outcome {
+        Outcome::Ok(tree) if *question == Question::Tree => {
+            tree["nodes"].as_array().is_some_and(|nodes| tree["total"] == nodes.len())
+        }
+        _ => false,
+    }
 }

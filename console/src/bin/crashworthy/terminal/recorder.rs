@@ -9,7 +9,7 @@ use crashworthy_console::protocol::{Hello, Outcome};
 use serde_json::Value;
 
 use super::event::Event;
-use super::question::{Question, Round};
+use super::question::{Question, Round, is_whole_tree};
 use crate::calendar::moment;
 use crate::recording::{MOST, Told, Writer};
 
@@ -80,16 +80,6 @@ impl Recorder {
     pub(super) fn news(&self) -> Event {
         let (rounds, bytes) = self.writer.written();
         Event::Recorded { file: self.file.clone(), rounds, bytes }
-    }
-}
-
-/// Whether everybody is in it: lists can be made of that.
-fn is_whole_tree(question: &Question, outcome: &Outcome<Value>) -> bool {
-    match outcome {
-        Outcome::Ok(tree) if *question == Question::Tree => {
-            tree["nodes"].as_array().is_some_and(|nodes| tree["total"] == nodes.len())
-        }
-        _ => false,
     }
 }
 

@@ -15,7 +15,7 @@ use super::question::{Question, Round, Sample};
 use super::recorder::{self, Recorder};
 use super::reduce::reduce;
 use super::screen::Screen;
-use super::view::{Theme, draw};
+use super::view::{Theme, cursor, draw};
 use crate::args::Which;
 use crate::recording::Recording;
 use crate::text::clean;
@@ -97,7 +97,12 @@ impl Shell {
         thread::Builder::new().name("input".into()).spawn(move || listen(&inputs))?;
         loop {
             let (model, theme) = (&self.model, self.theme);
-            self.screen.0.draw(|frame| draw(model, theme, frame.buffer_mut()))?;
+            self.screen.0.draw(|frame| {
+                draw(model, theme, frame.buffer_mut());
+                if let Some(place) = cursor(model) {
+                    frame.set_cursor_position(place);
+                }
+            })?;
             let event = match happens.recv_timeout(TICK) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => Event::Tick,

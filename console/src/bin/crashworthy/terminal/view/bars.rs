@@ -114,6 +114,13 @@ pub(crate) fn footer(model: &Model, page: &Page, theme: Theme, line: Rect, buffe
     put(buffer, area, line.x, &text, theme.style(tone));
 }
 
+/// Where the next letter of a filter goes.
+pub(crate) fn cursor(model: &Model) -> Option<(u16, u16)> {
+    let prompt = model.prompt.as_ref()?;
+    let column = 1 + width(&clean(prompt)) as u16;
+    Some((column.min(model.size.0.saturating_sub(1)), geometry::areas(model.size).footer.y))
+}
+
 fn recorder(model: &Model) -> String {
     match &model.recorder {
         Recorder::Idle => String::new(),
@@ -123,7 +130,7 @@ fn recorder(model: &Model) -> String {
 
 fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
     if let Some(prompt) = &model.prompt {
-        return (format!("/{}_   {} found; Enter keeps, Esc ends", clean(prompt), page.items.len()), Tone::Head);
+        return (format!("/{}   {} found; Enter keeps, Esc ends", clean(prompt), page.items.len()), Tone::Head);
     }
     if let Some((notice, _)) = &model.notice {
         return (clean(notice), Tone::Warn);

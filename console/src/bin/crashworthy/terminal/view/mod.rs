@@ -9,6 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+pub(crate) use self::bars::cursor;
 pub(crate) use self::theme::Theme;
 use super::geometry::{areas, item_in_panel, panel};
 use super::model::Model;
