@@ -75,6 +75,11 @@ pub(crate) fn span(span: Duration) -> String {
     }
 }
 
+/// So many of something.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// The name of a type without where it is: `shop::Till<shop::Euro>` is `Till<Euro>`.
 pub(crate) fn short_type(kind: &str) -> String {
     let mut short = String::new();

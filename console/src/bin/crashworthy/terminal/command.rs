@@ -168,9 +168,9 @@ fn json(model: &mut Model) {
 fn record(model: &mut Model) -> Option<Effect> {
     match (&model.link, &model.recorder) {
         (Link::Recorded, _) => tell(model, "this is a recording"),
-        (Link::Choosing(_), Recorder::Idle) => tell(model, "choose a system first"),
-        (_, Recorder::Idle) => return Some(Effect::Record),
         (_, Recorder::Running { .. }) => return Some(Effect::StopRecording),
+        (Link::Choosing(_), _) => tell(model, "choose a system first"),
+        _ => return Some(Effect::Record),
     }
     None
 }

@@ -32,14 +32,14 @@ pub(crate) enum Event {
         again: Duration,
     },
     Round(Round),
-    /// Something was written: the rounds and the bytes that are in the file.
+    /// Something was written: so many bytes are in the file.
     Recorded {
-        file: PathBuf,
-        rounds: u64,
         bytes: u64,
     },
-    /// Nothing more is written, and why.
+    /// Nothing more is written, since that was wanted; what there is.
     RecordingEnded(String),
+    /// Nothing more is written, and why.
+    RecordingFailed(String),
 }
 
 /// What is to be done.

@@ -79,8 +79,10 @@ pub(crate) struct Candidate {
 pub(crate) enum Recorder {
     #[default]
     Idle,
-    /// The file, the rounds and the bytes that are in it.
-    Running { file: PathBuf, rounds: u64, bytes: u64 },
+    /// So many bytes have been written.
+    Running { bytes: u64 },
+    /// Nobody ended it: there was no room, or an error.
+    Failed,
 }
 
 /// The screens that are always there.
@@ -211,7 +213,7 @@ impl Model {
         if self.is_choosing() {
             return Vec::new();
         }
-        let is_recording = self.recorder != Recorder::Idle;
+        let is_recording = matches!(self.recorder, Recorder::Running { .. });
         let shows = |tab| is_recording || self.tab == tab;
         let mut questions = vec![Question::System, Question::Health, Question::Crashes];
         if shows(Tab::Pulse) {

@@ -44,14 +44,12 @@ impl Recorder {
         let news: Vec<_> = answers.filter(|(question, outcome)| self.is_news(question, outcome)).collect();
         let answers = news.into_iter();
         let answers = answers.map(|(question, outcome)| Told { verb: question.verb(), args: question.args(), outcome });
-        let file = self.file.clone();
         match self.writer.picture(now.saturating_sub(self.began), greeting.chain(answers)) {
             Ok(()) => {
                 self.process = hello.map(|hello| hello.process);
-                let (rounds, bytes) = self.writer.written();
-                Ok(Event::Recorded { file, rounds, bytes })
+                Ok(self.news())
             }
-            Err(full) => Err(Event::RecordingEnded(format!("{full}: the recording has ended, {}", self.told()))),
+            Err(full) => Err(Event::RecordingFailed(format!("{full}: the recording has ended, {}", self.told()))),
         }
     }
 
@@ -78,8 +76,7 @@ impl Recorder {
     }
 
     pub(super) fn news(&self) -> Event {
-        let (rounds, bytes) = self.writer.written();
-        Event::Recorded { file: self.file.clone(), rounds, bytes }
+        Event::Recorded { bytes: self.writer.written().1 }
     }
 }
 

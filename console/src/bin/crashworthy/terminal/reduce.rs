@@ -51,8 +51,13 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
             answered(model, round);
             None
         }
-        Event::Recorded { file, rounds, bytes } => {
-            model.recorder = Recorder::Running { file, rounds, bytes };
+        Event::Recorded { bytes } => {
+            model.recorder = Recorder::Running { bytes };
+            None
+        }
+        Event::RecordingFailed(why) => {
+            model.recorder = Recorder::Failed;
+            tell(model, why);
             None
         }
         Event::RecordingEnded(why) => {

@@ -202,7 +202,7 @@ impl Shell {
                 self.recorder = Some(recorder);
                 news
             }
-            Err(why) => Event::RecordingEnded(why),
+            Err(why) => Event::RecordingFailed(why),
         };
         self.reduce(event);
     }

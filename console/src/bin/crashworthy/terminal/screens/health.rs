@@ -8,7 +8,7 @@ use super::super::model::Model;
 use super::super::page::{Opens, Page, Tone};
 use super::{Text, id};
 use crate::show;
-use crate::text::{short_type, span};
+use crate::text::{counted, short_type, span};
 
 pub(crate) fn page(model: &Model) -> Page {
     let mut text = Text::new(model.body().0);
@@ -22,8 +22,11 @@ pub(crate) fn page(model: &Model) -> Page {
     if let Some(system) = model.system() {
         text.gap();
         text.line(Tone::Head, "what was lost, or is stuck");
-        text.line(Tone::Plain, &format!("  {} dead letters", system.dead_letters));
-        text.line(Tone::Plain, &format!("  {} reports withheld from the log by its limit", system.reports_withheld));
+        text.line(Tone::Plain, &format!("  {}", counted(system.dead_letters, "dead letter", "dead letters")));
+        text.line(
+            Tone::Plain,
+            &format!("  {} withheld from the log by its limit", counted(system.reports_withheld, "report", "reports")),
+        );
         let stuck: Vec<_> = system.stragglers.iter().map(ToString::to_string).collect();
         match stuck.is_empty() {
             true => text.line(Tone::Plain, "  no abandoned turn blocks a thread"),

@@ -7,7 +7,7 @@ use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Panels, Tone};
 use super::super::question::{MEASURES, WORST};
 use super::{id, rows, spark};
-use crate::text::{clean, span};
+use crate::text::{clean, counted, span};
 
 /// Lines of a panel with its head, and of the banner with the gap below.
 const PANEL: u16 = WORST as u16 + 1;
@@ -61,10 +61,13 @@ fn banner(model: &Model, system: &SystemView, columns: usize) -> Vec<Item> {
         let cell = format!("{label:<10}{figure:>12}  {}", spark::bars(&past, room));
         Item { key: label.to_owned(), cells: vec![cell], ..Item::default() }
     };
-    let more = format!(
-        "{} runnable, {} timers, {} dead letters, {errors} error reports",
-        system.runnable, system.timers, system.dead_letters
-    );
+    let more = [
+        format!("{} runnable", system.runnable),
+        counted(system.timers as u64, "timer", "timers"),
+        counted(system.dead_letters, "dead letter", "dead letters"),
+        counted(errors, "error report", "error reports"),
+    ];
+    let more = more.join(", ");
     let more = Item { key: "more".to_owned(), cells: vec![more], tone: Tone::Dim, ..Item::default() };
     lines.into_iter().map(line).chain([more]).collect()
 }

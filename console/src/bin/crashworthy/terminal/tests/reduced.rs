@@ -54,7 +54,7 @@ fn only_what_is_in_view_is_asked_for_unless_it_is_recorded() {
     ui.press(KeyCode::Char('2'));
     let verbs = |ui: &Ui| ui.model.questions().iter().map(Question::verb).collect::<Vec<_>>();
     assert_eq!(verbs(&ui), ["system", "health", "crashes", "tree"]);
-    ui.happens(Event::Recorded { file: "f".into(), rounds: 0, bytes: 0 });
+    ui.happens(Event::Recorded { bytes: 0 });
     for verb in ["system", "tree", "actors", "crashes", "reports", "health", "metrics"] {
         assert!(verbs(&ui).contains(&verb), "{verb}");
     }
@@ -298,7 +298,7 @@ fn another_process_is_told_and_its_actors_are_not_taken_for_those_before() {
 fn keys_record_and_quit() {
     let mut ui = Ui::open(80, 24);
     assert_eq!(ui.press(KeyCode::Char('R')), Some(Effect::Record));
-    ui.happens(Event::Recorded { file: "f".into(), rounds: 3, bytes: 12_345 });
+    ui.happens(Event::Recorded { bytes: 12_345 });
     assert!(drawn(&ui).contains("REC 13 KB"), "{}", drawn(&ui));
     assert_eq!(ui.press(KeyCode::Char('o')), None, "one recording is of one system");
     assert_eq!(ui.press(KeyCode::Char('R')), Some(Effect::StopRecording));
@@ -307,6 +307,18 @@ fn keys_record_and_quit() {
     assert_eq!(ui.press(KeyCode::Char('q')), None);
     let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     assert_eq!(ui.happens(Event::Key(interrupt)), Some(Effect::Quit));
+}
+
+#[test]
+fn a_recording_that_nobody_ended_is_told_until_there_is_another() {
+    let mut ui = Ui::open(80, 24);
+    ui.happens(Event::Recorded { bytes: 64_000_000 });
+    ui.happens(Event::RecordingFailed("more than 64 bytes are not written".into()));
+    assert!(drawn(&ui).contains("more than 64 bytes are not written"), "{}", drawn(&ui));
+    ui.pass(Duration::from_secs(600));
+    assert!(drawn(&ui).contains("REC ENDED"), "{}", drawn(&ui));
+    assert!(!ui.model.questions().contains(&Question::Tree), "what is not recorded is not asked for");
+    assert_eq!(ui.press(KeyCode::Char('R')), Some(Effect::Record));
 }
 
 #[test]

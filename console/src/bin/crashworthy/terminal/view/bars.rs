@@ -13,7 +13,7 @@ use super::super::screens;
 use super::super::screens::unicode::width;
 use super::{Theme, put};
 use crate::calendar::moment;
-use crate::text::{clean, span};
+use crate::text::{clean, counted, span};
 
 /// A picture that is older is told to be.
 const FRESH: Duration = Duration::from_secs(3);
@@ -50,8 +50,8 @@ fn parts(model: &Model) -> Vec<String> {
         Some(health) if !health.ready => Some(format!("{} not ready", health.total)),
         _ => None,
     };
-    let crashes = if system.crashes == 1 { "1 crash".to_owned() } else { format!("{} crashes", system.crashes) };
-    let more = [crashes, format!("{} actors", system.actors), format!("up {}", span(system.at))];
+    let crashes = counted(system.crashes, "crash", "crashes");
+    let more = [crashes, counted(system.actors as u64, "actor", "actors"), format!("up {}", span(system.at))];
     let process = format!("process {}", system.process);
     [clean(&system.name)].into_iter().chain(ready).chain(more).chain([process]).collect()
 }
@@ -125,6 +125,7 @@ fn recorder(model: &Model) -> String {
     match &model.recorder {
         Recorder::Idle => String::new(),
         Recorder::Running { bytes, .. } => format!("REC {} KB", bytes.div_ceil(1000)),
+        Recorder::Failed => "REC ENDED".to_owned(),
     }
 }
 
