@@ -41,7 +41,7 @@ fn ask_all(client: &mut Client) -> Result<Vec<Answered>, ClientError> {
         }
         let answered = ask(client, &question)?;
         is_whole |= is_whole_tree(&question, &answered.2);
-        if let (Question::Tree, Outcome::Ok(answer)) = (&question, &answered.2) {
+        if let (Question::Tree { .. }, Outcome::Ok(answer)) = (&question, &answered.2) {
             tree = serde_json::from_value::<TreeView>(answer.clone()).ok();
         }
         told.push(answered);

@@ -1,7 +1,7 @@
 //! Which systems run, and which of them is meant.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crashworthy_console::protocol::SystemView;
@@ -81,8 +81,13 @@ pub(crate) fn data(systems: &[Found]) -> Value {
 
 /// A connection to the system that is meant.
 pub(crate) fn choose(which: &Which) -> Result<Client, Trouble> {
+    choose_place(which).map(|(_, client)| client)
+}
+
+/// The same, and where it listens.
+pub(crate) fn choose_place(which: &Which) -> Result<(PathBuf, Client), Trouble> {
     if let Some(socket) = &which.socket {
-        return connect(socket);
+        return Ok((socket.clone(), connect(socket)?));
     }
     let listen = |place: Place| {
         let client = Client::connect(&place.socket, PATIENCE);
@@ -93,7 +98,8 @@ pub(crate) fn choose(which: &Which) -> Result<Client, Trouble> {
     match (there.len(), &which.system) {
         (1, _) => {
             let (place, client) = there.remove(0);
-            client.map_err(|error| trouble(&place.socket, &error))
+            let client = client.map_err(|error| trouble(&place.socket, &error))?;
+            Ok((place.socket, client))
         }
         (0, Some(word)) => Err(Trouble::Told(format!("no system {word:?} runs; `crashworthy ps` lists those that do"))),
         (0, None) => Err(Trouble::Told("no system runs".to_owned())),

@@ -32,6 +32,8 @@ pub(crate) enum Trouble {
     Told(String),
     /// Nobody reads what is written any more.
     Unread,
+    /// Nothing was asked; what can be was told: exit code 2.
+    Helped,
 }
 
 impl From<io::Error> for Trouble {
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(true) | Err(Trouble::Unread) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(Trouble::Helped) => ExitCode::from(2),
         Err(Trouble::Told(why)) => {
             // Whoever has closed standard error, too, does not want to know.
             let _ = writeln!(anstream::stderr(), "crashworthy: {why}");
@@ -83,7 +86,7 @@ fn open(cli: &Cli) -> Result<bool, Trouble> {
         (None, true) => terminal::run(cli.which.clone(), cli.record.as_deref())?,
         (None, false) if cli.record.is_none() => {
             let _ = write!(anstream::stderr(), "{}", Cli::command().render_long_help().ansi());
-            std::process::exit(2);
+            return Err(Trouble::Helped);
         }
         _ => return Err(Trouble::Told("the screens need a terminal".to_owned())),
     }

@@ -4,7 +4,7 @@ use crashworthy_console::protocol::Sort;
 
 use super::event::Effect;
 use super::keys::Command;
-use super::model::{Link, Model, OPENED, Opened, Recorder, Spot, TABS, Tab, What};
+use super::model::{Found, Link, Model, OPENED, Opened, Recorder, Spot, TABS, Tab, What};
 use super::page::{Opens, Page};
 use super::reduce::{connect, tell};
 use super::{geometry, prompt, screens};
@@ -31,6 +31,9 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Option<Effect> {
         Command::Tab(number) => tab(model, number),
         Command::NextTab => tab(model, (model.tab as usize + 1) % TABS.len()),
         Command::PreviousTab => tab(model, (model.tab as usize + TABS.len() - 1) % TABS.len()),
+        Command::Branch => branch(model),
+        Command::Deeper => levels(model, Depth::More),
+        Command::LessDeep => levels(model, Depth::Less),
         Command::Sort => sort(model, 1),
         Command::SortBack => sort(model, SORTS.len() - 1),
         Command::Progress => model.progress = !model.progress,
@@ -64,6 +67,8 @@ pub(crate) fn walk(model: &mut Model, lines: isize) {
 fn back(model: &mut Model) -> Option<Effect> {
     if !model.spot().filter.is_empty() {
         model.spot_mut().filter.clear();
+    } else if model.opened.is_empty() && !model.is_choosing() && model.tab == Tab::Tree && model.branch.is_some() {
+        model.branch = None;
     } else if model.opened.pop().is_none() && model.is_choosing() {
         return model.socket.clone().and_then(|socket| connect(model, socket));
     }
@@ -115,6 +120,37 @@ fn pause(model: &mut Model) {
         Some(playback) => playback.toggle(),
         None => model.is_paused = !model.is_paused,
     }
+}
+
+/// Shows the chosen branch of the tree alone, or all of it again.
+fn branch(model: &mut Model) {
+    if model.tab != Tab::Tree || !model.opened.is_empty() || model.is_choosing() {
+        return;
+    }
+    let chosen = screens::page(model).items.get(model.spot().list.at()).and_then(|item| item.opens.clone());
+    let Some(Opens::Actor(id)) = chosen else { return };
+    let is_shown = model.branch.as_ref().is_some_and(|(top, _)| *top == id);
+    model.branch = if is_shown { None } else { Some((id.clone(), screens::actor_path(model, &id))) };
+}
+
+#[derive(Clone, Copy)]
+enum Depth {
+    Less,
+    More,
+}
+
+/// Levels of the tree: one less, down to the tops, or one more, up to all there are.
+fn levels(model: &mut Model, depth: Depth) {
+    if model.tab != Tab::Tree {
+        return;
+    }
+    let Some(tree) = &model.picture.tree else { return };
+    let told = tree.nodes.iter().map(|node| node.level.saturating_add(1)).max().unwrap_or(1);
+    model.levels = match (depth, model.levels) {
+        (Depth::Less, levels) => Some(levels.unwrap_or(told).saturating_sub(1).max(1)),
+        (Depth::More, Some(levels)) if tree.nodes.len() < tree.total && told >= levels => Some(levels + 1),
+        (Depth::More, _) => None,
+    };
 }
 
 #[derive(Clone, Copy)]
@@ -181,7 +217,7 @@ fn systems(model: &mut Model) -> Option<Effect> {
         (_, Recorder::Running { .. }) => tell(model, "this system is being recorded: R ends that"),
         (Link::Choosing(_), _) => {}
         _ => {
-            model.link = Link::Choosing(Vec::new());
+            model.link = Link::Choosing(Found::default());
             model.opened.clear();
             return Some(Effect::Search);
         }

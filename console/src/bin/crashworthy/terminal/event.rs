@@ -6,7 +6,7 @@ use std::time::Duration;
 use crashworthy_console::protocol::Hello;
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
-use super::model::Candidate;
+use super::model::Found;
 use super::question::Round;
 
 /// What happens.
@@ -23,9 +23,9 @@ pub(crate) enum Event {
     /// Nothing but time.
     Tick,
     /// Systems that run; nobody has chosen yet.
-    Systems(Vec<Candidate>),
-    /// Somebody is there.
-    Linked(Box<Hello>),
+    Systems(Found),
+    /// Somebody is there, and where he listens, if he runs.
+    Linked(Box<Hello>, Option<PathBuf>),
     /// Nobody is there, why, and after what time it is tried again.
     Lost {
         why: String,

@@ -24,6 +24,8 @@ pub(crate) struct Ghost {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ghosts {
     seen: Vec<Row>,
+    /// When they were seen.
+    at: Duration,
     dead: Vec<Ghost>,
 }
 
@@ -32,13 +34,16 @@ impl Ghosts {
     pub(crate) fn see<'a>(&mut self, at: Duration, everybody: impl Iterator<Item = &'a Row>) {
         let everybody: Vec<_> = everybody.cloned().collect();
         let there: HashSet<ActorId> = everybody.iter().map(|row| row.pid.id).collect();
-        let missed = self.seen.drain(..).filter(|row| !there.contains(&row.pid.id));
+        // Who was seen too long ago may have been gone for any time.
+        let is_recent = at.saturating_sub(self.at) < STAY;
+        let missed = self.seen.drain(..).filter(|row| is_recent && !there.contains(&row.pid.id));
         self.dead.extend(missed.map(|row| Ghost { since: at, row }));
         let is_near = |ghost: &Ghost| at.checked_sub(ghost.since).is_some_and(|past| past < STAY);
         self.dead.retain(|ghost| is_near(ghost) && !there.contains(&ghost.row.pid.id));
         let excess = self.dead.len().saturating_sub(MOST);
         self.dead.drain(..excess);
         self.seen = everybody;
+        self.at = at;
     }
 
     /// The dead, those that were missed first first.
@@ -67,6 +72,15 @@ mod tests {
         ghosts.see(at + STAY - Duration::from_millis(1), [&shop].into_iter());
         assert_eq!(dead(&ghosts), ["shop/till"]);
         ghosts.see(at + STAY, [&shop].into_iter());
+        assert_eq!(dead(&ghosts), [""; 0]);
+    }
+
+    #[test]
+    fn who_was_seen_too_long_ago_is_not_said_to_have_just_gone() {
+        let shop = row(1, "shop");
+        let mut ghosts = Ghosts::default();
+        ghosts.see(Duration::ZERO, [&shop].into_iter());
+        ghosts.see(STAY, [].into_iter());
         assert_eq!(dead(&ghosts), [""; 0]);
     }
 

@@ -16,6 +16,9 @@ pub(crate) enum Command {
     Last,
     Fold,
     Unfold,
+    Branch,
+    Deeper,
+    LessDeep,
     /// The screen with that number, from 0.
     Tab(usize),
     NextTab,
@@ -38,12 +41,13 @@ pub(crate) enum Command {
 }
 
 /// What is told in the help: keys, and what they do.
-pub(crate) const HELP: [(&str, &str); 19] = [
+pub(crate) const HELP: [(&str, &str); 20] = [
     ("1 to 6, Tab", "the screens, one after the other"),
     ("arrows, j k", "up and down; PgUp, PgDn, Home, End, g, G"),
     ("Enter, click twice", "opens what is chosen: an actor, a crash, a report"),
     ("Esc, Backspace", "back; with a filter, first takes that away"),
     ("left, right", "in the tree: folds a branch, unfolds it"),
+    ("z, - +", "in the tree: only this branch, or all; fewer levels, more"),
     ("/", "only what has this text; with ! first, what has not"),
     ("s, S", "in Top: sorts by the next measure, by the one before"),
     ("p", "in Reports: children that were started, or what went wrong"),
@@ -90,6 +94,9 @@ pub(crate) fn command(key: KeyEvent) -> Option<Command> {
         KeyCode::Char(digit @ '1'..='9') => Command::Tab(digit as usize - '1' as usize),
         KeyCode::Tab => Command::NextTab,
         KeyCode::BackTab => Command::PreviousTab,
+        KeyCode::Char('z') => Command::Branch,
+        KeyCode::Char('+' | '=') => Command::Deeper,
+        KeyCode::Char('-') => Command::LessDeep,
         KeyCode::Char('s') => Command::Sort,
         KeyCode::Char('S') => Command::SortBack,
         KeyCode::Char('p') => Command::Progress,

@@ -8,10 +8,10 @@ use crashworthy_console::protocol::Outcome;
 use crashworthy_console::{Client, ClientError};
 
 use super::event::Event;
-use super::model::Candidate;
+use super::model::{Candidate, Found};
 use super::question::{Question, Round};
 use crate::args::Which;
-use crate::find;
+use crate::{Trouble, find};
 
 /// How often is asked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What the link is told to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Order {
     /// Asks this from now on.
     Ask(Vec<Question>),
@@ -101,24 +101,24 @@ impl Link<'_> {
     fn step(&mut self) -> Option<Duration> {
         match &mut self.goal {
             Goal::Search => {
-                let systems = search(&self.which).unwrap_or_default();
-                self.events.send(Event::Systems(systems)).ok()?;
+                self.events.send(Event::Systems(search(&self.which))).ok()?;
                 Some(SEARCH)
             }
             Goal::System { socket, name, client } => {
                 let answered = match client {
                     Some(client) => ask(client, &self.questions).map(Event::Round),
-                    None => connect(&self.which, socket, name.as_deref()).map(|new| {
+                    None => connect(&self.which, socket, name.as_deref()).map(|(place, new)| {
                         let hello = new.hello().clone();
+                        socket.clone_from(&place);
                         *name = Some(hello.system.clone());
                         *client = Some(Box::new(new));
-                        Event::Linked(Box::new(hello))
+                        Event::Linked(Box::new(hello), Some(place))
                     }),
                 };
                 let (event, pause) = match answered {
                     Ok(event) => {
                         self.tries = 0;
-                        let is_first = matches!(event, Event::Linked(_));
+                        let is_first = matches!(event, Event::Linked(..));
                         (event, if is_first { Duration::ZERO } else { EVERY })
                     }
                     Err(why) => {
@@ -135,22 +135,28 @@ impl Link<'_> {
     }
 }
 
-fn search(which: &Which) -> Option<Vec<Candidate>> {
-    let found = find::running().ok()?.into_iter();
+fn search(which: &Which) -> Found {
+    let found = match find::running() {
+        Ok(found) => found.into_iter(),
+        Err(Trouble::Told(why)) => return Found { systems: Vec::new(), trouble: Some(why) },
+        Err(Trouble::Unread | Trouble::Helped) => return Found::default(),
+    };
     let named = |system: &Candidate| {
         which.system.as_ref().is_none_or(|word| *word == system.system || *word == system.process.to_string())
     };
-    Some(found.map(Candidate::from).filter(named).collect())
+    let systems = found.map(Candidate::from).filter(named).collect();
+    let trouble = which.system.as_ref().map(|word| format!("no system {word:?} runs"));
+    Found { systems, trouble }
 }
 
 /// To the system that listens there; or, if nobody does any more, to the only one of that name.
-fn connect(which: &Which, socket: &Path, name: Option<&str>) -> Result<Client, String> {
+fn connect(which: &Which, socket: &Path, name: Option<&str>) -> Result<(PathBuf, Client), String> {
     match Client::connect(socket, find::PATIENCE) {
-        Ok(client) => Ok(client),
+        Ok(client) => Ok((socket.to_owned(), client)),
         Err(error) => {
             let heir = name.filter(|_| find::is_absent(&error) && which.socket.is_none()).and_then(|name| {
                 let which = Which { system: Some(name.to_owned()), socket: None, replay: None };
-                find::choose(&which).ok()
+                find::choose_place(&which).ok()
             });
             let why = if find::is_absent(&error) { "it does not run any more".to_owned() } else { error.to_string() };
             heir.ok_or(why)

@@ -21,6 +21,7 @@ mod model;
 mod page;
 mod picture;
 mod playback;
+mod player;
 mod prompt;
 mod question;
 mod recorder;

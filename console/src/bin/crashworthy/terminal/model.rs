@@ -30,6 +30,8 @@ pub(crate) struct Model {
     pub(crate) is_paused: bool,
     pub(crate) tab: Tab,
     pub(crate) spots: [Spot; TABS.len()],
+    /// The same in the list of systems.
+    pub(crate) choice: Spot,
     /// What was opened from there, the last on top.
     pub(crate) opened: Vec<Opened>,
     pub(crate) sort: Sort,
@@ -37,6 +39,10 @@ pub(crate) struct Model {
     pub(crate) progress: bool,
     /// Branches of the tree that are folded, by the ids of their tops.
     pub(crate) folded: HashSet<String>,
+    /// The branch of the tree that is shown alone: the id of its top, and its path.
+    pub(crate) branch: Option<(String, String)>,
+    /// Levels of the tree that are shown, if not all.
+    pub(crate) levels: Option<usize>,
     /// A filter that is being typed.
     pub(crate) prompt: Option<String>,
     /// What was told last, and when.
@@ -49,8 +55,8 @@ pub(crate) struct Model {
 /// How the system is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
-    /// It has not been chosen yet.
-    Choosing(Vec<Candidate>),
+    /// It has not been chosen yet, of these.
+    Choosing(Found),
     /// It was chosen.
     Connecting,
     Up,
@@ -62,6 +68,14 @@ pub(crate) enum Link {
     },
     /// What is shown comes from a file.
     Recorded,
+}
+
+/// The systems that run, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) systems: Vec<Candidate>,
+    /// Why there are none.
+    pub(crate) trouble: Option<String>,
 }
 
 /// A system that could be looked at.
@@ -156,10 +170,13 @@ impl Model {
             is_paused: false,
             tab: Tab::Pulse,
             spots: Default::default(),
+            choice: Spot::default(),
             opened: Vec::new(),
             sort: Sort::Depth,
             progress: false,
             folded: HashSet::new(),
+            branch: None,
+            levels: None,
             prompt: None,
             notice: None,
             recorder: Recorder::Idle,
@@ -172,12 +189,18 @@ impl Model {
     }
 
     pub(crate) fn spot(&self) -> &Spot {
-        self.opened.last().map_or(&self.spots[self.tab as usize], |opened| &opened.spot)
+        match self.opened.last() {
+            Some(opened) => &opened.spot,
+            None if self.is_choosing() => &self.choice,
+            None => &self.spots[self.tab as usize],
+        }
     }
 
     pub(crate) fn spot_mut(&mut self) -> &mut Spot {
+        let is_choosing = self.is_choosing();
         match self.opened.last_mut() {
             Some(opened) => &mut opened.spot,
+            None if is_choosing => &mut self.choice,
             None => &mut self.spots[self.tab as usize],
         }
     }
@@ -219,8 +242,12 @@ impl Model {
         if shows(Tab::Pulse) {
             questions.extend(MEASURES.map(Question::Worst));
         }
-        if shows(Tab::Tree) {
-            questions.push(Question::Tree);
+        let branch = Question::Tree { top: self.branch.as_ref().map(|(id, _)| id.clone()), levels: self.levels };
+        if is_recording && (self.tab != Tab::Tree || branch != Question::TREE) {
+            questions.push(Question::TREE);
+        }
+        if self.tab == Tab::Tree {
+            questions.push(branch);
         }
         if self.tab == Tab::Top {
             // What is to be left out is left out here.

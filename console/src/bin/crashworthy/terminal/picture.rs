@@ -69,10 +69,10 @@ impl Picture {
                 self.remember(&system);
                 self.system = Some(system);
             }
-            Question::Tree => {
+            Question::Tree { top, .. } => {
                 let mut tree: TreeView = read(value)?;
                 tree.nodes.truncate(ROWS);
-                if tree.nodes.len() == tree.total {
+                if top.is_none() && tree.nodes.len() == tree.total {
                     self.ghosts.see(tree.at, tree.nodes.iter().map(|node| &node.row));
                 }
                 self.tree = Some(tree);

@@ -23,7 +23,11 @@ pub(crate) const MEASURES: [Sort; 5] = [Sort::Depth, Sort::InHand, Sort::Restart
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     System,
-    Tree,
+    /// Below an actor, by its id, and so many levels deep; or else all.
+    Tree {
+        top: Option<String>,
+        levels: Option<usize>,
+    },
     Top {
         sort: Sort,
         text: Option<String>,
@@ -42,10 +46,13 @@ pub(crate) enum Question {
 }
 
 impl Question {
+    /// The tree as far as it is told.
+    pub(crate) const TREE: Self = Self::Tree { top: None, levels: None };
+
     pub(crate) fn verb(&self) -> &'static str {
         match self {
             Self::System => "system",
-            Self::Tree => "tree",
+            Self::Tree { .. } => "tree",
             Self::Top { .. } | Self::Worst(_) => "actors",
             Self::Actor(_) => "actor",
             Self::Crashes | Self::Crash(_) => "crashes",
@@ -63,7 +70,7 @@ impl Question {
     pub(crate) fn args(&self) -> Value {
         match self {
             Self::System | Self::Health | Self::Metrics => Value::Null,
-            Self::Tree => value(&TreeQuery { limit: Some(ROWS), ..TreeQuery::default() }),
+            Self::Tree { top, levels } => value(&TreeQuery { path: top.clone(), levels: *levels, limit: Some(ROWS) }),
             Self::Top { sort, text } => {
                 let filter = Filter { text: text.clone(), ..Filter::default() };
                 value(&ActorsQuery { filter, sort: *sort, limit: Some(ROWS) })
@@ -111,7 +118,7 @@ impl From<&SystemView> for Sample {
 /// What a picture of everything is made of, but for the actors one by one. The tree comes first.
 pub(crate) fn picture_of_all() -> Vec<Question> {
     let reports = [false, true].map(|progress| Question::Reports { progress });
-    let first = [Question::Tree, Question::System, Question::Crashes, Question::Health, Question::Metrics];
+    let first = [Question::TREE, Question::System, Question::Crashes, Question::Health, Question::Metrics];
     let lists = MEASURES.map(|sort| Question::Top { sort, text: None });
     first.into_iter().chain(reports).chain(lists).collect()
 }
@@ -119,7 +126,7 @@ pub(crate) fn picture_of_all() -> Vec<Question> {
 /// Whether that answer has everybody in it: lists can be made of it.
 pub(crate) fn is_whole_tree(question: &Question, outcome: &Outcome<Value>) -> bool {
     match outcome {
-        Outcome::Ok(tree) if *question == Question::Tree => {
+        Outcome::Ok(tree) if *question == Question::TREE => {
             tree["nodes"].as_array().is_some_and(|nodes| tree["total"] == nodes.len())
         }
         _ => false,

@@ -6,7 +6,7 @@ use crashworthy_console::protocol::Hello;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 
 use super::event::{Effect, Event};
-use super::model::{Candidate, Link, Model, Recorder};
+use super::model::{Found, Link, Model, Recorder};
 use super::picture::Picture;
 use super::question::Round;
 use super::{command, geometry, keys, prompt, screens};
@@ -35,7 +35,8 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
         Event::Tick => None,
         Event::InputEnded | Event::LinkEnded => Some(Effect::Quit),
         Event::Systems(systems) => found(model, systems),
-        Event::Linked(hello) => {
+        Event::Linked(hello, socket) => {
+            model.socket = socket.or(model.socket.take());
             linked(model, *hello);
             None
         }
@@ -125,14 +126,14 @@ fn clicked(model: &mut Model, column: u16, line: u16) -> Option<Effect> {
 }
 
 /// One that is alone does not have to be chosen, unless somebody wanted to see the others.
-fn found(model: &mut Model, systems: Vec<Candidate>) -> Option<Effect> {
+fn found(model: &mut Model, found: Found) -> Option<Effect> {
     if !model.is_choosing() {
         return None;
     }
-    match &systems[..] {
+    match &found.systems[..] {
         [alone] if model.socket.is_none() => connect(model, alone.socket.clone()),
         _ => {
-            model.link = Link::Choosing(systems);
+            model.link = Link::Choosing(found);
             None
         }
     }
@@ -173,6 +174,7 @@ fn forget(model: &mut Model) {
     model.is_succeeded = false;
     model.opened.clear();
     model.folded.clear();
+    model.branch = None;
 }
 
 /// The cursor stays on what it was on, and in view.

@@ -76,7 +76,7 @@ pub(crate) fn answer(question: &Question) -> Value {
     let nodes = || rows().into_iter().map(|row| with(row.clone(), json!({ "level": level(&row) }))).collect::<Vec<_>>();
     match question {
         Question::System => system(),
-        Question::Tree => json!({ "at_ms": 73_000, "total": 5, "nodes": nodes() }),
+        Question::Tree { .. } => json!({ "at_ms": 73_000, "total": 5, "nodes": nodes() }),
         Question::Top { .. } | Question::Worst(_) => {
             let mut rows = rows();
             rows.reverse();
@@ -120,7 +120,7 @@ fn actor() -> Value {
 pub(crate) fn round() -> Round {
     let all = [
         Question::System,
-        Question::Tree,
+        Question::TREE,
         Question::Top { sort: MEASURES[0], text: None },
         Question::Crashes,
         Question::Reports { progress: false },

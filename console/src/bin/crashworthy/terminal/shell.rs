@@ -1,7 +1,7 @@
 //! What touches the world for the screens: the terminal, the clock, the link, files.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,61 +10,54 @@ use ratatui::crossterm::event as input;
 use super::event::{Effect, Event};
 use super::link::{self, Order};
 use super::model::{self, Model};
-use super::playback::Playback;
-use super::question::{Question, Round, Sample};
+use super::player::Player;
+use super::question::{Question, Round};
 use super::recorder::{self, Recorder};
-use super::reduce::reduce;
+use super::reduce::{reduce, tell};
 use super::screen::Screen;
 use super::view::{Theme, cursor, draw};
+use crate::Trouble;
 use crate::args::Which;
-use crate::recording::Recording;
 use crate::text::clean;
-use crate::{Trouble, source};
 
 /// How long nothing happens at most: ages are counted, and recordings go on.
 const TICK: Duration = Duration::from_millis(250);
 /// Events that wait to be handled.
 const WAITING: usize = 256;
-/// Samples of a recording's past.
-const PAST: usize = 256;
+/// Orders that the link has not followed yet.
+const ORDERS: usize = 16;
 
 /// Shows a system that runs.
 pub(crate) fn run(which: Which, record: Option<&Path>) -> Result<(), Trouble> {
     let recorder = record.map(|file| create(file, Duration::ZERO)).transpose().map_err(Trouble::Told)?;
     let (events, happens) = sync_channel(WAITING);
-    let (orders, ordered) = channel();
+    let (orders, ordered) = sync_channel(ORDERS);
     let link = match which.socket.clone() {
         Some(socket) => {
             let _ = orders.send(Order::Connect(socket));
             model::Link::Connecting
         }
-        None => model::Link::Choosing(Vec::new()),
+        None => model::Link::Choosing(model::Found::default()),
     };
     let answers = events.clone();
     thread::Builder::new().name("link".into()).spawn(move || link::run(which, &ordered, &answers))?;
-    Shell::open(link, Feed::Running(orders), recorder)?.work(&events, &happens)
+    let mut shell = Shell::open(link, recorder)?;
+    shell.link = Some(orders);
+    shell.work(&events, &happens)
 }
 
 /// Shows a recording.
 pub(crate) fn play(file: &Path) -> Result<(), Trouble> {
-    let recording = source::open(file)?;
+    let player = Player::open(file)?;
     let (events, happens) = sync_channel(WAITING);
-    let mut shell = Shell::open(model::Link::Recorded, Feed::Recorded(Box::new(recording), None), None)?;
-    if let Feed::Recorded(recording, _) = &shell.feed {
-        shell.model.playback = Some(Playback::new(recording.began, recording.times().to_vec()));
-        if recording.is_cut {
-            super::reduce::tell(&mut shell.model, "its last line is not whole, and left out");
-        }
+    let mut shell = Shell::open(model::Link::Recorded, None)?;
+    shell.model.playback = Some(player.playback());
+    if player.is_cut() {
+        tell(&mut shell.model, "its last line is not whole, and left out");
     }
+    shell.player = Some(player);
     shell.feed();
     shell.work(&events, &happens)
-}
-
-/// Where answers come from.
-enum Feed {
-    Running(Sender<Order>),
-    /// A recording, and the picture that was shown last.
-    Recorded(Box<Recording>, Option<usize>),
 }
 
 struct Shell {
@@ -72,14 +65,19 @@ struct Shell {
     theme: Theme,
     began: Instant,
     model: Model,
-    feed: Feed,
+    /// The link to a system that runs.
+    link: Option<SyncSender<Order>>,
+    /// Or a recording.
+    player: Option<Player>,
+    /// Where to go, until the link knows it.
+    goal: Option<Order>,
     /// What is being asked.
     questions: Vec<Question>,
     recorder: Option<Recorder>,
 }
 
 impl Shell {
-    fn open(link: model::Link, feed: Feed, recorder: Option<Recorder>) -> Result<Self, Trouble> {
+    fn open(link: model::Link, recorder: Option<Recorder>) -> Result<Self, Trouble> {
         let screen = Screen::take()?;
         let size = screen.0.size()?;
         let mut model = Model::new(link, (size.width, size.height));
@@ -88,7 +86,7 @@ impl Shell {
         }
         let theme = Theme::of(|name| std::env::var(name).ok());
         let (began, questions) = (Instant::now(), Vec::new());
-        Ok(Self { screen, theme, began, model, feed, questions, recorder })
+        Ok(Self { screen, theme, began, model, link: None, player: None, goal: None, questions, recorder })
     }
 
     /// Until somebody has had enough.
@@ -144,9 +142,14 @@ impl Shell {
                     self.reduce(Event::RecordingEnded(format!("recorded: {}", recorder.told())));
                 }
             }
-            Some(Effect::Connect(system)) => self.order(Order::Connect(system)),
-            Some(Effect::Search) => self.order(Order::Search),
+            Some(Effect::Connect(system)) => self.goal = Some(Order::Connect(system)),
+            Some(Effect::Search) => self.goal = Some(Order::Search),
             Some(Effect::Quit) | None => {}
+        }
+        if let Some(goal) = self.goal.take()
+            && !self.order(goal.clone())
+        {
+            self.goal = Some(goal);
         }
         self.feed();
         effect
@@ -160,37 +163,33 @@ impl Shell {
     fn feed(&mut self) {
         let questions = self.model.questions();
         let is_new = questions != self.questions;
-        match &mut self.feed {
-            Feed::Running(_) if !is_new => {}
-            Feed::Running(_) => self.order(Order::Ask(questions.clone())),
-            Feed::Recorded(recording, shown) => {
-                let Some(playback) = &self.model.playback else { return };
-                let index = playback.index();
-                if !is_new && *shown == Some(index) {
-                    return;
-                }
-                // What follows the picture before is seen as it happens; else there is nothing to compare it with.
-                let follows = shown.is_some_and(|shown| index == shown || index == shown + 1);
-                *shown = Some(index);
-                let at = recording.times()[index];
-                let round = round(recording, at, &questions, follows);
-                let hello = recording.hello(at);
-                self.questions = questions;
-                if let Some(hello) = hello.filter(|hello| self.model.hello.as_ref() != Some(hello)) {
-                    self.reduce(Event::Linked(Box::new(hello)));
-                }
-                self.reduce(Event::Round(round));
-                return;
-            }
+        if self.player.is_some() {
+            self.play(questions, is_new);
+        } else if is_new && self.order(Order::Ask(questions.clone())) {
+            // A link that is busy is told with the next event.
+            self.questions = questions;
         }
-        self.questions = questions;
     }
 
-    fn order(&self, order: Order) {
-        if let Feed::Running(orders) = &self.feed {
-            // A link that has ended has said why.
-            let _ = orders.send(order);
+    /// Has a recording answer.
+    fn play(&mut self, questions: Vec<Question>, is_new: bool) {
+        let (Some(player), Some(playback)) = (&mut self.player, &self.model.playback) else { return };
+        let index = playback.index();
+        if !is_new && !player.is_new(index) {
+            return;
         }
+        let (hello, round) = player.tell(index, &questions);
+        self.questions = questions;
+        if let Some(hello) = hello.filter(|hello| self.model.hello.as_ref() != Some(hello)) {
+            self.reduce(Event::Linked(Box::new(hello), None));
+        }
+        self.reduce(Event::Round(round));
+    }
+
+    /// Whether the link will follow an order. One that has ended has said why.
+    fn order(&self, order: Order) -> bool {
+        let told = self.link.as_ref().map(|link| link.try_send(order));
+        !matches!(told, Some(Err(TrySendError::Full(_))))
     }
 
     fn begin(&mut self) {
@@ -223,16 +222,6 @@ impl Shell {
 
 fn create(file: &Path, now: Duration) -> Result<Recorder, String> {
     Recorder::create(file, now).map_err(|error| clean(&format!("{}: {error}", PathBuf::from(file).display())))
-}
-
-/// What a recording has to say at a time.
-fn round(recording: &Recording, at: Duration, questions: &[Question], follows: bool) -> Round {
-    let answers = questions.iter().map(|question| {
-        let outcome = recording.ask(at, question.verb(), &question.args());
-        (question.clone(), outcome)
-    });
-    let past = || recording.past(at, PAST).iter().map(Sample::from).collect();
-    Round { answers: answers.collect(), past: (!follows).then(past) }
 }
 
 /// Reads what is typed and clicked, until nobody wants to know.

@@ -22,12 +22,12 @@ use super::page::{Opens, Page};
 
 /// The page that is in view, without the lines that its filter leaves out.
 pub(crate) fn page(model: &Model) -> Page {
-    if let Link::Choosing(systems) = &model.link
-        && model.opened.is_empty()
-    {
-        return systems::page(systems);
-    }
     let filter = &model.spot().filter;
+    if let (Link::Choosing(found), None) = (&model.link, model.opened.last()) {
+        let mut page = systems::page(found);
+        page.filter(filter);
+        return page;
+    }
     let mut page = match model.opened.last().map(|opened| &opened.what) {
         Some(What::Actor(id)) => actor::page(model, id),
         Some(What::Crash(pid)) => crashes::one(model, *pid),
@@ -57,6 +57,11 @@ pub(crate) fn title(model: &Model) -> Option<String> {
         What::Json(of, _) => format!("{of} as JSON"),
         What::Help => "Help".to_owned(),
     })
+}
+
+/// The path of an actor, as far as it is known.
+pub(crate) fn actor_path(model: &Model, asked: &str) -> String {
+    actor::title(model, asked)
 }
 
 /// What a line leads to, as it came: its name, and its value.

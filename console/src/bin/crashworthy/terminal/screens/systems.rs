@@ -1,10 +1,11 @@
 //! The systems that run: one is to be chosen.
 
-use super::super::model::Candidate;
+use super::super::model::{Candidate, Found};
 use super::super::page::{Column, Item, Opens, Page, Tone};
 use crate::text::{clean, span};
 
-pub(crate) fn page(systems: &[Candidate]) -> Page {
+pub(crate) fn page(found: &Found) -> Page {
+    let systems = &found.systems;
     let mut columns = vec![
         Column::text("SYSTEM", 9),
         Column::number("PROCESS", 8),
@@ -18,7 +19,8 @@ pub(crate) fn page(systems: &[Candidate]) -> Page {
     }
     let items: Vec<_> = systems.iter().map(item).collect();
     let note = (!items.is_empty()).then(|| "Enter looks into a system".to_owned());
-    let empty = "no system runs; this list waits for one".to_owned();
+    let none = found.trouble.as_deref().unwrap_or("no system runs");
+    let empty = format!("{}; this list waits for one", clean(none));
     Page { columns, items, note, empty, panels: None }
 }
 

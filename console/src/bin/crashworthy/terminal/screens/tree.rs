@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use crashworthy_console::protocol::Row;
+use crashworthy_console::protocol::{Row, TreeView};
 
 use super::super::model::Model;
 use super::super::page::{Filter, Item, Page};
 use super::rows;
 use super::{id, rows::name};
+use crate::text::counted;
 
 /// Levels that are drawn apart.
 const DEEPEST: usize = 32;
@@ -30,7 +31,9 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
         .iter()
         .map(|node| Line { level: node.level, row: &node.row, item: rows::item(name(&node.row.path), &node.row) })
         .collect();
-    haunt(model, &mut lines);
+    if model.branch.is_none() {
+        haunt(model, &mut lines);
+    }
     let shown: Box<dyn Fn(&Line<'_>) -> bool> = match Filter::new(filter) {
         Some(filter) => {
             let kept = with_those_above(&lines, &filter);
@@ -41,17 +44,31 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
             Box::new(move |line| !hidden.contains(line.row.path.as_str()))
         }
     };
-    let is_folded = |line: &Line<'_>| filter.is_empty() && model.folded.contains(&id(line.row.pid.id));
-    let items = lines.iter().filter(|line| shown(line)).map(|line| {
+    let shown: Vec<_> = lines.iter().filter(|line| shown(line)).collect();
+    let items = shown.iter().enumerate().map(|(place, line)| {
         let mut item = line.item.clone();
-        let mark = if is_folded(line) && line.row.children > 0 { "+ " } else { "" };
+        let is_open = shown.get(place + 1).is_some_and(|next| next.level > line.level);
+        let mark = if filter.is_empty() && line.row.children > 0 && !is_open { "+ " } else { "" };
         item.cells[0] = format!("{}{mark}{}", "  ".repeat(line.level.min(DEEPEST)), item.cells[0]);
         item
     });
     page.items = items.collect();
-    let untold = tree.total.saturating_sub(tree.nodes.len());
-    page.note = (untold > 0).then(|| format!("and {untold} more that are not in this list: Top finds them"));
+    page.note = note(model, tree);
     page
+}
+
+/// What is not in the list.
+fn note(model: &Model, tree: &TreeView) -> Option<String> {
+    let untold = tree.total.saturating_sub(tree.nodes.len());
+    let branch = model.branch.as_ref().map(|(_, path)| format!("only {path}, z shows all"));
+    let levels = model.levels.map(|levels| format!("{}, + shows more", counted(levels as u64, "level", "levels")));
+    let more = match model.levels {
+        None if untold > 0 => Some(format!("{untold} more: z shows a branch alone, - fewer levels")),
+        Some(_) if untold > 0 => Some(format!("{untold} more")),
+        _ => None,
+    };
+    let parts: Vec<_> = branch.into_iter().chain(levels).chain(more).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// Puts the dead where they were: last below their parents.

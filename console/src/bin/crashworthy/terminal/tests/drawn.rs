@@ -11,7 +11,7 @@ use ratatui::crossterm::event::KeyCode;
 use ratatui::style::{Color, Modifier};
 
 use super::super::event::Event;
-use super::super::model::Candidate;
+use super::super::model::{Candidate, Found};
 use super::super::view::{Theme, draw};
 use super::{Ui, samples};
 
@@ -122,10 +122,11 @@ fn a_choice_of_systems() {
             socket: format!("/run/user/1000/crashworthy/{process}-{system}/ro.sock").into(),
             view,
         };
-        ui.happens(Event::Systems(vec![
+        let systems = vec![
             candidate("shop", 4711, Ok((Duration::from_secs(7265), 5, 2))),
             candidate("mall", 4712, Err("it does not answer in time".to_owned())),
-        ]));
+        ];
+        ui.happens(Event::Systems(Found { systems, trouble: None }));
     });
 }
 

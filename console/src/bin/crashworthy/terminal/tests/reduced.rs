@@ -7,7 +7,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, Mo
 use serde_json::json;
 
 use super::super::event::{Effect, Event};
-use super::super::model::{Candidate, Link, Recorder, Tab, What};
+use super::super::model::{Candidate, Found, Link, Recorder, Tab, What};
 use super::super::question::{Question, Round};
 use super::drawn::drawn;
 use super::{Ui, hello, samples};
@@ -19,19 +19,23 @@ fn click(ui: &mut Ui, column: u16, row: u16) {
 
 /// The tree at another time, without some of its lines.
 fn tree(at_ms: u64, without: &str) -> Round {
-    let mut tree = samples::answer(&Question::Tree);
+    let mut tree = samples::answer(&Question::TREE);
     tree["at_ms"] = at_ms.into();
     let nodes = tree["nodes"].as_array_mut().expect("nodes");
     nodes.retain(|node| node["path"] != without);
     tree["total"] = nodes.len().into();
     let mut system = samples::system();
     system["at_ms"] = at_ms.into();
-    let answers = vec![(Question::System, Outcome::Ok(system)), (Question::Tree, Outcome::Ok(tree))];
+    let answers = vec![(Question::System, Outcome::Ok(system)), (Question::TREE, Outcome::Ok(tree))];
     Round { answers, past: None }
 }
 
 fn candidate(system: &str) -> Candidate {
     Candidate { system: system.into(), process: 1, socket: system.into(), view: Err("it is only a name".into()) }
+}
+
+fn running(systems: Vec<Candidate>) -> Event {
+    Event::Systems(Found { systems, trouble: None })
 }
 
 #[test]
@@ -175,6 +179,41 @@ fn a_branch_is_folded_and_unfolded() {
 }
 
 #[test]
+fn a_branch_is_shown_alone_and_levels_are_left_out() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.type_in("jjz");
+    let asked = |ui: &Ui| ui.model.questions().pop();
+    assert_eq!(asked(&ui), Some(Question::Tree { top: Some("3.0".into()), levels: None }));
+    assert!(drawn(&ui).contains("only shop/front, z shows all"), "{}", drawn(&ui));
+    ui.press(KeyCode::Esc);
+    assert_eq!(asked(&ui), Some(Question::TREE));
+    ui.type_in("-");
+    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(2) }));
+    ui.type_in("----");
+    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(1) }));
+    let mut tops = samples::answer(&Question::TREE);
+    tops["nodes"].as_array_mut().unwrap().truncate(1);
+    let answer = (Question::Tree { top: None, levels: Some(1) }, Outcome::Ok(tops));
+    ui.happens(Event::Round(Round { answers: vec![answer], past: None }));
+    assert_eq!(ui.lines(), ["+ shop"]);
+    assert!(drawn(&ui).contains("1 level, + shows more; 4 more"), "{}", drawn(&ui));
+    ui.type_in("+");
+    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(2) }));
+    ui.happens(Event::Round(samples::round()));
+    ui.type_in("++");
+    assert_eq!(asked(&ui), Some(Question::TREE), "all there are is no limit");
+}
+
+#[test]
+fn why_there_is_no_system_is_told() {
+    let mut ui = Ui::closed(80, 24);
+    ui.model.link = Link::Choosing(Found::default());
+    ui.happens(Event::Systems(Found { systems: Vec::new(), trouble: Some("no system \"mall\" runs".into()) }));
+    assert!(drawn(&ui).contains("no system \"mall\" runs; this list waits for one"), "{}", drawn(&ui));
+}
+
+#[test]
 fn a_crash_is_opened_and_leads_to_its_actor() {
     let mut ui = Ui::open(80, 24);
     ui.press(KeyCode::Char('4'));
@@ -250,19 +289,19 @@ fn panels_are_clicked_and_crossed() {
 #[test]
 fn one_system_is_looked_into_and_several_are_a_choice() {
     let mut ui = Ui::closed(80, 24);
-    ui.model.link = Link::Choosing(Vec::new());
-    assert_eq!(ui.happens(Event::Systems(Vec::new())), None);
+    ui.model.link = Link::Choosing(Found::default());
+    assert_eq!(ui.happens(running(Vec::new())), None);
     assert!(drawn(&ui).contains("no system runs"));
-    assert_eq!(ui.happens(Event::Systems(vec![candidate("a")])), Some(Effect::Connect("a".into())));
+    assert_eq!(ui.happens(running(vec![candidate("a")])), Some(Effect::Connect("a".into())));
 
     ui.model.socket = None;
-    ui.model.link = Link::Choosing(Vec::new());
-    assert_eq!(ui.happens(Event::Systems(vec![candidate("a"), candidate("b")])), None);
+    ui.model.link = Link::Choosing(Found::default());
+    assert_eq!(ui.happens(running(vec![candidate("a"), candidate("b")])), None);
     ui.press(KeyCode::Down);
     assert_eq!(ui.press(KeyCode::Enter), Some(Effect::Connect("b".into())));
 
     assert_eq!(ui.press(KeyCode::Char('o')), Some(Effect::Search));
-    assert_eq!(ui.happens(Event::Systems(vec![candidate("a")])), None, "who wants to see the others sees them");
+    assert_eq!(ui.happens(running(vec![candidate("a")])), None, "who wants to see the others sees them");
     assert_eq!(ui.press(KeyCode::Esc), Some(Effect::Connect("b".into())), "or goes back");
 }
 
@@ -276,7 +315,7 @@ fn a_lost_system_leaves_its_last_picture_with_its_age_and_comes_back() {
     ui.happens(lost());
     assert!(drawn(&ui).lines().next().unwrap().ends_with("lost 1 min 30 s"), "{}", drawn(&ui));
     assert_eq!(ui.lines().len(), 5);
-    ui.happens(Event::Linked(Box::new(hello(4711))));
+    ui.happens(Event::Linked(Box::new(hello(4711)), None));
     assert_eq!((ui.lines().len(), ui.model.link.clone()), (5, Link::Up));
 }
 
@@ -286,7 +325,7 @@ fn another_process_is_told_and_its_actors_are_not_taken_for_those_before() {
     ui.press(KeyCode::Char('2'));
     ui.press(KeyCode::Enter);
     ui.happens(Event::Lost { why: "gone".into(), again: Duration::from_secs(1) });
-    ui.happens(Event::Linked(Box::new(hello(4800))));
+    ui.happens(Event::Linked(Box::new(hello(4800)), None));
     assert!(drawn(&ui).contains("another process is there now: 4800 after 4711"), "{}", drawn(&ui));
     assert_eq!(ui.model.opened.len(), 1, "until it answers, the last picture stays");
     ui.happens(Event::Round(tree(1_000, "shop/back")));
@@ -317,7 +356,7 @@ fn a_recording_that_nobody_ended_is_told_until_there_is_another() {
     assert!(drawn(&ui).contains("more than 64 bytes are not written"), "{}", drawn(&ui));
     ui.pass(Duration::from_secs(600));
     assert!(drawn(&ui).contains("REC ENDED"), "{}", drawn(&ui));
-    assert!(!ui.model.questions().contains(&Question::Tree), "what is not recorded is not asked for");
+    assert!(!ui.model.questions().contains(&Question::TREE), "what is not recorded is not asked for");
     assert_eq!(ui.press(KeyCode::Char('R')), Some(Effect::Record));
 }
 

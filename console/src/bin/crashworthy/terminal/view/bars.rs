@@ -11,6 +11,7 @@ use super::super::model::{Link, Model, Recorder, Tab};
 use super::super::page::{Page, Tone};
 use super::super::screens;
 use super::super::screens::unicode::width;
+use super::table::tail;
 use super::{Theme, put};
 use crate::calendar::moment;
 use crate::text::{clean, counted, span};
@@ -90,7 +91,8 @@ pub(crate) fn tabs(model: &Model, theme: Theme, line: Rect, buffer: &mut Buffer)
     if let Some(title) = screens::title(model) {
         let from = if model.is_choosing() { "Systems" } else { model.tab.name() };
         let at = put(buffer, line, line.x, &format!("{from} > "), theme.style(Tone::Dim));
-        put(buffer, line, at, &title, theme.style(Tone::Head));
+        let room = line.right().saturating_sub(at).into();
+        put(buffer, line, at, &tail(&title, room), theme.style(Tone::Head));
         return;
     }
     if model.is_choosing() {

@@ -74,7 +74,7 @@ fn head(text: &str, room: usize) -> String {
 }
 
 /// The end of a text, if there is no room for more.
-fn tail(text: &str, room: usize) -> String {
+pub(super) fn tail(text: &str, room: usize) -> String {
     if width(text) <= room {
         return text.to_owned();
     }
