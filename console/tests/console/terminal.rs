@@ -1,6 +1,7 @@
 //! The screens in a real terminal: tmux is one that can be asked what it shows.
 
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::support::{Shop, Till, until};
 
@@ -17,9 +18,13 @@ impl<'a> Terminal<'a> {
             eprintln!("skipped: there is no tmux here, and without it no terminal to look at");
             return None;
         }
-        let terminal = Self { shop, socket: shop.dir.path().join("tmux").display().to_string() };
+        // One that is ending leaves its socket for a moment.
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let socket = format!("tmux-{}", NUMBER.fetch_add(1, Relaxed));
+        let terminal = Self { shop, socket: shop.dir.path().join(socket).display().to_string() };
         let program = env!("CARGO_BIN_EXE_crashworthy");
-        let command = format!("'{program}' {words}; echo \"it ended with $?\"; exec cat");
+        let program = format!("sh -c 'echo $$ > pid; exec \"$0\" {words}' '{program}'");
+        let command = format!("{program}; echo \"it ended with $?\"; exec cat");
         terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", &command]);
         Some(terminal)
     }
@@ -86,7 +91,9 @@ fn somebody_looks_at_the_tree_opens_an_actor_pauses_and_quits() {
     terminal.see_text("paused");
     drop(held);
     shop.total(&shop.right);
-    terminal.see("time that passes", |screen| screen.contains("paused 2 s"));
+    terminal.see("time that passes", |screen| {
+        screen.contains("paused") && !screen.contains("paused 0 s") && !screen.contains("paused 1 s")
+    });
     assert!(terminal.see_text("paused").contains(" 1 in hand"), "what is paused does not change");
     terminal.press(&["Space"]);
     terminal.see_text(" 0 in hand");
@@ -94,6 +101,22 @@ fn somebody_looks_at_the_tree_opens_an_actor_pauses_and_quits() {
     terminal.press(&["q"]);
     let end = terminal.see_text("it ended with 0");
     assert!(!end.contains("Tree >"), "the terminal is as it was\n{end}");
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back_and_leaves_a_whole_recording() {
+    let shop = Shop::open();
+    let Some(terminal) = Terminal::open(&shop, "--record tape.jsonl") else { return };
+    terminal.see_text("REC ");
+    terminal.see_text("MOST QUEUED");
+    let pid = std::fs::read_to_string(shop.dir.path().join("pid")).expect("it was written before the command ran");
+    let kill = Command::new("sh").args(["-c", "kill -TERM \"$0\"", pid.trim()]).status().expect("it runs");
+    assert!(kill.success());
+    let end = terminal.see_text("it ended with 0");
+    assert!(end.contains("recorded: ") && !end.contains("1 Pulse"), "{end}");
+    let tape = shop.dir.path().join("tape.jsonl").display().to_string();
+    let health = crate::command::said(&shop.dir, &["health", "--replay", &tape]);
+    assert_eq!(health, "ready: everybody takes new work\n");
 }
 
 #[test]

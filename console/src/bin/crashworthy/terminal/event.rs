@@ -16,8 +16,8 @@ pub(crate) enum Event {
     Mouse(MouseEvent),
     /// Columns and lines.
     Resize(u16, u16),
-    /// Nothing more will be typed.
-    InputEnded,
+    /// Nothing more will be typed, or a signal has come.
+    Ended,
     /// The link has ended, and should not have.
     LinkEnded,
     /// Nothing but time.

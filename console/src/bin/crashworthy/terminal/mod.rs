@@ -31,6 +31,7 @@ mod samples;
 mod screen;
 mod screens;
 mod shell;
+mod signals;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -33,7 +33,7 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
             None
         }
         Event::Tick => None,
-        Event::InputEnded | Event::LinkEnded => Some(Effect::Quit),
+        Event::Ended | Event::LinkEnded => Some(Effect::Quit),
         Event::Systems(systems) => found(model, systems),
         Event::Linked(hello, socket) => {
             model.socket = socket.or(model.socket.take());

@@ -15,6 +15,7 @@ use super::question::{Question, Round};
 use super::recorder::{self, Recorder};
 use super::reduce::{reduce, tell};
 use super::screen::Screen;
+use super::signals;
 use super::view::{Theme, cursor, draw};
 use crate::Trouble;
 use crate::args::Which;
@@ -93,6 +94,8 @@ impl Shell {
     fn work(mut self, events: &SyncSender<Event>, happens: &Receiver<Event>) -> Result<(), Trouble> {
         let inputs = events.clone();
         thread::Builder::new().name("input".into()).spawn(move || listen(&inputs))?;
+        let signals = events.clone();
+        thread::Builder::new().name("signals".into()).spawn(move || signals::listen(&signals))?;
         loop {
             let (model, theme) = (&self.model, self.theme);
             self.screen.0.draw(|frame| {
@@ -238,5 +241,5 @@ fn listen(events: &SyncSender<Event>) {
         }
     }
     // Nobody can type any more: the terminal is gone.
-    let _ = events.send(Event::InputEnded);
+    let _ = events.send(Event::Ended);
 }
