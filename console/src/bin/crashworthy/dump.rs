@@ -9,7 +9,7 @@ use crashworthy_console::{Client, ClientError};
 use serde_json::Value;
 
 use crate::Trouble;
-use crate::recording::{MOST, Told, Writer};
+use crate::recording::{Full, MOST, Told, Writer};
 use crate::terminal::{Question, is_whole_tree, picture_of_all};
 
 /// Writes what a system says of everything to a new file, or to standard output.
@@ -24,7 +24,7 @@ pub(crate) fn dump(client: &mut Client, file: &Path) -> Result<(), Trouble> {
         let named = |error: io::Error| Trouble::Told(format!("{}: {error}", file.display()));
         created.map_err(named)?.picture(Default::default(), told)
     };
-    written.map_err(|full| Trouble::Told(full.to_string()))
+    Ok(written.map_err(Full::into_io)?)
 }
 
 /// An answer, with its verb and arguments.

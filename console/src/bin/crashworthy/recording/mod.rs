@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use self::fault::{Fault, Problem};
 pub(crate) use self::reader::Recording;
-pub(crate) use self::writer::Writer;
+pub(crate) use self::writer::{Full, Writer};
 
 /// What a recording says it is.
 const NAME: &str = "recording";

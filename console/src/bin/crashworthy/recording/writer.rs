@@ -51,10 +51,7 @@ impl<W: Write> Writer<W> {
         let mut writer = Self { out, bytes: 0, most, rounds: 0 };
         let mut line = serde_json::to_vec(&head)?;
         line.push(b'\n');
-        writer.write(&line).map_err(|full| match full {
-            Full::Io(error) => error,
-            Full::Limit(_) => io::ErrorKind::FileTooLarge.into(),
-        })?;
+        writer.write(&line).map_err(Full::into_io)?;
         Ok(writer)
     }
 
@@ -87,6 +84,16 @@ impl<W: Write> Writer<W> {
         self.out.write_all(lines).and_then(|()| self.out.flush()).map_err(Full::Io)?;
         self.bytes += lines.len() as u64;
         Ok(())
+    }
+}
+
+impl Full {
+    /// What it means to whoever reads an error.
+    pub(crate) fn into_io(self) -> io::Error {
+        match self {
+            Self::Io(error) => error,
+            limit @ Self::Limit(_) => io::Error::new(io::ErrorKind::FileTooLarge, limit.to_string()),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use super::{geometry, prompt, screens};
 
 /// Measures of the top, in the order of the key.
 const SORTS: [Sort; 6] = [Sort::Depth, Sort::InHand, Sort::Handled, Sort::Restarts, Sort::Lost, Sort::Path];
+/// Levels of a tree of which nothing was told: it may have been too long an answer.
+const UNTOLD: usize = 4;
 /// Lines of JSON, at most.
 const JSON: usize = 5_000;
 
@@ -144,11 +146,13 @@ fn levels(model: &mut Model, depth: Depth) {
     if model.tab != Tab::Tree {
         return;
     }
-    let Some(tree) = &model.picture.tree else { return };
-    let told = tree.nodes.iter().map(|node| node.level.saturating_add(1)).max().unwrap_or(1);
+    let tree = model.picture.tree.as_ref();
+    let told = tree.and_then(|tree| tree.nodes.iter().map(|node| node.level.saturating_add(1)).max());
+    let told = told.unwrap_or(UNTOLD);
+    let is_whole = tree.is_some_and(|tree| tree.nodes.len() >= tree.total);
     model.levels = match (depth, model.levels) {
         (Depth::Less, levels) => Some(levels.unwrap_or(told).saturating_sub(1).max(1)),
-        (Depth::More, Some(levels)) if tree.nodes.len() < tree.total && told >= levels => Some(levels + 1),
+        (Depth::More, Some(levels)) if !is_whole && told >= levels => Some(levels + 1),
         (Depth::More, _) => None,
     };
 }

@@ -35,17 +35,15 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
         Event::Tick => None,
         Event::Ended | Event::LinkEnded => Some(Effect::Quit),
         Event::Systems(systems) => found(model, systems),
+        // What is said of a system that somebody has just left.
+        Event::Linked(..) | Event::Lost { .. } | Event::Round(_) if model.is_choosing() => None,
         Event::Linked(hello, socket) => {
             model.socket = socket.or(model.socket.take());
             linked(model, *hello);
             None
         }
         Event::Lost { why, again } => {
-            let since = match model.link {
-                Link::Lost { since, .. } => since,
-                _ => now,
-            };
-            model.link = Link::Lost { why, since, again: now + again };
+            lost(model, why, again);
             None
         }
         Event::Round(round) => {
@@ -57,13 +55,11 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
             None
         }
         Event::RecordingFailed(why) => {
-            model.recorder = Recorder::Failed;
-            tell(model, why);
+            ended(model, Recorder::Failed, why);
             None
         }
-        Event::RecordingEnded(why) => {
-            model.recorder = Recorder::Idle;
-            tell(model, why);
+        Event::RecordingEnded(told) => {
+            ended(model, Recorder::Idle, told);
             None
         }
     };
@@ -153,8 +149,17 @@ fn linked(model: &mut Model, hello: Hello) {
     }
 }
 
+fn lost(model: &mut Model, why: String, again: Duration) {
+    let since = match model.link {
+        Link::Lost { since, .. } => since,
+        _ => model.now,
+    };
+    model.link = Link::Lost { why, since, again: model.now + again };
+}
+
 fn answered(model: &mut Model, round: Round) {
-    if model.is_choosing() || (model.is_paused && model.taken.is_some()) {
+    let is_awaited = matches!(model.link, Link::Up | Link::Recorded);
+    if !is_awaited || (model.is_paused && model.taken.is_some()) {
         return;
     }
     if std::mem::take(&mut model.is_succeeded) {
@@ -165,6 +170,11 @@ fn answered(model: &mut Model, round: Round) {
     if let Err(why) = model.picture.enter(round) {
         tell(model, why);
     }
+}
+
+fn ended(model: &mut Model, recorder: Recorder, told: String) {
+    model.recorder = recorder;
+    tell(model, told);
 }
 
 /// Forgets what was known, and where somebody was in it.

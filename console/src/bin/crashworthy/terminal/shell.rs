@@ -1,6 +1,6 @@
 //! What touches the world for the screens: the terminal, the clock, the link, files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -196,7 +196,7 @@ impl Shell {
     }
 
     fn begin(&mut self) {
-        let system = self.model.hello.as_ref().map_or("", |hello| &hello.system);
+        let system = self.model.hello.as_ref().map_or("system", |hello| &hello.system);
         let file = recorder::name(system, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let event = match create(&file, self.began.elapsed()) {
             Ok(recorder) => {
@@ -224,7 +224,7 @@ impl Shell {
 }
 
 fn create(file: &Path, now: Duration) -> Result<Recorder, String> {
-    Recorder::create(file, now).map_err(|error| clean(&format!("{}: {error}", PathBuf::from(file).display())))
+    Recorder::create(file, now).map_err(|error| clean(&format!("{}: {error}", file.display())))
 }
 
 /// Reads what is typed and clicked, until nobody wants to know.

@@ -2,17 +2,19 @@
 
 mod drawn;
 mod hostile;
+mod linked;
 mod reduced;
 mod replayed;
 
 use std::time::Duration;
 
-use crashworthy_console::protocol::{Hello, VERBS};
+use crashworthy_console::protocol::{Hello, Outcome, VERBS};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::json;
 
 use super::event::{Effect, Event};
 use super::model::{Link, Model};
+use super::question::{Question, Round};
 use super::reduce::reduce;
 use super::samples;
 use super::screens;
@@ -80,4 +82,17 @@ fn hello(process: u32) -> Hello {
         "limits": limits,
     }))
     .expect("it is a greeting")
+}
+
+/// The tree at another time, without some of its lines.
+fn tree(at_ms: u64, without: &str) -> Round {
+    let mut tree = samples::answer(&Question::TREE);
+    tree["at_ms"] = at_ms.into();
+    let nodes = tree["nodes"].as_array_mut().expect("nodes");
+    nodes.retain(|node| node["path"] != without);
+    tree["total"] = nodes.len().into();
+    let mut system = samples::system();
+    system["at_ms"] = at_ms.into();
+    let answers = vec![(Question::System, Outcome::Ok(system)), (Question::TREE, Outcome::Ok(tree))];
+    Round { answers, past: None }
 }

@@ -1,41 +1,20 @@
-//! What becomes of the state.
+//! What becomes of the state when somebody moves in it.
 
 use std::time::Duration;
 
 use crashworthy_console::protocol::{Outcome, Sort};
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use serde_json::json;
 
-use super::super::event::{Effect, Event};
-use super::super::model::{Candidate, Found, Link, Recorder, Tab, What};
+use super::super::event::Event;
+use super::super::model::{Tab, What};
 use super::super::question::{Question, Round};
 use super::drawn::drawn;
-use super::{Ui, hello, samples};
+use super::{Ui, samples, tree};
 
 fn click(ui: &mut Ui, column: u16, row: u16) {
     let kind = MouseEventKind::Down(MouseButton::Left);
     ui.happens(Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
-}
-
-/// The tree at another time, without some of its lines.
-fn tree(at_ms: u64, without: &str) -> Round {
-    let mut tree = samples::answer(&Question::TREE);
-    tree["at_ms"] = at_ms.into();
-    let nodes = tree["nodes"].as_array_mut().expect("nodes");
-    nodes.retain(|node| node["path"] != without);
-    tree["total"] = nodes.len().into();
-    let mut system = samples::system();
-    system["at_ms"] = at_ms.into();
-    let answers = vec![(Question::System, Outcome::Ok(system)), (Question::TREE, Outcome::Ok(tree))];
-    Round { answers, past: None }
-}
-
-fn candidate(system: &str) -> Candidate {
-    Candidate { system: system.into(), process: 1, socket: system.into(), view: Err("it is only a name".into()) }
-}
-
-fn running(systems: Vec<Candidate>) -> Event {
-    Event::Systems(Found { systems, trouble: None })
 }
 
 #[test]
@@ -50,21 +29,6 @@ fn digits_and_tab_go_to_the_screens() {
     ui.press(KeyCode::Char('1'));
     ui.press(KeyCode::BackTab);
     assert_eq!(ui.model.tab, Tab::Health, "before the first is the last");
-}
-
-#[test]
-fn only_what_is_in_view_is_asked_for_unless_it_is_recorded() {
-    let mut ui = Ui::open(80, 24);
-    ui.press(KeyCode::Char('2'));
-    let verbs = |ui: &Ui| ui.model.questions().iter().map(Question::verb).collect::<Vec<_>>();
-    assert_eq!(verbs(&ui), ["system", "health", "crashes", "tree"]);
-    ui.happens(Event::Recorded { bytes: 0 });
-    for verb in ["system", "tree", "actors", "crashes", "reports", "health", "metrics"] {
-        assert!(verbs(&ui).contains(&verb), "{verb}");
-    }
-    ui.happens(Event::RecordingEnded("enough".into()));
-    assert_eq!(ui.model.recorder, Recorder::Idle);
-    assert_eq!(verbs(&ui).len(), 4);
 }
 
 #[test]
@@ -89,19 +53,6 @@ fn the_cursor_stays_on_its_actor_when_others_come_and_go() {
     assert_eq!(ui.chosen(), "    right");
     ui.happens(Event::Round(tree(74_000, "shop/back")));
     assert_eq!(ui.chosen(), "    right");
-}
-
-#[test]
-fn the_dead_stay_for_thirty_seconds_of_their_system_greyed() {
-    let mut ui = Ui::open(80, 24);
-    ui.press(KeyCode::Char('2'));
-    ui.happens(Event::Round(tree(80_000, "shop/front/left")));
-    assert_eq!(ui.lines(), ["shop", "  back", "  front", "    right", "    left"]);
-    ui.happens(Event::Round(tree(109_999, "shop/front/left")));
-    assert!(drawn(&ui).contains("left"), "{}", drawn(&ui));
-    assert!(drawn(&ui).contains("missed for 30.0 s"), "{}", drawn(&ui));
-    ui.happens(Event::Round(tree(110_000, "shop/front/left")));
-    assert_eq!(ui.lines(), ["shop", "  back", "  front", "    right"]);
 }
 
 #[test]
@@ -138,19 +89,6 @@ fn a_filter_is_typed_and_shows_those_above_who_match() {
     assert_eq!(ui.lines(), ["shop", "  back", "  front", "    left", "    right"], "with those above");
     ui.press(KeyCode::Esc);
     assert_eq!((ui.lines().len(), ui.model.prompt.is_none()), (5, true));
-}
-
-#[test]
-fn a_filter_of_the_top_is_told_to_the_system_unless_it_is_inverse() {
-    let mut ui = Ui::open(80, 24);
-    ui.press(KeyCode::Char('3'));
-    ui.type_in("/left");
-    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: Some("left".into()) }));
-    assert_eq!(ui.lines(), ["shop/front/left"]);
-    ui.press(KeyCode::Esc);
-    ui.type_in("/!left");
-    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: None }));
-    assert_eq!(ui.lines().len(), 4);
 }
 
 #[test]
@@ -203,14 +141,6 @@ fn a_branch_is_shown_alone_and_levels_are_left_out() {
     ui.happens(Event::Round(samples::round()));
     ui.type_in("++");
     assert_eq!(asked(&ui), Some(Question::TREE), "all there are is no limit");
-}
-
-#[test]
-fn why_there_is_no_system_is_told() {
-    let mut ui = Ui::closed(80, 24);
-    ui.model.link = Link::Choosing(Found::default());
-    ui.happens(Event::Systems(Found { systems: Vec::new(), trouble: Some("no system \"mall\" runs".into()) }));
-    assert!(drawn(&ui).contains("no system \"mall\" runs; this list waits for one"), "{}", drawn(&ui));
 }
 
 #[test]
@@ -287,80 +217,6 @@ fn panels_are_clicked_and_crossed() {
 }
 
 #[test]
-fn one_system_is_looked_into_and_several_are_a_choice() {
-    let mut ui = Ui::closed(80, 24);
-    ui.model.link = Link::Choosing(Found::default());
-    assert_eq!(ui.happens(running(Vec::new())), None);
-    assert!(drawn(&ui).contains("no system runs"));
-    assert_eq!(ui.happens(running(vec![candidate("a")])), Some(Effect::Connect("a".into())));
-
-    ui.model.socket = None;
-    ui.model.link = Link::Choosing(Found::default());
-    assert_eq!(ui.happens(running(vec![candidate("a"), candidate("b")])), None);
-    ui.press(KeyCode::Down);
-    assert_eq!(ui.press(KeyCode::Enter), Some(Effect::Connect("b".into())));
-
-    assert_eq!(ui.press(KeyCode::Char('o')), Some(Effect::Search));
-    assert_eq!(ui.happens(running(vec![candidate("a")])), None, "who wants to see the others sees them");
-    assert_eq!(ui.press(KeyCode::Esc), Some(Effect::Connect("b".into())), "or goes back");
-}
-
-#[test]
-fn a_lost_system_leaves_its_last_picture_with_its_age_and_comes_back() {
-    let mut ui = Ui::open(80, 24);
-    ui.press(KeyCode::Char('2'));
-    let lost = || Event::Lost { why: "connection refused".into(), again: Duration::from_secs(1) };
-    ui.happens(lost());
-    ui.pass(Duration::from_secs(90));
-    ui.happens(lost());
-    assert!(drawn(&ui).lines().next().unwrap().ends_with("lost 1 min 30 s"), "{}", drawn(&ui));
-    assert_eq!(ui.lines().len(), 5);
-    ui.happens(Event::Linked(Box::new(hello(4711)), None));
-    assert_eq!((ui.lines().len(), ui.model.link.clone()), (5, Link::Up));
-}
-
-#[test]
-fn another_process_is_told_and_its_actors_are_not_taken_for_those_before() {
-    let mut ui = Ui::open(80, 24);
-    ui.press(KeyCode::Char('2'));
-    ui.press(KeyCode::Enter);
-    ui.happens(Event::Lost { why: "gone".into(), again: Duration::from_secs(1) });
-    ui.happens(Event::Linked(Box::new(hello(4800)), None));
-    assert!(drawn(&ui).contains("another process is there now: 4800 after 4711"), "{}", drawn(&ui));
-    assert_eq!(ui.model.opened.len(), 1, "until it answers, the last picture stays");
-    ui.happens(Event::Round(tree(1_000, "shop/back")));
-    assert!(ui.model.opened.is_empty());
-    assert_eq!(ui.lines(), ["shop", "  front", "    left", "    right"], "nobody of before is a ghost");
-}
-
-#[test]
-fn keys_record_and_quit() {
-    let mut ui = Ui::open(80, 24);
-    assert_eq!(ui.press(KeyCode::Char('R')), Some(Effect::Record));
-    ui.happens(Event::Recorded { bytes: 12_345 });
-    assert!(drawn(&ui).contains("REC 13 KB"), "{}", drawn(&ui));
-    assert_eq!(ui.press(KeyCode::Char('o')), None, "one recording is of one system");
-    assert_eq!(ui.press(KeyCode::Char('R')), Some(Effect::StopRecording));
-    assert_eq!(ui.press(KeyCode::Char('q')), Some(Effect::Quit));
-    ui.type_in("/");
-    assert_eq!(ui.press(KeyCode::Char('q')), None);
-    let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-    assert_eq!(ui.happens(Event::Key(interrupt)), Some(Effect::Quit));
-}
-
-#[test]
-fn a_recording_that_nobody_ended_is_told_until_there_is_another() {
-    let mut ui = Ui::open(80, 24);
-    ui.happens(Event::Recorded { bytes: 64_000_000 });
-    ui.happens(Event::RecordingFailed("more than 64 bytes are not written".into()));
-    assert!(drawn(&ui).contains("more than 64 bytes are not written"), "{}", drawn(&ui));
-    ui.pass(Duration::from_secs(600));
-    assert!(drawn(&ui).contains("REC ENDED"), "{}", drawn(&ui));
-    assert!(!ui.model.questions().contains(&Question::TREE), "what is not recorded is not asked for");
-    assert_eq!(ui.press(KeyCode::Char('R')), Some(Effect::Record));
-}
-
-#[test]
 fn screens_that_are_opened_from_each_other_are_bounded() {
     let mut ui = Ui::open(80, 24);
     ui.press(KeyCode::Char('2'));
@@ -371,4 +227,30 @@ fn screens_that_are_opened_from_each_other_are_bounded() {
         ui.model.opened.pop();
     }
     assert!(ui.model.opened.len() <= super::super::model::OPENED + 1, "{}", ui.model.opened.len());
+}
+
+#[test]
+fn the_dead_stay_for_thirty_seconds_of_their_system_greyed() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.happens(Event::Round(tree(80_000, "shop/front/left")));
+    assert_eq!(ui.lines(), ["shop", "  back", "  front", "    right", "    left"]);
+    ui.happens(Event::Round(tree(109_999, "shop/front/left")));
+    assert!(drawn(&ui).contains("left"), "{}", drawn(&ui));
+    assert!(drawn(&ui).contains("missed for 30.0 s"), "{}", drawn(&ui));
+    ui.happens(Event::Round(tree(110_000, "shop/front/left")));
+    assert_eq!(ui.lines(), ["shop", "  back", "  front", "    right"]);
+}
+
+#[test]
+fn a_filter_of_the_top_is_told_to_the_system_unless_it_is_inverse() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('3'));
+    ui.type_in("/left");
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: Some("left".into()) }));
+    assert_eq!(ui.lines(), ["shop/front/left"]);
+    ui.press(KeyCode::Esc);
+    ui.type_in("/!left");
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: None }));
+    assert_eq!(ui.lines().len(), 4);
 }
