@@ -4,8 +4,9 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crashworthy_console::protocol::{Outcome, TreeView};
+use crashworthy_console::protocol::{Crashes, Outcome, TreeView};
 use crashworthy_console::{Client, ClientError};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Trouble;
@@ -33,7 +34,7 @@ type Answered = (&'static str, Value, Outcome<Value>);
 fn ask_all(client: &mut Client) -> Result<Vec<Answered>, ClientError> {
     let hello = serde_json::to_value(client.hello()).expect("it is plain data");
     let mut told = vec![("hello", Value::Null, Outcome::Ok(hello))];
-    let mut tree = None;
+    let mut details = Vec::new();
     let mut is_whole = false;
     for question in picture_of_all() {
         if is_whole && question.is_list() {
@@ -41,15 +42,29 @@ fn ask_all(client: &mut Client) -> Result<Vec<Answered>, ClientError> {
         }
         let answered = ask(client, &question)?;
         is_whole |= is_whole_tree(&question, &answered.2);
-        if let (Question::Tree { .. }, Outcome::Ok(answer)) = (&question, &answered.2) {
-            tree = serde_json::from_value::<TreeView>(answer.clone()).ok();
-        }
+        details.extend(details_of(&question, &answered.2));
         told.push(answered);
     }
-    for node in tree.into_iter().flat_map(|tree| tree.nodes) {
-        told.push(ask(client, &Question::Actor(node.row.pid.id.to_string()))?);
+    for question in details {
+        told.push(ask(client, &question)?);
     }
     Ok(told)
+}
+
+/// What is to be asked about each that is in a list.
+fn details_of(question: &Question, outcome: &Outcome<Value>) -> Vec<Question> {
+    let Outcome::Ok(answer) = outcome else { return Vec::new() };
+    match question {
+        Question::Tree { .. } => {
+            let nodes = TreeView::deserialize(answer).map_or(Vec::new(), |tree| tree.nodes);
+            nodes.into_iter().map(|node| Question::Actor(node.row.pid.id.to_string())).collect()
+        }
+        Question::Crashes => {
+            let reports = Crashes::deserialize(answer).map_or(Vec::new(), |crashes| crashes.reports);
+            reports.into_iter().map(|report| Question::Crash(report.pid)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn ask(client: &mut Client, question: &Question) -> Result<Answered, ClientError> {

@@ -6,6 +6,7 @@ use crashworthy_console::protocol::{
     ActorQuery, ActorsQuery, Code, Crashes, CrashesQuery, Hello, Outcome, Refusal, ReportsQuery, ReportsView,
     SystemView, TreeView,
 };
+use crashworthy_runtime::{CrashReport, Pid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -52,34 +53,54 @@ impl Recording {
                 self.newest(at, verb, |kept| kept.words.contains(&actor))
                     .ok_or_else(|| refuse(format!("no details of {actor:.256?} were recorded")))
             }
-            "crashes" => {
-                let query: CrashesQuery = read(args)?;
-                let is_in_full = |kept: &Kept| kept.args["of"] == args["of"];
-                // A list has all that one in full has, but for its backtrace.
-                let mut view: Crashes = self
-                    .told(at, verb, is_in_full)
-                    .or_else(|_| self.told(at, verb, |kept| kept.args["of"].is_null()))?;
-                view.at = self.at(at).unwrap_or(view.at);
-                view.reports.retain(|report| query.of.is_none_or(|pid| report.pid == pid));
-                lists::narrow(&mut view.reports, query.under.as_deref(), query.limit, |report| &report.path);
-                Ok(ok(view))
-            }
+            "crashes" => self.crashes(at, &read(args)?).map(ok),
             "reports" => {
                 let query: ReportsQuery = read(args)?;
                 let is_such = |kept: &Kept| kept.args["progress"].as_bool().unwrap_or(false) == query.progress;
                 let mut view: ReportsView = self.told(at, verb, is_such)?;
                 view.at = self.at(at).unwrap_or(view.at);
-                lists::narrow(&mut view.reports, query.under.as_deref(), query.limit, |report| &report.supervisor);
+                let matched = lists::narrow(&mut view.reports, &query.under, query.limit, |report| &report.supervisor);
+                view.matched = if query.under.is_some() { matched } else { view.matched };
                 Ok(ok(view))
             }
             _ => self.newest(at, verb, |_| true).ok_or_else(|| refuse(format!("{verb} was not recorded"))),
         }
     }
 
+    /// The list is recorded in brief, and those that were looked at in full.
+    fn crashes(&self, at: Duration, query: &CrashesQuery) -> Result<Crashes, Refusal> {
+        let mut view: Crashes = self.told(at, "crashes", |kept| kept.args["of"].is_null())?;
+        view.at = self.at(at).unwrap_or(view.at);
+        if let Some(pid) = query.of {
+            view.reports.retain(|report| report.pid == pid);
+            if view.reports.is_empty() {
+                view.reports.extend(self.crash(at, pid));
+            }
+        }
+        let matched = lists::narrow(&mut view.reports, &query.under, query.limit, |report| &report.path);
+        if query.under.is_some() || query.of.is_some() {
+            view.matched = matched;
+        }
+        for report in &mut view.reports {
+            let full = self.crash(at, report.pid).filter(|_| !query.brief && report.backtrace.is_none());
+            *report = full.unwrap_or_else(|| report.clone());
+        }
+        Ok(view)
+    }
+
+    fn crash(&self, at: Duration, pid: Pid) -> Option<CrashReport> {
+        let word = pid.to_string();
+        let outcome = self.newest(at, "crashes", |kept| kept.words.contains(&word))?;
+        match outcome {
+            Outcome::Ok(value) => read::<Crashes>(&value).ok()?.reports.into_iter().find(|report| report.pid == pid),
+            Outcome::Error(_) => None,
+        }
+    }
+
     /// A list that was asked for, too, is better than one made of the tree, which need not have everybody in it.
     fn actors(&self, at: Duration, args: &Value) -> Result<Outcome<Value>, Refusal> {
         let query: ActorsQuery = read(args)?;
-        let is_tree = |kept: &&Kept| kept.verb == "tree" && kept.is_ok && kept.args["path"].is_null();
+        let is_tree = |kept: &&Kept| kept.verb == "tree" && kept.is_ok && is_of_all(kept);
         let serves = |kept: &&Kept| kept.verb == "actors" && kept.is_ok && lists::serves(&kept.args, &query);
         let list = self.before(at).find(serves);
         let newer = self.before(at).find(is_tree).filter(|tree| list.is_none_or(|list| list.at < tree.at));
@@ -95,7 +116,7 @@ impl Recording {
     }
 
     fn tree(&self, at: Duration) -> Result<TreeView, Refusal> {
-        self.told(at, "tree", |kept| kept.args["path"].is_null())
+        self.told(at, "tree", is_of_all)
     }
 
     fn told<T: DeserializeOwned>(
@@ -114,6 +135,11 @@ impl Recording {
     fn newest(&self, at: Duration, verb: &str, is_such: impl Fn(&Kept) -> bool) -> Option<Outcome<Value>> {
         self.before(at).find(|kept| kept.verb == verb && is_such(kept)).map(|kept| self.outcome(kept))
     }
+}
+
+/// Whether a tree is not of a branch or of the first levels alone.
+fn is_of_all(tree: &Kept) -> bool {
+    tree.args["path"].is_null() && tree.args["levels"].is_null()
 }
 
 pub(super) fn refuse(why: String) -> Refusal {

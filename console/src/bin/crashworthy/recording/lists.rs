@@ -84,13 +84,17 @@ pub(super) fn first(mut actors: Actors, limit: Option<usize>) -> Actors {
     actors
 }
 
-/// Leaves the newest so many below a path.
-pub(super) fn narrow<T>(reports: &mut Vec<T>, under: Option<&str>, limit: Option<usize>, path: impl Fn(&T) -> &str) {
-    if let Some(top) = under {
-        reports.retain(|report| is_under(path(report), top));
-    }
-    let excess = reports.len().saturating_sub(limit.unwrap_or(REPORTS));
-    reports.drain(..excess);
+/// Leaves the newest so many below a path. Returns how many were below it.
+pub(super) fn narrow<T>(
+    reports: &mut Vec<T>,
+    under: &Option<String>,
+    limit: Option<usize>,
+    path: impl Fn(&T) -> &str,
+) -> usize {
+    reports.retain(|report| under.as_ref().is_none_or(|top| is_under(path(report), top)));
+    let matched = reports.len();
+    reports.drain(..matched.saturating_sub(limit.unwrap_or(REPORTS)));
+    matched
 }
 
 /// Whether `path` is `top` or below it.

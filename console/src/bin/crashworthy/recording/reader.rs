@@ -34,7 +34,7 @@ pub(super) struct Kept {
     pub(super) verb: String,
     pub(super) args: Value,
     pub(super) is_ok: bool,
-    /// The words by which the actor of the answer can be asked for.
+    /// The words by which the actor of the answer can be asked for; of a crash in full the incarnation.
     pub(super) words: Vec<String>,
     line: Range<usize>,
 }
@@ -117,21 +117,26 @@ fn keep(bytes: &[u8], line: Range<usize>) -> Result<Kept, Fault> {
     let frame: Frame<Value, Value> = serde_json::from_slice(&bytes[line.clone()]).map_err(Fault::NotAnAnswer)?;
     let Frame { at_ms, verb, args, outcome } = frame;
     let (is_ok, words) = match outcome {
-        Outcome::Ok(value) => (true, check(&verb, value)?),
+        Outcome::Ok(value) => (true, check(&verb, &args, value)?),
         Outcome::Error(_) => (false, args["actor"].as_str().map(str::to_owned).into_iter().collect()),
     };
     Ok(Kept { at: Duration::from_millis(at_ms), verb, args, is_ok, words, line })
 }
 
 /// Makes sure that an answer is one to its question. Returns the words for whom it is about.
-fn check(verb: &str, value: Value) -> Result<Vec<String>, Fault> {
+fn check(verb: &str, args: &Value, value: Value) -> Result<Vec<String>, Fault> {
     match verb {
         "actor" => return Ok(words(&read::<ActorView>(verb, value)?)),
         "hello" => drop(read::<Hello>(verb, value)?),
         "system" => drop(read::<SystemView>(verb, value)?),
         "tree" => drop(read::<TreeView>(verb, value)?),
         "actors" => drop(read::<Actors>(verb, value)?),
-        "crashes" => drop(read::<Crashes>(verb, value)?),
+        "crashes" => {
+            let crashes: Crashes = read(verb, value)?;
+            let is_one = !args["of"].is_null();
+            let pids = crashes.reports.iter().filter(|_| is_one).map(|report| report.pid.to_string());
+            return Ok(pids.collect());
+        }
         "reports" => drop(read::<ReportsView>(verb, value)?),
         "dead_letters" => drop(read::<DeadLetters>(verb, value)?),
         "health" => drop(read::<Health>(verb, value)?),

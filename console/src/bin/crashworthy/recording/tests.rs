@@ -104,6 +104,58 @@ fn a_longer_list_serves_for_a_shorter_one_and_the_tree_for_others() {
     assert_eq!(list(json!({ "sort": "depth", "text": "front" })), (vec!["shop/front".to_owned()], 1.into()));
 }
 
+fn crash(incarnation: u32, path: &str, backtrace: Option<&str>) -> Value {
+    json!({
+        "pid": { "id": 4, "incarnation": incarnation }, "path": path, "name": null, "kind": "Till", "at_ms": 0,
+        "restarts": 0, "crash": { "panicked": true, "message": "", "location": null, "callback": "handle" },
+        "in_hand": null, "recent": [], "backtrace": backtrace, "judgement": "nobodys", "logged": true, "withheld": 0,
+    })
+}
+
+#[test]
+fn crashes_are_as_full_as_they_were_asked_for() {
+    let list = |reports: &[Value]| Outcome::Ok(json!({ "at_ms": 0, "total": 2, "matched": 2, "reports": reports }));
+    let brief = list(&[crash(1, "shop/a", None), crash(2, "shop/b", None)]);
+    let full = list(&[crash(2, "shop/b", Some("0: main"))]);
+    let of = json!({ "id": 4, "incarnation": 2 });
+    let mut file = Vec::new();
+    let mut writer = Writer::new(&mut file, Duration::ZERO, 1 << 20).unwrap();
+    let told = [
+        Told { verb: "crashes", args: json!({ "brief": true }), outcome: &brief },
+        Told { verb: "crashes", args: json!({ "of": of }), outcome: &full },
+    ];
+    writer.picture(Duration::ZERO, told.into_iter()).unwrap();
+    let recording = Recording::read(file).unwrap();
+    let backtraces = |args: Value| {
+        let crashes = ask(&recording, 0, "crashes", args);
+        let reports = crashes["reports"].as_array().expect("reports").clone();
+        (reports.iter().map(|report| report["backtrace"].clone()).collect::<Vec<_>>(), crashes["matched"].clone())
+    };
+    assert_eq!(backtraces(json!({})), (vec![Value::Null, "0: main".into()], 2.into()));
+    assert_eq!(backtraces(json!({ "brief": true })), (vec![Value::Null, Value::Null], 2.into()));
+    assert_eq!(backtraces(json!({ "of": of })), (vec!["0: main".into()], 1.into()));
+    assert_eq!(backtraces(json!({ "under": "shop/a" })), (vec![Value::Null], 1.into()));
+    assert_eq!(backtraces(json!({ "of": { "id": 4, "incarnation": 9 } })), (vec![], 0.into()));
+}
+
+#[test]
+fn a_branch_or_a_few_levels_are_not_taken_for_the_tree() {
+    let mut part = tree(0, 5);
+    part["nodes"].as_array_mut().unwrap().truncate(1);
+    let (whole, part) = (Outcome::Ok(tree(0, 5)), Outcome::Ok(part));
+    let mut file = Vec::new();
+    let mut writer = Writer::new(&mut file, Duration::ZERO, 1 << 20).unwrap();
+    let told = [
+        Told { verb: "tree", args: Value::Null, outcome: &whole },
+        Told { verb: "tree", args: json!({ "levels": 1 }), outcome: &part },
+        Told { verb: "tree", args: json!({ "path": "1.0" }), outcome: &part },
+    ];
+    writer.picture(Duration::ZERO, told.into_iter()).unwrap();
+    let recording = Recording::read(file).unwrap();
+    assert_eq!(paths(&ask(&recording, 0, "tree", Value::Null)["nodes"]).len(), 4);
+    assert_eq!(ask(&recording, 0, "actors", Value::Null)["matched"], 4);
+}
+
 #[test]
 fn what_was_not_recorded_is_refused_and_not_made_up() {
     let recording = Recording::read(written(&[(0, tree(0, 5))])).unwrap();

@@ -38,9 +38,7 @@ impl Recorder {
         let greeting = new.map(|hello| Outcome::Ok(serde_json::to_value(hello).expect("it is plain data")));
         let greeting = greeting.iter().map(|outcome| Told { verb: "hello", args: Value::Null, outcome });
         let is_whole = round.answers.iter().any(|(question, outcome)| is_whole_tree(question, outcome));
-        let is_in_tree =
-            |question: &Question| is_whole && matches!(question, Question::Worst(_) | Question::Top { .. });
-        let answers = round.answers.iter().filter(|(question, _)| !is_in_tree(question));
+        let answers = round.answers.iter().filter(|(question, _)| !is_whole || !question.is_list());
         let news: Vec<_> = answers.filter(|(question, outcome)| self.is_news(question, outcome)).collect();
         let answers = news.into_iter();
         let answers = answers.map(|(question, outcome)| Told { verb: question.verb(), args: question.args(), outcome });

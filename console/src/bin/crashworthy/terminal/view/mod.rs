@@ -70,7 +70,7 @@ fn panels(page: &Page, at: usize, theme: Theme, body: Rect, buffer: &mut Buffer)
     }
 }
 
-/// The cells of an item under each other's names do not matter where there is one.
+/// A cell of a line, which may have fewer than the list has columns.
 fn cell(item: &Item, column: usize) -> &str {
     item.cells.get(column).map_or("", String::as_str)
 }

@@ -69,7 +69,8 @@ fn head(text: &str, room: usize) -> String {
     }
     match room {
         0 => String::new(),
-        room => format!("{}…", &text[..end_of(text, room - 1).min(if room == 1 { 0 } else { text.len() })]),
+        1 => "…".to_owned(),
+        room => format!("{}…", &text[..end_of(text, room - 1)]),
     }
 }
 
