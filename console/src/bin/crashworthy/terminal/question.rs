@@ -98,6 +98,20 @@ pub(crate) struct Round {
     pub(crate) past: Option<Vec<Sample>>,
 }
 
+impl Round {
+    /// When it was, by the clock of the system.
+    pub(crate) fn at(&self) -> Option<Duration> {
+        let is_system = |(question, _): &&(Question, Outcome<Value>)| *question == Question::System;
+        match self.answers.iter().find(is_system) {
+            Some((_, Outcome::Ok(system))) => {
+                let ms = system["at_ms"].as_f64().filter(|ms| *ms >= 0.0)?;
+                Duration::try_from_secs_f64(ms / 1000.0).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A few figures of one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sample {

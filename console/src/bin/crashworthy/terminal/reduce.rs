@@ -165,6 +165,9 @@ fn answered(model: &mut Model, round: Round) {
     if std::mem::take(&mut model.is_succeeded) {
         // Ids mean others in another process.
         forget(model);
+    } else if model.link == Link::Up && round.at().is_some_and(|at| at < model.picture.at()) {
+        forget(model);
+        tell(model, "the system has begun anew");
     }
     model.taken = Some(model.now);
     if let Err(why) = model.picture.enter(round) {

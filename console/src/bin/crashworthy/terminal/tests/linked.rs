@@ -105,6 +105,18 @@ fn another_process_is_told_and_its_actors_are_not_taken_for_those_before() {
 }
 
 #[test]
+fn a_system_that_begins_anew_in_its_process_is_another_too() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.press(KeyCode::Enter);
+    ui.happens(Event::Round(tree(74_000, "shop/back")));
+    assert_eq!(ui.model.opened.len(), 1);
+    ui.happens(Event::Round(tree(1_000, "shop/back")));
+    assert!(drawn(&ui).contains("the system has begun anew"), "{}", drawn(&ui));
+    assert_eq!((ui.model.opened.len(), ui.model.picture.ghosts.dead().len()), (0, 0));
+}
+
+#[test]
 fn keys_record_and_quit() {
     let mut ui = Ui::open(80, 24);
     assert_eq!(ui.press(KeyCode::Char('R')), Some(Effect::Record));

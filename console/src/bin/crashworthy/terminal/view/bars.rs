@@ -142,7 +142,7 @@ fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
         let again = again.saturating_sub(model.now).as_secs() + 1;
         return (format!("{}; tries again in {again} s", clean(why)), Tone::Bad);
     }
-    if let Some(playback) = &model.playback {
+    if let Some(playback) = model.playback.as_ref().filter(|playback| playback.pictures() > 1) {
         let (passed, all) = playback.progress();
         let does = if playback.plays() { "plays" } else { "stands" };
         let (index, pictures) = (playback.index() + 1, playback.pictures());

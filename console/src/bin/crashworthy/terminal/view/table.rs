@@ -45,6 +45,10 @@ pub(crate) fn pair(item: &Item, style: Style, line: Rect, buffer: &mut Buffer) {
 }
 
 fn row(page: &Page, columns: &[Shown], item: &Item, style: Style, line: Rect, buffer: &mut Buffer) {
+    if let [text] = &item.cells[..] {
+        put(buffer, line, line.x, &head(text, line.width.into()), style);
+        return;
+    }
     let mut at = line.x;
     for &Shown { number, wide } in columns {
         let text = cell(item, number);
