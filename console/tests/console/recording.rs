@@ -77,6 +77,7 @@ fn a_file_that_is_none_is_told_with_its_line_and_the_command_line_with_its_misus
     }
     assert_eq!(run(&shop.dir, &["tree", "--replay", &file, "--system", "shop"]).0, 2);
     assert_eq!(run(&shop.dir, &["--record", &file, "--replay", &file]).0, 2);
+    assert_eq!(run(&shop.dir, &["--record", "new.jsonl", "tree"]).0, 2);
     let recorded = crashworthy(&shop.dir, &["--record", &file]).output().unwrap();
     assert_eq!(recorded.status.code(), Some(1), "there is no terminal");
 }

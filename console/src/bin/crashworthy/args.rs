@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crashworthy_console::protocol;
 
 const EXAMPLES: &str = "\
@@ -45,6 +46,15 @@ pub(crate) struct Cli {
     pub(crate) record: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) action: Option<Action>,
+}
+
+impl Cli {
+    /// What goes together for clap, and not for us.
+    pub(crate) fn misuse(&self) -> Option<clap::Error> {
+        let why = "--record is for the screens: it goes without a command";
+        (self.record.is_some() && self.action.is_some())
+            .then(|| Self::command().error(ErrorKind::ArgumentConflict, why))
+    }
 }
 
 /// Which system.
@@ -262,8 +272,6 @@ impl FromStr for Every {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -53,6 +53,9 @@ impl From<ClientError> for Trouble {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(misuse) = cli.misuse() {
+        misuse.exit();
+    }
     match run(&cli) {
         Ok(true) | Err(Trouble::Unread) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -85,7 +88,7 @@ fn open(cli: &Cli) -> Result<bool, Trouble> {
         (Some(file), true) => terminal::play(file)?,
         (None, true) => terminal::run(cli.which.clone(), cli.record.as_deref())?,
         (None, false) if cli.record.is_none() => {
-            let _ = write!(anstream::stderr(), "{}", Cli::command().render_long_help().ansi());
+            let _ = write!(anstream::stderr(), "{}", Cli::command().render_help().ansi());
             return Err(Trouble::Helped);
         }
         _ => return Err(Trouble::Told("the screens need a terminal".to_owned())),
