@@ -1,10 +1,12 @@
 //! A system, or a file, that is not ours: what it says is shown, never obeyed, and costs only so much.
 
 use crashworthy_console::protocol::Outcome;
-use ratatui::crossterm::event::KeyCode;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use serde_json::{Value, json};
 
 use super::super::event::Event;
+use super::super::model::Link;
+use super::super::playback::Playback;
 use super::super::question::{MEASURES, Question, ROWS, Round};
 use super::drawn::drawn;
 use super::{Ui, samples};
@@ -127,4 +129,57 @@ fn figures_of_any_size_are_no_reason_to_panic() {
     ui.happens(Event::Round(samples::round()));
     ui.happens(Event::Round(round));
     walk_through(&mut ui);
+}
+
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
+/// Anything that can happen, in any order.
+fn anything(dice: &mut Dice) -> Event {
+    let keys: Vec<char> = "123456789jkhlgGsSp /?yRo[]{}<>z+-=qx!".chars().collect();
+    let others = [KeyCode::Enter, KeyCode::Esc, KeyCode::Backspace, KeyCode::Tab, KeyCode::PageDown, KeyCode::End];
+    let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
+    let place = |dice: &mut Dice| (dice.throw(130) as u16, dice.throw(45) as u16);
+    match dice.throw(12) {
+        0..=4 => key(KeyCode::Char(keys[dice.throw(keys.len())])),
+        5..=6 => key(others[dice.throw(others.len())]),
+        7 => {
+            let kinds = [MouseEventKind::Down(MouseButton::Left), MouseEventKind::ScrollDown, MouseEventKind::ScrollUp];
+            let ((column, row), kind) = (place(dice), kinds[dice.throw(kinds.len())]);
+            Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+        }
+        8 => {
+            let (columns, lines) = place(dice);
+            Event::Resize(columns + 1, lines + 1)
+        }
+        9 => Event::Round(if dice.throw(2) == 0 { poisoned(EVIL) } else { samples::round() }),
+        10 => Event::Lost { why: EVIL.into(), again: std::time::Duration::from_secs(1) },
+        _ => Event::Linked(Box::new(super::hello(4711 + dice.throw(2) as u32)), None),
+    }
+}
+
+#[test]
+fn whatever_happens_in_whatever_order_can_be_drawn() {
+    for seed in 0..40 {
+        let mut dice = Dice(seed);
+        let mut ui = Ui::open(80, 24);
+        if seed % 3 == 0 {
+            ui.model.link = Link::Recorded;
+            ui.model.playback = Some(Playback::new(Default::default(), vec![Default::default(); 3]));
+        }
+        for _ in 0..150 {
+            let event = anything(&mut dice);
+            ui.now += std::time::Duration::from_millis(dice.throw(3000) as u64);
+            ui.happens(event);
+            let screen = drawn(&ui);
+            assert!(!screen.contains('\u{1b}'), "{screen:?}");
+        }
+    }
 }
