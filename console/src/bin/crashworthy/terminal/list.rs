@@ -32,7 +32,10 @@ impl List {
 
     /// Finds its thing again among what there is now, and shows it.
     pub(crate) fn settle(&mut self, keys: &[&str], height: usize) {
-        let found = self.on.as_ref().and_then(|on| keys.iter().position(|key| key == on));
+        let is_here = |on: &&String| keys.get(self.at).is_some_and(|key| key == on);
+        // Of several that cannot be told apart it is the one where it is.
+        let moved = self.on.as_ref().filter(|on| !is_here(on));
+        let found = moved.and_then(|on| keys.iter().position(|key| key == on));
         self.at = found.unwrap_or(self.at).min(keys.len().saturating_sub(1));
         let height = height.max(1);
         let last_first = keys.len().saturating_sub(height);
@@ -62,6 +65,17 @@ mod tests {
         list.go(0, &["b", "a"]);
         list.settle(&["a", "b"], 10);
         assert_eq!(list.at(), 0, "who goes back to the top stays there");
+    }
+
+    #[test]
+    fn it_goes_on_from_one_to_another_that_cannot_be_told_apart() {
+        let keys = ["a", "b", "b", "c"];
+        let mut list = List::default();
+        for expected in [1, 2, 3] {
+            list.walk(1, &keys);
+            list.settle(&keys, 10);
+            assert_eq!(list.at(), expected);
+        }
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Health: who takes no new work and why, what was refused, and the limits of the console.
 
-use std::time::Duration;
-
 use crashworthy_console::protocol::{Health, Metrics, Refused, Unready};
 
 use super::super::model::Model;
@@ -91,9 +89,5 @@ fn refused(text: &mut Text, metrics: &Metrics) {
     for (kind, Refused { reason, criticality, count }) in all {
         let reason = reason.replace('_', " ");
         text.line(Tone::Plain, &format!("  {}: {count} of {criticality:?}, {reason}", short_type(kind)));
-    }
-    let age = metrics.system.at.saturating_sub(metrics.at);
-    if age > Duration::from_secs(3) {
-        text.line(Tone::Dim, &format!("  {} ago", span(age)));
     }
 }

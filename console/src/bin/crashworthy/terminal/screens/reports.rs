@@ -11,7 +11,9 @@ use crate::text::{clean, span};
 /// What tells one report from all others that are kept.
 fn key(report: &SupervisorReport) -> String {
     let about = &report.report;
-    format!("{}@{} {} {}", report.pid, report.at.as_millis(), about.context.as_str(), about.offender.id)
+    let offender = &about.offender;
+    let (pid, at, context) = (report.pid, report.at.as_micros(), about.context.as_str());
+    format!("{pid}@{at} {context} {} {:?}", offender.id, offender.place)
 }
 
 pub(crate) fn page(model: &Model) -> Page {
