@@ -87,7 +87,7 @@ impl Inspector {
             return Ok((system, taken.picture.clone()));
         }
         let began = Instant::now();
-        let picture = Arc::new(Picture::of(system.snapshot(), system.now()));
+        let picture = Arc::new(Picture::of(system.snapshot(), system.supervisors(), system.now()));
         *last = Some(Taken { picture: picture.clone(), when: Instant::now(), cost: began.elapsed() });
         Ok((system, picture))
     }

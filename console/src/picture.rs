@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crashworthy_runtime::{ActorId, ActorSnapshot, Pid, SystemSnapshot};
+use crashworthy_supervisor::SupervisorInfo;
 
-use crate::protocol::{Doing, Row, Tie, Ties};
+use crate::protocol::{Doing, Row, Supervises, Tie, Ties};
 
 /// One look at a system.
 #[derive(Debug)]
@@ -19,10 +20,11 @@ pub(crate) struct Picture {
     places: HashMap<ActorId, usize>,
     /// Parents before their children, with the level of each.
     order: Vec<(usize, usize)>,
+    supervisors: HashMap<Pid, Supervises>,
 }
 
 impl Picture {
-    pub(crate) fn of(system: SystemSnapshot, at: Duration) -> Self {
+    pub(crate) fn of(system: SystemSnapshot, supervisors: Vec<SupervisorInfo>, at: Duration) -> Self {
         let actors = &system.actors;
         let places: HashMap<_, _> = actors.iter().enumerate().map(|(place, actor)| (actor.pid.id, place)).collect();
         let parents = parents(actors, &places);
@@ -47,7 +49,8 @@ impl Picture {
                 None => label,
             };
         }
-        Self { at, system, paths, below, places, order }
+        let supervisors = supervisors.into_iter().map(|info| (info.pid, Supervises::from(info))).collect();
+        Self { at, system, paths, below, places, order, supervisors }
     }
 
     pub(crate) fn actor(&self, place: usize) -> &ActorSnapshot {
@@ -105,6 +108,8 @@ impl Picture {
             given_up: actor.law.given_up,
             undelivered: actor.law.undelivered,
             children: self.below[place].len(),
+            back_in: actor.back_in,
+            supervises: self.supervisors.get(&actor.pid).cloned(),
         }
     }
 

@@ -13,8 +13,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crashworthy_runtime::{Callback, CrashReport, Criticality, Lack, Law, Pid, Refusals, State, millis};
-use crashworthy_supervisor::{ReportCounts, SupervisorReport};
+use crashworthy_runtime::{Budget, Callback, CrashReport, Criticality, Lack, Law, Pid, Refusals, State, millis};
+use crashworthy_supervisor::{Flags, MemberKind, ReportCounts, SupervisorInfo, SupervisorReport};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -203,6 +203,34 @@ pub struct Row {
     pub undelivered: u64,
     /// How many are below it, directly.
     pub children: usize,
+    /// After what time it is expected back, if it is being restarted, and that is known.
+    #[serde(default, rename = "back_in_ms", with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub back_in: Option<Duration>,
+    /// How it restarts those below it, if it is a supervisor that lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervises: Option<Supervises>,
+}
+
+/// How a supervisor restarts, and how much of that is left to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Supervises {
+    /// Its settings.
+    #[serde(flatten)]
+    pub flags: Flags,
+    /// What kind of children it has.
+    pub members: MemberKind,
+    /// How many restarts count now, of how many that are allowed in which time.
+    pub budget: Budget,
+    /// All of it in words.
+    pub text: String,
+}
+
+impl From<SupervisorInfo> for Supervises {
+    fn from(info: SupervisorInfo) -> Self {
+        let text = info.to_string();
+        let SupervisorInfo { flags, members, budget, .. } = info;
+        Self { flags, members, budget, text }
+    }
 }
 
 /// What an actor does.

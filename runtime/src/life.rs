@@ -73,15 +73,15 @@ pub(crate) fn comes_to_life<A: Actor>(
             return stillborn(&cell, Met::interrupted(fate), ack);
         }
         cell.core().note_turn();
-        let port = cell.core().shared().port.clone();
-        let began = port.now_ns();
+        // Pumps have just looked at the clock.
+        let began = cell.core().shared().port.coarse_ns();
         let state = match guard(&cell, A::init(args, &mut cx)).await {
             Met::Returned(Ok(state)) => readiness::first(&cell, &cx, state),
             failed => failed,
         };
         match state {
             Met::Returned(Ok(state)) => {
-                let took_ns = port.now_ns() - began;
+                let took_ns = cell.core().shared().port.now_ns() - began;
                 // One that was abandoned says nothing of its heir.
                 cell.with_owner(|_| cell.core().gate.started(cell.core(), took_ns));
                 if begun(&cell, incarnation, ack) {

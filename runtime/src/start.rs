@@ -144,7 +144,7 @@ impl Start {
             // Before the life can be found: it may end, and close the mailbox, before this returns.
             cell.mailbox.reopen();
         }
-        core.gate.restarts(core, shared.port.now_ns());
+        core.gate.restarts(core, &shared.port);
         core.gate.tell_dependants(core);
         if let Some(runnable) = Task::hold_and_wake(cell) {
             shared.pool.schedule(runnable);

@@ -35,6 +35,10 @@ fn the_tree_has_everybody_below_their_parents() {
     assert_eq!(told, [(0, "shop", 1), (1, "shop/front", 2), (2, "shop/front/left", 0), (2, "shop/front/right", 0)]);
     assert!(tree.nodes.iter().all(|node| node.row.state == State::Running), "{tree:?}");
 
+    let supervises: Vec<_> = tree.nodes.iter().map(|node| Some(&*node.row.supervises.as_ref()?.text)).collect();
+    let [shop_text, front_text] = ["one_for_one, 0 of 1 restarts in 5s, 1 left"; 2].map(Some);
+    assert_eq!(supervises, [shop_text, front_text, None, None]);
+
     let branch = TreeQuery { path: Some("front".into()), levels: Some(1), limit: None };
     let tree: TreeView = client.ask("tree", &branch).unwrap();
     let told: Vec<_> = tree.nodes.iter().map(|node| (node.level, node.row.path.as_str())).collect();

@@ -226,9 +226,9 @@ impl LazyGate {
     }
 
     /// Its next start begins, or is expected to begin at once.
-    pub(crate) fn restarts(&self, core: &Core, now: u64) {
+    pub(crate) fn restarts(&self, core: &Core, port: &Port) {
         if let Some(away) = self.away() {
-            away.begins(core, now);
+            away.begins(core, port.now_ns());
         }
     }
 

@@ -41,6 +41,12 @@ pub(crate) fn actor(view: &ActorView) -> String {
     say("kind", &clean(&row.kind));
     say("state", &format!("{style}{}{style:#}", state(row.state)));
     say("doing", &row.doing.as_ref().map_or("nothing".to_owned(), doing));
+    if let Some(back_in) = row.back_in {
+        say("back in", &span(back_in));
+    }
+    if let Some(supervises) = &row.supervises {
+        say("strategy", &clean(&supervises.text));
+    }
     say("restarts", &row.restarts);
     say("mailbox", &format!("{} of {} places taken, {} signals wait", row.depth, row.limit, view.signals));
     say(
@@ -137,7 +143,7 @@ fn line(name: String, row: &Row) -> (Option<Style>, Vec<String>) {
         row.restarts.to_string(),
         row.handled.to_string(),
         (row.given_up + row.undelivered).to_string(),
-        row.doing.as_ref().map(doing).unwrap_or_default(),
+        row.doing.as_ref().map_or_else(|| rests(row), doing),
     ];
     (style(row), cells)
 }
@@ -163,6 +169,15 @@ pub(crate) fn state(state: State) -> &'static str {
         State::Stopped => "stopped",
         State::Gone => "gone",
         _ => "unknown",
+    }
+}
+
+/// Of an actor that does nothing: when it will be back, or how it restarts others.
+pub(crate) fn rests(row: &Row) -> String {
+    match (row.back_in, &row.supervises) {
+        (Some(back_in), _) => format!("back in {}", span(back_in)),
+        (None, Some(supervises)) => clean(&supervises.text),
+        (None, None) => String::new(),
     }
 }
 

@@ -97,6 +97,12 @@ fn row(text: &mut Text, row: &Row) {
     text.say("kind", &row.kind);
     text.say_in(tone, "state", show::state(row.state), None);
     text.say_in(tone, "doing", &row.doing.as_ref().map_or("nothing".to_owned(), show::doing), None);
+    if let Some(back_in) = row.back_in {
+        text.say("back in", &span(back_in));
+    }
+    if let Some(supervises) = &row.supervises {
+        text.say("strategy", &supervises.text);
+    }
     text.say("restarts", &row.restarts.to_string());
     text.say("mailbox", &format!("{} of {} places taken", row.depth, row.limit));
 }

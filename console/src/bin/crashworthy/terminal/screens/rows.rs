@@ -49,7 +49,7 @@ pub(crate) fn item(name: String, row: &Row) -> Item {
         row.restarts.to_string(),
         row.handled.to_string(),
         lost(row).to_string(),
-        row.doing.as_ref().map(doing).unwrap_or_default(),
+        row.doing.as_ref().map_or_else(|| show::rests(row), doing),
     ];
     let key = id(row.pid.id);
     Item { key: key.clone(), cells, tone: tone(row), opens: Some(Opens::Actor(key)), panel: 0 }
