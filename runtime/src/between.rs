@@ -60,11 +60,11 @@ pub(crate) fn between<A: Actor>(task: &ActorCell<A>) -> Between {
         if !drain(task, until) {
             return Between::Pause(Pause::Again);
         }
-        while let Some(envelope) = shelf::take_doomed(task, until == u64::MAX) {
+        while let Some(envelope) = shelf::take_doomed(task) {
             undelivered(task, envelope);
         }
         control = core.control.lock();
-        if flushes(&control) != (flush, closes) {
+        if flushes(&control) != (flush, closes) || task.shelf().is_some_and(|shelf| shelf.lock().is_doomed()) {
             return Between::Pause(Pause::Again);
         }
     }

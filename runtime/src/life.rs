@@ -25,7 +25,7 @@ use crate::envelope::Envelope;
 use crate::error::AskError;
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
 use crate::guard::{Broken, Met, catch, guard};
-use crate::inbox::{Inbox, Item};
+use crate::inbox::{Aside, Inbox, Item};
 use crate::lane::Fate;
 use crate::readiness;
 use crate::serve::{Being, Ending, panicked, serve};
@@ -218,16 +218,27 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
     let (mut inbox, end) = (Inbox::open(), End::default());
     begun(&cell, birth.incarnation, birth.ack);
     loop {
-        if let Some(Envelope { msg, .. }) = inbox.message(&cell) {
-            cell.core().counters.handled.bump();
-            if let Err(unread) = to.send(msg).await {
-                discard(unread);
+        let taken = match inbox.message(&cell) {
+            Some(envelope) => Some(Aside::Shelved(envelope)),
+            None => inbox.beside(&cell),
+        };
+        match taken {
+            Some(Aside::Shelved(Envelope { msg, flow, is_share, .. })) => {
+                if is_share {
+                    cell.core().gate.gives_share_back(flow);
+                }
+                cell.core().counters.handled.bump();
+                if let Err(unread) = to.send(msg).await {
+                    discard(unread);
+                }
+                continue;
             }
-            continue;
+            // Nobody has timers or futures here.
+            Some(Aside::Own(own)) => discard(own),
+            None => {}
         }
         match inbox.next(&cell).await {
-            Item::Beside => discard(inbox.beside(&cell)),
-            Item::Message | Item::Signal(_) | Item::Recheck => {}
+            Item::Message | Item::Beside | Item::Signal(_) | Item::Recheck => {}
             Item::Fate(fate) => return Passed::Ended(end.ended(Ending::by(fate).reason)),
         }
     }
