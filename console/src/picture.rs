@@ -99,7 +99,7 @@ impl Picture {
             path: self.path(place).to_owned(),
             kind: actor.kind.clone(),
             state: actor.state,
-            doing: doing(actor),
+            doing: self.doing(actor),
             depth: actor.depth,
             limit: actor.limit,
             restarts: actor.restarts,
@@ -111,6 +111,13 @@ impl Picture {
             back_in: actor.back_in,
             supervises: self.supervisors.get(&actor.pid).cloned(),
         }
+    }
+
+    /// What an actor does, and for whom it waits.
+    fn doing(&self, actor: &ActorSnapshot) -> Option<Doing> {
+        let waits_for = actor.waits_for.and_then(|waits| self.places.get(&waits.id));
+        let waits_for = waits_for.map(|&place| self.path(place).to_owned());
+        Some(Doing { waits_for, ..doing(actor)? })
     }
 
     pub(crate) fn tie(&self, pid: Pid) -> Tie {
@@ -147,6 +154,7 @@ pub(crate) fn doing(actor: &ActorSnapshot) -> Option<Doing> {
         message: message.map(|(kind, _)| kind.clone()),
         on_thread: actor.in_turn,
         since,
+        waits_for: None,
     })
 }
 

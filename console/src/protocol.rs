@@ -246,6 +246,9 @@ pub struct Doing {
     /// Since when, to a millisecond or so.
     #[serde(rename = "for_ms", with = "millis")]
     pub since: Duration,
+    /// The path of another actor whose answer it waits for, or room with it, and for nothing else as far as is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
 }
 
 /// The arguments of `actors`.

@@ -97,7 +97,7 @@ pub use entry::block_on_main;
 pub use error::{AskError, Load, Reason, Refused, Rejected, StartError};
 pub use exit::{Callback, Crash, Exit, ExitReason};
 pub use gate::{RefusalCount, Refusals};
-pub use inspect::{ActorSnapshot, State, SystemSnapshot};
+pub use inspect::{ActorSnapshot, State, SystemSnapshot, WaitsFor};
 pub use message::{Criticality, Message, Overflow};
 pub use permit::{Admission, Permit};
 pub use pid::{ActorId, Pid};

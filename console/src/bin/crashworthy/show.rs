@@ -186,7 +186,11 @@ const HELD_UP: Duration = Duration::from_millis(10);
 
 pub(crate) fn doing(doing: &Doing) -> String {
     let callback = doing.callback.map(|callback| callback.to_string());
-    let held = if is_held_up(doing) { ", blocks its thread" } else { "" };
+    let held = match &doing.waits_for {
+        _ if is_held_up(doing) => ", blocks its thread".to_owned(),
+        Some(path) => format!(", waits for {}", clean(path)),
+        None => String::new(),
+    };
     let words = [callback, doing.message.as_deref().map(clean), Some(format!("for {}{held}", span(doing.since)))];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

@@ -69,7 +69,8 @@ fn doing(doing: &Doing) -> String {
     let held = if show::is_held_up(doing) { "blocks: " } else { "" };
     let callback = doing.callback.map(|callback| format!(" {callback}")).unwrap_or_default();
     let message = doing.message.as_deref().map(|kind| format!(" {}", clean(kind))).unwrap_or_default();
-    format!("{held}{}{callback}{message}", span(doing.since))
+    let waits = doing.waits_for.as_deref().map(|path| format!(", waits for {}", clean(path))).unwrap_or_default();
+    format!("{held}{}{callback}{message}{waits}", span(doing.since))
 }
 
 /// Messages that nobody handled.
