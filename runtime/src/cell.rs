@@ -571,6 +571,8 @@ pub(crate) trait AnyCell: Send + Sync {
     /// Whether there may be room in its mailbox without a turn of it: there is some, or somebody holds a place.
     fn may_have_room(&self) -> bool;
     fn law(&self) -> Law;
+    /// Changes how many messages its mailbox holds. To be called under no lock: whoever waits for room is woken.
+    fn set_capacity(&self, capacity: u32);
     /// Refuses from now on, and lets the next turn throw away what is queued.
     fn shut(&self, status: Status);
     /// Lets the mailbox of a slot that has ended refuse, and what is on the shelf be thrown away; to be called with the locks of ties and lane, before its turns
@@ -641,6 +643,10 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
         // Own messages are counted when they are taken out: until then they are queued.
         let law = self.core().counters.read(tail, in_hand, queued + own + shelved);
         Law { accepted: law.accepted + own + taken_in, displaced, ..law }
+    }
+
+    fn set_capacity(&self, capacity: u32) {
+        self.mailbox.set_capacity(capacity);
     }
 
     fn shut(&self, status: Status) {
