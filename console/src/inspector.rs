@@ -10,9 +10,10 @@ use crashworthy_supervisor::{ReportCounts, SystemExt};
 use crate::limits::Limits;
 use crate::picture::{Picture, doing, is_busy, is_under};
 use crate::protocol::{
-    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Health, Hello, Metrics, Node,
-    PROTOCOL, Refusal, ReportsQuery, ReportsView, Row, Sort, SystemView, TreeQuery, TreeView, Unready, VERBS,
+    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Filter, Health, Hello,
+    Metrics, Node, PROTOCOL, Refusal, ReportsQuery, ReportsView, Row, Sort, SystemView, TreeQuery, TreeView, Unready,
 };
+use crate::role::Role;
 use crate::sums;
 
 /// A picture serves until it is so many times as old as it took to make: so the inspector spends at most about a tenth of
@@ -47,10 +48,10 @@ impl Inspector {
         let hello = Hello {
             protocol: PROTOCOL,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            role: "read_only".to_owned(),
+            role: Role::Looks.name().to_owned(),
             system: name.to_owned(),
             process: std::process::id(),
-            verbs: VERBS.map(str::to_owned).to_vec(),
+            verbs: Role::Looks.verbs(),
             limits,
         };
         Self { system, hello, last: Mutex::default() }
@@ -76,7 +77,7 @@ impl Inspector {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    fn held(&self) -> Result<System, Refusal> {
+    pub(crate) fn held(&self) -> Result<System, Refusal> {
         self.system.upgrade().ok_or_else(|| Refusal::new(Code::SystemEnded, "the system has ended"))
     }
 
@@ -125,7 +126,7 @@ impl Inspector {
     /// [`Code::SystemEnded`].
     pub fn actors(&self, query: &ActorsQuery) -> Result<Actors, Refusal> {
         let (_, picture) = self.look()?;
-        let mut places: Vec<_> = picture.everybody().filter(|&place| matches(&picture, place, query)).collect();
+        let mut places: Vec<_> = picture.everybody().filter(|&place| matches(&picture, place, &query.filter)).collect();
         let matched = places.len();
         let limit = self.rows(query.limit, usize::MAX);
         order(&picture, &mut places, query.sort, limit);
@@ -250,7 +251,8 @@ impl Inspector {
     }
 }
 
-fn find(picture: &Picture, word: &str) -> Result<usize, Refusal> {
+/// Whom a word means.
+pub(crate) fn find(picture: &Picture, word: &str) -> Result<usize, Refusal> {
     picture.find(word).map_err(|namesakes| {
         let why = match namesakes {
             0 => format!("no actor {word:.256?}"),
@@ -282,8 +284,8 @@ fn overview(picture: &Picture, reports: ReportCounts) -> SystemView {
     }
 }
 
-fn matches(picture: &Picture, place: usize, query: &ActorsQuery) -> bool {
-    let filter = &query.filter;
+/// Whether an actor is among those that are meant.
+pub(crate) fn matches(picture: &Picture, place: usize, filter: &Filter) -> bool {
     let (actor, path) = (picture.actor(place), picture.path(place));
     filter.text.as_ref().is_none_or(|text| path.contains(text.as_str()) || actor.kind.contains(text.as_str()))
         && filter.under.as_ref().is_none_or(|top| is_under(path, top))

@@ -81,6 +81,11 @@ impl Picture {
         }
     }
 
+    /// Where an actor is, whichever incarnation is meant.
+    pub(crate) fn find_pid(&self, pid: Pid) -> Option<usize> {
+        self.places.get(&pid.id).copied()
+    }
+
     /// An actor and those below it, parents first, with how far below they are; everybody if none is named.
     pub(crate) fn branch(&self, top: Option<usize>) -> impl Iterator<Item = (usize, usize)> {
         let end = self.order.len();

@@ -10,6 +10,8 @@
 //! The server speaks first. A connection answers one request after the other, in order. Fields that are not known are
 //! ignored on both sides; a verb that is not known is an error. Durations are in milliseconds and their names say so.
 
+mod actions;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -18,14 +20,18 @@ use crashworthy_supervisor::{Flags, MemberKind, ReportCounts, SupervisorInfo, Su
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::actions::{
+    ACTION_VERBS, AuditEntry, AuditQuery, AuditResult, AuditView, AuditedPlan, CommitQuery, CommitView, Deed, Peer,
+    PlanQuery, PlanView, Target,
+};
 use crate::limits::Limits;
 
 /// The version of this protocol. It changes when an old client would misread a new server.
 pub const PROTOCOL: u32 = 1;
 
 /// What can be asked.
-pub const VERBS: [&str; 10] =
-    ["hello", "system", "tree", "actors", "actor", "crashes", "reports", "dead_letters", "health", "metrics"];
+pub const VERBS: [&str; 11] =
+    ["hello", "system", "tree", "actors", "actor", "crashes", "reports", "dead_letters", "health", "metrics", "audit"];
 
 /// One line from a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,13 +79,13 @@ pub struct Hello {
     pub protocol: u32,
     /// The version of this crate.
     pub version: String,
-    /// What the client may do: `read_only`.
+    /// What the client may do: `read_only`, or `read_write` on the socket for actions.
     pub role: String,
     /// The system's name.
     pub system: String,
     /// The process.
     pub process: u32,
-    /// [`VERBS`].
+    /// [`VERBS`], and [`ACTION_VERBS`] on the socket for actions.
     pub verbs: Vec<String>,
     /// The limits in force.
     pub limits: Limits,
@@ -119,6 +125,28 @@ pub enum Code {
     AnswerTooLong,
     /// The system has ended.
     SystemEnded,
+    /// Another user may not do that.
+    NotAllowed,
+    /// That is done on the socket for actions alone.
+    ReadOnly,
+    /// The actor, or one that would end with it, is protected.
+    Protected,
+    /// The actor does not live just now: there is nothing to be done to it.
+    NotLiving,
+    /// More actors than may be meant at once.
+    TooMany,
+    /// More actions than may be done in a minute.
+    TooOften,
+    /// It may use up the restarts that a supervisor is allowed, which would end it.
+    Budget,
+    /// No such plan: it was displaced by newer ones, or never was.
+    NoPlan,
+    /// That plan was committed already.
+    PlanUsed,
+    /// That plan is too old.
+    PlanExpired,
+    /// An actor is not the incarnation any more that was planned for. Nothing was done.
+    Changed,
     /// One that this version does not know.
     #[serde(other)]
     Unknown,

@@ -1,7 +1,9 @@
 //! The console of a running system, from outside.
 
+mod actions;
 mod blocked;
 mod command;
+mod governed;
 mod hostile;
 mod protocol;
 mod recording;

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crashworthy::ActorSnapshot;
 use crashworthy::console::Limits;
 use crashworthy::prelude::*;
 use crashworthy_console::protocol::Code;
@@ -115,13 +116,18 @@ impl Shop {
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
+        Self::built(|console| console.limits(limits))
+    }
+
+    /// With a console that is made to be so.
+    pub(crate) fn built(made: impl FnOnce(Console) -> Console) -> Self {
         let dir = Dir::new();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (left, right) = (Slot::named("left"), Slot::named("right"));
         let front =
             Supervisor::one_for_one("front").intensity(3, secs(60)).child(left.child(())).child(right.child(()));
         let tree = Supervisor::one_for_one("shop").child(front);
-        let console = Console::default().below(dir.path()).limits(limits);
+        let console = made(Console::default().below(dir.path()));
         let system = runtime.block_on(System::builder().name("shop").with(console).start(tree)).expect("it starts");
         let socket = system.console().expect("it listens");
         Self { dir, system, left, right, socket, runtime }
@@ -133,6 +139,16 @@ impl Shop {
             Err(ClientError::Refused(why)) if why.code == Code::TooManyConnections => None,
             client => Some(client.expect("it lets us in")),
         })
+    }
+
+    /// A client that may act.
+    pub(crate) fn actor(&self) -> Client {
+        Client::connect(&self.system.console_for_actions().expect("it takes actions"), PATIENCE).expect("it lets us in")
+    }
+
+    /// The till as it is now.
+    pub(crate) fn look(&self, till: &Slot<Cashier>) -> ActorSnapshot {
+        self.system.inspect(till.pid()).expect("it is there")
     }
 
     /// What the till itself says. It has counted the question, too, when this returns.
