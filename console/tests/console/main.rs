@@ -1,5 +1,6 @@
 //! The console of a running system, from outside.
 
+mod act;
 mod actions;
 mod blocked;
 mod command;

@@ -8,6 +8,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crashworthy_console::protocol;
 
+use crate::act::Act;
+
 const EXAMPLES: &str = "\
 Without a command, in a terminal, it opens the screens: ? tells the keys.
 
@@ -27,15 +29,20 @@ Examples:
   crashworthy top --replay before.jsonl     and the same commands
   crashworthy crashes --json | jq '.reports[].crash.message'
 
+  crashworthy suspend shop/till --for 5m --reason 'bank is down'
+  crashworthy kill shop/till --reason 'it hangs'    what would come of it, and whether to do it
+  crashworthy stop --under shop/front --match Cashier --reason 'tills are closed' --yes
+  crashworthy audit                         what was done, by whom, and why
+
 Systems are found by their sockets, below $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNTIME_DIR/crashworthy, or a directory of
 the user among the temporary files. If several run, --system chooses.
 
-Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy; 2 the command line is
-wrong.";
+Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy, or it refuses an action;
+2 the command line is wrong; 3 an action was not confirmed, and nothing was done.";
 
 /// Looks into running crashworthy systems: whom they have, what everybody does, what has crashed.
 ///
-/// It changes nothing, and a system that is stuck answers all the same.
+/// A system that is stuck answers all the same. What changes something says what would come of it, and asks.
 #[derive(Debug, Parser)]
 #[command(name = "crashworthy", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -86,6 +93,8 @@ pub(crate) struct Show {
 pub(crate) enum Action {
     #[command(flatten)]
     Show(What),
+    #[command(flatten)]
+    Act(Act),
     /// Writes one picture of everything to a new file, or with - to standard output. --replay opens it.
     Dump {
         /// The file. One that is there stays as it is.
@@ -170,6 +179,14 @@ pub(crate) enum What {
         #[command(flatten)]
         show: Show,
     },
+    /// What was done through the console, by whom, and why.
+    Audit {
+        /// How many entries at most. [default: 20]
+        #[arg(short = 'n', long = "limit", value_name = "N")]
+        limit: Option<usize>,
+        #[command(flatten)]
+        show: Show,
+    },
     /// The newest reports of supervisors.
     Reports {
         /// Of this supervisor and those below it, by path.
@@ -196,6 +213,7 @@ impl What {
             | Self::Crashes { show, .. }
             | Self::Health { show }
             | Self::Metrics { show }
+            | Self::Audit { show, .. }
             | Self::Reports { show, .. } => show,
         }
     }

@@ -86,9 +86,33 @@ pub(crate) fn choose(which: &Which) -> Result<Client, Trouble> {
 
 /// The same, and where it listens.
 pub(crate) fn choose_place(which: &Which) -> Result<(PathBuf, Client), Trouble> {
-    if let Some(socket) = &which.socket {
-        return Ok((socket.clone(), connect(socket)?));
+    match &which.socket {
+        Some(socket) => Ok((socket.clone(), connect(socket)?)),
+        None => pick(which).map(|(place, client)| (place.socket, client)),
     }
+}
+
+/// The same to its socket for actions: `--socket` may name either.
+pub(crate) fn to_act(which: &Which) -> Result<Client, Trouble> {
+    if which.replay.is_some() {
+        return Err(Trouble::Told("a recording cannot be acted upon".to_owned()));
+    }
+    let socket = match &which.socket {
+        Some(socket) if socket.file_name().is_some_and(|name| name == "ro.sock") => socket.with_file_name("rw.sock"),
+        Some(socket) => socket.clone(),
+        None => pick(which)?.0.actions(),
+    };
+    match Client::connect(&socket, PATIENCE) {
+        Err(ClientError::Io(error)) if error.kind() == ErrorKind::NotFound => {
+            let why = format!("{}: there is no such socket: the console is read-only", socket.display());
+            Err(Trouble::Told(clean(&why)))
+        }
+        client => client.map_err(|error| trouble(&socket, &error)),
+    }
+}
+
+/// The system that is meant, and a connection to it.
+fn pick(which: &Which) -> Result<(Place, Client), Trouble> {
     let listen = |place: Place| {
         let client = Client::connect(&place.socket, PATIENCE);
         let is_there = !client.as_ref().is_err_and(is_absent);
@@ -99,7 +123,7 @@ pub(crate) fn choose_place(which: &Which) -> Result<(PathBuf, Client), Trouble> 
         (1, _) => {
             let (place, client) = there.remove(0);
             let client = client.map_err(|error| trouble(&place.socket, &error))?;
-            Ok((place.socket, client))
+            Ok((place, client))
         }
         (0, Some(word)) => Err(Trouble::Told(format!("no system {word:?} runs; `crashworthy ps` lists those that do"))),
         (0, None) => Err(Trouble::Told("no system runs".to_owned())),

@@ -1,7 +1,10 @@
 //! `crashworthy`: looks into running systems, from a terminal or a script.
 #![forbid(unsafe_code)]
 
+mod act;
+mod aftermath;
 mod args;
+mod audit;
 mod calendar;
 mod dump;
 mod find;
@@ -18,7 +21,9 @@ use std::thread;
 use clap::{CommandFactory, Parser};
 use crashworthy_console::ClientError;
 use crashworthy_console::openmetrics;
-use crashworthy_console::protocol::{ActorQuery, ActorsQuery, CrashesQuery, Filter, Health, ReportsQuery, TreeQuery};
+use crashworthy_console::protocol::{
+    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, Filter, Health, ReportsQuery, TreeQuery,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -57,8 +62,8 @@ fn main() -> ExitCode {
         misuse.exit();
     }
     match run(&cli) {
-        Ok(true) | Err(Trouble::Unread) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
+        Err(Trouble::Unread) => ExitCode::SUCCESS,
         Err(Trouble::Helped) => ExitCode::from(2),
         Err(Trouble::Told(why)) => {
             // Whoever has closed standard error, too, does not want to know.
@@ -68,18 +73,23 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all is as it should be, as far as that was asked.
-fn run(cli: &Cli) -> Result<bool, Trouble> {
-    match &cli.action {
+/// Code 1 if not all is as it should be, as far as that was asked; 3 if what was to be done was not confirmed.
+fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
+    let well = match &cli.action {
         None => open(cli),
         Some(Action::Show(what)) => show_of(&cli.which, what),
+        Some(Action::Act(act)) => {
+            let is_confirmed = act::run(&cli.which, act)?;
+            return Ok(if is_confirmed { ExitCode::SUCCESS } else { ExitCode::from(3) });
+        }
         Some(Action::Dump { file }) => {
             if cli.which.replay.is_some() {
                 return Err(Trouble::Told("a recording is not dumped: it is a file already".to_owned()));
             }
             dump::dump(&mut find::choose(&cli.which)?, file).map(|()| true)
         }
-    }
+    };
+    well.map(|well| if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The screens, if there is a terminal for them. Who did not ask for them is told what there is.
@@ -159,6 +169,7 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
             let query = CrashesQuery { under: under.clone(), limit: *limit, ..CrashesQuery::default() };
             tell(which, show, "crashes", &query, |view| show::crashes(view, *backtrace))
         }
+        What::Audit { limit, .. } => tell(which, show, "audit", &AuditQuery { limit: *limit }, audit::text),
         What::Reports { under, progress, limit, .. } => {
             let query = ReportsQuery { under: under.clone(), progress: *progress, limit: *limit };
             tell(which, show, "reports", &query, show::reports)
@@ -179,7 +190,7 @@ fn tell<T: DeserializeOwned>(
     if show.json { json(&client.ask::<Value>(verb, query)?) } else { Ok(text(&client.ask::<T>(verb, query)?)) }
 }
 
-fn data(value: &impl Serialize) -> Result<String, Trouble> {
+pub(crate) fn data(value: &impl Serialize) -> Result<String, Trouble> {
     json(&serde_json::to_value(value).map_err(|error| Trouble::Told(error.to_string()))?)
 }
 
