@@ -1,7 +1,7 @@
 //! What the console does is what it said, and is done to whom it was planned for.
 
 use crashworthy::prelude::*;
-use crashworthy::{ExitReason, State};
+use crashworthy::{AutoShutdown, ExitReason, State};
 use crashworthy_console::protocol::{
     ActorView, AuditResult, AuditView, Code, CommitQuery, CommitView, Deed, PlanQuery, PlanView,
 };
@@ -204,9 +204,39 @@ fn a_transient_child_stays_away_after_a_stop_and_comes_back_after_a_restart() {
 }
 
 #[test]
+fn a_plan_says_who_may_end_with_it_a_supervisor_that_shuts_down_and_who_is_linked() {
+    let dir = Dir::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (clerk, porter) = (Slot::<Cashier>::named("clerk"), Slot::<Cashier>::named("porter"));
+    let tree = Supervisor::rest_for_one("shop")
+        .auto_shutdown(AutoShutdown::AnySignificant)
+        .child(clerk.child(()).restart(Restart::Transient).significant())
+        .child(porter.child(()));
+    let console = Console::default().below(dir.path());
+    let system = runtime.block_on(System::builder().with(console).start(tree)).unwrap();
+    let mut client = Client::connect(&system.console_for_actions().unwrap(), PATIENCE).unwrap();
+    let porter = porter.pid();
+    runtime.block_on(async {
+        let _ = clerk.tell(Till::Link(porter));
+        clerk.settled().await;
+    });
+    let stop = until("the console sees the link", || {
+        let stop = plan(&mut client, Deed::Stop, "clerk");
+        stop.effect.iter().any(|line| line.starts_with("linked: 1 other")).then_some(stop)
+    });
+    says(&stop, "automatic shutdown: shop ends if the end was significant");
+    let restart = plan(&mut client, Deed::Restart, "clerk");
+    says(&restart, "siblings: 1, those started later are stopped and started with it");
+    assert!(!restart.effect.iter().any(|line| line.starts_with("automatic")), "{restart:?}");
+    runtime.block_on(system.stop());
+}
+
+#[test]
 fn what_ends_with_a_supervisor_is_counted_and_ends_with_it() {
     let shop = Shop::open();
     let mut client = shop.actor();
+    let both: PlanView = client.ask("plan", &query(Deed::Kill, &["left", "shop/front"])).unwrap();
+    assert_eq!((both.total, both.targets[0].path.as_str(), both.ends), (1, "shop/front", 3), "one ends with the other");
     let suspended = shop.left.pid();
     shop.system.suspend(suspended);
     until("it is suspended", || (shop.look(&shop.left).state == State::Suspended).then_some(()));

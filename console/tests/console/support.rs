@@ -9,9 +9,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crashworthy::ActorSnapshot;
 use crashworthy::console::Limits;
 use crashworthy::prelude::*;
+use crashworthy::{ActorSnapshot, Pid};
 use crashworthy_console::protocol::Code;
 use crashworthy_console::{Client, ClientError};
 use serde_json::{Value, json};
@@ -45,6 +45,8 @@ pub(crate) enum Till {
     },
     /// From now on it needs that.
     Need(Dependency),
+    /// Ends with that one from now on.
+    Link(Pid),
     Break,
 }
 
@@ -67,6 +69,7 @@ impl Actor for Cashier {
                 let _ = until.recv();
             }
             Till::Need(what) => cx.depends_on(&what)?,
+            Till::Link(other) => cx.link(other),
             Till::Break => return Err("the drawer is stuck".into()),
         }
         Ok(())
