@@ -10,10 +10,12 @@
 //!
 //! [`overload`] asks one actor for more than it can do, of ours and of the peers.
 //!
-//! [`crowd`] has no peers: it shows what a child of a dynamic supervisor costs among ten thousand and among a million.
+//! [`crowd`] and [`console_cost`] have no peers: they show what a child of a dynamic supervisor costs among ten thousand and among a million,
+//! and what the console costs.
 #![forbid(unsafe_code)]
 
 pub mod blocked;
+pub mod console_cost;
 pub mod crowd;
 pub mod dice;
 pub mod faults;

@@ -32,7 +32,7 @@ const LINE: u64 = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
-    hello: Hello,
+    greeting: Box<Greeting>,
     asked: u64,
 }
 
@@ -61,25 +61,26 @@ impl Client {
         stream.set_read_timeout(Some(within))?;
         stream.set_write_timeout(Some(within))?;
         let mut stream = BufReader::new(stream);
-        let hello = match parse::<First>(&read(&mut stream)?)? {
-            First::Greeting(Greeting { hello }) => hello,
+        let greeting = match parse::<First>(&read(&mut stream)?)? {
+            First::Greeting(greeting) => greeting,
             First::Refused(Response { outcome: Outcome::Error(why), .. }) => return Err(ClientError::Refused(why)),
             First::Refused(_) => return Err(ClientError::Foreign("an answer before a question".to_owned())),
         };
-        if hello.protocol != PROTOCOL {
-            let Hello { protocol, version, .. } = &hello;
+        let Hello { protocol, version, .. } = &greeting.hello;
+        if *protocol != PROTOCOL {
             let why = format!("it speaks protocol {protocol} (crashworthy {version}), this is protocol {PROTOCOL}");
             return Err(ClientError::Foreign(why));
         }
-        Ok(Self { stream, hello, asked: 0 })
+        Ok(Self { stream, greeting, asked: 0 })
     }
 
     /// Who is there.
     pub fn hello(&self) -> &Hello {
-        &self.hello
+        &self.greeting.hello
     }
 
-    /// Asks one of [`VERBS`](crate::protocol::VERBS), and waits for the answer.
+    /// Asks one of [`VERBS`](crate::protocol::VERBS), or on the socket for actions one of
+    /// [`ACTION_VERBS`](crate::protocol::ACTION_VERBS), and waits for the answer.
     ///
     /// # Errors
     /// [`ClientError::Refused`] leaves the connection usable; the others do not.
@@ -108,7 +109,7 @@ impl Client {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum First {
-    Greeting(Greeting),
+    Greeting(Box<Greeting>),
     Refused(Response<Value>),
 }
 

@@ -9,10 +9,11 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
-use crate::inspector::Inspector;
+use crate::desk::Desk;
 use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::protocol::{Code, Refusal};
+use crate::role::Caller;
 use crate::wire::refusal;
 
 /// How long a client that is being closed may take to read why, and how much of what it still sends is read meanwhile:
@@ -21,19 +22,19 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const UNREAD: u64 = 16 * 1024 * 1024;
 
 /// Answers a client until it leaves, or has to.
-pub(crate) async fn serve(stream: UnixStream, inspector: Arc<Inspector>) {
-    let limits = inspector.limits();
+pub(crate) async fn serve(stream: UnixStream, desk: Arc<Desk>, caller: Caller) {
+    let limits = desk.inspector.limits();
     let (read, mut write) = stream.into_split();
     let mut lines = Lines { read: BufReader::new(read), line: Vec::new() };
     let mut pace = Pace::new(limits.requests);
-    if send(&mut write, &inspector.greeting(), limits).await.is_err() {
+    if send(&mut write, &desk.greeting(caller), limits).await.is_err() {
         return;
     }
     loop {
         match lines.next(limits).await {
             Ok(Some(line)) => {
                 pace.wait().await;
-                if send(&mut write, &inspector.answer(line).await, limits).await.is_err() {
+                if send(&mut write, &desk.answer(caller, line).await, limits).await.is_err() {
                     return;
                 }
             }

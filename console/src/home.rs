@@ -4,7 +4,9 @@
 //! $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNTIME_DIR/crashworthy, or <temporary files>/crashworthy-<uid>      mode 0700
 //!   4711-shop/                                       process and system; `-2` and so on if that is taken  mode 0700
 //!     ro.sock                                                                                             mode 0600
+//!     rw.sock                                of a console through which something can be done             mode 0600
 //!     web.token                              of who serves a web page, if somebody does                   mode 0600
+//!   audit/shop.jsonl                         what was done to systems of that name; it outlives them      mode 0600
 //! ```
 
 use std::fs::{self, DirBuilder, Permissions};
@@ -16,6 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 
 /// The socket's name.
 const SOCKET: &str = "ro.sock";
+/// The name of the socket for actions.
+const ACTIONS: &str = "rw.sock";
+/// The directory of the audits, beside those of the systems.
+const AUDIT: &str = "audit";
 /// The name of a file that others of the user keep here: the token of a web page.
 pub const TOKEN: &str = "web.token";
 /// The socket's name before somebody listens.
@@ -42,18 +48,38 @@ impl Home {
             left.remove();
         }
         let home = Self { dir: fresh(base, system)?, gone: AtomicBool::new(false) };
-        let made = home.dir.join(UNFINISHED);
+        let listener = home.listen(&home.socket())?;
+        Ok((home, listener))
+    }
+
+    /// Listens for those who want to do something, too.
+    pub(crate) fn listen_for_actions(&self) -> io::Result<UnixListener> {
+        self.listen(&self.actions())
+    }
+
+    fn listen(&self, socket: &Path) -> io::Result<UnixListener> {
+        let made = self.dir.join(UNFINISHED);
         let listener = UnixListener::bind(&made)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", made.display())))?;
         fs::set_permissions(&made, Permissions::from_mode(0o600))?;
         // Whoever sees it under its own name can connect.
-        fs::rename(&made, home.socket())?;
+        fs::rename(&made, socket)?;
         listener.set_nonblocking(true)?;
-        Ok((home, listener))
+        Ok(listener)
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir.join(SOCKET)
+    }
+
+    /// The socket for actions.
+    pub(crate) fn actions(&self) -> PathBuf {
+        self.dir.join(ACTIONS)
+    }
+
+    /// The file of the audit: not in the directory of the system, since it is wanted when the system has gone.
+    pub(crate) fn audit(&self, system: &str) -> PathBuf {
+        self.dir.with_file_name(AUDIT).join(format!("{}.jsonl", word(system)))
     }
 
     /// Removes socket and directory, unless that was done: another system may live there by now.
@@ -122,6 +148,11 @@ impl Place {
         Some(Self { process: process.parse().ok()?, system: system.to_owned(), socket: dir.join(SOCKET) })
     }
 
+    /// The socket for actions, if there is one: beside the other.
+    pub fn actions(&self) -> PathBuf {
+        self.socket.with_file_name(ACTIONS)
+    }
+
     /// Whether nobody is there any more. A socket without a listener is left behind, whoever has that process number now;
     /// a place without a socket may be one that is being made, unless no such process is seen.
     fn is_stale(&self) -> bool {
@@ -186,9 +217,7 @@ fn check(dir: &Path, uid: u32) -> io::Result<()> {
 
 /// A new directory for a system of this process.
 fn fresh(base: &Path, system: &str) -> io::Result<PathBuf> {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-    let name: String = system.chars().take(NAME).map(allowed).collect();
-    let stem = format!("{}-{name}", std::process::id());
+    let stem = format!("{}-{}", std::process::id(), word(system));
     for number in 1..=NAMESAKES {
         let dir = base.join(if number == 1 { stem.clone() } else { format!("{stem}-{number}") });
         match DirBuilder::new().mode(0o700).create(&dir) {
@@ -200,11 +229,18 @@ fn fresh(base: &Path, system: &str) -> io::Result<PathBuf> {
     Err(io::Error::new(ErrorKind::AlreadyExists, format!("{NAMESAKES} systems of this process have that name")))
 }
 
+/// The name of a system as a part of a path.
+fn word(system: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    system.chars().take(NAME).map(allowed).collect()
+}
+
 /// Removes what we make, and the directory if nothing else is in it.
 fn remove(dir: &Path) {
     // What cannot be removed is found stale by the next who looks.
     let _ = fs::remove_file(dir.join(TOKEN));
     let _ = fs::remove_file(dir.join(UNFINISHED));
+    let _ = fs::remove_file(dir.join(ACTIONS));
     let _ = fs::remove_file(dir.join(SOCKET));
     let _ = fs::remove_dir(dir);
 }
@@ -239,10 +275,13 @@ mod tests {
         let scratch = Scratch::new("alone");
         let (base, uid) = (scratch.0.join("below"), scratch.uid());
         let (home, _listener) = Home::make(&base, uid, "shop").unwrap();
+        let _actions = home.listen_for_actions().unwrap();
         fs::write(home.dir.join(TOKEN), "secret").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
-        assert_eq!((mode(&base), mode(&home.dir), mode(&home.socket())), (0o700, 0o700, 0o600));
+        assert_eq!((mode(&base), mode(&home.dir)), (0o700, 0o700));
+        assert_eq!((mode(&home.socket()), mode(&home.actions())), (0o600, 0o600));
         let place = Place { process: std::process::id(), system: "shop".into(), socket: home.socket() };
+        assert_eq!(place.actions(), home.actions());
         assert_eq!(list(&base).unwrap(), [place]);
         let dir = home.dir.clone();
         drop(home);

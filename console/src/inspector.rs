@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{Attending, State, System, WeakSystem};
+use crashworthy_runtime::{Attending, CrashReport, State, System, WeakSystem};
 use crashworthy_supervisor::{ReportCounts, SystemExt};
 
 use crate::limits::Limits;
 use crate::picture::{Picture, doing, is_busy, is_under};
 use crate::protocol::{
-    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, Health, Hello, Metrics, Node, PROTOCOL,
-    Refusal, ReportsQuery, ReportsView, Sort, SystemView, TreeQuery, TreeView, Unready, VERBS,
+    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, Filter, Health, Hello, Metrics, Node,
+    PROTOCOL, Refusal, ReportsQuery, ReportsView, Sort, SystemView, TreeQuery, TreeView, Unready,
 };
+use crate::role::Role;
 use crate::sums;
 
 /// A picture serves until it is so many times as old as it took to make: so the inspector spends at most about a tenth of
@@ -49,10 +50,10 @@ impl Inspector {
         let hello = Hello {
             protocol: PROTOCOL,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            role: "read_only".to_owned(),
+            role: Role::Looks.name().to_owned(),
             system: name.to_owned(),
             process: std::process::id(),
-            verbs: VERBS.map(str::to_owned).to_vec(),
+            verbs: Role::Looks.verbs(),
             limits,
         };
         Self { system, hello, last: Mutex::default(), attending: Mutex::default() }
@@ -90,7 +91,7 @@ impl Inspector {
             return Ok((system, taken.picture.clone()));
         }
         let began = Instant::now();
-        let picture = Arc::new(Picture::of(system.snapshot(), system.now()));
+        let picture = Arc::new(Picture::of(system.snapshot(), system.supervisors(), system.now()));
         *last = Some(Taken { picture: picture.clone(), when: Instant::now(), cost: began.elapsed() });
         Ok((system, picture))
     }
@@ -128,7 +129,7 @@ impl Inspector {
     /// [`Code::SystemEnded`].
     pub fn actors(&self, query: &ActorsQuery) -> Result<Actors, Refusal> {
         let (_, picture) = self.look()?;
-        let mut places: Vec<_> = picture.everybody().filter(|&place| matches(&picture, place, query)).collect();
+        let mut places: Vec<_> = picture.everybody().filter(|&place| matches(&picture, place, &query.filter)).collect();
         let matched = places.len();
         let limit = self.rows(query.limit, usize::MAX);
         order(&picture, &mut places, query.sort, limit);
@@ -166,11 +167,10 @@ impl Inspector {
     pub fn crashes(&self, query: &CrashesQuery) -> Result<Crashes, Refusal> {
         let system = self.held()?;
         let (total, mut reports) = system.crashes();
-        if let Some(top) = &query.under {
-            reports.retain(|report| is_under(&report.path, top));
-        }
+        reports.retain(|report| is_meant(report, query));
         let matched = reports.len();
         let reports = newest(reports, self.rows(query.limit, REPORTS));
+        let reports = if query.brief { in_brief(reports) } else { reports };
         Ok(Crashes { at: system.now(), total, matched, reports })
     }
 
@@ -241,6 +241,7 @@ impl Inspector {
     }
 }
 
+/// Whom a word means.
 pub(crate) fn find(picture: &Picture, word: &str) -> Result<usize, Refusal> {
     picture.find(word).map_err(|namesakes| {
         let why = match namesakes {
@@ -273,14 +274,23 @@ fn overview(picture: &Picture, reports: ReportCounts) -> SystemView {
     }
 }
 
-fn matches(picture: &Picture, place: usize, query: &ActorsQuery) -> bool {
-    let filter = &query.filter;
+/// Whether an actor is among those that are meant.
+pub(crate) fn matches(picture: &Picture, place: usize, filter: &Filter) -> bool {
     let (actor, path) = (picture.actor(place), picture.path(place));
     filter.text.as_ref().is_none_or(|text| path.contains(text.as_str()) || actor.kind.contains(text.as_str()))
         && filter.under.as_ref().is_none_or(|top| is_under(path, top))
         && filter.state.is_none_or(|state| actor.state == state)
         && actor.depth >= filter.min_depth
         && (!filter.busy || is_busy(picture.actor(place)))
+}
+
+fn is_meant(report: &CrashReport, query: &CrashesQuery) -> bool {
+    query.under.as_ref().is_none_or(|top| is_under(&report.path, top)) && query.of.is_none_or(|pid| report.pid == pid)
+}
+
+fn in_brief(mut reports: Vec<CrashReport>) -> Vec<CrashReport> {
+    reports.iter_mut().for_each(|report| report.backtrace = None);
+    reports
 }
 
 /// Messages of an actor that nobody handled.
@@ -313,4 +323,37 @@ pub(crate) fn order(picture: &Picture, places: &mut Vec<usize>, sort: Sort, limi
 pub(crate) fn newest<T>(mut all: Vec<T>, limit: usize) -> Vec<T> {
     all.drain(..all.len().saturating_sub(limit));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(incarnation: u32) -> CrashReport {
+        serde_json::from_value(json!({
+            "pid": { "id": 4, "incarnation": incarnation }, "path": "shop/till", "name": "till", "kind": "Till",
+            "at_ms": 0, "restarts": 0,
+            "crash": { "panicked": true, "message": "", "location": null, "callback": "handle" },
+            "in_hand": null, "recent": [], "backtrace": "0: main", "judgement": "nobodys", "logged": true, "withheld": 0,
+        }))
+        .expect("it is a report")
+    }
+
+    #[test]
+    fn in_brief_a_report_has_no_backtrace_and_all_else() {
+        let full = report(1);
+        assert!(full.backtrace.is_some());
+        let brief = in_brief(vec![full.clone()]).remove(0);
+        assert_eq!(brief, CrashReport { backtrace: None, ..full });
+    }
+
+    #[test]
+    fn a_crash_is_found_by_its_incarnation() {
+        let query = CrashesQuery { of: Some(report(2).pid), ..CrashesQuery::default() };
+        assert!(is_meant(&report(2), &query) && !is_meant(&report(1), &query));
+        let elsewhere = CrashesQuery { under: Some("shop/tills".into()), ..query };
+        assert!(!is_meant(&report(2), &elsewhere));
+    }
 }

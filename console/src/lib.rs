@@ -6,11 +6,16 @@
 //! listens on a socket that is the user's alone; the [`protocol`] is lines of JSON. The command `crashworthy`, in this
 //! package, speaks it, and so does [`Client`].
 //!
+//! On a second socket actors can be stopped, killed, restarted, suspended, and given more room or less, by somebody who has been
+//! told what would come of it and says why. [`ActionLimits`] says how much of that there may be.
+//!
 //! While nobody is connected it does nothing at all: no thread wakes up, nothing is kept.
 #![forbid(unsafe_code)]
 
+mod actions;
 mod client;
 mod connection;
+mod desk;
 mod events;
 mod home;
 mod inspector;
@@ -20,6 +25,7 @@ pub mod openmetrics;
 mod pace;
 mod picture;
 pub mod protocol;
+mod role;
 mod server;
 mod state;
 mod sums;
@@ -31,12 +37,14 @@ use std::sync::{Arc, OnceLock};
 
 use crashworthy_runtime::{Part, StartError, System};
 
+pub use actions::ActionLimits;
 pub use client::{Client, ClientError};
 use home::Home;
 pub use home::{Place, TOKEN, base, list};
 pub use inspector::Inspector;
 pub use limits::Limits;
 pub use pace::Pace;
+use server::Opening;
 pub use vitals::Vitals;
 
 /// Answers what is asked about a system: `System::builder().with(Console::default())`.
@@ -45,8 +53,10 @@ pub use vitals::Vitals;
 /// `$XDG_RUNTIME_DIR/crashworthy`, or a directory of the user among the temporary files. It goes when the system ends.
 ///
 /// # Guarantees
-/// Who may enter is the user of the process alone. Clients can look and do nothing else. What they can use up is bounded by
-/// [`Limits`]; no actor waits for them.
+/// Who may enter is the user of the process alone, and what clients can use up is bounded by [`Limits`]; no actor waits for
+/// them. On `ro.sock` they can look and do nothing else. On `rw.sock` beside it, unless the console is
+/// [read-only](Self::read_only), they (and root) can act: each action is planned, then committed with a reason, and entered in
+/// the audit, `audit/<name>.jsonl` beside the directory of the system. The top of the tree can be neither ended nor suspended.
 ///
 /// # Errors
 /// A console that cannot listen does not keep a service from starting: the log says why, and
@@ -73,6 +83,8 @@ pub use vitals::Vitals;
 pub struct Console {
     base: Option<PathBuf>,
     limits: Limits,
+    read_only: bool,
+    protected: Vec<String>,
     home: Option<Arc<Home>>,
 }
 
@@ -80,6 +92,27 @@ impl Console {
     /// The same below another directory: one of the user's own with the mode 0700, or one that can be made.
     pub fn below(mut self, base: impl Into<PathBuf>) -> Self {
         self.base = Some(base.into());
+        self
+    }
+
+    /// The same without the socket for actions: clients can look and do nothing else.
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// The same with these actors protected, by their paths: nothing is done to them but to resume them, and nobody above them
+    /// is ended. An actor that does not exist is protected as soon as it does.
+    ///
+    /// # Examples
+    /// ```
+    /// use crashworthy_console::Console;
+    ///
+    /// let console = Console::default().protect(["shop/ledger", "shop/bank"]);
+    /// # drop(console);
+    /// ```
+    pub fn protect<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.protected.extend(paths.into_iter().map(Into::into));
         self
     }
 
@@ -99,9 +132,14 @@ impl Part for Console {
         let plate = system.extension::<Doorplate>();
         // The first of two consoles is the one that is told of.
         let _ = plate.inspector.set(inspector.clone());
-        match server::start(self.base.take(), inspector, system.downgrade()) {
+        let acts = (!self.read_only).then(|| std::mem::take(&mut self.protected));
+        let opening = Opening { base: self.base.take(), inspector, acts };
+        match server::start(opening, system.downgrade()) {
             Ok(home) => {
                 let _ = plate.socket.set(home.socket());
+                if !self.read_only {
+                    let _ = plate.actions.set(home.actions());
+                }
                 self.home = Some(home);
             }
             Err(error) => {
@@ -123,6 +161,7 @@ impl Part for Console {
 #[derive(Default)]
 struct Doorplate {
     socket: OnceLock<PathBuf>,
+    actions: OnceLock<PathBuf>,
     inspector: OnceLock<Arc<Inspector>>,
 }
 
@@ -131,6 +170,9 @@ pub trait ConsoleExt {
     /// The socket on which its console listens; none if it has no console, or one that cannot listen.
     fn console(&self) -> Option<PathBuf>;
 
+    /// The socket on which its console takes actions; none if it takes none, or does not listen.
+    fn console_for_actions(&self) -> Option<PathBuf>;
+
     /// What answers for its console; none if it has no console. It answers also where the console cannot listen.
     fn inspector(&self) -> Option<Arc<Inspector>>;
 }
@@ -138,6 +180,10 @@ pub trait ConsoleExt {
 impl ConsoleExt for System {
     fn console(&self) -> Option<PathBuf> {
         self.extension::<Doorplate>().socket.get().cloned()
+    }
+
+    fn console_for_actions(&self) -> Option<PathBuf> {
+        self.extension::<Doorplate>().actions.get().cloned()
     }
 
     fn inspector(&self) -> Option<Arc<Inspector>> {

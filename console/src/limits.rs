@@ -5,10 +5,12 @@ use std::time::Duration;
 use crashworthy_runtime::millis;
 use serde::{Deserialize, Serialize};
 
+use crate::actions::ActionLimits;
+
 /// What a client may use up at most. The limits in force are in the first frame a client reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Connections at a time. One more is told so and closed.
+    /// Connections at a time, on each socket. One more is told so and closed.
     pub connections: usize,
     /// Bytes of a request, its line feed included.
     pub line: usize,
@@ -30,6 +32,9 @@ pub struct Limits {
     /// How long a connection may stay without a request.
     #[serde(rename = "idle_ms", with = "millis")]
     pub idle: Duration,
+    /// What may be done to the system.
+    #[serde(default)]
+    pub actions: ActionLimits,
 }
 
 /// What is said of it by a server that does not know it.
@@ -49,6 +54,7 @@ impl Default for Limits {
             line_within: Duration::from_secs(10),
             read_within: Duration::from_secs(10),
             idle: Duration::from_secs(30),
+            actions: ActionLimits::default(),
         }
     }
 }
@@ -64,9 +70,11 @@ impl Limits {
             ("requests a second", self.requests as usize, 1..=1_000),
         ];
         let number =
-            numbers.into_iter().find(|(_, value, range)| !range.contains(value)).map(|(what, value, range)| {
-                format!("console: {value} {what}, allowed are {} to {}", range.start(), range.end())
-            });
+            numbers.into_iter().chain(self.actions.numbers()).find(|(_, value, range)| !range.contains(value)).map(
+                |(what, value, range)| {
+                    format!("console: {value} {what}, allowed are {} to {}", range.start(), range.end())
+                },
+            );
         let (least, most) = (Duration::from_millis(10), Duration::from_secs(3600));
         let times = [
             ("a request", self.line_within),
@@ -74,7 +82,7 @@ impl Limits {
             ("idleness", self.idle),
             ("a view of an actor's state", self.state_within),
         ];
-        let time = times.into_iter().find(|(_, value)| !(least..=most).contains(value));
+        let time = times.into_iter().chain(self.actions.times()).find(|(_, value)| !(least..=most).contains(value));
         number.or(time.map(|(what, value)| format!("console: {value:?} for {what}, allowed are {least:?} to {most:?}")))
     }
 }
@@ -88,6 +96,9 @@ mod tests {
         assert_eq!(Limits::default().fault(), None);
         let none = Limits { connections: 0, ..Limits::default() };
         assert_eq!(none.fault().as_deref(), Some("console: 0 connections, allowed are 1 to 64"));
+        let plans = ActionLimits { plans: 0, ..ActionLimits::default() };
+        let none = Limits { actions: plans, ..Limits::default() };
+        assert_eq!(none.fault().as_deref(), Some("console: 0 plans, allowed are 1 to 1000"));
         let never = Limits { idle: Duration::ZERO, ..Limits::default() };
         assert_eq!(never.fault().as_deref(), Some("console: 0ns for idleness, allowed are 10ms to 3600s"));
     }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crashworthy_runtime::{ActorId, ActorSnapshot, Pid, SystemSnapshot};
+use crashworthy_supervisor::SupervisorInfo;
 
-use crate::protocol::{Doing, Row, Tie, Ties};
+use crate::protocol::{Doing, Row, Supervises, Tie, Ties};
 
 /// One look at a system.
 #[derive(Debug)]
@@ -19,10 +20,11 @@ pub(crate) struct Picture {
     places: HashMap<ActorId, usize>,
     /// Parents before their children, with the level of each.
     order: Vec<(usize, usize)>,
+    supervisors: HashMap<Pid, Supervises>,
 }
 
 impl Picture {
-    pub(crate) fn of(system: SystemSnapshot, at: Duration) -> Self {
+    pub(crate) fn of(system: SystemSnapshot, supervisors: Vec<SupervisorInfo>, at: Duration) -> Self {
         let actors = &system.actors;
         let places: HashMap<_, _> = actors.iter().enumerate().map(|(place, actor)| (actor.pid.id, place)).collect();
         let parents = parents(actors, &places);
@@ -47,7 +49,8 @@ impl Picture {
                 None => label,
             };
         }
-        Self { at, system, paths, below, places, order }
+        let supervisors = supervisors.into_iter().map(|info| (info.pid, Supervises::from(info))).collect();
+        Self { at, system, paths, below, places, order, supervisors }
     }
 
     pub(crate) fn actor(&self, place: usize) -> &ActorSnapshot {
@@ -78,6 +81,11 @@ impl Picture {
         }
     }
 
+    /// Where an actor is, whichever incarnation is meant.
+    pub(crate) fn find_pid(&self, pid: Pid) -> Option<usize> {
+        self.places.get(&pid.id).copied()
+    }
+
     /// An actor and those below it, parents first, with how far below they are; everybody if none is named.
     pub(crate) fn branch(&self, top: Option<usize>) -> impl Iterator<Item = (usize, usize)> {
         let end = self.order.len();
@@ -96,7 +104,7 @@ impl Picture {
             path: self.path(place).to_owned(),
             kind: actor.kind.clone(),
             state: actor.state,
-            doing: doing(actor),
+            doing: self.doing(actor),
             depth: actor.depth,
             limit: actor.limit,
             restarts: actor.restarts,
@@ -105,7 +113,16 @@ impl Picture {
             given_up: actor.law.given_up,
             undelivered: actor.law.undelivered,
             children: self.below[place].len(),
+            back_in: actor.back_in,
+            supervises: self.supervisors.get(&actor.pid).cloned(),
         }
+    }
+
+    /// What an actor does, and for whom it waits.
+    fn doing(&self, actor: &ActorSnapshot) -> Option<Doing> {
+        let waits_for = actor.waits_for.and_then(|waits| self.places.get(&waits.id));
+        let waits_for = waits_for.map(|&place| self.path(place).to_owned());
+        Some(Doing { waits_for, ..doing(actor)? })
     }
 
     pub(crate) fn tie(&self, pid: Pid) -> Tie {
@@ -142,6 +159,7 @@ pub(crate) fn doing(actor: &ActorSnapshot) -> Option<Doing> {
         message: message.map(|(kind, _)| kind.clone()),
         on_thread: actor.in_turn,
         since,
+        waits_for: None,
     })
 }
 

@@ -10,17 +10,22 @@
 //! The server speaks first. A connection answers one request after the other, in order. Fields that are not known are
 //! ignored on both sides; a verb that is not known is an error. Durations are in milliseconds and their names say so.
 
+mod actions;
 mod happened;
 mod state;
 
 use std::fmt;
 use std::time::Duration;
 
-use crashworthy_runtime::{Callback, CrashReport, Criticality, Lack, Law, Pid, Refusals, State, millis};
-use crashworthy_supervisor::{ReportCounts, SupervisorReport};
+use crashworthy_runtime::{Budget, Callback, CrashReport, Criticality, Lack, Law, Pid, Refusals, State, millis};
+use crashworthy_supervisor::{Flags, MemberKind, ReportCounts, SupervisorInfo, SupervisorReport};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::actions::{
+    ACTION_VERBS, AuditEntry, AuditQuery, AuditResult, AuditView, AuditedPlan, CommitQuery, CommitView, Deed, Peer,
+    PlanQuery, PlanView, Target,
+};
 pub use self::happened::{DeadLetters, DeadLettersQuery, Events, EventsQuery};
 pub use self::state::{ActorState, Seen};
 use crate::limits::Limits;
@@ -29,7 +34,7 @@ use crate::limits::Limits;
 pub const PROTOCOL: u32 = 1;
 
 /// What can be asked.
-pub const VERBS: [&str; 12] = [
+pub const VERBS: [&str; 13] = [
     "hello",
     "system",
     "tree",
@@ -42,6 +47,7 @@ pub const VERBS: [&str; 12] = [
     "dead_letters",
     "health",
     "metrics",
+    "audit",
 ];
 
 /// One line from a client.
@@ -90,13 +96,13 @@ pub struct Hello {
     pub protocol: u32,
     /// The version of this crate.
     pub version: String,
-    /// What the client may do: `read_only`.
+    /// What the client may do: `read_only`, or `read_write` on the socket for actions.
     pub role: String,
     /// The system's name.
     pub system: String,
     /// The process.
     pub process: u32,
-    /// [`VERBS`].
+    /// [`VERBS`], and [`ACTION_VERBS`] on the socket for actions.
     pub verbs: Vec<String>,
     /// The limits in force.
     pub limits: Limits,
@@ -136,6 +142,28 @@ pub enum Code {
     AnswerTooLong,
     /// The system has ended.
     SystemEnded,
+    /// Another user may not do that.
+    NotAllowed,
+    /// That is done on the socket for actions alone.
+    ReadOnly,
+    /// The actor, or one that would end with it, is protected.
+    Protected,
+    /// The actor does not live just now: there is nothing to be done to it.
+    NotLiving,
+    /// More actors than may be meant at once.
+    TooMany,
+    /// More actions than may be done in a minute.
+    TooOften,
+    /// It may use up the restarts that a supervisor is allowed, which would end it.
+    Budget,
+    /// No such plan: it was displaced by newer ones, or never was.
+    NoPlan,
+    /// That plan was committed already.
+    PlanUsed,
+    /// That plan is too old.
+    PlanExpired,
+    /// An actor is not the incarnation any more that was planned for. Nothing was done.
+    Changed,
     /// One that this version does not know.
     #[serde(other)]
     Unknown,
@@ -220,6 +248,34 @@ pub struct Row {
     pub undelivered: u64,
     /// How many are below it, directly.
     pub children: usize,
+    /// After what time it is expected back, if it is being restarted, and that is known.
+    #[serde(default, rename = "back_in_ms", with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub back_in: Option<Duration>,
+    /// How it restarts those below it, if it is a supervisor that lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervises: Option<Supervises>,
+}
+
+/// How a supervisor restarts, and how much of that is left to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Supervises {
+    /// Its settings.
+    #[serde(flatten)]
+    pub flags: Flags,
+    /// What kind of children it has.
+    pub members: MemberKind,
+    /// How many restarts count now, of how many that are allowed in which time.
+    pub budget: Budget,
+    /// All of it in words.
+    pub text: String,
+}
+
+impl From<SupervisorInfo> for Supervises {
+    fn from(info: SupervisorInfo) -> Self {
+        let text = info.to_string();
+        let SupervisorInfo { flags, members, budget, .. } = info;
+        Self { flags, members, budget, text }
+    }
 }
 
 /// What an actor does.
@@ -235,6 +291,9 @@ pub struct Doing {
     /// Since when, to a millisecond or so.
     #[serde(rename = "for_ms", with = "millis")]
     pub since: Duration,
+    /// The path of another actor whose answer it waits for, or room with it, and for nothing else as far as is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
 }
 
 /// The arguments of `actors`.
@@ -394,6 +453,10 @@ pub struct Tie {
 pub struct CrashesQuery {
     /// Of this actor and those below it, by path.
     pub under: Option<String>,
+    /// Of this incarnation: there is one at most.
+    pub of: Option<Pid>,
+    /// Without backtraces, which are most of a report.
+    pub brief: bool,
     /// The newest so many; 20 if it is left out.
     pub limit: Option<usize>,
 }

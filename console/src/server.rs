@@ -1,7 +1,6 @@
 //! The inspector's thread: listens, lets in who may come in, and goes with the system.
 
 use std::io;
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -9,13 +8,16 @@ use std::thread;
 use std::time::Duration;
 
 use crashworthy_runtime::WeakSystem;
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
+use crate::actions::Actions;
 use crate::connection;
+use crate::desk::Desk;
 use crate::home::{self, Home};
 use crate::inspector::Inspector;
 use crate::protocol::{Code, Refusal};
+use crate::role::{Caller, Role};
 use crate::wire::refusal;
 
 /// How long to wait after a connection could not be accepted: the process may be out of file descriptors.
@@ -24,37 +26,40 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How long the start of a system waits until its console listens: whoever has places beside its own may not answer.
 const LISTENS: Duration = Duration::from_secs(5);
 
+/// What is to be opened.
+pub(crate) struct Opening {
+    /// Below which directory.
+    pub(crate) base: Option<PathBuf>,
+    pub(crate) inspector: Arc<Inspector>,
+    /// The paths of those who are protected; none if nothing is to be done at all.
+    pub(crate) acts: Option<Vec<String>>,
+}
+
 /// Starts the thread, and waits until it listens.
-pub(crate) fn start(base: Option<PathBuf>, inspector: Arc<Inspector>, system: WeakSystem) -> io::Result<Arc<Home>> {
+pub(crate) fn start(opening: Opening, system: WeakSystem) -> io::Result<Arc<Home>> {
     let (told, listens) = sync_channel(1);
-    thread::Builder::new()
-        .name("crashworthy-console".to_owned())
-        .spawn(move || run(base, inspector, &system, &told))?;
+    thread::Builder::new().name("crashworthy-console".to_owned()).spawn(move || run(opening, &system, &told))?;
     listens.recv_timeout(LISTENS).unwrap_or_else(|error| match error {
         RecvTimeoutError::Timeout => Err(io::Error::new(io::ErrorKind::TimedOut, "it does not listen in time")),
         RecvTimeoutError::Disconnected => Err(io::Error::other("the thread of the console ended")),
     })
 }
 
-fn run(
-    base: Option<PathBuf>,
-    inspector: Arc<Inspector>,
-    system: &WeakSystem,
-    told: &SyncSender<io::Result<Arc<Home>>>,
-) {
+fn run(opening: Opening, system: &WeakSystem, told: &SyncSender<io::Result<Arc<Home>>>) {
     let opened = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
         let uid = home::own_uid()?;
+        let server = Server::open(opening, uid)?;
         drop(entered);
-        let base = base.map_or_else(home::base, Ok)?;
-        let (home, listener) = Home::make(&base, uid, inspector.name())?;
-        Ok((runtime, uid, Arc::new(home), listener))
+        Ok((runtime, server))
     };
     match opened() {
-        Ok((runtime, uid, home, listener)) => {
+        Ok((runtime, mut server)) => {
+            let home = server.home.clone();
+            let _ends = Ends { actions: server.desk.actions.clone(), system };
             let _ = told.send(Ok(home.clone()));
-            runtime.block_on(listen(listener, uid, inspector, system));
+            runtime.block_on(server.listen(system));
             home.leave();
         }
         Err(error) => {
@@ -63,26 +68,98 @@ fn run(
     }
 }
 
-/// Accepts connections until the system has ended.
-async fn listen(listener: UnixListener, uid: u32, inspector: Arc<Inspector>, system: &WeakSystem) {
-    let listener = match tokio::net::UnixListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "the console cannot listen"),
-    };
-    let mut clients = JoinSet::new();
-    let ended = system.ended();
-    tokio::pin!(ended);
-    loop {
+/// Undoes what the console would have undone later, however its thread ends.
+struct Ends<'s> {
+    actions: Option<Arc<Actions>>,
+    system: &'s WeakSystem,
+}
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        if let Some(actions) = &self.actions {
+            actions.end(self.system);
+        }
+    }
+}
+
+/// Who listens, and answers.
+struct Server {
+    home: Arc<Home>,
+    desk: Arc<Desk>,
+    looks: Door,
+    acts: Option<Door>,
+}
+
+impl Server {
+    fn open(opening: Opening, uid: u32) -> io::Result<Self> {
+        let Opening { base, inspector, acts } = opening;
+        let base = base.map_or_else(home::base, Ok)?;
+        let (home, listener) = Home::make(&base, uid, inspector.name())?;
+        let looks = Door::new(listener, Role::Looks, uid)?;
+        let door = |_: &Vec<String>| Door::new(home.listen_for_actions()?, Role::Acts, uid);
+        let door = acts.as_ref().map(door).transpose()?;
+        let audit = home.audit(inspector.name());
+        let actions = acts.map(|protected| Arc::new(Actions::new(inspector.clone(), protected, audit)));
+        Ok(Self { home: Arc::new(home), desk: Arc::new(Desk { inspector, actions }), looks, acts: door })
+    }
+
+    /// Accepts connections until the system has ended.
+    async fn listen(&mut self, system: &WeakSystem) {
+        let ended = system.ended();
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut ended => return,
+                () = watch(self.desk.actions.as_deref(), system) => {}
+                () = self.looks.serve(&self.desk) => {}
+                () = serve(self.acts.as_mut(), &self.desk) => {}
+            }
+            if self.looks.clients.is_empty() && self.acts.as_ref().is_none_or(|door| door.clients.is_empty()) {
+                self.desk.inspector.rest();
+            }
+        }
+    }
+}
+
+async fn watch(actions: Option<&Actions>, system: &WeakSystem) {
+    match actions {
+        Some(actions) => actions.watch(system).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn serve(door: Option<&mut Door>, desk: &Arc<Desk>) {
+    match door {
+        Some(door) => door.serve(desk).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// One socket, and those who came through it.
+struct Door {
+    listener: UnixListener,
+    role: Role,
+    /// The user of this process.
+    own: u32,
+    clients: JoinSet<()>,
+}
+
+impl Door {
+    fn new(listener: std::os::unix::net::UnixListener, role: Role, own: u32) -> io::Result<Self> {
+        Ok(Self { listener: UnixListener::from_std(listener)?, role, own, clients: JoinSet::new() })
+    }
+
+    /// Lets the next one in, or sees one off.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    async fn serve(&mut self, desk: &Arc<Desk>) {
         tokio::select! {
             biased;
-            () = &mut ended => return,
-            Some(_) = clients.join_next() => {
-                if clients.is_empty() {
-                    inspector.rest();
-                }
-            }
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => receive(stream, uid, &inspector, &mut clients),
+            Some(_) = self.clients.join_next() => {}
+            accepted = self.listener.accept() => match accepted {
+                Ok((stream, _)) => self.receive(stream, desk),
                 Err(error) => {
                     tracing::warn!(%error, "the console cannot accept a connection");
                     tokio::time::sleep(AGAIN).await;
@@ -90,36 +167,23 @@ async fn listen(listener: UnixListener, uid: u32, inspector: Arc<Inspector>, sys
             },
         }
     }
-}
 
-fn receive(stream: UnixStream, uid: u32, inspector: &Arc<Inspector>, clients: &mut JoinSet<()>) {
-    if !may_enter(uid, stream.peer_cred().map(|peer| peer.uid())) {
-        return tracing::warn!("the console has turned away a process of another user");
-    }
-    let most = inspector.limits().connections;
-    if clients.len() >= most {
-        let why = format!("there are {most} connections already");
-        // It fits into the buffer of a socket that is new.
-        let _ = stream.try_write(&refusal(None, Refusal::new(Code::TooManyConnections, why)));
-        return;
-    }
-    clients.spawn(connection::serve(stream, inspector.clone()));
-}
-
-/// Whether a peer may look: the user of this process alone.
-fn may_enter(own: u32, peer: io::Result<u32>) -> bool {
-    peer.is_ok_and(|peer| peer == own)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_user_may_enter_and_nobody_else() {
-        assert!(may_enter(1000, Ok(1000)));
-        assert!(!may_enter(1000, Ok(1001)));
-        assert!(!may_enter(1000, Ok(0)));
-        assert!(!may_enter(0, Err(io::ErrorKind::Unsupported.into())));
+    fn receive(&mut self, stream: UnixStream, desk: &Arc<Desk>) {
+        let Ok(caller) = Caller::of(&stream, self.role) else { return };
+        if !self.role.admits(self.own, caller.peer.uid) {
+            tracing::warn!(peer = %caller.peer, "the console has turned away a process of another user");
+            if let (Role::Acts, Some(actions)) = (self.role, &desk.actions) {
+                actions.turned_away(caller.peer);
+            }
+            return;
+        }
+        let most = desk.inspector.limits().connections;
+        if self.clients.len() >= most {
+            let why = format!("there are {most} connections already");
+            // It fits into the buffer of a socket that is new.
+            let _ = stream.try_write(&refusal(None, Refusal::new(Code::TooManyConnections, why)));
+            return;
+        }
+        self.clients.spawn(connection::serve(stream, desk.clone(), caller));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crashworthy_runtime::{ActorSnapshot, Reason, State};
+use crashworthy_runtime::{ActorSnapshot, State};
 
 use crate::inspector::Inspector;
 use crate::picture::{Picture, is_busy};
@@ -15,7 +15,7 @@ pub struct Vitals {
     pub at: Duration,
     /// Its tree is there, and everybody at the top has begun. A supervisor begins when those below it have.
     pub up: bool,
-    /// It stops, and has turned somebody away because of that.
+    /// Its orderly stop has begun.
     pub stopping: bool,
     /// It has ended: nothing starts any more.
     pub ended: bool,
@@ -33,10 +33,9 @@ impl Inspector {
     /// [`Code::SystemEnded`](crate::protocol::Code::SystemEnded).
     pub fn vitals(&self) -> Result<Vitals, Refusal> {
         let (system, picture) = self.look()?;
-        let stopping = picture.system.actors.iter().any(|actor| actor.refusals.because(Reason::Draining) > 0);
         let waiting = picture.system.actors.iter().filter(|actor| waits(actor)).count();
         let (up, turns) = (is_up(&picture), picture.system.turns);
-        Ok(Vitals { at: picture.at, up, stopping, ended: system.is_stopped(), turns, waiting })
+        Ok(Vitals { at: picture.at, up, stopping: system.is_stopping(), ended: system.is_stopped(), turns, waiting })
     }
 }
 

@@ -7,29 +7,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::inspector::Inspector;
-use crate::protocol::{Code, Greeting, Outcome, Refusal, Request, Response, VERBS};
+use crate::protocol::{Code, Outcome, Refusal, Request, Response, VERBS};
 
 impl Inspector {
-    /// The first line to a client.
-    pub(crate) fn greeting(&self) -> Vec<u8> {
-        line(&Greeting { hello: self.hello().clone() }, usize::MAX).unwrap_or_default()
-    }
-
-    /// The answer to one line.
-    pub(crate) async fn answer(&self, asked: &[u8]) -> Vec<u8> {
-        match serde_json::from_slice::<Request>(asked) {
-            Ok(request) if request.verb == "state" => match read(request.args) {
-                Ok(query) => self.tell(request.id, self.state(&query).await),
-                Err(why) => refusal(Some(request.id), why),
-            },
-            Ok(request) => self.ask(request.id, &request.verb, request.args),
-            Err(error) => refusal(None, Refusal::new(Code::Malformed, format!("not a request: {}", cut(&error)))),
-        }
-    }
-
-    fn ask(&self, id: u64, verb: &str, args: Value) -> Vec<u8> {
+    /// The answer to a question.
+    pub(crate) fn ask(&self, id: u64, verb: &str, args: Value) -> Vec<u8> {
         match verb {
-            "hello" => self.tell(id, Ok(self.hello())),
             "system" => self.tell(id, self.system()),
             "tree" => self.tell(id, read(args).and_then(|query| self.tree(&query))),
             "actors" => self.tell(id, read(args).and_then(|query| self.actors(&query))),
@@ -47,7 +30,8 @@ impl Inspector {
         }
     }
 
-    fn tell<T: Serialize>(&self, id: u64, answer: Result<T, Refusal>) -> Vec<u8> {
+    /// An answer as a line.
+    pub(crate) fn tell<T: Serialize>(&self, id: u64, answer: Result<T, Refusal>) -> Vec<u8> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(why) => return refusal(Some(id), why),
@@ -72,6 +56,12 @@ impl Inspector {
     }
 }
 
+/// What a client asks.
+pub(crate) fn request(asked: &[u8]) -> Result<Request, Refusal> {
+    serde_json::from_slice(asked)
+        .map_err(|error| Refusal::new(Code::Malformed, format!("not a request: {}", cut(&error))))
+}
+
 /// One line that says no.
 pub(crate) fn refusal(id: Option<u64>, why: Refusal) -> Vec<u8> {
     line(&Response { id, outcome: Outcome::<()>::Error(why) }, usize::MAX).unwrap_or_default()
@@ -82,13 +72,14 @@ fn cut(error: &serde_json::Error) -> String {
     format!("{:.512}", error.to_string())
 }
 
-fn read<T: DeserializeOwned>(args: Value) -> Result<T, Refusal> {
+/// The arguments of a verb.
+pub(crate) fn read<T: DeserializeOwned>(args: Value) -> Result<T, Refusal> {
     let args = if args.is_null() { Value::Object(serde_json::Map::new()) } else { args };
     serde_json::from_value(args).map_err(|error| Refusal::new(Code::BadArguments, format!("args: {}", cut(&error))))
 }
 
 /// A value as one line of at most so many bytes.
-fn line<T: Serialize>(value: &T, most: usize) -> Result<Vec<u8>, serde_json::Error> {
+pub(crate) fn line<T: Serialize>(value: &T, most: usize) -> Result<Vec<u8>, serde_json::Error> {
     let mut bounded = Bounded { bytes: Vec::new(), most };
     serde_json::to_writer(&mut bounded, value)?;
     bounded.bytes.push(b'\n');

@@ -61,7 +61,7 @@ pub(crate) fn between<A: Actor>(task: &ActorCell<A>) -> Between {
         let mut fall = Fall::default();
         let is_drained = drain(task, until, &mut fall);
         if is_drained {
-            while let Some(envelope) = shelf::take_doomed(task, until == u64::MAX) {
+            while let Some(envelope) = shelf::take_doomed(task) {
                 undelivered(task, envelope, &mut fall);
             }
         }
@@ -70,7 +70,7 @@ pub(crate) fn between<A: Actor>(task: &ActorCell<A>) -> Between {
             return Between::Pause(Pause::Again);
         }
         control = core.control.lock();
-        if flushes(&control) != (flush, closes) {
+        if flushes(&control) != (flush, closes) || task.shelf().is_some_and(|shelf| shelf.lock().is_doomed()) {
             return Between::Pause(Pause::Again);
         }
     }

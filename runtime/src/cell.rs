@@ -290,7 +290,7 @@ impl Core {
         if self.flags() & flag::AWAY == 0 {
             return None;
         }
-        self.gate.back_in(self.shared().port.now_ns()).map(Duration::from_nanos)
+        self.gate.back_in(self, self.shared().port.now_ns()).map(Duration::from_nanos)
     }
 
     /// A refusal is told to whoever wanted something: it is counted.
@@ -396,6 +396,8 @@ pub(crate) struct Beside<M> {
     pub(crate) own: Mutex<VecDeque<Own<M>>>,
     /// Those that may be displaced, since there was the first.
     shelf: OnceArc<Mutex<Shelf<M>>>,
+    /// The ticket of the first of those: nobody needs to look before that. Written under the lock of the shelf.
+    first_ticket: AtomicU64,
 }
 
 impl<M> Beside<M> {
@@ -406,11 +408,16 @@ impl<M> Beside<M> {
         }
         self.shelf.get().expect("it was set just now, or before")
     }
+
+    /// Whoever has changed what is on the shelf says which is the first.
+    pub(crate) fn note_first(&self, ticket: u64) {
+        self.first_ticket.store(ticket, Relaxed);
+    }
 }
 
 impl<M> Default for Beside<M> {
     fn default() -> Self {
-        Self { own: Mutex::default(), shelf: OnceArc::new() }
+        Self { own: Mutex::default(), shelf: OnceArc::new(), first_ticket: AtomicU64::new(u64::MAX) }
     }
 }
 
@@ -490,6 +497,13 @@ impl<A: Actor> Cell<A> {
         self.core().counters.own() + own.map_or(0, |own| own.len() as u64)
     }
 
+    /// Whether the turn of a message on the shelf may have come, for whoever has read so many of the mailbox and has seen the
+    /// flag.
+    pub(crate) fn shelf_is_due(&self, position: u64) -> bool {
+        // Relaxed: who raised the flag had written it before.
+        self.beside.get().is_some_and(|beside| beside.first_ticket.load(Relaxed) <= position)
+    }
+
     /// What is on the shelf now is to be thrown away. To be called under the lock of the lane.
     pub(crate) fn doom_shelf(&self) {
         if let Some(shelf) = self.shelf() {
@@ -565,9 +579,11 @@ pub(crate) trait AnyCell: Send + Sync {
     /// Whether there may be room in its mailbox without a turn of it: there is some, or somebody holds a place.
     fn may_have_room(&self) -> bool;
     fn law(&self) -> Law;
+    /// Changes how many messages its mailbox holds. To be called under no lock: whoever waits for room is woken.
+    fn set_capacity(&self, capacity: u32);
     /// Refuses from now on, and lets the next turn throw away what is queued.
     fn shut(&self, status: Status);
-    /// Lets the mailbox of a slot that has ended refuse; to be called with the locks of ties and lane, before its turns
+    /// Lets the mailbox of a slot that has ended refuse, and what is on the shelf be thrown away; to be called with the locks of ties and lane, before its turns
     /// are told to throw away what is queued. True: afterwards [`tell_closed`](Self::tell_closed) is to be called.
     fn close_mailbox(&self) -> bool;
     /// Tells whoever waits for room.
@@ -622,7 +638,9 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     }
 
     fn may_have_room(&self) -> bool {
-        self.mailbox.reserved() != 0 || self.mailbox.len() < self.mailbox.capacity()
+        // Places of what is on the shelf are given back by a turn.
+        let shelved = self.shelf().map_or(0, |shelf| shelf.lock().counts().0) as u32;
+        self.mailbox.reserved() > shelved || self.mailbox.len() + shelved < self.mailbox.capacity()
     }
 
     fn law(&self) -> Law {
@@ -633,6 +651,10 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
         // Own messages are counted when they are taken out: until then they are queued.
         let law = self.core().counters.read(tail, in_hand, queued + own + shelved);
         Law { accepted: law.accepted + own + taken_in, displaced, ..law }
+    }
+
+    fn set_capacity(&self, capacity: u32) {
+        self.mailbox.set_capacity(capacity);
     }
 
     fn shut(&self, status: Status) {
@@ -651,6 +673,7 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
                 Status::Starting | Status::Running | Status::Down => self.core().set_status(status),
             }
             awaited = self.mailbox.close_quietly();
+            self.doom_shelf();
             self.core().raise(flag::CLOSE);
         }
         self.core().gate.is_over(self.core());
@@ -662,6 +685,7 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     }
 
     fn close_mailbox(&self) -> bool {
+        self.doom_shelf();
         self.mailbox.close_quietly()
     }
 

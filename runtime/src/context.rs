@@ -181,10 +181,12 @@ impl<A: Actor> Context<A> {
         report::take(self.cell.core().shared(), self.pid(), child)
     }
 
-    /// A slot below this actor will not be started again before then, by the [clock of the system](System::now). Whoever has
+    /// A slot below this actor that is between two incarnations will not be started again before then, by the [clock of the system](System::now). Whoever has
     /// less time than that is told at once: [`Restarting`](crate::Reason::Restarting), with when to come again.
     pub fn postpone<B: Actor>(&self, slot: &ActorRef<B>, until: Duration) {
-        if turn::is_fenced() || slot.cell.core().home().is_none() {
+        let core = slot.cell.core();
+        let is_below = core.ties.lock().owner() == self.pid().id;
+        if turn::is_fenced() || !is_below || core.status() != Status::Down {
             return;
         }
         slot.cell.core().gate.is_postponed(slot.cell.core(), nanos(until));

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dep::Dep;
 use crate::pid::ActorId;
+use crate::slot::LARGEST_MAILBOX;
 use crate::waits::Cycle;
 
 /// Why an actor would not take a message.
@@ -269,6 +270,12 @@ pub enum StartError {
     Fenced,
     /// It chose not to run.
     Ignored,
+}
+
+impl StartError {
+    pub(crate) fn mailbox(of: &str, capacity: u32) -> Self {
+        Self::Setting(format!("mailbox of `{of}`: {capacity} messages, allowed are 1 to {LARGEST_MAILBOX}"))
+    }
 }
 
 impl fmt::Display for StartError {

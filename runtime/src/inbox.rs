@@ -193,7 +193,7 @@ impl Inbox {
                 Look::Message => {
                     // Again, since the message was seen: whatever is raised now and not due comes after it.
                     let flags = cell.core().flags();
-                    if flags & LANE != 0
+                    if lane_is_due(cell, flags)
                         && let Some(item) = self.attend_lane(cell)
                     {
                         self.batch -= 1;
@@ -255,7 +255,7 @@ impl Inbox {
     /// Looks at what comes before the mailbox. `Some(None)`: there is nothing to do until the next wake-up.
     #[cold]
     fn attend<A: Actor>(&mut self, cell: &ActorCell<A>, flags: u32) -> Option<Option<Item>> {
-        if flags & LANE != 0
+        if lane_is_due(cell, flags)
             && let Some(item) = self.attend_lane(cell)
             // Who handles nothing for now shows its state all the same.
             && (item.is_some() || flags & flag::VIEW == 0)
@@ -314,8 +314,14 @@ impl Inbox {
     }
 }
 
-/// Flags of what has a place among the messages, or comes before all.
-const LANE: u32 = flag::URGENT | flag::ORDERED | flag::SHELVED;
+/// Whether there may be something that comes before the next message: a signal, or what is on the shelf.
+fn lane_is_due<A: Actor>(cell: &ActorCell<A>, flags: u32) -> bool {
+    if flags & (flag::URGENT | flag::ORDERED) != 0 {
+        return true;
+    }
+    let position = || receiver(cell, |receiver| receiver.position());
+    flags & flag::SHELVED != 0 && position().is_none_or(|position| cell.shelf_is_due(position))
+}
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -328,7 +334,9 @@ enum Next {
 
 /// A message that was not in the mailbox.
 pub(crate) enum Aside<M> {
+    /// With a place of its own.
     Own(Own<M>),
+    /// With a place in the mailbox all the same.
     Shelved(Envelope<M>),
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cell::{AnyCell, Status, flag};
+use crate::cell::{AnyCell, Core, Status, flag};
 use crate::counters::Law;
 use crate::exit::Callback;
 use crate::gate::Refusals;
@@ -53,6 +53,10 @@ pub struct ActorSnapshot {
     pub callback: Option<(Callback, Duration)>,
     /// Some thread runs a turn of it: the callback works, or blocks that thread. Else it awaits.
     pub in_turn: bool,
+    /// The other actor whose answer, or room, it waits for: as far as is seen for nothing else. Those that wait for each other in a
+    /// ring are refused as a [cycle](crate::Reason::Cycle), so that this is a chain.
+    #[serde(default)]
+    pub waits_for: Option<WaitsFor>,
     /// What it needs and lacks: for want of that it takes no new messages.
     pub lacks: Vec<Lack>,
     /// It takes messages that matter at least this much, as far as nothing is missing.
@@ -82,6 +86,17 @@ pub struct ActorSnapshot {
     pub watchers: Vec<Pid>,
     /// Slots below it.
     pub children: Vec<ActorId>,
+}
+
+/// Another actor that an actor waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitsFor {
+    /// Who.
+    pub id: ActorId,
+    /// For how long it has waited.
+    pub since: Duration,
+    /// For room in its mailbox; else for an answer.
+    pub for_room: bool,
 }
 
 /// A system as data.
@@ -138,6 +153,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         in_hand,
         callback: core.callback().map(|callback| (callback, core.in_hand_for())),
         in_turn: cell.is_in_turn(),
+        waits_for: waits_for(core),
         lacks,
         only,
         back_in: core.back_in(),
@@ -162,6 +178,13 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         shot.watchers = tied.watchers.keys().map(|(pid, _)| *pid).collect();
     }
     shot
+}
+
+/// Whom it waits for, once a turn has ended in which that was seen.
+fn waits_for(core: &Core) -> Option<WaitsFor> {
+    let sight = core.counters.standing()?.look(core.pid())?;
+    let since = core.shared().port.now_ns().saturating_sub(sight.since.at);
+    Some(WaitsFor { id: sight.to, since: Duration::from_nanos(since), for_room: sight.is_for_room })
 }
 
 impl SystemSnapshot {

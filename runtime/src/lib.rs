@@ -102,7 +102,7 @@ pub use error::{AskError, Load, Reason, Refused, Rejected, StartError};
 pub use event::{Attending, Happening, SystemEvent, SystemEvents};
 pub use exit::{Callback, Crash, Exit, ExitReason};
 pub use gate::{RefusalCount, Refusals};
-pub use inspect::{ActorSnapshot, State, SystemSnapshot};
+pub use inspect::{ActorSnapshot, State, SystemSnapshot, WaitsFor};
 pub use letters::{Letter, Letters};
 pub use message::{Criticality, Message, Overflow};
 pub use permit::{Admission, Permit};

@@ -26,7 +26,7 @@ use crate::error::AskError;
 use crate::event::{self, Happening};
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
 use crate::guard::{Broken, Met, catch, guard};
-use crate::inbox::{Inbox, Item};
+use crate::inbox::{Aside, Inbox, Item};
 use crate::lane::Fate;
 use crate::readiness;
 use crate::serve::{Being, Ending, panicked, serve};
@@ -75,15 +75,15 @@ pub(crate) fn comes_to_life<A: Actor>(
             return stillborn(&cell, Met::interrupted(fate), ack);
         }
         cell.core().note_turn();
-        let port = cell.core().shared().port.clone();
-        let began = port.now_ns();
+        // Pumps have just looked at the clock.
+        let began = cell.core().shared().port.coarse_ns();
         let state = match guard(&cell, A::init(args, &mut cx)).await {
             Met::Returned(Ok(state)) => readiness::first(&cell, &cx, state),
             failed => failed,
         };
         match state {
             Met::Returned(Ok(state)) => {
-                let took_ns = port.now_ns() - began;
+                let took_ns = cell.core().shared().port.now_ns() - began;
                 // One that was abandoned says nothing of its heir.
                 cell.with_owner(|_| cell.core().gate.started(cell.core(), took_ns));
                 if begun(&cell, incarnation, ack) {
@@ -224,17 +224,28 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
     let (mut inbox, end) = (Inbox::open(), End::default());
     begun(&cell, birth.incarnation, birth.ack);
     loop {
-        if let Some(Envelope { msg, .. }) = inbox.message(&cell) {
-            cell.core().counters.handled.bump();
-            if let Err(unread) = to.send(msg).await {
-                discard(unread);
+        let taken = match inbox.message(&cell) {
+            Some(envelope) => Some(Aside::Shelved(envelope)),
+            None => inbox.beside(&cell),
+        };
+        match taken {
+            Some(Aside::Shelved(Envelope { msg, flow, is_share, .. })) => {
+                if is_share {
+                    cell.core().gate.gives_share_back(flow);
+                }
+                cell.core().counters.handled.bump();
+                if let Err(unread) = to.send(msg).await {
+                    discard(unread);
+                }
+                continue;
             }
-            continue;
+            // Nobody has timers or futures here.
+            Some(Aside::Own(own)) => discard(own),
+            None => {}
         }
         match inbox.next(&cell).await {
-            Item::Beside => discard(inbox.beside(&cell)),
             Item::View => view::decline(&cell),
-            Item::Message | Item::Signal(_) | Item::Recheck => {}
+            Item::Message | Item::Beside | Item::Signal(_) | Item::Recheck => {}
             Item::Fate(fate) => return Passed::Ended(end.ended(Ending::by(fate).reason)),
         }
     }

@@ -24,7 +24,8 @@ pub enum Criticality {
 /// which is [`admitted`](crate::ActorRef::admitted).
 ///
 /// It is the receiver's answer, for senders that cannot react to a refusal. Only room is made: a message that would be too
-/// late for its deadline is refused whatever it says here, and so is every message while the actor takes none.
+/// late for its deadline is refused whatever it says here, and so is every message while the actor takes none. What has a
+/// place of its own (timers, pipes, messages to oneself) or a [reserved](crate::ActorRef::reserve) one is not concerned.
 ///
 /// # Guarantees
 /// * All messages together, those that may be displaced included, are never more than the mailbox's capacity. No message is
@@ -46,8 +47,8 @@ pub enum Overflow {
     /// The oldest message that says the same is dropped, for this one: for what is worth less the older it is. If there is
     /// none, the sender is refused.
     DropOldest,
-    /// Where a message with the same key waits, this one takes its place, whether or not there is room: for values of which
-    /// only the last one counts. It is handled when that would have been, unless an exit signal or a `Down` has come in
+    /// Where a message of the same [kind](Message::kind) with the same key waits, this one takes its place, whether or not there
+    /// is room: for values of which only the last one counts. It is handled when that would have been, unless an exit signal or a `Down` has come in
     /// between, which it does not pass. If no such message waits, and there is no room, the sender is refused.
     Conflate(u64),
 }
@@ -97,7 +98,7 @@ pub trait Message: Send + 'static {
         false
     }
 
-    /// What becomes of it when there is no room. Places that were [reserved](crate::ActorRef::reserve) are not concerned.
+    /// What becomes of it when there is no room.
     fn overflow(&self) -> Overflow {
         Overflow::Refuse
     }

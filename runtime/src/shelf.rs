@@ -23,7 +23,7 @@ use crate::crash::discard;
 use crate::envelope::Envelope;
 use crate::error::{AskError, Reason};
 use crate::gate::events;
-use crate::message::Overflow;
+use crate::message::{Message, Overflow};
 
 /// The messages of one cell that may be displaced.
 pub(crate) struct Shelf<M> {
@@ -31,8 +31,8 @@ pub(crate) struct Shelf<M> {
     entries: BTreeMap<u64, Shelved<M>>,
     /// Those that make room for newer ones.
     oldest: BTreeSet<u64>,
-    /// Where the message with a key is.
-    keys: BTreeMap<u64, u64>,
+    /// Where the message of a kind with a key is.
+    keys: BTreeMap<Like, u64>,
     next: u64,
     /// Which was offered last. Should it be displaced, the next one's turn need not have come.
     offered: Option<u64>,
@@ -42,10 +42,32 @@ pub(crate) struct Shelf<M> {
     displaced: u64,
 }
 
+/// A kind of message, and a key.
+type Like = (&'static str, u64);
+
 struct Shelved<M> {
     envelope: Envelope<M>,
-    overflow: Overflow,
+    class: Class,
     turn: Turn,
+}
+
+/// What a message says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    DropNew,
+    DropOldest,
+    Conflate(Like),
+}
+
+impl Class {
+    /// Of a message that says something. Calls user code.
+    fn of<M: Message>(msg: &M, overflow: Overflow) -> Self {
+        match overflow {
+            Overflow::DropNew | Overflow::Refuse => Self::DropNew,
+            Overflow::DropOldest => Self::DropOldest,
+            Overflow::Conflate(key) => Self::Conflate((msg.kind(), key)),
+        }
+    }
 }
 
 /// When a message is to be read.
@@ -89,33 +111,34 @@ impl<M> Default for Shelf<M> {
 
 impl<M> Shelf<M> {
     /// Puts a message onto the shelf. `has_place`: it has a place in the mailbox.
-    fn put(&mut self, envelope: Envelope<M>, overflow: Overflow, turn: Turn, has_place: bool) -> Put<M> {
-        let older = match overflow {
-            Overflow::Conflate(key) => self.keys.get(&key).copied(),
-            Overflow::DropOldest if !has_place => self.oldest.first().copied(),
-            Overflow::DropNew if !has_place => {
+    fn put(&mut self, envelope: Envelope<M>, class: Class, turn: Turn, has_place: bool) -> Put<M> {
+        let older = match class {
+            Class::Conflate(like) => self.keys.get(&like).copied(),
+            Class::DropOldest if !has_place => self.oldest.first().copied(),
+            Class::DropNew if !has_place => {
                 self.accepted += 1;
                 self.displaced += 1;
                 return Put::Dropped(envelope);
             }
-            Overflow::DropOldest | Overflow::DropNew | Overflow::Refuse => None,
+            Class::DropOldest | Class::DropNew => None,
         };
         let Some(older) = older else {
             if !has_place {
                 return Put::Full(envelope);
             }
-            self.add(Shelved { envelope, overflow, turn });
+            self.add(Shelved { envelope, class, turn });
             return Put::Taken { displaced: None, spare: false };
         };
-        let displaced = match (overflow, self.entries.get_mut(&older)) {
-            // Its place in the order, too, or one that is always renewed would never be read; but no signal is overtaken.
-            (Overflow::Conflate(_), Some(entry)) if entry.turn.signals == turn.signals => {
+        let displaced = match (class, self.entries.get_mut(&older)) {
+            // Its place in the order, too, or one that is always renewed would never be read; but no signal is overtaken, and
+            // what is thrown away takes nothing along.
+            (Class::Conflate(_), Some(entry)) if entry.turn.signals == turn.signals && older >= self.doomed => {
                 self.accepted += 1;
                 Some(std::mem::replace(&mut entry.envelope, envelope))
             }
             _ => {
                 let displaced = self.remove(older);
-                self.add(Shelved { envelope, overflow, turn });
+                self.add(Shelved { envelope, class, turn });
                 displaced
             }
         };
@@ -125,14 +148,14 @@ impl<M> Shelf<M> {
 
     fn add(&mut self, entry: Shelved<M>) {
         let number = self.next;
-        match entry.overflow {
-            Overflow::DropOldest => {
+        match entry.class {
+            Class::DropOldest => {
                 self.oldest.insert(number);
             }
-            Overflow::Conflate(key) => {
-                self.keys.insert(key, number);
+            Class::Conflate(like) => {
+                self.keys.insert(like, number);
             }
-            Overflow::DropNew | Overflow::Refuse => {}
+            Class::DropNew => {}
         }
         self.entries.insert(number, entry);
         self.next += 1;
@@ -142,8 +165,8 @@ impl<M> Shelf<M> {
     fn remove(&mut self, number: u64) -> Option<Envelope<M>> {
         let entry = self.entries.remove(&number)?;
         self.oldest.remove(&number);
-        if let Overflow::Conflate(key) = entry.overflow {
-            self.keys.remove(&key);
+        if let Class::Conflate(like) = entry.class {
+            self.keys.remove(&like);
         }
         Some(entry.envelope)
     }
@@ -154,6 +177,11 @@ impl<M> Shelf<M> {
         let (number, entry) = self.entries.first_key_value()?;
         self.offered = Some(*number).filter(|_| entry.turn.ticket <= position);
         self.offered.map(|_| entry.turn.signals)
+    }
+
+    /// The ticket of the message that came first; the last there is if there is none.
+    fn first_ticket(&self) -> u64 {
+        self.entries.first_key_value().map_or(u64::MAX, |(_, entry)| entry.turn.ticket)
     }
 
     /// Messages that lie here, that were ever accepted, that were displaced.
@@ -170,6 +198,11 @@ impl<M> Shelf<M> {
     pub(crate) fn doom(&mut self) {
         self.doomed = self.next;
     }
+
+    /// Whether something is to be thrown away.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.entries.first_key_value().is_some_and(|(number, _)| *number < self.doomed)
+    }
 }
 
 /// Takes in a message that displaces others, or may be displaced, if there is room by `places`, or it makes some. True: the
@@ -184,48 +217,84 @@ pub(crate) fn put<A: Actor>(
     overflow: Overflow,
     places: u32,
 ) -> Result<bool, (ReserveError, A::Msg)> {
-    let reserve = || cell.mailbox.try_reserve_within(places);
-    let place = match reserve() {
-        Err(ReserveError::Full) if cell.forgives() => reserve(),
-        place => place,
-    };
-    // Whether room in the mailbox is what is missing, and not time: nobody makes time.
-    let may_displace = place.is_ok() || cell.load().depth < places;
-    let (put, wake) = {
-        let control = cell.core().control.lock();
-        if matches!(place, Err(ReserveError::Closed)) || cell.mailbox.is_closed() {
-            drop(control);
-            if place.is_ok() {
-                cell.mailbox.release_reserved();
-            }
-            return Err((ReserveError::Closed, envelope.msg));
-        }
-        if !may_displace {
-            return Err((ReserveError::Full, envelope.msg));
-        }
-        let signals = control.look().map_or(0, |lane| lane.ordered.next_number());
-        let mut shelf = cell.beside().shelf().lock();
-        let put = shelf.put(envelope, overflow, Turn { ticket: cell.tail(), signals }, place.is_ok());
-        // Who finds others there knows that the actor will look.
-        let wake = !shelf.entries.is_empty() && cell.core().flags() & flag::SHELVED == 0;
-        if wake {
-            cell.core().raise(flag::SHELVED);
-        }
-        (put, wake)
+    let class = Class::of(&envelope.msg, overflow);
+    // One that takes another's place needs none.
+    let is_there = |like: &Like| cell.shelf().is_some_and(|shelf| shelf.lock().keys.contains_key(like));
+    let put = match class {
+        Class::Conflate(like) if is_there(&like) => match try_put(cell, envelope, class, false)? {
+            (Put::Full(envelope), _) => put_into_place(cell, envelope, class, places)?,
+            put => put,
+        },
+        _ => put_into_place(cell, envelope, class, places)?,
     };
     match put {
-        Put::Taken { displaced, spare } => {
+        (Put::Taken { displaced, spare }, wake) => {
             if spare {
                 cell.mailbox.release_reserved();
             }
             if let Some(displaced) = displaced {
                 drop_displaced(cell, displaced);
             }
+            Ok(wake)
         }
-        Put::Dropped(envelope) => drop_displaced(cell, envelope),
-        Put::Full(envelope) => return Err((ReserveError::Full, envelope.msg)),
+        (Put::Dropped(envelope), wake) => {
+            drop_displaced(cell, envelope);
+            Ok(wake)
+        }
+        (Put::Full(envelope), _) => Err((ReserveError::Full, envelope.msg)),
     }
-    Ok(wake)
+}
+
+/// What became of a message, and whether the actor is to be woken; or the message.
+type Tried<M> = Result<(Put<M>, bool), (ReserveError, M)>;
+
+/// The same with a place in the mailbox, if there is one; else in place of another, if room is what is missing, and not time.
+fn put_into_place<A: Actor>(
+    cell: &Task<Cell<A>>,
+    envelope: Envelope<A::Msg>,
+    class: Class,
+    places: u32,
+) -> Tried<A::Msg> {
+    let reserve = || cell.mailbox.try_reserve_within(places);
+    let place = match reserve() {
+        Err(ReserveError::Full) if cell.forgives() => reserve(),
+        place => place,
+    };
+    match place {
+        Ok(()) => try_put(cell, envelope, class, true),
+        Err(ReserveError::Closed) => Err((ReserveError::Closed, envelope.msg)),
+        Err(ReserveError::Full) => {
+            // There is one message fewer before one that displaces another.
+            let before = cell.load().depth.saturating_sub(u32::from(class != Class::DropNew));
+            if before < places {
+                try_put(cell, envelope, class, false)
+            } else {
+                Err((ReserveError::Full, envelope.msg))
+            }
+        }
+    }
+}
+
+/// Puts a message onto the shelf, under the locks. Whether the actor is to be woken.
+fn try_put<A: Actor>(cell: &Task<Cell<A>>, envelope: Envelope<A::Msg>, class: Class, has_place: bool) -> Tried<A::Msg> {
+    let control = cell.core().control.lock();
+    if cell.mailbox.is_closed() {
+        drop(control);
+        if has_place {
+            cell.mailbox.release_reserved();
+        }
+        return Err((ReserveError::Closed, envelope.msg));
+    }
+    let signals = control.look().map_or(0, |lane| lane.ordered.next_number());
+    let mut shelf = cell.beside().shelf().lock();
+    let put = shelf.put(envelope, class, Turn { ticket: cell.tail(), signals }, has_place);
+    cell.beside().note_first(shelf.first_ticket());
+    // Who finds others there knows that the actor will look.
+    let wake = !shelf.entries.is_empty() && cell.core().flags() & flag::SHELVED == 0;
+    if wake {
+        cell.core().raise(flag::SHELVED);
+    }
+    Ok((put, wake))
 }
 
 /// Drops a message that another has displaced; its asker is told.
@@ -245,10 +314,10 @@ pub(crate) fn take<A: Actor>(cell: &Task<Cell<A>>) -> Option<Envelope<A::Msg>> {
     take_if(cell, |shelf, first| shelf.offered == Some(first))
 }
 
-/// The same of those that are to be thrown away: `all`, or those that were there when that was decided.
+/// The same of those that are to be thrown away: those that were there when that was decided.
 #[cold]
-pub(crate) fn take_doomed<A: Actor>(cell: &Task<Cell<A>>, all: bool) -> Option<Envelope<A::Msg>> {
-    take_if(cell, |shelf, first| all || first < shelf.doomed)
+pub(crate) fn take_doomed<A: Actor>(cell: &Task<Cell<A>>) -> Option<Envelope<A::Msg>> {
+    take_if(cell, |shelf, first| first < shelf.doomed)
 }
 
 fn take_if<A: Actor>(
@@ -259,6 +328,7 @@ fn take_if<A: Actor>(
         let mut shelf = cell.shelf()?.lock();
         let first = *shelf.entries.first_key_value()?.0;
         let taken = if takes(&shelf, first) { shelf.remove(first) } else { None };
+        cell.beside().note_first(shelf.first_ticket());
         if shelf.entries.is_empty() {
             cell.core().lower(flag::SHELVED);
         }
@@ -292,20 +362,20 @@ mod tests {
     /// The same, said simply: a list that is searched.
     #[derive(Default)]
     struct Plain {
-        list: Vec<(u64, Overflow, u64)>,
+        list: Vec<(u64, Class, u64)>,
         accepted: u64,
         displaced: u64,
     }
 
     impl Plain {
         /// Which message was displaced or sent back.
-        fn put(&mut self, number: u64, overflow: Overflow, signals: u64, has_place: bool) -> Option<u64> {
-            let older = match overflow {
-                Overflow::Conflate(_) => self.list.iter().position(|entry| entry.1 == overflow),
-                Overflow::DropOldest if !has_place => self.list.iter().position(|entry| entry.1 == overflow),
+        fn put(&mut self, number: u64, class: Class, signals: u64, has_place: bool) -> Option<u64> {
+            let older = match class {
+                Class::Conflate(_) => self.list.iter().position(|entry| entry.1 == class),
+                Class::DropOldest if !has_place => self.list.iter().position(|entry| entry.1 == class),
                 _ => None,
             };
-            let is_dropped = overflow == Overflow::DropNew && !has_place;
+            let is_dropped = class == Class::DropNew && !has_place;
             if older.is_none() && !has_place && !is_dropped {
                 return Some(number);
             }
@@ -315,42 +385,43 @@ mod tests {
                 return Some(number);
             }
             let Some(older) = older else {
-                self.list.push((number, overflow, signals));
+                self.list.push((number, class, signals));
                 return None;
             };
             self.displaced += 1;
             let (displaced, _, before) = self.list[older];
-            if matches!(overflow, Overflow::Conflate(_)) && before == signals {
+            if matches!(class, Class::Conflate(_)) && before == signals {
                 self.list[older].0 = number;
             } else {
                 self.list.remove(older);
-                self.list.push((number, overflow, signals));
+                self.list.push((number, class, signals));
             }
             Some(displaced)
         }
     }
 
-    fn overflow() -> impl Strategy<Value = Overflow> {
-        prop_oneof![Just(Overflow::DropNew), Just(Overflow::DropOldest), (0..3_u64).prop_map(Overflow::Conflate)]
+    fn class() -> impl Strategy<Value = Class> {
+        let like = (prop::sample::select(vec!["Price", "Volume"]), 0..2_u64);
+        prop_oneof![Just(Class::DropNew), Just(Class::DropOldest), like.prop_map(Class::Conflate)]
     }
 
     proptest! {
         #[test]
         fn it_does_what_a_list_does_that_is_searched(
-            steps in prop::collection::vec((overflow(), any::<bool>(), any::<bool>(), any::<bool>()), 0..64),
+            steps in prop::collection::vec((class(), any::<bool>(), any::<bool>(), any::<bool>()), 0..64),
         ) {
             let (mut shelf, mut plain, mut signals) = (Shelf::default(), Plain::default(), 0);
-            for (number, (overflow, has_place, pops, signalled)) in (0..).zip(steps) {
+            for (number, (class, has_place, pops, signalled)) in (0..).zip(steps) {
                 signals += u64::from(signalled);
                 let turn = Turn { ticket: number, signals };
-                let gone = match shelf.put(envelope(number), overflow, turn, has_place) {
+                let gone = match shelf.put(envelope(number), class, turn, has_place) {
                     Put::Taken { displaced, spare } => {
                         prop_assert_eq!(spare, has_place && displaced.is_some());
                         displaced
                     }
                     Put::Dropped(envelope) | Put::Full(envelope) => Some(envelope),
                 };
-                prop_assert_eq!(gone.map(|gone| gone.msg), plain.put(number, overflow, signals, has_place));
+                prop_assert_eq!(gone.map(|gone| gone.msg), plain.put(number, class, signals, has_place));
                 if pops {
                     let first = (!plain.list.is_empty()).then(|| plain.list.remove(0));
                     prop_assert_eq!(shelf.offer(number), first.map(|first| first.2));

@@ -211,6 +211,11 @@ impl Stop {
         }
     }
 
+    /// Whether somebody has asked for it.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
+    }
+
     /// Whether this incarnation was noted: it has been waited for.
     pub(crate) fn has_noted(&self, pid: Pid) -> bool {
         self.late.lock().iter().any(|straggler| straggler.pid == pid)

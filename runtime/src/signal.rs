@@ -163,6 +163,27 @@ pub(crate) fn send_exit(
     Ok(())
 }
 
+/// Asks one incarnation to stop, in the way of its parent.
+pub(crate) fn send_stop(to: &Arc<dyn AnyCell>, incarnation: u32, reason: ExitReason) {
+    let core = to.core();
+    let asked;
+    {
+        let ties = core.ties.lock();
+        if !ties.lives(incarnation) {
+            return;
+        }
+        let mut control = core.control.lock();
+        let lane = control.lane();
+        lane.stop.get_or_insert(reason);
+        asked = lane.awaited();
+        core.raise(flag::URGENT);
+    }
+    if let Some(asked) = asked {
+        tell(|| asked.notify_waiters());
+    }
+    to.wake();
+}
+
 /// Kills one incarnation: no callback runs, links and monitors see [`ExitReason::Killed`].
 pub(crate) fn send_kill(to: &Arc<dyn AnyCell>, incarnation: u32) {
     let core = to.core();

@@ -52,10 +52,7 @@ impl<A: Actor> Slot<A> {
             self.actor.cell.mailbox.set_capacity(capacity);
             Ok(self)
         } else {
-            Err(StartError::Setting(format!(
-                "mailbox of `{}`: {capacity} messages, allowed are 1 to {LARGEST_MAILBOX}",
-                self.actor.cell.core().label()
-            )))
+            Err(StartError::mailbox(&self.actor.cell.core().label(), capacity))
         }
     }
 

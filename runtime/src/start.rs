@@ -140,17 +140,15 @@ impl Start {
         }
         let birth = Birth { ack, incarnation: pid.incarnation };
         let life = Box::pin(life(cell.clone(), birth));
+        // Before it can begin: it is back when it has.
+        core.gate.restarts(core, &shared.port);
         {
             let mut control = core.control.lock();
             let closing = core.flags() & flag::CLOSE != 0;
             control.begin(Next { life, starter }, cell.mailbox.tail(), closing);
-            if closing {
-                cell.doom_shelf();
-            }
             // Before the life can be found: it may end, and close the mailbox, before this returns.
             cell.mailbox.reopen();
         }
-        core.gate.restarts(core, shared.port.now_ns());
         core.gate.tell_dependants(core);
         if let Some(runnable) = Task::hold_and_wake(cell) {
             shared.pool.schedule(runnable);

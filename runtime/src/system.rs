@@ -12,6 +12,7 @@ use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
 use crate::builder::Builder;
 use crate::cell::{AnyCell, CAPACITY, Cell};
+use crate::crash::tell;
 use crate::error::{Reason, Refused, StartError};
 use crate::exit::ExitReason;
 use crate::inspect::{ActorSnapshot, SystemSnapshot, snapshot};
@@ -21,7 +22,8 @@ use crate::process::Abandoning;
 use crate::report::{self, CrashReport, Importance};
 use crate::shared::Shared;
 use crate::shutdown::{Ended, Ending, ShutdownReport, Straggler, Whereabouts};
-use crate::signal::{Down, MonitorRef, Via, send_down, send_exit, send_kill};
+use crate::signal::{Down, MonitorRef, Via, send_down, send_exit, send_kill, send_stop};
+use crate::slot::LARGEST_MAILBOX;
 use crate::start::Start;
 use crate::ties::Watcher;
 use crate::time::Nap;
@@ -218,6 +220,39 @@ impl System {
         }
     }
 
+    /// Asks one incarnation to stop, in the way of its parent: the request is read before what is queued and after the callback
+    /// that runs; `terminate` runs if it traps exits, and it ends with this reason. [`ExitReason::Normal`] does nothing to
+    /// whoever does not trap. Of several requests the first one counts. To the dead it is a no-op.
+    ///
+    /// Nothing is waited for, and there is no time limit. What its supervisor does then depends on the child's restart type
+    /// and on this reason, as after any other end.
+    ///
+    /// # Differs from OTP
+    /// There a stop by name is a matter of behaviours (`gen_server:stop`); here it is one of every actor.
+    pub fn stop_actor(&self, pid: Pid, reason: ExitReason) {
+        if let Some(cell) = self.reach(pid) {
+            send_stop(&cell, pid.incarnation, reason);
+        }
+    }
+
+    /// Changes how many messages the mailbox of a living incarnation's slot holds. What is beyond a smaller limit stays queued.
+    /// The mailbox outlives the incarnation, and the limit with it. To the dead it is a no-op.
+    ///
+    /// # Errors
+    /// [`StartError::Setting`] unless it is between 1 and [`LARGEST_MAILBOX`].
+    pub fn set_mailbox(&self, pid: Pid, capacity: u32) -> Result<(), StartError> {
+        let Some(cell) = self.reach(pid) else { return Ok(()) };
+        if !(1..=LARGEST_MAILBOX).contains(&capacity) {
+            return Err(StartError::mailbox(&cell.core().label(), capacity));
+        }
+        let lives = cell.core().ties.lock().lives(pid.incarnation);
+        if lives {
+            // Under no lock: whoever waits for room is woken.
+            tell(|| cell.set_capacity(capacity));
+        }
+        Ok(())
+    }
+
     /// Sends the [`Down`] of an incarnation into a channel: at once with [`NoProc`](ExitReason::NoProc) if it has
     /// ended. For whoever waits for many ends at a time.
     pub fn watch(&self, pid: Pid, to: &mpsc::UnboundedSender<Down>) -> MonitorRef {
@@ -339,6 +374,11 @@ impl System {
     /// The whole system as data. The figures of different actors are of slightly different instants.
     pub fn snapshot(&self) -> SystemSnapshot {
         SystemSnapshot::of(&self.shared)
+    }
+
+    /// Whether its orderly stop has begun: it takes no new work from outside, and ends. What readiness is told by first.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stop.has_begun()
     }
 
     /// Whether it has ended.

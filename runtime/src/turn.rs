@@ -396,6 +396,9 @@ impl CallScope {
     /// [`Share`](crate::Reason::Share) when he has as many places as are free. Who makes calls on nobody's behalf does so on
     /// his own: each actor, and all code outside of actors together.
     ///
+    /// Counted are questions, and messages with a deadline, that are sent to it as they are. A place that is
+    /// [reserved](crate::ActorRef::reserve) is given by the same rule, but is not counted.
+    ///
     /// Questions asked while such a call is handled are made on the same behalf. Only who is who matters of the key, and of
     /// that a part: among many, two may be taken for one.
     ///

@@ -53,7 +53,7 @@ pub(crate) fn bury(
     }
     drop(forgotten);
     if kept {
-        core.gate.restarts(core, shared.port.now_ns());
+        core.gate.restarts(core, &shared.port);
     } else {
         core.gate.is_over(core);
     }

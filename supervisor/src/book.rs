@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::child_spec::Shutdown;
 use crate::core::Place;
+use crate::register::{Register, SupervisorInfo};
 use crate::report::{Cause, Context, Report};
 
 /// Reports of errors that a system keeps: the newest. As many of progress.
@@ -79,11 +80,18 @@ pub struct ReportCounts {
 pub trait SystemExt {
     /// What its supervisors have reported: how much, and the newest.
     fn supervisor_reports(&self) -> SupervisorReports;
+
+    /// Its living supervisors, by identity: how each restarts, and how many restarts are left to it. It asks nobody.
+    fn supervisors(&self) -> Vec<SupervisorInfo>;
 }
 
 impl SystemExt for System {
     fn supervisor_reports(&self) -> SupervisorReports {
         self.extension::<Book>().read()
+    }
+
+    fn supervisors(&self) -> Vec<SupervisorInfo> {
+        self.extension::<Register>().read(self)
     }
 }
 

@@ -42,6 +42,8 @@ impl fmt::Display for Intensity {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     instants: VecDeque<Duration>,
+    /// How many were ever counted.
+    ever: u64,
 }
 
 /// What the window says to one more restart.
@@ -59,12 +61,23 @@ impl Window {
     pub(crate) fn count(&mut self, now: Duration, limit: Intensity) -> Verdict {
         self.prune(now, limit.period);
         self.instants.push_back(now);
+        self.ever += 1;
         if self.instants.len() > limit.restarts as usize { Verdict::Exceeded } else { Verdict::Allowed }
     }
 
     /// How many restarts count at `now`.
     pub(crate) fn counted(&self, now: Duration, period: Duration) -> usize {
         self.instants.len() - self.instants.partition_point(|instant| !counts(*instant, now, period))
+    }
+
+    /// How many were counted ever.
+    pub(crate) fn ever(&self) -> u64 {
+        self.ever
+    }
+
+    /// The newest that may still count, so many at the most, oldest first.
+    pub(crate) fn newest(&self, most: usize) -> Vec<Duration> {
+        self.instants.iter().skip(self.instants.len().saturating_sub(most)).copied().collect()
     }
 
     fn prune(&mut self, now: Duration, period: Duration) {
@@ -122,5 +135,6 @@ mod tests {
             assert_eq!(window.count(ms(at * 4), limit), Verdict::Allowed);
             assert!(window.instants.len() <= 4);
         }
+        assert_eq!((window.ever(), window.newest(2)), (1000, vec![ms(3992), ms(3996)]));
     }
 }

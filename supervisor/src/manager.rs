@@ -17,6 +17,7 @@ use crate::core::{Action, CallError, CallId, ChildKey, Core, Event, ExitSignal, 
 use crate::index::Index;
 use crate::launch::{Launch, Launchers};
 use crate::reap::{Reaper, Stuck, outwait, reap, within};
+use crate::register::Registered;
 use crate::tree::{MAX_DEPTH, Members, Tree};
 
 /// What every incarnation of a supervisor starts from.
@@ -60,6 +61,7 @@ pub(crate) struct Manager {
     path: Arc<str>,
     core: Core<Pid, ExitReason>,
     clerk: Clerk,
+    registered: Registered,
     launchers: Index<ChildKey, Box<dyn Launch>>,
     /// Names of the children, for paths in texts.
     names: BTreeMap<Pid, Arc<str>>,
@@ -90,7 +92,8 @@ impl Actor for Manager {
     async fn init(blueprint: Blueprint, cx: &mut Context<Self>) -> Result<Self, Exit> {
         cx.trap_exit(true);
         let clerk = Clerk::new(&blueprint, cx);
-        let mut manager = Self::new(blueprint, clerk, cx.system().random())?;
+        let registered = Registered::new(&cx.system(), cx.pid(), &blueprint.path, &blueprint.tree);
+        let mut manager = Self::new(blueprint, clerk, registered, cx.system().random())?;
         manager.core.handle(cx.system().now(), Event::Begin);
         match manager.carry_out(cx).await {
             Some(reason) => Err(Exit::because(reason)),
@@ -159,7 +162,7 @@ impl Actor for Manager {
 }
 
 impl Manager {
-    fn new(blueprint: Blueprint, clerk: Clerk, seed: u64) -> Result<Self, Exit> {
+    fn new(blueprint: Blueprint, clerk: Clerk, registered: Registered, seed: u64) -> Result<Self, Exit> {
         let Blueprint { path, tree, launchers: brought } = blueprint;
         let mut launchers = Index::default();
         for (key, launcher) in (0..).zip(brought.0) {
@@ -173,6 +176,7 @@ impl Manager {
             path,
             core: Core::new(spec?).seeded(seed),
             clerk,
+            registered,
             launchers,
             names: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -215,6 +219,7 @@ impl Manager {
     /// Carries actions out until the core waits for nothing, or ends.
     async fn carry_out(&mut self, cx: &mut Context<Self>) -> Option<ExitReason> {
         loop {
+            self.registered.look(&self.core);
             while let Some(action) = self.core.poll_action() {
                 match action {
                     Action::Start { child, .. } => {

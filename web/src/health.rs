@@ -54,7 +54,7 @@ struct Report {
 enum Reason {
     /// The system has ended.
     Ended,
-    /// The system stops: somebody was turned away because of that.
+    /// The system stops.
     Stopping,
     /// Actors wait for a turn, and nobody takes any.
     Stuck,

@@ -83,7 +83,8 @@ fn tree_and_actor_and_crashes_show_what_is_so() {
 fn an_actor_that_blocks_its_thread_is_told_as_such() {
     let shop = Shop::open();
     let blocked = shop.block(&shop.left);
-    let line = || said(&shop.dir, &["tree"]).lines().find(|line| line.contains("left")).map(str::to_owned);
+    let line =
+        || said(&shop.dir, &["tree"]).lines().find(|line| line.trim_start().starts_with("left")).map(str::to_owned);
     let begun = Instant::now();
     // It counts from ten milliseconds on.
     while !line().expect("it is in the tree").trim_end().ends_with(", blocks its thread") {

@@ -1,9 +1,14 @@
 //! The console of a running system, from outside.
 
+mod act;
+mod actions;
 mod blocked;
 mod command;
 mod events;
+mod governed;
 mod hostile;
 mod protocol;
+mod recording;
 mod state;
 mod support;
+mod terminal;

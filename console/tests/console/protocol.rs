@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use crashworthy::State;
 use crashworthy::prelude::*;
+use crashworthy::{Pid, State};
 use crashworthy_console::protocol::{
     ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Filter, PROTOCOL, ReportsQuery,
     ReportsView, Sort, SystemView, TreeQuery, TreeView, VERBS,
@@ -34,6 +34,10 @@ fn the_tree_has_everybody_below_their_parents() {
     let told: Vec<_> = tree.nodes.iter().map(|node| (node.level, node.row.path.as_str(), node.row.children)).collect();
     assert_eq!(told, [(0, "shop", 1), (1, "shop/front", 2), (2, "shop/front/left", 0), (2, "shop/front/right", 0)]);
     assert!(tree.nodes.iter().all(|node| node.row.state == State::Running), "{tree:?}");
+
+    let supervises: Vec<_> = tree.nodes.iter().map(|node| Some(&*node.row.supervises.as_ref()?.text)).collect();
+    let expected = ["one_for_one, 0 of 1 restarts in 5s, 1 left", "one_for_one, 0 of 3 restarts in 60s, 3 left"];
+    assert_eq!(supervises, [Some(expected[0]), Some(expected[1]), None, None]);
 
     let branch = TreeQuery { path: Some("front".into()), levels: Some(1), limit: None };
     let tree: TreeView = client.ask("tree", &branch).unwrap();
@@ -121,11 +125,16 @@ fn a_crash_is_told_with_what_was_decided_and_what_was_lost() {
     shop.left.tell(Till::Break).unwrap();
     assert_eq!(shop.total(&shop.left), 0);
 
-    let query = CrashesQuery { under: Some("shop/front".into()), limit: None };
+    let query = CrashesQuery { under: Some("shop/front".into()), ..CrashesQuery::default() };
     let crashes: Crashes = client.ask("crashes", &query).unwrap();
     assert_eq!((crashes.total, crashes.reports), (1, shop.system.crashes().1));
-    let elsewhere = CrashesQuery { under: Some("shop/fron".into()), limit: None };
+    let elsewhere = CrashesQuery { under: Some("shop/fron".into()), ..CrashesQuery::default() };
     assert_eq!(client.ask::<Crashes>("crashes", &elsewhere).unwrap().matched, 0);
+    let pid = shop.system.crashes().1[0].pid;
+    let of = |pid| CrashesQuery { of: Some(pid), ..CrashesQuery::default() };
+    assert_eq!(client.ask::<Crashes>("crashes", &of(pid)).unwrap().reports, shop.system.crashes().1);
+    let next = Pid { incarnation: pid.incarnation + 1, ..pid };
+    assert_eq!(client.ask::<Crashes>("crashes", &of(next)).unwrap().matched, 0);
 
     let reports: ReportsView = client.ask("reports", &ReportsQuery::default()).unwrap();
     assert_eq!((reports.counts.child_terminated, reports.matched), (1, 1));

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crashworthy::console::Limits;
 use crashworthy::prelude::*;
+use crashworthy::{ActorSnapshot, Pid};
 use crashworthy_console::protocol::Code;
 use crashworthy_console::{Client, ClientError};
 use serde_json::{Value, json};
@@ -44,6 +45,8 @@ pub(crate) enum Till {
     },
     /// From now on it needs that.
     Need(Dependency),
+    /// Ends with that one from now on.
+    Link(Pid),
     Break,
 }
 
@@ -66,6 +69,7 @@ impl Actor for Cashier {
                 let _ = until.recv();
             }
             Till::Need(what) => cx.depends_on(&what)?,
+            Till::Link(other) => cx.link(other),
             Till::Break => return Err("the drawer is stuck".into()),
         }
         Ok(())
@@ -120,13 +124,18 @@ impl Shop {
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
+        Self::built(|console| console.limits(limits))
+    }
+
+    /// With a console that is made to be so.
+    pub(crate) fn built(made: impl FnOnce(Console) -> Console) -> Self {
         let dir = Dir::new();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (left, right) = (Slot::named("left"), Slot::named("right"));
         let front =
             Supervisor::one_for_one("front").intensity(3, secs(60)).child(left.child(())).child(right.child(()));
         let tree = Supervisor::one_for_one("shop").child(front);
-        let console = Console::default().below(dir.path()).limits(limits);
+        let console = made(Console::default().below(dir.path()));
         let system = runtime.block_on(System::builder().name("shop").with(console).start(tree)).expect("it starts");
         let socket = system.console().expect("it listens");
         Self { dir, system, left, right, socket, runtime }
@@ -138,6 +147,16 @@ impl Shop {
             Err(ClientError::Refused(why)) if why.code == Code::TooManyConnections => None,
             client => Some(client.expect("it lets us in")),
         })
+    }
+
+    /// A client that may act.
+    pub(crate) fn actor(&self) -> Client {
+        Client::connect(&self.system.console_for_actions().expect("it takes actions"), PATIENCE).expect("it lets us in")
+    }
+
+    /// The till as it is now.
+    pub(crate) fn look(&self, till: &Slot<Cashier>) -> ActorSnapshot {
+        self.system.inspect(till.pid()).expect("it is there")
     }
 
     /// What the till itself says. It has counted the question, too, when this returns.

@@ -80,7 +80,7 @@ impl Sight {
             return (Reason::Stuck, Duration::from_nanos(self.running_ns));
         }
         let reason = match self.standing {
-            Some(_) if queued < room.of_all => Reason::Share,
+            Some(_) if self.held.is_some() && queued < room.of_all => Reason::Share,
             Some(_) if queued < room.in_time => Reason::Shed,
             _ => Reason::NoTime,
         };

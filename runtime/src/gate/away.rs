@@ -59,9 +59,15 @@ impl Away {
         state.publish(core);
     }
 
-    /// After what time it is expected back, if that is still to come.
-    pub(super) fn back_in(&self, now: u64) -> Option<u64> {
-        self.0.lock().back_at?.checked_sub(now).filter(|left| *left != 0)
+    /// After what time it is expected back, if that is still to come. If not, nobody needs to look any more.
+    pub(super) fn back_in(&self, core: &Core, now: u64) -> Option<u64> {
+        let mut state = self.0.lock();
+        let left = state.back_at?.checked_sub(now).filter(|left| *left != 0);
+        if left.is_none() {
+            state.back_at = None;
+            state.publish(core);
+        }
+        left
     }
 }
 

@@ -187,6 +187,21 @@ fn a_restart_that_is_late_refuses_nobody_and_neither_does_one_that_is_quick() {
         house.start(Duration::ZERO).await.expect("it starts");
         house.till.settled().await;
         assert!(house.is_lawful());
+        // Who runs is not postponed.
+        house.postpone(ms(60_000)).await;
+        assert_eq!(house.ask(ms(1)).await, Ok(2));
+    });
+}
+
+#[test]
+fn nobody_looks_any_more_once_it_should_have_been_back() {
+    simulate(1, async |system| {
+        let house = House::down(system, 8).await;
+        let is_away = || house.till.cell.core().flags() & crate::cell::flag::AWAY != 0;
+        house.postpone(ms(100)).await;
+        assert!(is_away());
+        tokio::time::sleep(ms(101)).await;
+        assert_eq!((house.ask(ms(1)).await, is_away()), (Err(AskError::Expired), false));
     });
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Board {
     standing: AtomicU32,
     /// When a sender was refused last, and what time it had left. Written by senders.
     refused_at: AtomicU64,
+    /// An odd number if since then somebody was refused who had his share.
     refused_left_ns: AtomicU64,
 }
 
@@ -44,15 +45,27 @@ impl Board {
 
     /// A sender is refused that had so much time left.
     pub(crate) fn refuses(&self, now: u64, left_ns: u64) {
-        self.refused_left_ns.store(left_ns, Relaxed);
+        self.refused_left_ns.store(left_ns & !1, Relaxed);
         // 0 says that nobody was.
         self.refused_at.store(now.max(1), Relaxed);
+    }
+
+    /// A sender is refused because he has his share.
+    pub(super) fn refuses_share(&self) {
+        if self.refused_left_ns.load(Relaxed) & 1 == 0 {
+            self.refused_left_ns.fetch_or(1, Relaxed);
+        }
+    }
+
+    /// Whether that was so since this was last asked.
+    pub(super) fn has_refused_share(&self) -> bool {
+        self.refused_left_ns.fetch_and(!1, Relaxed) & 1 == 1
     }
 
     /// The last refusal: when, and what time was left.
     pub(super) fn refused(&self) -> Option<(u64, u64)> {
         let at = self.refused_at.load(Relaxed);
-        (at != 0).then(|| (at, self.refused_left_ns.load(Relaxed)))
+        (at != 0).then(|| (at, self.refused_left_ns.load(Relaxed) & !1))
     }
 
     pub(super) fn forget_refusals(&self) {

@@ -87,7 +87,10 @@ impl LazyGate {
         if let Some(gate) = self.gate.get()
             && says.places() != 0
         {
-            gate.refuses(now, says.demand.left_ns);
+            match reason {
+                Reason::Share => gate.refuses_share(),
+                _ => gate.refuses(now, says.demand.left_ns),
+            }
         }
         let is_full = queued >= capacity && reason != Reason::Stuck;
         (if is_full { Reason::Full } else { reason }, after)
@@ -226,9 +229,9 @@ impl LazyGate {
     }
 
     /// Its next start begins, or is expected to begin at once.
-    pub(crate) fn restarts(&self, core: &Core, now: u64) {
+    pub(crate) fn restarts(&self, core: &Core, port: &Port) {
         if let Some(away) = self.away() {
-            away.begins(core, now);
+            away.begins(core, port.now_ns());
         }
     }
 
@@ -249,8 +252,8 @@ impl LazyGate {
     }
 
     /// After what time it is expected back, in nanoseconds.
-    pub(crate) fn back_in(&self, now: u64) -> Option<u64> {
-        self.away()?.back_in(now)
+    pub(crate) fn back_in(&self, core: &Core, now: u64) -> Option<u64> {
+        self.away()?.back_in(core, now)
     }
 }
 

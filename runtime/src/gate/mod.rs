@@ -87,6 +87,10 @@ pub(crate) struct Gate {
     refusals: OnceBox<Tally>,
 }
 
+/// So many deadlines after the last refusal for want of time places are shared no more, whoever was refused for having his share:
+/// there may be room for all. One who asks for too much shows at once that there is none.
+const SHARED: u64 = 4;
+
 /// What the actor knows of itself.
 #[derive(Debug, Default)]
 struct Keeper {
@@ -125,6 +129,11 @@ impl Gate {
         self.board.refuses(now, left_ns);
     }
 
+    /// A sender is refused for the sake of the others, not because there is too much to do.
+    pub(crate) fn refuses_share(&self) {
+        self.board.refuses_share();
+    }
+
     /// Takes in what the actor has done. By the holder of the running claim.
     ///
     /// Returns what senders see from now on.
@@ -147,7 +156,8 @@ impl Keeper {
         let service = self.estimator.service();
         let places = service.places(window_ns).saturating_sub(1);
         let standing = self.standing.get_or_insert_with(|| Standing::begin(now, window_ns, places));
-        if standing.is_over(now, refused_at) {
+        let is_over = |deadlines| standing.is_over(now, refused_at, deadlines);
+        if is_over(1) && (is_over(SHARED) || !board.has_refused_share()) {
             self.standing = None;
             return board.forget_refusals();
         }

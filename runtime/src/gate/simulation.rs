@@ -148,7 +148,9 @@ impl Actor {
                 let demand = Demand { left_ns, criticality: Criticality::Sheddable, cost: 1.0, flow };
                 let room = Sight { held, ..sight }.room(demand);
                 let fits = self.in_hand.is_none() || queued < room.places as usize;
-                if !fits {
+                if !fits && queued < room.of_all as usize {
+                    self.gate.refuses_share();
+                } else if !fits {
                     self.gate.refuses(now, left_ns);
                 }
                 fits
@@ -357,4 +359,32 @@ fn nobody_takes_the_room_of_those_who_ask_for_less_than_their_share() {
     // Those who ask for exactly their share.
     let (others, hog, goodput) = beside_a_hog(0.1, Some(Shares::default()));
     assert!(others > 0.72 && goodput > 0.98, "{others} of the others, {hog} of the hog, goodput {goodput}");
+}
+
+/// One who asks for more than half of the places, all at once and whenever he has been answered, beside one who asks now and then:
+/// the calls of the first that were refused, of all that he made after the first second.
+#[test]
+fn who_would_be_served_in_time_is_refused_for_no_longer_than_others_are() {
+    let mut actor = Actor::new(Scene::new(Law::Constant, Door::Gate), 3);
+    actor.shares = Some(Shares::default());
+    let step = MEAN_NS as u64;
+    // A burst, after which it refuses.
+    let refused = (0..200).filter(|_| !actor.arrives_from(step, 1)).count();
+    assert!(refused > 0);
+    let (mut refused, mut asked) = (0, 0);
+    for at in 2..20_000 {
+        let now = at * step;
+        if at % 50 == 0 {
+            actor.arrives_from(now, 2);
+        }
+        actor.works_until(now);
+        // As many as a queue of 60 has room for.
+        for _ in actor.mailbox.len()..60 {
+            let taken = actor.arrives_from(now, 1);
+            if at > 10_000 {
+                (asked, refused) = (asked + 1, refused + u32::from(!taken));
+            }
+        }
+    }
+    assert!(refused * 100 < asked, "{refused} of {asked}");
 }

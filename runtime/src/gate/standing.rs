@@ -36,9 +36,9 @@ impl Standing {
         self.limit as u32
     }
 
-    /// Whether there was no refusal for a deadline.
-    pub(crate) fn is_over(&self, now: u64, refused_at: u64) -> bool {
-        now.saturating_sub(refused_at) >= self.window_ns
+    /// Whether there was no refusal for so many deadlines.
+    pub(crate) fn is_over(&self, now: u64, refused_at: u64, deadlines: u64) -> bool {
+        now.saturating_sub(refused_at) >= self.window_ns.saturating_mul(deadlines)
     }
 
     /// The deadline of those refused is this from now on.
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn a_deadline_without_refusals_ends_it() {
         let standing = Standing::begin(1_000, 100, 84);
-        assert!(!standing.is_over(1_099, 1_000));
-        assert!(standing.is_over(1_100, 1_000));
+        assert!(!standing.is_over(1_099, 1_000, 1));
+        assert!(standing.is_over(1_100, 1_000, 1) && !standing.is_over(1_100, 1_000, 2));
     }
 
     proptest! {

@@ -18,7 +18,7 @@ const LIMIT: usize = 16 * 1024;
 /// yet and was built with debug information, a large part of a second; whoever reads it again reads the text that is kept.
 /// Whoever reads it pays: a crash does not, unless the log takes the report.
 ///
-/// Its text is of 16 KiB at most; what is longer is cut, and says so. It is shared: a clone is one pointer. Two are equal if
+/// Until it is read it is as long as the stack was deep: some 60 bytes for each call under way. Its text is of 16 KiB at most; what is longer is cut, and says so. It is shared: a clone is one pointer. Two are equal if
 /// their texts are. In its serialised form it is its text.
 #[derive(Clone)]
 pub struct LazyBacktrace(Arc<Mutex<State>>);

@@ -103,7 +103,7 @@ pub(crate) struct Sight {
     /// Whether nothing else is waited for; if not, that is to be looked at.
     pub(crate) is_sure: bool,
     /// It ends when there is room, too.
-    is_for_room: bool,
+    pub(crate) is_for_room: bool,
 }
 
 impl Sight {

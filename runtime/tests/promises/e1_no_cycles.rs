@@ -9,7 +9,7 @@ use crashworthy_runtime::{Actor, ActorRef, AskError, Context, Exit, Reply};
 use tokio::sync::oneshot;
 
 use crate::e1_cycles::{LONG, Told, ask, asks, cycles, dice, puppets, settled, warm};
-use crate::stage::{Order, Puppet, act, bare, everywhere, lawful, ms, now, on_many, until, who};
+use crate::stage::{Order, Puppet, act, bare, everywhere, lawful, ms, now, on_many, puppet, until, who};
 
 /// A question that is answered after asking this one, and how that went.
 fn asks_back(back: ActorRef<Puppet>, tells: oneshot::Sender<Result<u32, AskError>>) -> impl FnOnce(Reply<()>) -> Order {
@@ -481,6 +481,33 @@ fn e1_under_load_no_question_is_refused_that_is_in_no_ring() {
             ended.unwrap();
         }
         assert_eq!(cycles(&actors), 0);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_snapshot_says_whom_an_actor_waits_for_while_it_does_and_for_nothing_else() {
+    everywhere(async || {
+        let system = bare();
+        let ((asker, _journal), (asked, _other)) = (puppet(&system).await, puppet(&system).await);
+        let waits_for = || system.inspect(asker.pid()).and_then(|asker| asker.waits_for);
+        assert_eq!(waits_for(), None);
+        let (gate, opens) = oneshot::channel();
+        asked.tell(Order::Await(opens)).unwrap();
+        let (to, (told, answer)) = (asked.clone(), oneshot::channel());
+        let ask = act(move |_, _| {
+            Box::pin(async move {
+                let _ = told.send(to.ask(Order::Who).await);
+                Ok(())
+            })
+        });
+        asker.tell(ask).unwrap();
+        until("it is seen to wait", || waits_for().is_some_and(|waits| waits.id == asked.id() && !waits.for_room))
+            .await;
+        gate.send(()).unwrap();
+        assert_eq!(answer.await.unwrap(), Ok(1));
+        asker.settled().await;
+        assert_eq!(waits_for(), None);
         lawful(&system).await;
     });
 }

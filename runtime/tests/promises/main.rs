@@ -22,6 +22,7 @@ mod e1_no_cycles;
 mod events;
 mod f_gate;
 mod f_ready;
+mod from_outside;
 mod g1_drops;
 mod g1_panics;
 mod names;

@@ -1,7 +1,7 @@
 //! What becomes of a message that finds no room is its receiver's to say: it displaces its like, and nothing else.
 
 use crashworthy_runtime::Overflow::{self, Conflate, DropNew, DropOldest, Refuse};
-use crashworthy_runtime::{ActorRef, AskError, ExitReason, Fallen, Reason, Signal, Slot, System};
+use crashworthy_runtime::{ActorRef, AskError, ExitReason, Fallen, Probe, Reason, Signal, Slot, System};
 use tokio::sync::oneshot;
 
 use crate::stage::{
@@ -263,14 +263,13 @@ fn a_flush_and_a_close_throw_it_away_and_tell_the_hook_and_a_flush_spares_what_c
         let of = nursery.slot.clone();
         nursery.parent_does(move |cx| cx.flush(&of));
         nursery.parent.settled().await;
-        assert_eq!(tell(&slot, 3, DropOldest), None);
+        // One of which a like was there, too.
+        assert_eq!((tell(&slot, 3, DropOldest), tell(&slot, 7, Conflate(2))), (None, None));
         nursery.start().await.unwrap();
         slot.settled().await;
-        assert_eq!((nursery.child.notes(), law(&slot).undelivered), (vec![3], 2));
+        assert_eq!((nursery.child.notes(), law(&slot).undelivered + law(&slot).displaced), (vec![3, 7], 2));
         assert_eq!(letters.recv().await.unwrap().fallen, Fallen::GivenUp);
-        for _ in 0..2 {
-            assert_eq!(letters.recv().await.unwrap().fallen, Fallen::Undelivered);
-        }
+        assert_eq!(letters.recv().await.unwrap().fallen, Fallen::Undelivered);
 
         let _gate = hold(&slot).await;
         assert_eq!(tell(&slot, 4, DropOldest), None);
@@ -281,7 +280,7 @@ fn a_flush_and_a_close_throw_it_away_and_tell_the_hook_and_a_flush_spares_what_c
         assert_eq!(tell(&slot, 5, DropOldest), Some(Reason::Stopped));
         assert_eq!(tell(&slot, 6, DropNew), Some(Reason::Stopped));
         lawful(&system).await;
-        assert_eq!((law(&slot).undelivered, law(&slot).displaced), (3, 0));
+        assert_eq!(law(&slot).undelivered + law(&slot).displaced, 3);
     });
 }
 
@@ -314,7 +313,7 @@ fn the_order_of_each_sender_and_the_law_hold_under_many_threads_whatever_is_disp
                 let actor = slot.address();
                 std::thread::spawn(move || {
                     for number in 0..MESSAGES {
-                        let overflow = [Refuse, DropOldest, DropNew][(number * 7 % 3) as usize];
+                        let overflow = [Refuse, DropOldest, DropNew, Conflate(thread)][(number * 7 % 4) as usize];
                         let _ = tell(&actor, thread << 32 | number, overflow);
                     }
                 })
@@ -323,15 +322,72 @@ fn the_order_of_each_sender_and_the_law_hold_under_many_threads_whatever_is_disp
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         slot.settled().await;
         lawful(&system).await;
-        let mut next = [0; THREADS as usize];
+        let (mut next, mut last) = ([0; THREADS as usize], [0; THREADS as usize]);
         let notes = child.notes();
         for note in &notes {
             let (thread, number) = ((note >> 32) as usize, note & 0xffff_ffff);
+            if number * 7 % 4 == 3 {
+                // It may come before others, but values of a key keep their order.
+                assert!(number >= last[thread], "{number} of thread {thread} came after {}", last[thread]);
+                last[thread] = number;
+                continue;
+            }
             assert!(number >= next[thread], "{number} of thread {thread} came after {}", next[thread]);
             next[thread] = number + 1;
         }
         let law = law(&slot);
         assert_eq!((law.handled, slot.load().depth), (notes.len() as u64, 0));
         assert!(law.displaced > 0 && law.handled > 0, "{law:?}");
+    });
+}
+
+#[test]
+fn a_stand_in_hears_of_it_in_its_order_whatever_it_says() {
+    everywhere(async || {
+        let mut probe = Probe::<Puppet>::start().unwrap();
+        for (note, overflow) in [Refuse, DropOldest, Conflate(1), DropNew].into_iter().enumerate() {
+            assert_eq!(tell(&probe.address(), note as u64, overflow), None);
+        }
+        probe.address().settled().await;
+        for expected in 0..4 {
+            assert!(matches!(probe.try_next(), Some(Order::Fleeting(note, ..)) if note == expected), "not {expected}");
+        }
+        assert_eq!(law(&probe.address()).handled, 4);
+    });
+}
+
+#[test]
+fn messages_of_different_kinds_with_one_key_are_not_alike() {
+    everywhere(async || {
+        let system = bare();
+        let (mut nursery, gate) = held(&system, 4, |part| part).await;
+        let slot = nursery.slot.address();
+        assert_eq!(tell(&slot, 1, Conflate(7)), None);
+        slot.tell(Order::Other(2, Conflate(7))).unwrap();
+        assert_eq!(tell(&slot, 3, Conflate(7)), None);
+        gate.send(()).unwrap();
+        slot.settled().await;
+        assert_eq!(nursery.child.notes(), [3, 2]);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn what_lies_there_does_not_hide_that_who_waits_for_room_would_wait_for_himself() {
+    everywhere(async || {
+        let system = bare();
+        let nursery = Nursery::open(&system, Slot::anonymous().mailbox(1).unwrap()).await;
+        let (slot, me) = (nursery.slot.address(), nursery.slot.address());
+        let (told, refused) = oneshot::channel();
+        let order = crate::stage::act(move |_, _| {
+            Box::pin(async move {
+                assert_eq!(tell(&me, 1, DropOldest), None);
+                let _ = told.send(me.admitted(ms(60_000)).await.map(drop).map_err(|why| why.reason));
+                Ok(())
+            })
+        });
+        slot.tell(order).unwrap();
+        assert_eq!(refused.await.unwrap(), Err(Reason::Cycle));
+        lawful(&system).await;
     });
 }

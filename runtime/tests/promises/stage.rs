@@ -232,6 +232,8 @@ pub(crate) enum Order {
     Echo(u64, Reply<u64>),
     /// A note, or a question if somebody waits, that says what becomes of it when there is no room.
     Fleeting(u64, Overflow, Option<Reply<u64>>),
+    /// A note of another kind that says that.
+    Other(u64, Overflow),
     /// Which incarnation answers.
     Who(Reply<u32>),
     Do(Deed),
@@ -248,6 +250,7 @@ impl Message for Order {
             Self::Note(_) => "Note",
             Self::Echo(..) => "Echo",
             Self::Fleeting(..) => "Fleeting",
+            Self::Other(..) => "Other",
             Self::Who(_) => "Who",
             Self::Do(_) => "Do",
             Self::Panic => "Panic",
@@ -259,7 +262,7 @@ impl Message for Order {
 
     fn overflow(&self) -> Overflow {
         match self {
-            Self::Fleeting(_, overflow, _) => *overflow,
+            Self::Fleeting(_, overflow, _) | Self::Other(_, overflow) => *overflow,
             _ => Overflow::Refuse,
         }
     }
@@ -314,6 +317,7 @@ impl Actor for Puppet {
         match order {
             Order::Note(note) => self.note(note),
             Order::Echo(value, reply) => reply.send(value),
+            Order::Other(note, _) => self.note(note),
             Order::Fleeting(note, _, reply) => {
                 self.note(note);
                 if let Some(reply) = reply {

@@ -248,6 +248,16 @@ impl<P: Identity, R: Reason> Core<P, R> {
         self.window.counted(now, self.flags.intensity.period)
     }
 
+    /// How many restarts there ever were, those included that were not allowed.
+    pub fn restarts_ever(&self) -> u64 {
+        self.window.ever()
+    }
+
+    /// When the newest of those were made that may still count, so many at the most, oldest first.
+    pub fn newest_restarts(&self, most: usize) -> Vec<Duration> {
+        self.window.newest(most)
+    }
+
     /// The same as what is left of what is allowed.
     pub fn budget(&self, now: Duration) -> Budget {
         let limit = self.flags.intensity;

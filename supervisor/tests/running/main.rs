@@ -24,6 +24,7 @@ mod signals;
 mod starts;
 mod stops;
 mod stuck;
+mod supervisors;
 mod task_supervisors;
 mod tasks;
 mod traffic;

@@ -100,14 +100,12 @@ fn it_is_not_started_and_not_ready_before_its_tree_is_up() {
 }
 
 #[test]
-fn it_is_not_ready_any_more_once_it_turns_work_away_because_it_stops() {
+fn it_is_not_ready_any_more_when_its_stop_has_begun_before_anybody_is_turned_away() {
     let shop = Shop::open();
     // The stop waits for what is in hand.
     let held = shop.block(&shop.left);
     let system = shop.system.clone();
     let stops = shop.runtime.spawn(async move { system.stop().await });
-    let is_refused = |refused: Rejected<Till>| refused.why.reason == Reason::Draining;
-    until("it drains", || shop.right.tell(Till::Sell).is_err_and(is_refused).then_some(()));
     let told = until("it is told", || Some(shop.ask_as_anybody("/readyz")).filter(|answer| answer.status == 503));
     assert_eq!(told.json(), json!({ "ok": false, "reasons": ["stopping"] }));
     assert_eq!(shop.ask_as_anybody("/livez").status, 200, "it ends by itself");

@@ -4,13 +4,18 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crashworthy_console::protocol;
 
+use crate::act::Act;
 use crate::events::{DeadLettersArgs, EventsArgs};
 
 const EXAMPLES: &str = "\
+Without a command, in a terminal, it opens the screens: ? tells the keys.
+
 Examples:
+  crashworthy                               screens of the system that runs, or a choice of those that do
   crashworthy ps                            which systems run on this machine, as this user
   crashworthy tree                          everybody, parents before their children
   crashworthy tree shop/front --levels 2    one branch, not too deep
@@ -23,28 +28,48 @@ Examples:
   crashworthy dead-letters                  what nobody handled, and why
   crashworthy health                        a readiness probe: is somebody down, or without what it needs?
   crashworthy metrics                       sums over all actors of a type, for whoever scrapes
+  crashworthy dump before.jsonl             one picture of everything
+  crashworthy --replay before.jsonl         the same screens of that, or of what R has recorded in them
+  crashworthy top --replay before.jsonl     and the same commands
   crashworthy crashes --json | jq '.reports[].crash.message'
+
+  crashworthy suspend shop/till --for 5m --reason 'bank is down'
+  crashworthy kill shop/till --reason 'it hangs'    what would come of it, and whether to do it
+  crashworthy stop --under shop/front --match Cashier --reason 'tills are closed' --yes
+  crashworthy audit                         what was done, by whom, and why
 
 Systems are found by their sockets, below $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNTIME_DIR/crashworthy, or a directory of
 the user among the temporary files. If several run, --system chooses.
 
-Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy; 2 the command line is
-wrong.";
+Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy, or it refuses an action;
+2 the command line is wrong; 3 an action was not confirmed, and nothing was done.";
 
 /// Looks into running crashworthy systems: whom they have, what everybody does, what has crashed.
 ///
-/// It changes nothing, and a system that is stuck answers all the same.
+/// A system that is stuck answers all the same. What changes something says what would come of it, and asks.
 #[derive(Debug, Parser)]
-#[command(name = "crashworthy", version, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "crashworthy", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) which: Which,
+    /// Without a command: records what the screens are told to this new file, from the beginning.
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    pub(crate) record: Option<PathBuf>,
     #[command(subcommand)]
-    pub(crate) what: What,
+    pub(crate) action: Option<Action>,
+}
+
+impl Cli {
+    /// What goes together for clap, and not for us.
+    pub(crate) fn misuse(&self) -> Option<clap::Error> {
+        let why = "--record is for the screens: it goes without a command";
+        (self.record.is_some() && self.action.is_some())
+            .then(|| Self::command().error(ErrorKind::ArgumentConflict, why))
+    }
 }
 
 /// Which system.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Which {
     /// The system that listens there.
     #[arg(long, global = true, value_name = "PATH", conflicts_with = "system")]
@@ -52,6 +77,9 @@ pub(crate) struct Which {
     /// The system of that name, or of that process.
     #[arg(long, global = true, value_name = "NAME|PID")]
     pub(crate) system: Option<String>,
+    /// None that runs: a recording or a dump. Commands tell how it was at its end.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["socket", "system"])]
+    pub(crate) replay: Option<PathBuf>,
 }
 
 /// How it is shown.
@@ -63,6 +91,19 @@ pub(crate) struct Show {
     /// Again and again, with so many seconds between: 0.1 to 3600.
     #[arg(long, value_name = "SECS")]
     pub(crate) watch: Option<Every>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    #[command(flatten)]
+    Show(What),
+    #[command(flatten)]
+    Act(Act),
+    /// Writes one picture of everything to a new file, or with - to standard output. --replay opens it.
+    Dump {
+        /// The file. One that is there stays as it is.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -153,6 +194,14 @@ pub(crate) enum What {
         #[command(flatten)]
         show: Show,
     },
+    /// What was done through the console, by whom, and why.
+    Audit {
+        /// How many entries at most. [default: 20]
+        #[arg(short = 'n', long = "limit", value_name = "N")]
+        limit: Option<usize>,
+        #[command(flatten)]
+        show: Show,
+    },
     /// The newest reports of supervisors.
     Reports {
         /// Of this supervisor and those below it, by path.
@@ -180,6 +229,7 @@ impl What {
             | Self::Crashes { show, .. }
             | Self::Health { show }
             | Self::Metrics { show }
+            | Self::Audit { show, .. }
             | Self::Reports { show, .. } => show,
             Self::Events(of) => &of.show,
             Self::DeadLetters(of) => &of.show,
@@ -258,8 +308,6 @@ impl FromStr for Every {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

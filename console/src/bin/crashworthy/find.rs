@@ -1,7 +1,7 @@
 //! Which systems run, and which of them is meant.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crashworthy_console::protocol::SystemView;
@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use crate::Trouble;
 use crate::args::Which;
+use crate::terminal::Candidate;
 use crate::text::{self, clean, span};
 
 /// How long a system may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A system that listens, and what it says of itself.
 pub(crate) struct Found {
@@ -26,16 +27,27 @@ pub(crate) fn running() -> Result<Vec<Found>, Trouble> {
     let places = list(&base()?)?.into_iter();
     let look = |place: Place| {
         let view = Client::connect(&place.socket, PATIENCE).and_then(|mut client| client.ask("system", &()));
-        (!is_absent(&view)).then_some(Found { place, view })
+        (!view.as_ref().is_err_and(is_absent)).then_some(Found { place, view })
     };
     Ok(places.filter_map(look).collect())
 }
 
 /// Nobody listens there, or not any more.
-fn is_absent<T>(answer: &Result<T, ClientError>) -> bool {
-    match answer {
-        Err(ClientError::Io(error)) => matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound),
+pub(crate) fn is_absent(error: &ClientError) -> bool {
+    match error {
+        ClientError::Io(error) => matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound),
         _ => false,
+    }
+}
+
+impl From<Found> for Candidate {
+    fn from(Found { place, view }: Found) -> Self {
+        let Place { process, system, socket } = place;
+        let (system, view) = match view {
+            Ok(view) => (view.name, Ok((view.at, view.actors, view.crashes))),
+            Err(error) => (system, Err(error.to_string())),
+        };
+        Self { system, process, socket, view }
     }
 }
 
@@ -69,18 +81,49 @@ pub(crate) fn data(systems: &[Found]) -> Value {
 
 /// A connection to the system that is meant.
 pub(crate) fn choose(which: &Which) -> Result<Client, Trouble> {
-    if let Some(socket) = &which.socket {
-        return connect(socket);
+    choose_place(which).map(|(_, client)| client)
+}
+
+/// The same, and where it listens.
+pub(crate) fn choose_place(which: &Which) -> Result<(PathBuf, Client), Trouble> {
+    match &which.socket {
+        Some(socket) => Ok((socket.clone(), connect(socket)?)),
+        None => pick(which).map(|(place, client)| (place.socket, client)),
     }
+}
+
+/// The same to its socket for actions: `--socket` may name either.
+pub(crate) fn to_act(which: &Which) -> Result<Client, Trouble> {
+    if which.replay.is_some() {
+        return Err(Trouble::Told("a recording cannot be acted upon".to_owned()));
+    }
+    let socket = match &which.socket {
+        Some(socket) if socket.file_name().is_some_and(|name| name == "ro.sock") => socket.with_file_name("rw.sock"),
+        Some(socket) => socket.clone(),
+        None => pick(which)?.0.actions(),
+    };
+    match Client::connect(&socket, PATIENCE) {
+        Err(ClientError::Io(error)) if error.kind() == ErrorKind::NotFound => {
+            let why = format!("{}: there is no such socket: the console is read-only", socket.display());
+            Err(Trouble::Told(clean(&why)))
+        }
+        client => client.map_err(|error| trouble(&socket, &error)),
+    }
+}
+
+/// The system that is meant, and a connection to it.
+fn pick(which: &Which) -> Result<(Place, Client), Trouble> {
     let listen = |place: Place| {
         let client = Client::connect(&place.socket, PATIENCE);
-        (!is_absent(&client) && is_meant(which, &place, &client)).then_some((place, client))
+        let is_there = !client.as_ref().is_err_and(is_absent);
+        (is_there && is_meant(which, &place, &client)).then_some((place, client))
     };
     let mut there: Vec<_> = list(&base()?)?.into_iter().filter_map(listen).collect();
     match (there.len(), &which.system) {
         (1, _) => {
             let (place, client) = there.remove(0);
-            client.map_err(|error| trouble(&place.socket, &error))
+            let client = client.map_err(|error| trouble(&place.socket, &error))?;
+            Ok((place, client))
         }
         (0, Some(word)) => Err(Trouble::Told(format!("no system {word:?} runs; `crashworthy ps` lists those that do"))),
         (0, None) => Err(Trouble::Told("no system runs".to_owned())),

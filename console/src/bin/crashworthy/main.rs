@@ -1,26 +1,36 @@
 //! `crashworthy`: looks into running systems, from a terminal or a script.
 #![forbid(unsafe_code)]
 
+mod act;
+mod aftermath;
 mod args;
+mod audit;
+mod calendar;
+mod dump;
 mod events;
 mod find;
+mod recording;
 mod show;
+mod source;
 mod state;
+mod terminal;
 mod text;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::thread;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use crashworthy_console::ClientError;
 use crashworthy_console::openmetrics;
-use crashworthy_console::protocol::{ActorQuery, ActorsQuery, CrashesQuery, Filter, Health, ReportsQuery, TreeQuery};
+use crashworthy_console::protocol::{
+    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, Filter, Health, ReportsQuery, TreeQuery,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::args::{Cli, Show, What, Which};
+use crate::args::{Action, Cli, Show, What, Which};
 
 /// Why there is nothing to show: exit code 1. Misuse of the command line is clap's to tell: exit code 2.
 #[derive(Debug)]
@@ -29,6 +39,8 @@ pub(crate) enum Trouble {
     Told(String),
     /// Nobody reads what is written any more.
     Unread,
+    /// Nothing was asked; what can be was told: exit code 2.
+    Helped,
 }
 
 impl From<io::Error> for Trouble {
@@ -48,9 +60,13 @@ impl From<ClientError> for Trouble {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(misuse) = cli.misuse() {
+        misuse.exit();
+    }
     match run(&cli) {
-        Ok(true) | Err(Trouble::Unread) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
+        Err(Trouble::Unread) => ExitCode::SUCCESS,
+        Err(Trouble::Helped) => ExitCode::from(2),
         Err(Trouble::Told(why)) => {
             // Whoever has closed standard error, too, does not want to know.
             let _ = writeln!(anstream::stderr(), "crashworthy: {why}");
@@ -59,14 +75,47 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all is as it should be, as far as that was asked.
-fn run(cli: &Cli) -> Result<bool, Trouble> {
-    let show = cli.what.show();
-    if let (What::Events(of), Some(every)) = (&cli.what, show.watch) {
-        return events::follow(&cli.which, of, every.0);
+/// Code 1 if not all is as it should be, as far as that was asked; 3 if what was to be done was not confirmed.
+fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
+    let well = match &cli.action {
+        None => open(cli),
+        Some(Action::Show(what)) => show_of(&cli.which, what),
+        Some(Action::Act(act)) => {
+            let is_confirmed = act::run(&cli.which, act)?;
+            return Ok(if is_confirmed { ExitCode::SUCCESS } else { ExitCode::from(3) });
+        }
+        Some(Action::Dump { file }) => {
+            if cli.which.replay.is_some() {
+                return Err(Trouble::Told("a recording is not dumped: it is a file already".to_owned()));
+            }
+            dump::dump(&mut find::choose(&cli.which)?, file).map(|()| true)
+        }
+    };
+    well.map(|well| if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The screens, if there is a terminal for them. Who did not ask for them is told what there is.
+fn open(cli: &Cli) -> Result<bool, Trouble> {
+    match (&cli.which.replay, io::stdout().is_terminal()) {
+        (Some(file), true) => terminal::play(file)?,
+        (None, true) => terminal::run(cli.which.clone(), cli.record.as_deref())?,
+        (None, false) if cli.record.is_none() => {
+            let _ = write!(anstream::stderr(), "{}", Cli::command().render_help().ansi());
+            return Err(Trouble::Helped);
+        }
+        _ => return Err(Trouble::Told("the screens need a terminal".to_owned())),
+    }
+    Ok(true)
+}
+
+/// Says what was asked, once or again and again.
+fn show_of(which: &Which, what: &What) -> Result<bool, Trouble> {
+    let show = what.show();
+    if let (What::Events(of), Some(every)) = (what, show.watch) {
+        return events::follow(which, of, every.0);
     }
     loop {
-        let Said { text, well } = say(cli, show)?;
+        let Said { text, well } = say(which, what, show)?;
         let mut out = anstream::stdout().lock();
         if show.watch.is_some() && !show.json && io::stdout().is_terminal() {
             // Home, and nothing below.
@@ -95,17 +144,19 @@ impl From<String> for Said {
 }
 
 /// What there is to say now.
-fn say(cli: &Cli, show: &Show) -> Result<Said, Trouble> {
-    let which = &cli.which;
-    let text = match &cli.what {
+fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
+    let text = match what {
         What::Health { .. } => {
-            let health: Health = find::choose(which)?.ask("health", &())?;
+            let health: Health = source::choose(which)?.ask("health", &())?;
             let text = if show.json { data(&health)? } else { show::health(&health) };
             return Ok(Said { text, well: health.ready });
         }
         What::State { actor, .. } => return state::say(which, show, actor),
         What::Metrics { .. } => tell(which, show, "metrics", &(), openmetrics::text),
         What::Ps { .. } => {
+            if which.replay.is_some() {
+                return Err(Trouble::Told("ps tells of systems that run, not of recordings".to_owned()));
+            }
             let systems = find::running()?;
             if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }
         }
@@ -121,11 +172,12 @@ fn say(cli: &Cli, show: &Show) -> Result<Said, Trouble> {
         }
         What::Actor { actor, .. } => tell(which, show, "actor", &ActorQuery { actor: actor.clone() }, show::actor),
         What::Crashes { under, limit, backtrace, .. } => {
-            let query = CrashesQuery { under: under.clone(), limit: *limit };
+            let query = CrashesQuery { under: under.clone(), limit: *limit, ..CrashesQuery::default() };
             tell(which, show, "crashes", &query, |view| show::crashes(view, *backtrace))
         }
         What::Events(of) => tell(which, show, "events", &of.query(), events::listed),
         What::DeadLetters(of) => tell(which, show, "dead_letters", &of.query(), events::letters),
+        What::Audit { limit, .. } => tell(which, show, "audit", &AuditQuery { limit: *limit }, audit::text),
         What::Reports { under, progress, limit, .. } => {
             let query = ReportsQuery { under: under.clone(), progress: *progress, limit: *limit };
             tell(which, show, "reports", &query, show::reports)
@@ -142,11 +194,11 @@ fn tell<T: DeserializeOwned>(
     query: &impl Serialize,
     text: impl Fn(&T) -> String,
 ) -> Result<String, Trouble> {
-    let mut client = find::choose(which)?;
+    let mut client = source::choose(which)?;
     if show.json { json(&client.ask::<Value>(verb, query)?) } else { Ok(text(&client.ask::<T>(verb, query)?)) }
 }
 
-fn data(value: &impl Serialize) -> Result<String, Trouble> {
+pub(crate) fn data(value: &impl Serialize) -> Result<String, Trouble> {
     json(&serde_json::to_value(value).map_err(|error| Trouble::Told(error.to_string()))?)
 }
 

@@ -41,6 +41,12 @@ pub(crate) fn actor(view: &ActorView) -> String {
     say("kind", &clean(&row.kind));
     say("state", &format!("{style}{}{style:#}", state(row.state)));
     say("doing", &row.doing.as_ref().map_or("nothing".to_owned(), doing));
+    if let Some(back_in) = row.back_in {
+        say("back in", &span(back_in));
+    }
+    if let Some(supervises) = &row.supervises {
+        say("strategy", &clean(&supervises.text));
+    }
     say("restarts", &row.restarts);
     say("mailbox", &format!("{} of {} places taken, {} signals wait", row.depth, row.limit, view.signals));
     say(
@@ -89,22 +95,24 @@ pub(crate) fn health(view: &Health) -> String {
     }
     let mut text = format!("{RED}not ready{RED:#}: these take no new work, or only some\n");
     let rows = view.unready.iter().map(|unready| {
-        let Unready { row, lacks, only } = unready;
-        let only =
-            only.filter(|_| lacks.is_empty()).map(|only| format!("takes only what is {only:?}, or matters more"));
-        let lacks = lacks.iter().map(|lack| {
-            let back = lack.eta.map_or(String::new(), |eta| format!(", expected back in {}", span(eta)));
-            let since = span(view.at.saturating_sub(lack.since));
-            format!("lacks {} for {since}{back}", clean(&lack.name))
-        });
-        (
-            style(row),
-            vec![clean(&row.path), state(row.state).to_owned(), lacks.chain(only).collect::<Vec<_>>().join("; ")],
-        )
+        let row = &unready.row;
+        (style(row), vec![clean(&row.path), state(row.state).to_owned(), why(unready, view.at)])
     });
     text += &table(&["ACTOR", "STATE", "WHY"], rows);
     more(&mut text, view.total, view.unready.len());
     text
+}
+
+/// Why an actor takes no new work; nothing if that is its state.
+pub(crate) fn why(unready: &Unready, at: Duration) -> String {
+    let Unready { lacks, only, .. } = unready;
+    let only = only.filter(|_| lacks.is_empty()).map(|only| format!("takes only what is {only:?}, or matters more"));
+    let lacks = lacks.iter().map(|lack| {
+        let back = lack.eta.map_or(String::new(), |eta| format!(", expected back in {}", span(eta)));
+        let since = span(at.saturating_sub(lack.since));
+        format!("lacks {} for {since}{back}", clean(&lack.name))
+    });
+    lacks.chain(only).collect::<Vec<_>>().join("; ")
 }
 
 pub(crate) fn reports(view: &ReportsView) -> String {
@@ -135,7 +143,7 @@ fn line(name: String, row: &Row) -> (Option<Style>, Vec<String>) {
         row.restarts.to_string(),
         row.handled.to_string(),
         (row.given_up + row.undelivered).to_string(),
-        row.doing.as_ref().map(doing).unwrap_or_default(),
+        row.doing.as_ref().map_or_else(|| rests(row), doing),
     ];
     (style(row), cells)
 }
@@ -151,7 +159,7 @@ fn style(row: &Row) -> Option<Style> {
     }
 }
 
-fn state(state: State) -> &'static str {
+pub(crate) fn state(state: State) -> &'static str {
     match state {
         State::NotStarted => "not started",
         State::Starting => "starting",
@@ -164,14 +172,32 @@ fn state(state: State) -> &'static str {
     }
 }
 
+/// Of an actor that does nothing: when it will be back, or how it restarts others.
+pub(crate) fn rests(row: &Row) -> String {
+    match (row.back_in, &row.supervises) {
+        (Some(back_in), _) => format!("back in {}", span(back_in)),
+        (None, Some(supervises)) => clean(&supervises.text),
+        (None, None) => String::new(),
+    }
+}
+
 /// A turn that takes so long holds up its worker.
 const HELD_UP: Duration = Duration::from_millis(10);
 
-fn doing(doing: &Doing) -> String {
+pub(crate) fn doing(doing: &Doing) -> String {
     let callback = doing.callback.map(|callback| callback.to_string());
-    let held = if doing.on_thread && doing.since >= HELD_UP { ", blocks its thread" } else { "" };
+    let held = match &doing.waits_for {
+        _ if is_held_up(doing) => ", blocks its thread".to_owned(),
+        Some(path) => format!(", waits for {}", clean(path)),
+        None => String::new(),
+    };
     let words = [callback, doing.message.as_deref().map(clean), Some(format!("for {}{held}", span(doing.since)))];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether it has had its thread for longer than a turn should.
+pub(crate) fn is_held_up(doing: &Doing) -> bool {
+    doing.on_thread && doing.since >= HELD_UP
 }
 
 fn ties(ties: &Ties) -> String {
@@ -186,14 +212,14 @@ fn ties(ties: &Ties) -> String {
 }
 
 /// How often for each reason.
-fn refused(refusals: &Refusals) -> String {
+pub(crate) fn refused(refusals: &Refusals) -> String {
     let mut reasons: Vec<_> = refusals.counts.iter().map(|counted| counted.reason).collect();
     reasons.dedup();
     let each: Vec<_> = reasons.iter().map(|&why| format!("{} because {why}", refusals.because(why))).collect();
     each.join(", ")
 }
 
-fn tie(tie: &Tie) -> String {
+pub(crate) fn tie(tie: &Tie) -> String {
     match &tie.path {
         Some(path) => format!("{} {}", clean(path), tie.pid),
         None if tie.pid == crashworthy_runtime::Pid::OUTSIDE => "outside".to_owned(),

@@ -13,13 +13,18 @@ pub(crate) const DIM: Style = Style::new().dimmed();
 /// Columns of at most so many characters; what is longer is cut.
 const WIDEST: usize = 100;
 
-/// Text of a system, without control characters: what it says is shown, never obeyed.
+/// Text of a system, without what would be obeyed: it is shown instead.
 pub(crate) fn clean(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if c.is_control() || is_direction(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
+}
+
+/// Whether a character turns the direction of what follows, and so the order in which it is read.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The same of several lines, each behind this much room.
@@ -70,6 +75,11 @@ pub(crate) fn span(span: Duration) -> String {
     }
 }
 
+/// So many of something.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// The name of a type without where it is: `shop::Till<shop::Euro>` is `Till<Euro>`.
 pub(crate) fn short_type(kind: &str) -> String {
     let mut short = String::new();
@@ -102,6 +112,7 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_shown_instead() {
         assert_eq!(clean("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+        assert_eq!(clean("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(clean_lines("a\r\nb\u{7}", "  "), "  a\n  b\\u{7}\n");
     }
 

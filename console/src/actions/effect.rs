@@ -1,0 +1,210 @@
+//! What would come of an action, in words and numbers: what snapshots and reports tell, and what they do not.
+
+use std::collections::BTreeMap;
+
+use crashworthy_runtime::{ActorId, ActorSnapshot, Pid, State};
+use crashworthy_supervisor::Strategy;
+
+use super::outlook::{Outlook, Supervisors};
+use super::scope::{Scope, state};
+use crate::picture::{Picture, doing};
+use crate::protocol::{Code, Deed, Refusal};
+
+/// Supervisors that are told of one by one.
+const SUPERVISORS: usize = 5;
+
+/// What would come of it, line by line.
+///
+/// # Errors
+/// [`Code::Budget`] if it may end a supervisor, unless that is wanted.
+pub(crate) fn effect(
+    picture: &Picture,
+    scope: &Scope,
+    deed: Deed,
+    known: &Supervisors,
+    force: bool,
+) -> Result<Vec<String>, Refusal> {
+    let mut lines = vec![headline(picture, scope, deed)];
+    if scope.spared > 0 {
+        lines.push(format!("protected: {} more match and are left out", scope.spared));
+    }
+    match deed {
+        Deed::Stop | Deed::Kill | Deed::Restart => {
+            lines.extend(ending(picture, scope, deed));
+            lines.extend(supervisors(picture, scope, deed, known, force)?);
+        }
+        Deed::Suspend { .. } => {
+            lines.push(format!("{}; stop, kill and exit signals are read all the same", queued(picture, scope)));
+            lines.push("resumed when the time is over, when somebody says so, or when the console ends".to_owned());
+            let already = suspended(picture, scope);
+            if already > 0 {
+                lines.push(format!("suspended already: {already} of {}, from now on for so long", scope.targets.len()));
+            }
+        }
+        Deed::Resume => {
+            let (suspended, all) = (suspended(picture, scope), scope.targets.len());
+            lines.push(format!("suspended: {suspended} of {all}; {}", queued(picture, scope)));
+        }
+        Deed::Limit { capacity } => lines.push(limit(picture, scope, capacity)),
+    }
+    Ok(lines)
+}
+
+/// What is done, and to whom: how many come first.
+fn headline(picture: &Picture, scope: &Scope, deed: Deed) -> String {
+    if let [place] = scope.targets[..] {
+        let actor = picture.actor(place);
+        let (path, pid, kind) = (picture.path(place), actor.pid, &actor.kind);
+        let restarts = many(actor.restarts as usize, "restart");
+        return format!("{deed}: {path} {pid}, {kind}, {}, {restarts} so far", state(actor.state));
+    }
+    let mut kinds = BTreeMap::<&str, usize>::new();
+    for &place in &scope.targets {
+        *kinds.entry(&picture.actor(place).kind).or_default() += 1;
+    }
+    let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    format!("{} actors, {deed}: {}", scope.targets.len(), kinds.join(", "))
+}
+
+fn queued(picture: &Picture, scope: &Scope) -> String {
+    let queued = scope.targets.iter().map(|&place| picture.actor(place).depth as usize).sum();
+    format!("queued: {}", many(queued, "message"))
+}
+
+fn suspended(picture: &Picture, scope: &Scope) -> usize {
+    scope.targets.iter().filter(|&&place| picture.actor(place).state == State::Suspended).count()
+}
+
+fn limit(picture: &Picture, scope: &Scope, capacity: u32) -> String {
+    let limits = scope.targets.iter().map(|&place| picture.actor(place).limit);
+    let (least, most) = (limits.clone().min().unwrap_or(0), limits.max().unwrap_or(0));
+    let over = scope.targets.iter().filter(|&&place| picture.actor(place).depth > capacity).count();
+    let now = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+    format!("limit: {now} now; {over} have more queued than that, which stays queued; the next incarnation keeps it")
+}
+
+/// What those who end leave behind.
+fn ending(picture: &Picture, scope: &Scope, deed: Deed) -> Vec<String> {
+    let mut lines = Vec::new();
+    let below: Vec<_> = scope.touched.iter().filter(|place| !scope.targets.contains(place)).copied().collect();
+    if !below.is_empty() {
+        lines.push(format!("below: {} more end, {} in all", below.len(), scope.touched.len()));
+    }
+    lines.extend(at_work(picture, scope, deed));
+    let depth = |places: &[usize]| places.iter().map(|&place| picture.actor(place).depth as usize).sum();
+    let (kept, lost): (usize, usize) = (depth(&scope.targets), depth(&below));
+    if kept > 0 {
+        let kept = many(kept, "message");
+        lines.push(format!(
+            "queued: {kept}, for the next incarnation if one comes; the restart of a group throws them away"
+        ));
+    }
+    if lost > 0 {
+        lines.push(format!("queued below: {}, thrown away", many(lost, "message")));
+    }
+    let pids: Vec<_> = scope.touched.iter().map(|&place| picture.actor(place).pid).collect();
+    let is_other = |of: &ActorSnapshot, pid: &Pid| Some(*pid) != of.parent && !pids.contains(pid);
+    let links = |&place: &usize| {
+        let actor = picture.actor(place);
+        actor.links.iter().filter(|pid| is_other(actor, pid)).count()
+    };
+    let linked: usize = scope.targets.iter().map(links).sum();
+    if linked > 0 {
+        lines.push(format!("linked: {}; whoever does not trap exits ends, too", many(linked, "other")));
+    }
+    lines
+}
+
+/// What becomes of those who have something in hand.
+fn at_work(picture: &Picture, scope: &Scope, deed: Deed) -> Option<String> {
+    let busy: Vec<_> = scope.touched.iter().filter_map(|&place| doing(picture.actor(place))).collect();
+    let held = busy.iter().filter(|doing| doing.on_thread).count();
+    let in_hand = match deed {
+        Deed::Kill => "given up at the next await",
+        _ => "finished by who traps exits, given up at the next await by who does not",
+    };
+    let held =
+        if held > 0 { format!(" (on a thread: {held}, not before the callback returns)") } else { String::new() };
+    (!busy.is_empty()).then(|| format!("at work: {}{held}, what is in hand is {in_hand}", busy.len()))
+}
+
+/// What the supervisors of the targets do.
+fn supervisors(
+    picture: &Picture,
+    scope: &Scope,
+    deed: Deed,
+    known: &Supervisors,
+    force: bool,
+) -> Result<Vec<String>, Refusal> {
+    let mut parents = BTreeMap::<Option<Pid>, Vec<ActorId>>::new();
+    for &place in &scope.targets {
+        let actor = picture.actor(place);
+        parents.entry(actor.parent).or_default().push(actor.pid.id);
+    }
+    let mut lines = Vec::new();
+    if let Some(alone) = parents.remove(&None) {
+        let of = if scope.is_bulk() { format!(" of {}", alone.len()) } else { String::new() };
+        lines.push(format!("supervisor: none{of}, no new incarnation comes"));
+    }
+    let more = parents.len().saturating_sub(SUPERVISORS);
+    for (told, (parent, children)) in parents.into_iter().enumerate() {
+        let Some(parent) = parent else { continue };
+        let outlook = Outlook::of(known, parent, deed, &children);
+        let who = picture.tie(parent).path.unwrap_or_else(|| parent.to_string());
+        if outlook.exhausts() && !force {
+            let why = format!("that is one restart too many, {who} would end; {}", budget(&who, &outlook));
+            return Err(Refusal::new(Code::Budget, why));
+        }
+        if told < SUPERVISORS {
+            lines.push(again(&who, &outlook, children.len()));
+            if outlook.back + outlook.open > 0 {
+                lines.push(budget(&who, &outlook));
+                lines.extend(siblings(picture, parent, &outlook, children.len()));
+            }
+            if outlook.may_shut_down() {
+                lines.push(format!("automatic shutdown: {who} ends if the end was significant"));
+            }
+        }
+    }
+    if more > 0 {
+        lines.push(format!("supervisor: {more} more"));
+    }
+    Ok(lines)
+}
+
+/// Who is started again.
+fn again(who: &str, outlook: &Outlook<'_>, children: usize) -> String {
+    let Outlook { back, gone, open, restart, .. } = outlook;
+    match (children, restart) {
+        (1, Some(restart)) if *back == 1 => format!("supervisor: {who} starts it again, it is {restart}"),
+        (1, Some(restart)) => format!("supervisor: {who} does not start it again, it is {restart}"),
+        (1, None) => format!("supervisor: {who}; whether it is started again depends on its restart type: not known"),
+        _ => format!("supervisor: {who} starts {back} of {children} again, leaves {gone}; not known of {open}"),
+    }
+}
+
+/// How it restarts, and what is left of the restarts that are allowed.
+fn budget(who: &str, outlook: &Outlook<'_>) -> String {
+    match outlook.info {
+        Some(info) if info.budget.left() == 0 => format!("restarts count: {who} is {info}, one more ends it"),
+        Some(info) => format!("restarts count: {who} is {info}"),
+        None => format!("restarts: {who} is no supervisor; what it does is not known"),
+    }
+}
+
+/// Who is restarted with those who are.
+fn siblings(picture: &Picture, parent: Pid, outlook: &Outlook<'_>, children: usize) -> Option<String> {
+    let all = picture.children(picture.find_pid(parent)?, 0).total;
+    let others = all.checked_sub(children).filter(|others| *others > 0)?;
+    Some(match outlook.strategy()? {
+        Strategy::OneForOne => format!("siblings: {others}, left alone"),
+        Strategy::OneForAll => format!("siblings: {others}, stopped and started with it"),
+        Strategy::RestForOne => format!("siblings: {others}, those started later are stopped and started with it"),
+    })
+}
+
+/// So many of something.
+fn many(count: usize, one: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{s}")
+}

@@ -1,0 +1,263 @@
+//! What can be done to a running system: planned, committed, governed, audited.
+//!
+//! ```text
+//! plan ─▶ scope: to whom ─▶ effect: what comes of it ─▶ plans: kept under a nonce, with the incarnations it is for
+//! commit ─▶ plans: taken once ─▶ the same incarnations? ─▶ governor ─▶ done ─▶ audit
+//! ```
+//! Nothing here asks an actor or waits for one: what is done is a word to its system lane.
+
+mod audit;
+mod effect;
+mod governor;
+mod limits;
+mod outlook;
+mod plans;
+mod scope;
+mod suspensions;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crashworthy_runtime::{Callback, Crash, ExitReason, LARGEST_MAILBOX, Pid, System, WeakSystem};
+
+use self::audit::Audit;
+use self::governor::Governor;
+pub use self::limits::ActionLimits;
+use self::outlook::Supervisors;
+use self::plans::{Plans, Taken};
+use self::scope::{Scope, is_living};
+use self::suspensions::Suspensions;
+use crate::inspector::Inspector;
+use crate::protocol::{
+    AuditEntry, AuditQuery, AuditResult, AuditView, AuditedPlan, Code, CommitQuery, CommitView, Deed, Peer, PlanQuery,
+    PlanView, Refusal, Target,
+};
+
+/// Entries of the audit in an answer unless told otherwise.
+const ENTRIES: usize = 20;
+
+/// What acts for one console.
+#[derive(Debug)]
+pub(crate) struct Actions {
+    inspector: Arc<Inspector>,
+    protected: Vec<String>,
+    audit: Audit,
+    suspensions: Suspensions,
+    began: Instant,
+    held: Mutex<Held>,
+}
+
+/// What waits, and what may still be done.
+#[derive(Debug)]
+struct Held {
+    plans: Plans<Plan>,
+    governor: Governor,
+}
+
+/// What was planned.
+#[derive(Debug)]
+struct Plan {
+    peer: Peer,
+    deed: Deed,
+    targets: Vec<Target>,
+    effect: Vec<String>,
+}
+
+impl Actions {
+    pub(crate) fn new(inspector: Arc<Inspector>, protected: Vec<String>, audit: PathBuf) -> Self {
+        let limits = &inspector.limits().actions;
+        let plans = Plans::of(limits.plans, limits.plan_valid);
+        let governor = Governor::of(limits.destructive, limits.bulks);
+        let audit = Audit::to(audit, limits.audit);
+        let held = Mutex::new(Held { plans, governor });
+        Self { inspector, protected, audit, suspensions: Suspensions::default(), began: Instant::now(), held }
+    }
+
+    fn limits(&self) -> &ActionLimits {
+        &self.inspector.limits().actions
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resumes whoever's time has come, for as long as it is polled.
+    pub(crate) async fn watch(&self, system: &WeakSystem) {
+        self.suspensions.watch(system).await;
+    }
+
+    /// The console ends: nobody stays suspended by it.
+    pub(crate) fn end(&self, system: &WeakSystem) {
+        self.suspensions.end_all(system);
+    }
+
+    /// The answer to `plan`.
+    pub(crate) fn plan(&self, peer: Peer, query: &PlanQuery) -> Result<PlanView, Refusal> {
+        let limits = self.limits();
+        check(query.deed, limits)?;
+        let (system, mut picture) = self.inspector.look()?;
+        let mut scope = Scope::of(&picture, query, limits, &self.protected)?;
+        if scope.targets.iter().any(|&place| !lives(&system, picture.actor(place).pid)) {
+            // The picture is older than one of them is.
+            self.inspector.rest();
+            picture = self.inspector.look()?.1;
+            scope = Scope::of(&picture, query, limits, &self.protected)?;
+        }
+        let effect = effect::effect(&picture, &scope, query.deed, &Supervisors::of(&system), query.force)?;
+        let targets: Vec<_> = scope.targets.iter().map(|&place| target(&picture, place)).collect();
+        let plan = Plan { peer, deed: query.deed, targets: targets.clone(), effect: effect.clone() };
+        let (now, ends) = (self.began.elapsed(), if query.deed.ends() { scope.touched.len() } else { 0 });
+        let mut held = self.held();
+        let left = held.governor.left(now, scope.is_bulk());
+        let nonce = held.plans.keep(now, plan);
+        let (total, valid) = (targets.len(), limits.plan_valid);
+        Ok(PlanView { at: picture.at, nonce, valid, deed: query.deed, total, targets, ends, effect, left })
+    }
+
+    /// The answer to `commit`. Whatever becomes of a plan that is there, the audit has it.
+    pub(crate) fn commit(&self, peer: Peer, query: &CommitQuery) -> Result<CommitView, Refusal> {
+        let system = self.inspector.held()?;
+        let reason = self.reason(&query.reason)?;
+        let taken = self.held().plans.take(self.began.elapsed(), &query.nonce, |plan| plan.peer.uid == peer.uid);
+        let (plan, done) = match taken {
+            Taken::Not(code) => {
+                self.audit.count_forged();
+                return Err(Refusal::new(code, why_not(code)));
+            }
+            Taken::Late(plan) => (plan, Err(Refusal::new(Code::PlanExpired, why_not(Code::PlanExpired)))),
+            Taken::Plan(plan) => {
+                let done = self.act(&system, peer, &plan, reason);
+                (plan, done)
+            }
+        };
+        let Plan { deed, targets, effect, .. } = plan;
+        let result = done.as_ref().map_or_else(|why| AuditResult::Refused(why.code), |()| AuditResult::Done);
+        let audited = Some(AuditedPlan { deed, targets: targets.clone(), effect });
+        let audited = self.audit.enter(self.entry(peer, audited, reason, result));
+        done.map(|()| CommitView { at: system.now(), deed, targets, audited })
+    }
+
+    /// Notes a process that was turned away.
+    pub(crate) fn turned_away(&self, peer: Peer) {
+        let result = AuditResult::Refused(Code::NotAllowed);
+        self.audit.enter(self.entry(peer, None, "turned away at the socket: another user", result));
+    }
+
+    /// The answer to `audit`.
+    pub(crate) fn audit(&self, query: &AuditQuery) -> Result<AuditView, Refusal> {
+        let at = self.inspector.held()?.now();
+        let most = query.limit.unwrap_or(ENTRIES).min(self.inspector.limits().rows);
+        let book = self.audit.book();
+        let entries = book.entries.iter().skip(book.entries.len().saturating_sub(most)).cloned().collect();
+        let file = self.audit.file().exists().then(|| self.audit.file().to_owned());
+        let (total, unwritten, forged) = (book.total, book.unwritten, book.forged);
+        Ok(AuditView { at, file, total, unwritten, forged, entries })
+    }
+
+    /// A reason as a line of some words.
+    fn reason<'q>(&self, said: &'q str) -> Result<&'q str, Refusal> {
+        let (reason, most) = (said.trim(), self.limits().reason);
+        let wrong = if reason.is_empty() {
+            "a reason is needed".to_owned()
+        } else if reason.len() > most {
+            format!("a reason has at most {most} bytes, this one has {}", reason.len())
+        } else if reason.chars().any(char::is_control) {
+            "a reason is one line of text".to_owned()
+        } else {
+            return Ok(reason);
+        };
+        Err(Refusal::new(Code::BadArguments, wrong))
+    }
+
+    /// Does it, if it is still what was planned and may be done now.
+    fn act(&self, system: &System, peer: Peer, plan: &Plan, reason: &str) -> Result<(), Refusal> {
+        for Target { pid, path, .. } in &plan.targets {
+            if !lives(system, *pid) {
+                let why = format!("{path} is not {pid} any more, nothing was done: plan again");
+                return Err(Refusal::new(Code::Changed, why));
+            }
+        }
+        let (deed, most) = (plan.deed, self.limits().suspended);
+        if matches!(deed, Deed::Suspend { .. }) && !self.suspensions.has_room(plan.targets.len(), most) {
+            return Err(Refusal::new(Code::TooMany, format!("allowed are {most} suspended actors at a time")));
+        }
+        if deed.is_destructive()
+            && let Err(wait) = self.held().governor.pass(self.began.elapsed(), plan.targets.len() > 1)
+        {
+            let why = format!("too much was done in the last minute: plan again in {:.1} s", wait.as_secs_f64());
+            return Err(Refusal::new(Code::TooOften, why));
+        }
+        for target in &plan.targets {
+            self.carry(system, deed, target, &format!("console: {peer}: {reason}"))?;
+        }
+        Ok(())
+    }
+
+    /// Does it to one actor.
+    fn carry(&self, system: &System, deed: Deed, target: &Target, mark: &str) -> Result<(), Refusal> {
+        let pid = target.pid;
+        match deed {
+            Deed::Stop => system.stop_actor(pid, ExitReason::ShutdownWith(mark.to_owned())),
+            Deed::Restart => system.stop_actor(pid, failed(format!("restart by {mark}"))),
+            Deed::Kill => system.kill(pid),
+            Deed::Suspend { span } => self.suspensions.begin(system, pid, span),
+            Deed::Resume => self.suspensions.end(system, pid),
+            Deed::Limit { capacity } => system
+                .set_mailbox(pid, capacity)
+                .map_err(|error| Refusal::new(Code::BadArguments, error.to_string()))?,
+        }
+        Ok(())
+    }
+
+    fn entry(&self, peer: Peer, plan: Option<AuditedPlan>, reason: &str, result: AuditResult) -> AuditEntry {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        AuditEntry {
+            unix_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            system: self.inspector.name().to_owned(),
+            process: std::process::id(),
+            peer,
+            plan,
+            reason: reason.to_owned(),
+            result,
+        }
+    }
+}
+
+/// The reason of an end that is not in order, so that a transient child comes back. It says that it came as a signal.
+fn failed(message: String) -> ExitReason {
+    ExitReason::Crashed(Arc::new(Crash { message, callback: Callback::OnSignal, ..Crash::default() }))
+}
+
+/// Whether this incarnation lives.
+fn lives(system: &System, pid: Pid) -> bool {
+    system.inspect(pid).is_some_and(|actor| actor.pid == pid && is_living(&actor))
+}
+
+/// Whether its figures are in range.
+fn check(deed: Deed, limits: &ActionLimits) -> Result<(), Refusal> {
+    let least = Duration::from_millis(1);
+    let wrong = match deed {
+        Deed::Suspend { span } if !(least..=limits.suspend).contains(&span) => {
+            format!("a suspension for {span:?}, allowed are {least:?} to {:?}", limits.suspend)
+        }
+        Deed::Limit { capacity } if !(1..=LARGEST_MAILBOX).contains(&capacity) => {
+            format!("a limit of {capacity} messages, allowed are 1 to {LARGEST_MAILBOX}")
+        }
+        _ => return Ok(()),
+    };
+    Err(Refusal::new(Code::BadArguments, wrong))
+}
+
+fn target(picture: &crate::picture::Picture, place: usize) -> Target {
+    let actor = picture.actor(place);
+    Target { pid: actor.pid, path: picture.path(place).to_owned(), kind: actor.kind.clone(), state: actor.state }
+}
+
+fn why_not(code: Code) -> &'static str {
+    match code {
+        Code::PlanUsed => "that plan was committed already: plan again",
+        Code::PlanExpired => "that plan is too old, nothing was done: plan again",
+        _ => "no such plan: it was displaced by newer ones, or never was",
+    }
+}

@@ -1,0 +1,160 @@
+//! To whom something is to be done, and who would end by it.
+
+use std::collections::BTreeMap;
+
+use crashworthy_runtime::{ActorSnapshot, Pid, State};
+
+use super::limits::ActionLimits;
+use crate::inspector::{find, matches};
+use crate::picture::{Picture, is_under};
+use crate::protocol::{Code, PlanQuery, Refusal};
+
+/// Whom an action means, by their places in a picture.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) targets: Vec<usize>,
+    /// The targets and, if they end, all below them.
+    pub(crate) touched: Vec<usize>,
+    /// How many that match are protected, and are left out.
+    pub(crate) spared: usize,
+}
+
+impl Scope {
+    /// Whom a query means.
+    pub(crate) fn of(
+        picture: &Picture,
+        query: &PlanQuery,
+        limits: &ActionLimits,
+        protected: &[String],
+    ) -> Result<Self, Refusal> {
+        let too_many = |all: usize, most: usize| {
+            Err(Refusal::new(Code::TooMany, format!("{all} actors are meant, allowed are {most} at once")))
+        };
+        if query.actors.len() > limits.bulk_actors {
+            return too_many(query.actors.len(), limits.bulk_actors);
+        }
+        let (targets, spared) = match (&query.matching, query.actors.as_slice()) {
+            (None, [_, ..]) => (named(picture, query, protected)?, 0),
+            (Some(_), []) => matching(picture, query, protected)?,
+            _ => return Err(Refusal::new(Code::BadArguments, "either actors are named, or what they match")),
+        };
+        if targets.len() > limits.bulk_actors {
+            return too_many(targets.len(), limits.bulk_actors);
+        }
+        let scope = Self::with(picture, query, targets, spared);
+        scope.check(picture, limits)?;
+        Ok(scope)
+    }
+
+    fn with(picture: &Picture, query: &PlanQuery, mut targets: Vec<usize>, spared: usize) -> Self {
+        if !query.deed.ends() {
+            return Self { touched: targets.clone(), targets, spared };
+        }
+        let branches: Vec<Vec<usize>> =
+            targets.iter().map(|&top| picture.branch(Some(top)).map(|(place, _)| place).collect()).collect();
+        // Whoever is below another one ends with it.
+        let is_below = |place: usize| branches.iter().any(|branch| branch[1..].contains(&place));
+        targets.retain(|&place| !is_below(place));
+        let mut touched: Vec<usize> = branches.concat();
+        touched.sort_unstable();
+        touched.dedup();
+        touched.retain(|&place| is_living(picture.actor(place)));
+        Self { targets, touched, spared }
+    }
+
+    /// Whether it is done to several at once: that is rarer, and they are fewer. One may have any number below it.
+    pub(crate) fn is_bulk(&self) -> bool {
+        self.targets.len() > 1
+    }
+
+    fn check(&self, picture: &Picture, limits: &ActionLimits) -> Result<(), Refusal> {
+        if !self.is_bulk() {
+            return Ok(());
+        }
+        let too_many = |why| Err(Refusal::new(Code::TooMany, why));
+        let (all, most) = (self.touched.len(), limits.bulk_actors);
+        if all > most {
+            return too_many(format!("{all} actors would be touched, allowed are {most} at once"));
+        }
+        let mut kinds = BTreeMap::<&str, usize>::new();
+        for &place in &self.touched {
+            *kinds.entry(&picture.actor(place).kind).or_default() += 1;
+        }
+        for (kind, count) in kinds {
+            let all = picture.everybody().filter(|&place| picture.actor(place).kind == kind).count();
+            let (percent, most) = (limits.bulk_percent, (all * limits.bulk_percent).div_ceil(100));
+            if count > most {
+                let why = format!("{count} of {all} {kind} would be touched, allowed are {percent} %: {most} at once");
+                return too_many(why);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn named(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<Vec<usize>, Refusal> {
+    let mut targets = Vec::new();
+    for word in &query.actors {
+        let place = find(picture, word)?;
+        let (actor, path) = (picture.actor(place), picture.path(place));
+        if !is_living(actor) {
+            let why = format!("{path} does not live just now: it is {}", state(actor.state));
+            return Err(Refusal::new(Code::NotLiving, why));
+        }
+        if let Some(why) = shield(picture, place, query, protected) {
+            return Err(Refusal::new(Code::Protected, why));
+        }
+        if !targets.contains(&place) {
+            targets.push(place);
+        }
+    }
+    Ok(targets)
+}
+
+fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<(Vec<usize>, usize), Refusal> {
+    let filter = query.matching.as_ref().expect("it is asked with one");
+    let all = picture.everybody().filter(|&place| matches(picture, place, filter) && is_living(picture.actor(place)));
+    let (spared, targets): (Vec<_>, Vec<_>) =
+        all.partition(|&place| shield(picture, place, query, protected).is_some());
+    if targets.is_empty() {
+        let why = format!("nobody matches, lives, and may be touched; {} are protected", spared.len());
+        return Err(Refusal::new(Code::NotFound, why));
+    }
+    Ok((targets, spared.len()))
+}
+
+/// What protects an actor, if something does. It can always be resumed.
+fn shield(picture: &Picture, place: usize, query: &PlanQuery, protected: &[String]) -> Option<String> {
+    if query.deed == crate::protocol::Deed::Resume {
+        return None;
+    }
+    let path = picture.path(place);
+    // Its parent is the system itself.
+    if picture.actor(place).parent == Some(Pid::OUTSIDE) {
+        return Some(format!("{path} is the top of the tree: without it the system would end"));
+    }
+    if protected.iter().any(|name| name == path) {
+        return Some(format!("{path} is protected"));
+    }
+    let below = protected.iter().find(|name| query.deed.ends() && is_under(name, path))?;
+    Some(format!("{below}, which would end with {path}, is protected"))
+}
+
+/// Whether an incarnation lives.
+pub(crate) fn is_living(actor: &ActorSnapshot) -> bool {
+    matches!(actor.state, State::Starting | State::Running | State::Suspended)
+}
+
+/// Where it is in its life, in words.
+pub(crate) fn state(state: State) -> &'static str {
+    match state {
+        State::NotStarted => "not started",
+        State::Starting => "starting",
+        State::Running => "running",
+        State::Suspended => "suspended",
+        State::Restarting => "being restarted",
+        State::Stopped => "stopped",
+        State::Gone => "gone",
+        _ => "in a state that is not known",
+    }
+}

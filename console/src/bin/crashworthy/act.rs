@@ -1,0 +1,228 @@
+//! Doing something to actors: the plan is shown, confirmed, committed.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use crashworthy_console::Client;
+use crashworthy_console::protocol::{CommitQuery, CommitView, Deed, Filter, PlanQuery, PlanView};
+use serde_json::Value;
+
+use crate::args::{State, Which};
+use crate::text::{BOLD, DIM, clean, span};
+use crate::{Trouble, aftermath, data, find};
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Act {
+    /// Asks actors to stop, in order: a permanent one is started again.
+    Stop(Whom),
+    /// Kills actors: no callback of them runs any more.
+    Kill(Whom),
+    /// Has actors end as if they had failed, so that they are started again unless they are temporary.
+    Restart(Whom),
+    /// Has actors handle no more messages for a while.
+    Suspend {
+        #[command(flatten)]
+        whom: Whom,
+        /// For how long: 500ms, 90s, 5m, 1h.
+        #[arg(long = "for", value_name = "TIME", default_value = "60s")]
+        span: Span,
+    },
+    /// Has suspended actors go on.
+    Resume(Whom),
+    /// Changes how many messages the mailboxes of actors hold.
+    Limit {
+        #[command(flatten)]
+        whom: Whom,
+        /// So many messages.
+        #[arg(long = "to", value_name = "N")]
+        capacity: u32,
+    },
+}
+
+/// To whom, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Whom {
+    /// Paths, names that only one has, or ids.
+    #[arg(value_name = "PATH", required_unless_present_any = ["text", "under", "state"])]
+    actors: Vec<String>,
+    /// To all with this text in their path or type; those that are protected are left out.
+    #[arg(long = "match", value_name = "TEXT", conflicts_with = "actors")]
+    text: Option<String>,
+    /// To this actor and those below it, by path.
+    #[arg(long, value_name = "PATH", conflicts_with = "actors")]
+    under: Option<String>,
+    /// To all in this state.
+    #[arg(long, value_enum, conflicts_with = "actors")]
+    state: Option<State>,
+    /// Why: it is in the audit, and in the reports of supervisors.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Although it may use up the restarts that a supervisor is allowed, which would end it.
+    #[arg(long)]
+    force: bool,
+    /// As JSON: the plan on a line, then what was done on another.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Act {
+    fn parts(&self) -> (Deed, &Whom) {
+        match self {
+            Self::Stop(whom) => (Deed::Stop, whom),
+            Self::Kill(whom) => (Deed::Kill, whom),
+            Self::Restart(whom) => (Deed::Restart, whom),
+            Self::Suspend { whom, span } => (Deed::Suspend { span: span.0 }, whom),
+            Self::Resume(whom) => (Deed::Resume, whom),
+            Self::Limit { whom, capacity } => (Deed::Limit { capacity: *capacity }, whom),
+        }
+    }
+}
+
+impl Whom {
+    fn query(&self, deed: Deed) -> PlanQuery {
+        let filter = Filter {
+            text: self.text.clone(),
+            under: self.under.clone(),
+            state: self.state.map(Into::into),
+            ..Filter::default()
+        };
+        let matching = self.actors.is_empty().then_some(filter);
+        PlanQuery { deed, actors: self.actors.clone(), matching, force: self.force }
+    }
+}
+
+/// Plans, shows, asks, commits: unless somebody says no, or nobody can be asked.
+pub(crate) fn run(which: &Which, act: &Act) -> Result<bool, Trouble> {
+    let (deed, whom) = act.parts();
+    let mut client = find::to_act(which)?;
+    let (plan, shown): (PlanView, String) = both(&mut client, "plan", &whom.query(deed), whom, text)?;
+    write(&shown)?;
+    if !whom.yes && !is_confirmed(&plan)? {
+        return Ok(false);
+    }
+    let commit = CommitQuery { nonce: plan.nonce, reason: whom.reason.clone() };
+    let (view, shown) = both(&mut client, "commit", &commit, whom, done)?;
+    write(&shown)?;
+    if let ([target], false, true) = (&view.targets[..], whom.json, deed.ends()) {
+        write(&aftermath::of(&mut client, target.pid)?)?;
+    }
+    Ok(true)
+}
+
+/// An answer, and how it is shown.
+fn both<T: serde::de::DeserializeOwned>(
+    client: &mut Client,
+    verb: &str,
+    query: &impl serde::Serialize,
+    whom: &Whom,
+    text: impl Fn(&T) -> String,
+) -> Result<(T, String), Trouble> {
+    let answer: Value = client.ask(verb, query)?;
+    let line = data(&answer)?;
+    let view = serde_json::from_value(answer).map_err(|error| Trouble::Told(clean(&error.to_string())))?;
+    let shown = if whom.json { line } else { text(&view) };
+    Ok((view, shown))
+}
+
+fn write(text: &str) -> Result<(), Trouble> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// The plan: how many first, then who, then what comes of it.
+fn text(plan: &PlanView) -> String {
+    let mut lines = plan.effect.iter();
+    let head = lines.next().map_or_else(|| plan.deed.to_string(), |head| clean(head));
+    let mut text = format!("{BOLD}{head}{BOLD:#}\n");
+    if plan.total > 1 {
+        text.extend(plan.targets.iter().map(|target| format!("    {} {}\n", clean(&target.path), target.pid)));
+    }
+    text.extend(lines.map(|line| format!("  {}\n", clean(line))));
+    if plan.deed.is_destructive() {
+        text += &format!("{DIM}  such actions that are allowed just now: {}{DIM:#}\n", plan.left);
+    }
+    text
+}
+
+fn done(view: &CommitView) -> String {
+    let whom = match &view.targets[..] {
+        [one] => format!("{} {}", clean(&one.path), one.pid),
+        all => format!("{} actors", all.len()),
+    };
+    let audited = if view.audited { "" } else { "; the file of the audit could not be written" };
+    format!("done: {}, {whom}{audited}\n", view.deed)
+}
+
+/// Whether somebody at a terminal says yes; for several actors, how many they are.
+fn is_confirmed(plan: &PlanView) -> Result<bool, Trouble> {
+    if !io::stdin().is_terminal() {
+        let why =
+            "nobody can be asked, standard input is no terminal: nothing was done; `--yes` does it without asking";
+        let _ = writeln!(anstream::stderr(), "crashworthy: {why}");
+        return Ok(false);
+    }
+    let (question, word) = match plan.total {
+        1 => ("Do it? [y/N] ".to_owned(), "y".to_owned()),
+        all => (format!("Do it to {all} actors? Type {all}: "), all.to_string()),
+    };
+    let mut asks = anstream::stderr();
+    write!(asks, "{question}")?;
+    asks.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    let answer = answer.trim().to_lowercase();
+    let said = answer == word || (word == "y" && answer == "yes");
+    if !said {
+        writeln!(asks, "nothing was done")?;
+    }
+    Ok(said)
+}
+
+/// A span of time with its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span(Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "a whole number with its unit: 500ms, 90s, 5m, 1h".to_owned();
+        let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let number: u32 = text[..at].parse().map_err(|_| wrong())?;
+        let unit = match &text[at..] {
+            "ms" => Duration::from_millis(1),
+            "s" => Duration::from_secs(1),
+            "m" => Duration::from_secs(60),
+            "h" => Duration::from_secs(3600),
+            _ => return Err(wrong()),
+        };
+        unit.checked_mul(number).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&span(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_a_number_with_its_unit() {
+        let of = |text: &str| text.parse::<Span>().map(|span| span.0.as_millis());
+        assert_eq!((of("500ms"), of("90s"), of("5m"), of("1h")), (Ok(500), Ok(90_000), Ok(300_000), Ok(3_600_000)));
+        for wrong in ["", "90", "s", "-1s", "1.5s", "1d", "99999999999s", "1 s"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

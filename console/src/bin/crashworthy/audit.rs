@@ -1,0 +1,43 @@
+//! The audit as text.
+
+use std::fmt::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crashworthy_console::protocol::{AuditEntry, AuditResult, AuditView};
+
+use crate::text::{DIM, RED, clean, span};
+
+pub(crate) fn text(view: &AuditView) -> String {
+    let mut text = format!("{} entries; the newest {}:\n", view.total, view.entries.len());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    for entry in &view.entries {
+        let _ = write!(text, "\n{}", one(entry, now));
+    }
+    if view.forged + view.unwritten > 0 {
+        let AuditView { forged, unwritten, .. } = view;
+        let _ =
+            writeln!(text, "\n{forged} commits named no plan; {unwritten} entries could not be written to the file");
+    }
+    if let Some(file) = &view.file {
+        let _ = writeln!(text, "\n{DIM}all of it: {}{DIM:#}", clean(&file.display().to_string()));
+    }
+    text
+}
+
+fn one(entry: &AuditEntry, now: Duration) -> String {
+    let AuditEntry { unix_ms, peer, plan, reason, result, .. } = entry;
+    let ago = span(now.saturating_sub(Duration::from_millis(*unix_ms)));
+    let what = plan.as_ref().map_or_else(|| "connect".to_owned(), |plan| plan.deed.to_string());
+    let result = match result {
+        AuditResult::Done => "done".to_owned(),
+        AuditResult::Refused(code) => format!("{RED}refused{RED:#}: {code:?}"),
+    };
+    let mut text = format!("{what}, {result} {DIM}{ago} ago{DIM:#}\n  by      {peer}\n  reason  {}\n", clean(reason));
+    for target in plan.iter().flat_map(|plan| &plan.targets) {
+        let _ = writeln!(text, "  actor   {} {}", clean(&target.path), target.pid);
+    }
+    for line in plan.iter().flat_map(|plan| plan.effect.iter().skip(1)) {
+        let _ = writeln!(text, "  plan    {}", clean(line));
+    }
+    text
+}

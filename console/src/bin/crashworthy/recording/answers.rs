@@ -1,0 +1,156 @@
+//! Answers from a recording, as the system would have given them then, as far as they were recorded.
+
+use std::time::Duration;
+
+use crashworthy_console::protocol::{
+    ActorQuery, ActorsQuery, Code, Crashes, CrashesQuery, Hello, Outcome, Refusal, ReportsQuery, ReportsView,
+    SystemView, TreeView,
+};
+use crashworthy_runtime::{CrashReport, Pid};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::reader::Kept;
+use super::{Recording, lists};
+
+impl Recording {
+    /// The answer at a time. Lists that were not asked for then are made from the tree of that time.
+    pub(crate) fn ask(&self, at: Duration, verb: &str, args: &Value) -> Outcome<Value> {
+        match self.find(at, verb, args) {
+            Ok(outcome) => outcome,
+            Err(why) => Outcome::Error(why),
+        }
+    }
+
+    /// Who was there at a time.
+    pub(crate) fn hello(&self, at: Duration) -> Option<Hello> {
+        match self.newest(at, "hello", |_| true)? {
+            Outcome::Ok(value) => serde_json::from_value(value).ok(),
+            Outcome::Error(_) => None,
+        }
+    }
+
+    /// What the system said of itself up to a time: the newest so many, oldest first.
+    pub(crate) fn past(&self, at: Duration, most: usize) -> Vec<SystemView> {
+        let told = self.before(at).filter(|kept| kept.verb == "system" && kept.is_ok).take(most);
+        let mut past: Vec<_> = told
+            .filter_map(|kept| match self.outcome(kept) {
+                Outcome::Ok(value) => serde_json::from_value(value).ok(),
+                Outcome::Error(_) => None,
+            })
+            .collect();
+        past.reverse();
+        past
+    }
+
+    fn find(&self, at: Duration, verb: &str, args: &Value) -> Result<Outcome<Value>, Refusal> {
+        match verb {
+            "tree" => lists::branch(self.tree(at)?, &read(args)?).map(ok),
+            "actors" => self.actors(at, args),
+            "actor" => {
+                let ActorQuery { actor } = read(args)?;
+                self.newest(at, verb, |kept| kept.words.contains(&actor))
+                    .ok_or_else(|| refuse(format!("no details of {actor:.256?} were recorded")))
+            }
+            "crashes" => self.crashes(at, &read(args)?).map(ok),
+            "reports" => {
+                let query: ReportsQuery = read(args)?;
+                let is_such = |kept: &Kept| kept.args["progress"].as_bool().unwrap_or(false) == query.progress;
+                let mut view: ReportsView = self.told(at, verb, is_such)?;
+                view.at = self.at(at).unwrap_or(view.at);
+                let matched = lists::narrow(&mut view.reports, &query.under, query.limit, |report| &report.supervisor);
+                view.matched = if query.under.is_some() { matched } else { view.matched };
+                Ok(ok(view))
+            }
+            _ => self.newest(at, verb, |_| true).ok_or_else(|| refuse(format!("{verb} was not recorded"))),
+        }
+    }
+
+    /// The list is recorded in brief, and those that were looked at in full.
+    fn crashes(&self, at: Duration, query: &CrashesQuery) -> Result<Crashes, Refusal> {
+        let mut view: Crashes = self.told(at, "crashes", |kept| kept.args["of"].is_null())?;
+        view.at = self.at(at).unwrap_or(view.at);
+        if let Some(pid) = query.of {
+            view.reports.retain(|report| report.pid == pid);
+            if view.reports.is_empty() {
+                view.reports.extend(self.crash(at, pid));
+            }
+        }
+        let matched = lists::narrow(&mut view.reports, &query.under, query.limit, |report| &report.path);
+        if query.under.is_some() || query.of.is_some() {
+            view.matched = matched;
+        }
+        for report in &mut view.reports {
+            let full = self.crash(at, report.pid).filter(|_| !query.brief && report.backtrace.is_none());
+            *report = full.unwrap_or_else(|| report.clone());
+        }
+        Ok(view)
+    }
+
+    fn crash(&self, at: Duration, pid: Pid) -> Option<CrashReport> {
+        let word = pid.to_string();
+        let outcome = self.newest(at, "crashes", |kept| kept.words.contains(&word))?;
+        match outcome {
+            Outcome::Ok(value) => read::<Crashes>(&value).ok()?.reports.into_iter().find(|report| report.pid == pid),
+            Outcome::Error(_) => None,
+        }
+    }
+
+    /// A list that was asked for, too, is better than one made of the tree, which need not have everybody in it.
+    fn actors(&self, at: Duration, args: &Value) -> Result<Outcome<Value>, Refusal> {
+        let query: ActorsQuery = read(args)?;
+        let is_tree = |kept: &&Kept| kept.verb == "tree" && kept.is_ok && is_of_all(kept);
+        let serves = |kept: &&Kept| kept.verb == "actors" && kept.is_ok && lists::serves(&kept.args, &query);
+        let list = self.before(at).find(serves);
+        let newer = self.before(at).find(is_tree).filter(|tree| list.is_none_or(|list| list.at < tree.at));
+        match (newer, list.map(|list| self.outcome(list))) {
+            (None, Some(Outcome::Ok(list))) => Ok(ok(lists::first(read(&list)?, query.limit))),
+            _ => Ok(ok(lists::actors(self.tree(at)?, &query))),
+        }
+    }
+
+    /// The time by the clock of the system. What has not changed since it was written is as it was.
+    fn at(&self, at: Duration) -> Option<Duration> {
+        self.told::<SystemView>(at, "system", |_| true).ok().map(|system| system.at)
+    }
+
+    fn tree(&self, at: Duration) -> Result<TreeView, Refusal> {
+        self.told(at, "tree", is_of_all)
+    }
+
+    fn told<T: DeserializeOwned>(
+        &self,
+        at: Duration,
+        verb: &str,
+        is_such: impl Fn(&Kept) -> bool,
+    ) -> Result<T, Refusal> {
+        match self.newest(at, verb, |kept| kept.is_ok && is_such(kept)) {
+            Some(Outcome::Ok(value)) => read(&value),
+            Some(Outcome::Error(why)) => Err(why),
+            None => Err(refuse(format!("{verb} was not recorded"))),
+        }
+    }
+
+    fn newest(&self, at: Duration, verb: &str, is_such: impl Fn(&Kept) -> bool) -> Option<Outcome<Value>> {
+        self.before(at).find(|kept| kept.verb == verb && is_such(kept)).map(|kept| self.outcome(kept))
+    }
+}
+
+/// Whether a tree is not of a branch or of the first levels alone.
+fn is_of_all(tree: &Kept) -> bool {
+    tree.args["path"].is_null() && tree.args["levels"].is_null()
+}
+
+pub(super) fn refuse(why: String) -> Refusal {
+    Refusal { code: Code::NotFound, message: why }
+}
+
+fn ok(value: impl Serialize) -> Outcome<Value> {
+    Outcome::Ok(serde_json::to_value(value).expect("answers are plain data"))
+}
+
+fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Refusal> {
+    let value = if value.is_null() { Value::Object(serde_json::Map::new()) } else { value.clone() };
+    serde_json::from_value(value).map_err(|error| refuse(format!("it cannot be understood: {error}")))
+}

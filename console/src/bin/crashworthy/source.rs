@@ -1,0 +1,46 @@
+//! Who answers: a system that runs, or a recording.
+
+use crashworthy_console::protocol::Outcome;
+use crashworthy_console::{Client, ClientError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::args::Which;
+use crate::recording::Recording;
+use crate::text::clean;
+use crate::{Trouble, find};
+
+pub(crate) enum Source {
+    Running(Client),
+    /// As it was last.
+    Recorded(Recording),
+}
+
+/// Who is meant.
+pub(crate) fn choose(which: &Which) -> Result<Source, Trouble> {
+    match &which.replay {
+        Some(file) => Ok(Source::Recorded(open(file)?)),
+        None => Ok(Source::Running(find::choose(which)?)),
+    }
+}
+
+/// Reads a recording; what is wrong with it is told with its name.
+pub(crate) fn open(file: &std::path::Path) -> Result<Recording, Trouble> {
+    Recording::open(file).map_err(|problem| Trouble::Told(clean(&format!("{}: {problem}", file.display()))))
+}
+
+impl Source {
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, verb: &str, query: &impl Serialize) -> Result<T, ClientError> {
+        let foreign = |error: serde_json::Error| ClientError::Foreign(error.to_string());
+        match self {
+            Self::Running(client) => client.ask(verb, query),
+            Self::Recorded(recording) => {
+                let end = recording.times().last().copied().unwrap_or_default();
+                match recording.ask(end, verb, &serde_json::to_value(query).map_err(foreign)?) {
+                    Outcome::Ok(value) => serde_json::from_value(value).map_err(foreign),
+                    Outcome::Error(why) => Err(ClientError::Refused(why)),
+                }
+            }
+        }
+    }
+}

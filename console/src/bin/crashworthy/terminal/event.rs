@@ -1,0 +1,55 @@
+//! What can happen to the screens, and what they can want done.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crashworthy_console::protocol::Hello;
+use ratatui::crossterm::event::{KeyEvent, MouseEvent};
+
+use super::model::Found;
+use super::question::Round;
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    Key(KeyEvent),
+    Mouse(MouseEvent),
+    /// Columns and lines.
+    Resize(u16, u16),
+    /// Nothing more will be typed, or a signal has come.
+    Ended,
+    /// The link has ended, and should not have.
+    LinkEnded,
+    /// Nothing but time.
+    Tick,
+    /// Systems that run; nobody has chosen yet.
+    Systems(Found),
+    /// Somebody is there, and where he listens, if he runs.
+    Linked(Box<Hello>, Option<PathBuf>),
+    /// Nobody is there, why, and after what time it is tried again.
+    Lost {
+        why: String,
+        again: Duration,
+    },
+    Round(Round),
+    /// Something was written: so many bytes are in the file.
+    Recorded {
+        bytes: u64,
+    },
+    /// Nothing more is written, since that was wanted; what there is.
+    RecordingEnded(String),
+    /// Nothing more is written, and why.
+    RecordingFailed(String),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Quit,
+    /// Looks at the system that listens there.
+    Connect(PathBuf),
+    /// Looks for systems, and lists them.
+    Search,
+    Record,
+    StopRecording,
+}

@@ -1,0 +1,193 @@
+//! The way to a system: finds it, asks it what is in view once a second, and comes back to it after it was lost.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use crashworthy_console::protocol::Outcome;
+use crashworthy_console::{Client, ClientError};
+
+use super::event::Event;
+use super::model::{Candidate, Found};
+use super::question::{Question, Round};
+use crate::args::Which;
+use crate::{Trouble, find};
+
+/// How often is asked.
+const EVERY: Duration = Duration::from_secs(1);
+/// How often systems are looked for.
+const SEARCH: Duration = Duration::from_secs(2);
+/// How long it waits before it tries again: twice as long each time, up to a limit.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What the link is told to do.
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    /// Asks this from now on.
+    Ask(Vec<Question>),
+    Connect(PathBuf),
+    Search,
+}
+
+/// Follows its orders until nobody gives any.
+pub(super) fn run(which: Which, orders: &Receiver<Order>, events: &SyncSender<Event>) {
+    let _farewell = Farewell(events);
+    let mut link = Link { which, goal: Goal::Search, questions: Vec::new(), tries: 0, events };
+    let mut due = Instant::now();
+    loop {
+        match orders.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Ok(order) => {
+                let is_at_once = link.obey(order);
+                if is_at_once {
+                    due = Instant::now();
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => match link.step() {
+                Some(pause) => due = Instant::now() + pause,
+                None => return,
+            },
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Tells that the link has ended, whatever it ended of.
+struct Farewell<'a>(&'a SyncSender<Event>);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        // Nobody hears it if the screens ended first.
+        let _ = self.0.send(Event::LinkEnded);
+    }
+}
+
+struct Link<'a> {
+    which: Which,
+    goal: Goal,
+    questions: Vec<Question>,
+    /// How often it was tried in vain since it was there.
+    tries: u32,
+    events: &'a SyncSender<Event>,
+}
+
+enum Goal {
+    /// Whoever runs.
+    Search,
+    System {
+        socket: PathBuf,
+        /// Its name, once it has said it.
+        name: Option<String>,
+        client: Option<Box<Client>>,
+    },
+}
+
+impl Link<'_> {
+    /// Whether there is something to do at once. An answer that is missing is not asked for while nobody is there.
+    fn obey(&mut self, order: Order) -> bool {
+        match order {
+            Order::Ask(questions) => {
+                self.questions = questions;
+                return matches!(self.goal, Goal::System { client: Some(_), .. });
+            }
+            Order::Connect(socket) => self.goal = Goal::System { socket, name: None, client: None },
+            Order::Search => self.goal = Goal::Search,
+        }
+        self.tries = 0;
+        true
+    }
+
+    /// Does what there is to do, and returns how long to wait then; none if nobody listens any more.
+    fn step(&mut self) -> Option<Duration> {
+        match &mut self.goal {
+            Goal::Search => {
+                self.events.send(Event::Systems(search(&self.which))).ok()?;
+                Some(SEARCH)
+            }
+            Goal::System { socket, name, client } => {
+                let answered = match client {
+                    Some(client) => ask(client, &self.questions).map(Event::Round),
+                    None => connect(&self.which, socket, name.as_deref()).map(|(place, new)| {
+                        let hello = new.hello().clone();
+                        socket.clone_from(&place);
+                        *name = Some(hello.system.clone());
+                        *client = Some(Box::new(new));
+                        Event::Linked(Box::new(hello), Some(place))
+                    }),
+                };
+                let (event, pause) = match answered {
+                    Ok(event) => {
+                        self.tries = 0;
+                        let is_first = matches!(event, Event::Linked(..));
+                        (event, if is_first { Duration::ZERO } else { EVERY })
+                    }
+                    Err(why) => {
+                        *client = None;
+                        let again = pause(self.tries);
+                        self.tries = self.tries.saturating_add(1);
+                        (Event::Lost { why, again }, again)
+                    }
+                };
+                self.events.send(event).ok()?;
+                Some(pause)
+            }
+        }
+    }
+}
+
+fn search(which: &Which) -> Found {
+    let found = match find::running() {
+        Ok(found) => found.into_iter(),
+        Err(Trouble::Told(why)) => return Found { systems: Vec::new(), trouble: Some(why) },
+        Err(Trouble::Unread | Trouble::Helped) => return Found::default(),
+    };
+    let named = |system: &Candidate| {
+        which.system.as_ref().is_none_or(|word| *word == system.system || *word == system.process.to_string())
+    };
+    let systems = found.map(Candidate::from).filter(named).collect();
+    let trouble = which.system.as_ref().map(|word| format!("no system {word:?} runs"));
+    Found { systems, trouble }
+}
+
+/// To the system that listens there; or, if nobody does any more, to the only one of that name.
+fn connect(which: &Which, socket: &Path, name: Option<&str>) -> Result<(PathBuf, Client), String> {
+    match Client::connect(socket, find::PATIENCE) {
+        Ok(client) => Ok((socket.to_owned(), client)),
+        Err(error) => {
+            let heir = name.filter(|_| find::is_absent(&error) && which.socket.is_none()).and_then(|name| {
+                let which = Which { system: Some(name.to_owned()), socket: None, replay: None };
+                find::choose_place(&which).ok()
+            });
+            let why = if find::is_absent(&error) { "it does not run any more".to_owned() } else { error.to_string() };
+            heir.ok_or(why)
+        }
+    }
+}
+
+fn ask(client: &mut Client, questions: &[Question]) -> Result<Round, String> {
+    let mut answers = Vec::with_capacity(questions.len());
+    for question in questions {
+        let outcome = match client.ask(question.verb(), &question.args()) {
+            Ok(value) => Outcome::Ok(value),
+            Err(ClientError::Refused(why)) => Outcome::Error(why),
+            Err(error) => return Err(error.to_string()),
+        };
+        answers.push((question.clone(), outcome));
+    }
+    Ok(Round { answers, past: None })
+}
+
+fn pause(tries: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_waits_longer_each_time_up_to_a_limit() {
+        let told: Vec<_> = [0, 1, 2, 5, 6, u32::MAX].map(pause).iter().map(Duration::as_millis).collect();
+        assert_eq!(told, [250, 500, 1000, 8000, 10_000, 10_000]);
+    }
+}

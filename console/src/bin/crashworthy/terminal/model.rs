@@ -1,0 +1,268 @@
+//! All that the screens are made of: what is known, and where somebody is looking.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crashworthy_console::protocol::{Hello, Sort, SystemView};
+use crashworthy_runtime::Pid;
+
+use super::list::List;
+use super::picture::Picture;
+use super::playback::Playback;
+use super::question::{MEASURES, Question};
+
+/// The state of the terminal UI. Times are since it was opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    pub(crate) now: Duration,
+    /// Columns and lines of the terminal.
+    pub(crate) size: (u16, u16),
+    pub(crate) link: Link,
+    /// Where the system was that was chosen last.
+    pub(crate) socket: Option<PathBuf>,
+    /// Another process answers than the one in the picture.
+    pub(crate) is_succeeded: bool,
+    pub(crate) hello: Option<Hello>,
+    pub(crate) picture: Picture,
+    /// When the picture came.
+    pub(crate) taken: Option<Duration>,
+    pub(crate) is_paused: bool,
+    pub(crate) tab: Tab,
+    pub(crate) spots: [Spot; TABS.len()],
+    /// The same in the list of systems.
+    pub(crate) choice: Spot,
+    /// What was opened from there, the last on top.
+    pub(crate) opened: Vec<Opened>,
+    pub(crate) sort: Sort,
+    /// Reports of progress instead of errors.
+    pub(crate) progress: bool,
+    /// Branches of the tree that are folded, by the ids of their tops.
+    pub(crate) folded: HashSet<String>,
+    /// The branch of the tree that is shown alone: the id of its top, and its path.
+    pub(crate) branch: Option<(String, String)>,
+    /// Levels of the tree that are shown, if not all.
+    pub(crate) levels: Option<usize>,
+    /// A filter that is being typed.
+    pub(crate) prompt: Option<String>,
+    /// What was told last, and when.
+    pub(crate) notice: Option<(String, Duration)>,
+    pub(crate) recorder: Recorder,
+    /// Of a recording.
+    pub(crate) playback: Option<Playback>,
+}
+
+/// How the system is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// It has not been chosen yet, of these.
+    Choosing(Found),
+    /// It was chosen.
+    Connecting,
+    Up,
+    /// Why, since when, and when it is tried again.
+    Lost {
+        why: String,
+        since: Duration,
+        again: Duration,
+    },
+    /// What is shown comes from a file.
+    Recorded,
+}
+
+/// The systems that run, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) systems: Vec<Candidate>,
+    /// Why there are none.
+    pub(crate) trouble: Option<String>,
+}
+
+/// A system that could be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) system: String,
+    pub(crate) process: u32,
+    pub(crate) socket: PathBuf,
+    /// How long it has run, how many actors it has, how many have crashed; or why that is not known.
+    pub(crate) view: Result<(Duration, usize, u64), String>,
+}
+
+/// Whether answers are written to a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Recorder {
+    #[default]
+    Idle,
+    /// So many bytes have been written.
+    Running { bytes: u64 },
+    /// Nobody ended it: there was no room, or an error.
+    Failed,
+}
+
+/// The screens that are always there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tab {
+    Pulse,
+    Tree,
+    Top,
+    Crashes,
+    Reports,
+    Health,
+}
+
+/// In their order.
+pub(crate) const TABS: [Tab; 6] = [Tab::Pulse, Tab::Tree, Tab::Top, Tab::Crashes, Tab::Reports, Tab::Health];
+
+impl Tab {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pulse => "Pulse",
+            Self::Tree => "Tree",
+            Self::Top => "Top",
+            Self::Crashes => "Crashes",
+            Self::Reports => "Reports",
+            Self::Health => "Health",
+        }
+    }
+}
+
+/// Where somebody is on one screen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spot {
+    pub(crate) list: List,
+    pub(crate) filter: String,
+}
+
+/// A screen that was opened from another.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) what: What,
+    pub(crate) spot: Spot,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The actor with that id.
+    Actor(String),
+    /// The crash of that incarnation.
+    Crash(Pid),
+    /// The report with that key.
+    Report(String),
+    /// A value as JSON: of what, and its lines.
+    Json(String, Vec<String>),
+    Help,
+}
+
+/// Screens that are open at a time.
+pub(crate) const OPENED: usize = 16;
+
+impl Model {
+    pub(crate) fn new(link: Link, size: (u16, u16)) -> Self {
+        Self {
+            now: Duration::ZERO,
+            size,
+            link,
+            socket: None,
+            is_succeeded: false,
+            hello: None,
+            picture: Picture::default(),
+            taken: None,
+            is_paused: false,
+            tab: Tab::Pulse,
+            spots: Default::default(),
+            choice: Spot::default(),
+            opened: Vec::new(),
+            sort: Sort::Depth,
+            progress: false,
+            folded: HashSet::new(),
+            branch: None,
+            levels: None,
+            prompt: None,
+            notice: None,
+            recorder: Recorder::Idle,
+            playback: None,
+        }
+    }
+
+    pub(crate) fn is_choosing(&self) -> bool {
+        matches!(self.link, Link::Choosing(_))
+    }
+
+    pub(crate) fn spot(&self) -> &Spot {
+        match self.opened.last() {
+            Some(opened) => &opened.spot,
+            None if self.is_choosing() => &self.choice,
+            None => &self.spots[self.tab as usize],
+        }
+    }
+
+    pub(crate) fn spot_mut(&mut self) -> &mut Spot {
+        let is_choosing = self.is_choosing();
+        match self.opened.last_mut() {
+            Some(opened) => &mut opened.spot,
+            None if is_choosing => &mut self.choice,
+            None => &mut self.spots[self.tab as usize],
+        }
+    }
+
+    /// The actor that is looked at.
+    pub(crate) fn actor(&self) -> Option<&String> {
+        self.opened.iter().rev().find_map(|opened| match &opened.what {
+            What::Actor(id) => Some(id),
+            _ => None,
+        })
+    }
+
+    /// The crash that is looked at.
+    fn crash(&self) -> Option<Pid> {
+        self.opened.iter().rev().find_map(|opened| match opened.what {
+            What::Crash(pid) => Some(pid),
+            _ => None,
+        })
+    }
+
+    /// Columns of a page, and its lines, the head of a list among them.
+    pub(crate) fn body(&self) -> (u16, u16) {
+        let (columns, lines) = self.size;
+        (columns, lines.saturating_sub(3))
+    }
+
+    pub(crate) fn system(&self) -> Option<&SystemView> {
+        self.picture.system.as_ref()
+    }
+
+    /// What has to be asked for what is in view. A recording has everything in it.
+    pub(crate) fn questions(&self) -> Vec<Question> {
+        if self.is_choosing() {
+            return Vec::new();
+        }
+        let is_recording = matches!(self.recorder, Recorder::Running { .. });
+        let shows = |tab| is_recording || self.tab == tab;
+        let mut questions = vec![Question::System, Question::Health, Question::Crashes];
+        if shows(Tab::Pulse) {
+            questions.extend(MEASURES.map(Question::Worst));
+        }
+        let branch = Question::Tree { top: self.branch.as_ref().map(|(id, _)| id.clone()), levels: self.levels };
+        if is_recording && (self.tab != Tab::Tree || branch != Question::TREE) {
+            questions.push(Question::TREE);
+        }
+        if self.tab == Tab::Tree {
+            questions.push(branch);
+        }
+        if self.tab == Tab::Top {
+            // What is to be left out is left out here.
+            let text =
+                Some(&self.spots[Tab::Top as usize].filter).filter(|text| !text.is_empty() && !text.starts_with('!'));
+            questions.push(Question::Top { sort: self.sort, text: text.cloned() });
+        }
+        if shows(Tab::Reports) {
+            questions.push(Question::Reports { progress: self.progress });
+        }
+        if shows(Tab::Health) {
+            questions.push(Question::Metrics);
+        }
+        questions.extend(self.actor().map(|id| Question::Actor(id.clone())));
+        questions.extend(self.crash().map(Question::Crash));
+        questions
+    }
+}

@@ -1,0 +1,138 @@
+//! What a screen shows, as plain data: the reducer moves in it, the view draws it.
+
+use std::path::PathBuf;
+
+use crashworthy_runtime::Pid;
+
+/// A list, or text, which is a list of lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) items: Vec<Item>,
+    /// What is to be said of the list as a whole.
+    pub(crate) note: Option<String>,
+    /// What is said if nothing is in it.
+    pub(crate) empty: String,
+    /// Items side by side under heads of their own, instead of a list.
+    pub(crate) panels: Option<Panels>,
+}
+
+/// Panels of so many lines, so many beside each other, under a banner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Panels {
+    pub(crate) banner: Vec<Item>,
+    pub(crate) heads: Vec<String>,
+    pub(crate) across: u16,
+    pub(crate) lines: u16,
+}
+
+/// One column of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) head: String,
+    /// Numbers stand at the right.
+    pub(crate) right: bool,
+    /// Where room is short the lowest go first; the first column stays.
+    pub(crate) rank: u8,
+}
+
+impl Column {
+    pub(crate) fn text(head: &str, rank: u8) -> Self {
+        Self { head: head.to_owned(), right: false, rank }
+    }
+
+    pub(crate) fn number(head: &str, rank: u8) -> Self {
+        Self { head: head.to_owned(), right: true, rank }
+    }
+}
+
+/// One line of a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// What tells it from the others.
+    pub(crate) key: String,
+    pub(crate) cells: Vec<String>,
+    pub(crate) tone: Tone,
+    pub(crate) opens: Option<Opens>,
+    /// The panel that it is in.
+    pub(crate) panel: usize,
+}
+
+/// What a line leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Opens {
+    /// The actor with that id.
+    Actor(String),
+    /// The crash of that incarnation.
+    Crash(Pid),
+    /// The report with that key.
+    Report(String),
+    /// The system that listens there.
+    System(PathBuf),
+}
+
+/// How a line is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tone {
+    #[default]
+    Plain,
+    Head,
+    Dim,
+    Good,
+    Warn,
+    Bad,
+}
+
+impl Page {
+    pub(crate) fn keys(&self) -> Vec<&str> {
+        self.items.iter().map(|item| item.key.as_str()).collect()
+    }
+
+    /// Whether its columns have names.
+    pub(crate) fn has_head(&self) -> bool {
+        self.columns.iter().any(|column| !column.head.is_empty())
+    }
+
+    /// Leaves the lines that match.
+    pub(crate) fn filter(&mut self, filter: &str) {
+        if let Some(filter) = Filter::new(filter) {
+            self.items.retain(|item| filter.takes(item.cells.iter().map(String::as_str)));
+        }
+    }
+}
+
+/// What is looked for: a part of the text, as `--match` has it; with `!` before it, what has no such part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Filter {
+    part: String,
+    without: bool,
+}
+
+impl Filter {
+    /// None if all match.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let (part, without) = match text.strip_prefix('!') {
+            Some(part) => (part, true),
+            None => (text, false),
+        };
+        (!part.is_empty()).then(|| Self { part: part.to_owned(), without })
+    }
+
+    pub(crate) fn takes<'a>(&self, mut texts: impl Iterator<Item = &'a str>) -> bool {
+        texts.any(|text| text.contains(&self.part)) != self.without
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_a_part_of_the_text_or_what_lacks_it() {
+        let takes =
+            |filter: &str, text: &str| Filter::new(filter).is_none_or(|filter| filter.takes([text].into_iter()));
+        assert!(takes("till", "shop/till") && !takes("bank", "shop/till"));
+        assert!(!takes("!till", "shop/till") && takes("!bank", "shop/till"));
+        assert!(takes("", "shop") && takes("!", "shop"), "nothing to look for is found everywhere");
+    }
+}

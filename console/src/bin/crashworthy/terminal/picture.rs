@@ -1,0 +1,155 @@
+//! What is known of the system: the newest answers, who has just gone, and a little of the past.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crashworthy_console::protocol::{
+    ActorView, Actors, Crashes, Health, Metrics, Outcome, ReportsView, Sort, SystemView, TreeView,
+};
+use crashworthy_runtime::CrashReport;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::ghosts::Ghosts;
+use super::question::{Question, REPORTS, ROWS, Round, Sample, WORST};
+
+/// Samples that are kept.
+const PAST: usize = 256;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Picture {
+    pub(crate) system: Option<SystemView>,
+    pub(crate) tree: Option<TreeView>,
+    pub(crate) top: Option<Actors>,
+    pub(crate) worst: Vec<(Sort, Actors)>,
+    /// The actor that is looked at, by what it was asked for with; why not, if there is none.
+    pub(crate) actor: Option<(String, Option<ActorView>, Option<String>)>,
+    pub(crate) crashes: Option<Crashes>,
+    /// The one that is looked at, in full.
+    pub(crate) crash: Option<CrashReport>,
+    pub(crate) reports: Option<(bool, ReportsView)>,
+    pub(crate) health: Option<Health>,
+    pub(crate) metrics: Option<Metrics>,
+    pub(crate) ghosts: Ghosts,
+    pub(crate) past: VecDeque<Sample>,
+}
+
+impl Picture {
+    /// Takes in what was answered, as far as it can be understood. The error says what cannot, of several the first.
+    pub(crate) fn enter(&mut self, round: Round) -> Result<(), String> {
+        if let Some(past) = round.past {
+            self.past = past.into();
+            self.ghosts = Ghosts::default();
+        }
+        let mut all = Ok(());
+        for (question, outcome) in round.answers {
+            all = all.and(self.enter_one(question, outcome));
+        }
+        all
+    }
+
+    fn enter_one(&mut self, question: Question, outcome: Outcome<Value>) -> Result<(), String> {
+        let verb = question.verb();
+        match (outcome, question) {
+            (Outcome::Ok(value), question) => {
+                self.take(question, value).map_err(|error| format!("an answer to {verb}: {error:.256}"))
+            }
+            (Outcome::Error(why), Question::Actor(id)) => {
+                self.miss(id, why.message);
+                Ok(())
+            }
+            (Outcome::Error(why), _) => Err(format!("{verb}: {:.256}", why.message)),
+        }
+    }
+
+    fn take(&mut self, question: Question, value: Value) -> Result<(), serde_json::Error> {
+        match question {
+            Question::System => {
+                let system: SystemView = read(value)?;
+                self.remember(&system);
+                self.system = Some(system);
+            }
+            Question::Tree { top, .. } => {
+                let mut tree: TreeView = read(value)?;
+                tree.nodes.truncate(ROWS);
+                if top.is_none() && tree.nodes.len() == tree.total {
+                    self.ghosts.see(tree.at, tree.nodes.iter().map(|node| &node.row));
+                }
+                self.tree = Some(tree);
+            }
+            Question::Top { text, .. } => {
+                let top = actors(value, ROWS)?;
+                if text.is_none() && top.rows.len() == top.total {
+                    self.ghosts.see(top.at, top.rows.iter());
+                }
+                self.top = Some(top);
+            }
+            Question::Worst(sort) => {
+                let worst = actors(value, WORST)?;
+                self.worst.retain(|(known, _)| *known != sort);
+                self.worst.push((sort, worst));
+            }
+            Question::Actor(id) => self.actor = Some((id, Some(read(value)?), None)),
+            Question::Crashes => {
+                let mut crashes: Crashes = read(value)?;
+                crashes.reports.truncate(REPORTS);
+                self.crashes = Some(crashes);
+            }
+            Question::Crash(pid) => {
+                let crashes: Crashes = read(value)?;
+                let report = crashes.reports.into_iter().find(|report| report.pid == pid);
+                // What is kept no more was seen all the same.
+                self.crash = report.or(self.crash.take());
+            }
+            Question::Reports { progress } => {
+                let mut reports: ReportsView = read(value)?;
+                reports.reports.truncate(REPORTS);
+                self.reports = Some((progress, reports));
+            }
+            Question::Health => {
+                let mut health: Health = read(value)?;
+                health.unready.truncate(ROWS);
+                self.health = Some(health);
+            }
+            Question::Metrics => {
+                let mut metrics: Metrics = read(value)?;
+                metrics.kinds.truncate(ROWS);
+                self.metrics = Some(metrics);
+            }
+        }
+        Ok(())
+    }
+
+    /// An actor that is not there keeps what was known of it.
+    fn miss(&mut self, id: String, why: String) {
+        match &mut self.actor {
+            Some((known, _, missed)) if *known == id => *missed = Some(why),
+            _ => self.actor = Some((id, None, Some(why))),
+        }
+    }
+
+    fn remember(&mut self, system: &SystemView) {
+        if self.past.back().is_some_and(|last| last.at >= system.at) {
+            // The same moment, or one before: of a recording.
+            return;
+        }
+        self.past.push_back(system.into());
+        let excess = self.past.len().saturating_sub(PAST);
+        self.past.drain(..excess);
+    }
+
+    /// When it was, by the clock of the system.
+    pub(crate) fn at(&self) -> Duration {
+        self.system.as_ref().map_or(Duration::ZERO, |system| system.at)
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
+    serde_json::from_value(value)
+}
+
+fn actors(value: Value, most: usize) -> Result<Actors, serde_json::Error> {
+    let mut actors: Actors = read(value)?;
+    actors.rows.truncate(most);
+    Ok(actors)
+}

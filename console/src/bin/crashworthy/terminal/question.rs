@@ -1,0 +1,148 @@
+//! What the screens ask of a system, as the protocol says it.
+
+use std::time::Duration;
+
+use crashworthy_console::protocol::{
+    ActorQuery, ActorsQuery, CrashesQuery, Filter, Outcome, ReportsQuery, Sort, SystemView, TreeQuery,
+};
+use crashworthy_runtime::Pid;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Rows of a list, at most. A system may have a lower limit.
+pub(crate) const ROWS: usize = 500;
+/// The worst by each measure.
+pub(crate) const WORST: usize = 5;
+/// Reports of each kind.
+pub(crate) const REPORTS: usize = 100;
+
+/// The measures by which somebody can be worst.
+pub(crate) const MEASURES: [Sort; 5] = [Sort::Depth, Sort::InHand, Sort::Restarts, Sort::Lost, Sort::Handled];
+
+/// One thing to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    System,
+    /// Below an actor, by its id, and so many levels deep; or else all.
+    Tree {
+        top: Option<String>,
+        levels: Option<usize>,
+    },
+    Top {
+        sort: Sort,
+        text: Option<String>,
+    },
+    Worst(Sort),
+    /// One actor, by its id.
+    Actor(String),
+    Crashes,
+    /// One crash in full.
+    Crash(Pid),
+    Reports {
+        progress: bool,
+    },
+    Health,
+    Metrics,
+}
+
+impl Question {
+    /// The tree as far as it is told.
+    pub(crate) const TREE: Self = Self::Tree { top: None, levels: None };
+
+    pub(crate) fn verb(&self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Tree { .. } => "tree",
+            Self::Top { .. } | Self::Worst(_) => "actors",
+            Self::Actor(_) => "actor",
+            Self::Crashes | Self::Crash(_) => "crashes",
+            Self::Reports { .. } => "reports",
+            Self::Health => "health",
+            Self::Metrics => "metrics",
+        }
+    }
+
+    /// Whether it asks for some of everybody.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self, Self::Worst(_) | Self::Top { .. })
+    }
+
+    pub(crate) fn args(&self) -> Value {
+        match self {
+            Self::System | Self::Health | Self::Metrics => Value::Null,
+            Self::Tree { top, levels } => value(&TreeQuery { path: top.clone(), levels: *levels, limit: Some(ROWS) }),
+            Self::Top { sort, text } => {
+                let filter = Filter { text: text.clone(), ..Filter::default() };
+                value(&ActorsQuery { filter, sort: *sort, limit: Some(ROWS) })
+            }
+            Self::Worst(sort) => value(&ActorsQuery { sort: *sort, limit: Some(WORST), ..ActorsQuery::default() }),
+            Self::Actor(id) => value(&ActorQuery { actor: id.clone() }),
+            Self::Crashes => value(&CrashesQuery { brief: true, limit: Some(REPORTS), ..CrashesQuery::default() }),
+            Self::Crash(pid) => value(&CrashesQuery { of: Some(*pid), limit: Some(1), ..CrashesQuery::default() }),
+            Self::Reports { progress } => {
+                value(&ReportsQuery { progress: *progress, limit: Some(REPORTS), ..ReportsQuery::default() })
+            }
+        }
+    }
+}
+
+fn value(query: &impl Serialize) -> Value {
+    serde_json::to_value(query).expect("queries are plain data")
+}
+
+/// The answers to what was asked together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Round {
+    pub(crate) answers: Vec<(Question, Outcome<Value>)>,
+    /// Of a recording: what came before, in place of what was seen before.
+    pub(crate) past: Option<Vec<Sample>>,
+}
+
+impl Round {
+    /// When it was, by the clock of the system.
+    pub(crate) fn at(&self) -> Option<Duration> {
+        let is_system = |(question, _): &&(Question, Outcome<Value>)| *question == Question::System;
+        match self.answers.iter().find(is_system) {
+            Some((_, Outcome::Ok(system))) => {
+                let ms = system["at_ms"].as_f64().filter(|ms| *ms >= 0.0)?;
+                Duration::try_from_secs_f64(ms / 1000.0).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A few figures of one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) at: Duration,
+    pub(crate) turns: u64,
+    pub(crate) queued: u64,
+    pub(crate) busy: u64,
+    pub(crate) crashes: u64,
+}
+
+impl From<&SystemView> for Sample {
+    fn from(system: &SystemView) -> Self {
+        let SystemView { at, turns, queued, busy, crashes, .. } = *system;
+        Self { at, turns, queued, busy: busy as u64, crashes }
+    }
+}
+
+/// What a picture of everything is made of, but for the actors one by one. The tree comes first.
+pub(crate) fn picture_of_all() -> Vec<Question> {
+    let reports = [false, true].map(|progress| Question::Reports { progress });
+    let first = [Question::TREE, Question::System, Question::Crashes, Question::Health, Question::Metrics];
+    let lists = MEASURES.map(|sort| Question::Top { sort, text: None });
+    first.into_iter().chain(reports).chain(lists).collect()
+}
+
+/// Whether that answer has everybody in it: lists can be made of it.
+pub(crate) fn is_whole_tree(question: &Question, outcome: &Outcome<Value>) -> bool {
+    match outcome {
+        Outcome::Ok(tree) if *question == Question::TREE => {
+            tree["nodes"].as_array().is_some_and(|nodes| tree["total"] == nodes.len())
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,132 @@
+//! A small shop as the screens see it, for tests.
+
+use crashworthy_console::protocol::{Outcome, Row};
+use serde_json::{Value, json};
+
+use super::question::{MEASURES, Question, Round};
+
+/// An actor that runs and has nothing to do.
+pub(crate) fn row(id: u64, path: &str) -> Row {
+    serde_json::from_value(row_of(id, path)).expect("it is a row")
+}
+
+fn row_of(id: u64, path: &str) -> Value {
+    json!({
+        "pid": { "id": id, "incarnation": 1 }, "path": path, "kind": "shop::Till", "state": "running", "doing": null,
+        "depth": 0, "limit": 1024, "restarts": 0, "accepted": 0, "handled": 0, "given_up": 0, "undelivered": 0, "children": 0,
+    })
+}
+
+fn with(mut row: Value, more: Value) -> Value {
+    for (name, value) in more.as_object().expect("fields") {
+        row[name] = value.clone();
+    }
+    row
+}
+
+/// `shop` with the branch `front`, in which `left` has crashed twice and `right` blocks its thread, and the waiting `back`.
+pub(crate) fn rows() -> Vec<Value> {
+    let busy = json!({ "callback": "handle", "message": "Sell", "on_thread": true, "for_ms": 3200 });
+    let awaits = json!({ "callback": "handle", "message": "Order", "on_thread": false, "for_ms": 42 });
+    vec![
+        with(row_of(1, "shop"), json!({ "kind": "crashworthy_supervisor::manager::Manager", "children": 2 })),
+        with(row_of(2, "shop/back"), json!({ "kind": "shop::Stock", "doing": awaits, "handled": 19, "accepted": 20 })),
+        with(row_of(3, "shop/front"), json!({ "kind": "crashworthy_supervisor::manager::Manager", "children": 2 })),
+        with(
+            row_of(4, "shop/front/left"),
+            json!({ "restarts": 2, "state": "restarting", "handled": 10_532, "given_up": 2, "undelivered": 1 }),
+        ),
+        with(row_of(5, "shop/front/right"), json!({ "doing": busy, "depth": 900, "handled": 77, "accepted": 978 })),
+    ]
+}
+
+pub(crate) fn system() -> Value {
+    json!({
+        "name": "shop", "process": 4711, "at_ms": 73_000, "actors": 5, "busy": 2, "queued": 900, "crashes": 2,
+        "reports": { "start_error": 0, "child_terminated": 2, "shutdown": 0, "shutdown_error": 0, "progress": 6 },
+        "reports_withheld": 0, "dead_letters": 1, "stragglers": [], "timers": 3, "names": 0, "memberships": 0, "runnable": 1,
+        "turns": 12_000,
+    })
+}
+
+pub(crate) fn crash() -> Value {
+    json!({
+        "pid": { "id": 4, "incarnation": 2 }, "path": "shop/front/left", "name": "left", "kind": "shop::Till",
+        "at_ms": 61_500, "restarts": 1,
+        "crash": {
+            "panicked": true, "message": "the drawer is stuck", "location": "shop/src/till.rs:45:29", "callback": "handle",
+        },
+        "in_hand": { "kind": "Sell", "from": "outside", "asked": true, "sent_ago_ms": 9, "taken_ago_ms": 5 },
+        "recent": [{ "kind": "Sell", "age_ms": 5 }],
+        "backtrace": null, "judgement": "nobodys", "logged": true, "withheld": 0,
+    })
+}
+
+pub(crate) fn health() -> Value {
+    let right = with(
+        rows().remove(4),
+        json!({ "lacks": [{ "name": "bank", "since": { "secs": 70, "nanos": 0 }, "eta": { "secs": 10, "nanos": 0 } }], "only": null }),
+    );
+    let left = with(rows().remove(3), json!({ "lacks": [], "only": null }));
+    json!({ "at_ms": 73_000, "ready": false, "total": 2, "unready": [left, right] })
+}
+
+/// The answer of the shop.
+pub(crate) fn answer(question: &Question) -> Value {
+    let nodes = || rows().into_iter().map(|row| with(row.clone(), json!({ "level": level(&row) }))).collect::<Vec<_>>();
+    match question {
+        Question::System => system(),
+        Question::Tree { .. } => json!({ "at_ms": 73_000, "total": 5, "nodes": nodes() }),
+        Question::Top { .. } | Question::Worst(_) => {
+            let mut rows = rows();
+            rows.reverse();
+            json!({ "at_ms": 73_000, "total": 5, "matched": 5, "rows": rows })
+        }
+        Question::Actor(_) => actor(),
+        Question::Crashes | Question::Crash(_) => {
+            json!({ "at_ms": 73_000, "total": 2, "matched": 1, "reports": [crash()] })
+        }
+        Question::Reports { .. } => {
+            json!({ "at_ms": 73_000, "counts": system()["reports"], "matched": 0, "reports": [] })
+        }
+        Question::Health => health(),
+        Question::Metrics => json!({ "at_ms": 73_000, "system": system(), "total": 0, "kinds": [] }),
+    }
+}
+
+fn level(row: &Value) -> usize {
+    row["path"].as_str().expect("a path").matches('/').count()
+}
+
+fn actor() -> Value {
+    let tie = |id: u64, path: &str| json!({ "pid": { "id": id, "incarnation": 1 }, "path": path });
+    with(
+        rows().remove(4),
+        json!({
+            "at_ms": 73_000, "name": "right",
+            "law": {
+                "accepted": 978, "handled": 77, "expired": 0, "cancelled": 0, "displaced": 0, "undelivered": 0,
+                "given_up": 0, "in_hand": 1, "queued": 900,
+            },
+            "refusals": { "counts": [], "last_ms": null }, "signals": 0, "parent": tie(3, "shop/front"),
+            "links": { "total": 1, "first": [tie(3, "shop/front")] },
+            "monitors": { "total": 0, "first": [] }, "watchers": { "total": 0, "first": [] },
+            "below": { "total": 0, "first": [] },
+        }),
+    )
+}
+
+/// All that there is to know of the shop.
+pub(crate) fn round() -> Round {
+    let all = [
+        Question::System,
+        Question::TREE,
+        Question::Top { sort: MEASURES[0], text: None },
+        Question::Crashes,
+        Question::Reports { progress: false },
+        Question::Health,
+        Question::Metrics,
+    ];
+    let all = all.into_iter().chain(MEASURES.map(Question::Worst));
+    Round { answers: all.map(|question| (question.clone(), Outcome::Ok(answer(&question)))).collect(), past: None }
+}

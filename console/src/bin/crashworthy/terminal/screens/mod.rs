@@ -1,0 +1,106 @@
+//! What each screen shows, made from the state.
+
+mod actor;
+mod crashes;
+mod health;
+mod help;
+mod pulse;
+mod reports;
+mod rows;
+mod spark;
+mod systems;
+mod text;
+mod top;
+mod tree;
+
+use crashworthy_runtime::ActorId;
+use serde_json::Value;
+
+pub(crate) use self::text::{Text, unicode};
+use super::model::{Link, Model, Tab, What};
+use super::page::{Opens, Page};
+
+/// The page that is in view, without the lines that its filter leaves out.
+pub(crate) fn page(model: &Model) -> Page {
+    let filter = &model.spot().filter;
+    if let (Link::Choosing(found), None) = (&model.link, model.opened.last()) {
+        let mut page = systems::page(found);
+        page.filter(filter);
+        return page;
+    }
+    let mut page = match model.opened.last().map(|opened| &opened.what) {
+        Some(What::Actor(id)) => actor::page(model, id),
+        Some(What::Crash(pid)) => crashes::one(model, *pid),
+        Some(What::Report(key)) => reports::one(model, key),
+        Some(What::Json(_, lines)) => text::plain(lines, model.body().0),
+        Some(What::Help) => help::page(model.body().0),
+        None => match model.tab {
+            Tab::Pulse => pulse::page(model),
+            // Those above who matches are shown, too; and a filter knows types in full.
+            Tab::Tree => return tree::page(model, filter),
+            Tab::Top => return top::page(model, filter),
+            Tab::Crashes => crashes::page(model),
+            Tab::Reports => reports::page(model),
+            Tab::Health => health::page(model),
+        },
+    };
+    page.filter(filter);
+    page
+}
+
+/// What a page is of, if it was opened.
+pub(crate) fn title(model: &Model) -> Option<String> {
+    Some(match &model.opened.last()?.what {
+        What::Actor(id) => actor::title(model, id),
+        What::Crash(_) => "a crash".to_owned(),
+        What::Report(_) => "a report".to_owned(),
+        What::Json(of, _) => format!("{of} as JSON"),
+        What::Help => "Help".to_owned(),
+    })
+}
+
+/// The path of an actor, as far as it is known.
+pub(crate) fn actor_path(model: &Model, asked: &str) -> String {
+    actor::title(model, asked)
+}
+
+/// What a line leads to, as it came: its name, and its value.
+pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
+    match opens {
+        Opens::Actor(id) => actor::raw(model, id),
+        Opens::Crash(pid) => crashes::raw(model, *pid),
+        Opens::Report(key) => reports::raw(model, key),
+        Opens::System(_) => None,
+    }
+}
+
+/// The same of the page itself.
+pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
+    match model.opened.last().map(|opened| &opened.what) {
+        Some(What::Actor(id)) => actor::raw(model, id),
+        Some(What::Crash(pid)) => crashes::raw(model, *pid),
+        Some(What::Report(key)) => reports::raw(model, key),
+        Some(What::Json(..) | What::Help) => None,
+        None => {
+            let picture = &model.picture;
+            let value = match model.tab {
+                Tab::Pulse => data(&picture.system),
+                Tab::Tree => data(&picture.tree),
+                Tab::Top => data(&picture.top),
+                Tab::Crashes => data(&picture.crashes),
+                Tab::Reports => data(&picture.reports.as_ref().map(|(_, reports)| reports)),
+                Tab::Health => data(&picture.health),
+            };
+            Some((model.tab.name().to_owned(), value?))
+        }
+    }
+}
+
+fn data(value: &impl serde::Serialize) -> Option<Value> {
+    serde_json::to_value(value).ok().filter(|value| !value.is_null())
+}
+
+/// How an actor is asked for: the place in the system, which survives restarts.
+fn id(id: ActorId) -> String {
+    id.to_string()
+}

@@ -1,0 +1,178 @@
+//! What is drawn, at several sizes, compared with what was drawn before: `screens/*.txt`.
+//!
+//! `SCREENS=overwrite cargo test -p crashworthy-console` writes them anew; read them before you commit.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::KeyCode;
+use ratatui::style::{Color, Modifier};
+
+use super::super::event::Event;
+use super::super::model::{Candidate, Found};
+use super::super::view::{Theme, draw};
+use super::{Ui, samples};
+
+const SIZES: [(u16, u16); 3] = [(40, 10), (80, 24), (120, 40)];
+const PLAIN: Theme = Theme { colours: false, ascii: false };
+
+fn backend(ui: &Ui, theme: Theme) -> TestBackend {
+    let (columns, lines) = ui.model.size;
+    let mut terminal = Terminal::new(TestBackend::new(columns, lines)).expect("it has a size");
+    terminal.draw(|frame| draw(&ui.model, theme, frame.buffer_mut())).expect("it can be drawn");
+    terminal.backend().clone()
+}
+
+/// The screen as text, without what trails.
+pub(super) fn drawn(ui: &Ui) -> String {
+    let backend = backend(ui, PLAIN);
+    let cells = backend.buffer().content.chunks(ui.model.size.0.into());
+    let line = |cells: &[ratatui::buffer::Cell]| cells.iter().map(ratatui::buffer::Cell::symbol).collect::<String>();
+    cells.map(|cells| format!("{}\n", line(cells).trim_end())).collect()
+}
+
+/// Compares the screens of all sizes with those in the file.
+#[track_caller]
+fn check(name: &str, arrange: impl Fn(&mut Ui)) {
+    let mut all = String::new();
+    for (columns, lines) in SIZES {
+        let mut ui = Ui::open(columns, lines);
+        arrange(&mut ui);
+        all += &format!("=== {columns}x{lines}\n{}", drawn(&ui));
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/crashworthy/terminal/tests/screens");
+    let file = file.join(name).with_extension("txt");
+    if std::env::var("SCREENS").is_ok_and(|word| word == "overwrite") {
+        std::fs::write(&file, &all).expect("it can be written");
+    }
+    let known = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(all == known, "{} differs; this is what is drawn now:\n{all}", file.display());
+}
+
+fn tab(ui: &mut Ui, number: char) {
+    ui.press(KeyCode::Char(number));
+}
+
+#[test]
+fn the_pulse() {
+    check("pulse", |_| {});
+}
+
+#[test]
+fn the_tree() {
+    check("tree", |ui| tab(ui, '2'));
+}
+
+#[test]
+fn the_top_with_a_filter() {
+    check("top", |ui| {
+        tab(ui, '3');
+        ui.type_in("/!Manager");
+        ui.press(KeyCode::Enter);
+    });
+}
+
+#[test]
+fn an_actor() {
+    check("actor", |ui| {
+        tab(ui, '2');
+        ui.press(KeyCode::End);
+        ui.press(KeyCode::Enter);
+        let question = ui.model.questions().pop().expect("the actor is asked for");
+        let outcome = crashworthy_console::protocol::Outcome::Ok(samples::answer(&question));
+        let answers = vec![(question, outcome)];
+        ui.happens(Event::Round(super::super::question::Round { answers, past: None }));
+    });
+}
+
+#[test]
+fn crashes() {
+    check("crashes", |ui| tab(ui, '4'));
+}
+
+#[test]
+fn a_crash() {
+    check("crash", |ui| {
+        tab(ui, '4');
+        ui.press(KeyCode::Enter);
+    });
+}
+
+#[test]
+fn health() {
+    check("health", |ui| tab(ui, '6'));
+}
+
+#[test]
+fn the_help() {
+    check("help", |ui| {
+        ui.press(KeyCode::Char('?'));
+    });
+}
+
+#[test]
+fn a_choice_of_systems() {
+    check("systems", |ui| {
+        ui.press(KeyCode::Char('o'));
+        let candidate = |system: &str, process, view| Candidate {
+            system: system.to_owned(),
+            process,
+            socket: format!("/run/user/1000/crashworthy/{process}-{system}/ro.sock").into(),
+            view,
+        };
+        let systems = vec![
+            candidate("shop", 4711, Ok((Duration::from_secs(7265), 5, 2))),
+            candidate("mall", 4712, Err("it does not answer in time".to_owned())),
+        ];
+        ui.happens(Event::Systems(Found { systems, trouble: None }));
+    });
+}
+
+#[test]
+fn a_system_that_is_lost() {
+    check("lost", |ui| {
+        tab(ui, '2');
+        ui.now = Duration::from_secs(60);
+        ui.happens(Event::Lost { why: "connection refused".to_owned(), again: Duration::from_secs(4) });
+        ui.pass(Duration::from_secs(12));
+        ui.happens(Event::Lost { why: "connection refused".to_owned(), again: Duration::from_secs(8) });
+    });
+}
+
+#[test]
+fn what_needs_an_eye_is_coloured_and_the_chosen_line_is_reversed() {
+    let mut ui = Ui::open(80, 24);
+    tab(&mut ui, '2');
+    let backend = backend(&ui, Theme { colours: true, ascii: false });
+    let style = |line: u16| backend.buffer()[(0, line)].style();
+    assert!(style(3).add_modifier.contains(Modifier::REVERSED), "the cursor is on the first");
+    assert_eq!(style(6).fg, Some(Color::Red), "left is being restarted");
+    assert_eq!(style(7).fg, Some(Color::Yellow), "right blocks its thread");
+    assert_eq!(style(4).fg, Some(Color::Reset));
+}
+
+#[test]
+fn a_terminal_without_more_than_ascii_gets_no_more() {
+    let mut ui = Ui::open(40, 10);
+    for tab in '1'..='6' {
+        ui.press(KeyCode::Char(tab));
+        let backend = backend(&ui, Theme { colours: false, ascii: true });
+        assert!(backend.buffer().content.iter().all(|cell| cell.symbol().is_ascii()), "{backend}");
+    }
+}
+
+#[test]
+fn no_size_is_too_small() {
+    for columns in 1..30 {
+        for lines in 1..8 {
+            let mut ui = Ui::open(columns, lines);
+            for key in "123456?".chars() {
+                ui.press(KeyCode::Char(key));
+                ui.press(KeyCode::Down);
+                drawn(&ui);
+            }
+        }
+    }
+}

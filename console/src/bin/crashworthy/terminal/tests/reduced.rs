@@ -1,0 +1,256 @@
+//! What becomes of the state when somebody moves in it.
+
+use std::time::Duration;
+
+use crashworthy_console::protocol::{Outcome, Sort};
+use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use serde_json::json;
+
+use super::super::event::Event;
+use super::super::model::{Tab, What};
+use super::super::question::{Question, Round};
+use super::drawn::drawn;
+use super::{Ui, samples, tree};
+
+fn click(ui: &mut Ui, column: u16, row: u16) {
+    let kind = MouseEventKind::Down(MouseButton::Left);
+    ui.happens(Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+}
+
+#[test]
+fn digits_and_tab_go_to_the_screens() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('3'));
+    assert_eq!(ui.model.tab, Tab::Top);
+    ui.press(KeyCode::Tab);
+    assert_eq!(ui.model.tab, Tab::Crashes);
+    ui.press(KeyCode::Char('9'));
+    assert_eq!(ui.model.tab, Tab::Crashes, "there is no such screen");
+    ui.press(KeyCode::Char('1'));
+    ui.press(KeyCode::BackTab);
+    assert_eq!(ui.model.tab, Tab::Health, "before the first is the last");
+}
+
+#[test]
+fn enter_opens_an_actor_and_escape_leads_back_to_where_one_was() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.press(KeyCode::Down);
+    ui.press(KeyCode::Enter);
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Actor("2.0".into()));
+    assert!(ui.model.questions().contains(&Question::Actor("2.0".into())));
+    assert_eq!(ui.lines()[0], "path       shop/back", "what the tree knows is there at once");
+    ui.press(KeyCode::Esc);
+    assert!(ui.model.opened.is_empty());
+    assert_eq!(ui.chosen(), "  back");
+}
+
+#[test]
+fn the_cursor_stays_on_its_actor_when_others_come_and_go() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.press(KeyCode::Char('G'));
+    assert_eq!(ui.chosen(), "    right");
+    ui.happens(Event::Round(tree(74_000, "shop/back")));
+    assert_eq!(ui.chosen(), "    right");
+}
+
+#[test]
+fn a_pause_freezes_everything_the_dead_among_it() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.happens(Event::Round(tree(80_000, "shop/back")));
+    ui.press(KeyCode::Char(' '));
+    let before = ui.lines();
+    ui.happens(Event::Round(tree(500_000, "shop/front/right")));
+    ui.pass(Duration::from_secs(42));
+    assert_eq!(ui.lines(), before);
+    assert!(drawn(&ui).lines().next().unwrap().ends_with("paused 42 s"), "{}", drawn(&ui));
+    ui.press(KeyCode::Char(' '));
+    ui.happens(Event::Round(tree(500_000, "shop/front/right")));
+    assert!(ui.lines().contains(&"  back".to_owned()) && drawn(&ui).contains(" live"));
+}
+
+#[test]
+fn a_filter_is_typed_and_shows_those_above_who_match() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.type_in("/righ");
+    assert_eq!(ui.lines(), ["shop", "  front", "    right"]);
+    ui.type_in("tq2");
+    assert_eq!((ui.lines().len(), ui.model.tab), (0, Tab::Tree), "keys are text now");
+    ui.press(KeyCode::Backspace);
+    ui.press(KeyCode::Backspace);
+    ui.press(KeyCode::Enter);
+    assert_eq!(ui.lines().len(), 3);
+    ui.press(KeyCode::Esc);
+    assert_eq!(ui.lines().len(), 5, "the way back is first the filter's");
+    ui.type_in("/!Manager");
+    assert_eq!(ui.lines(), ["shop", "  back", "  front", "    left", "    right"], "with those above");
+    ui.press(KeyCode::Esc);
+    assert_eq!((ui.lines().len(), ui.model.prompt.is_none()), (5, true));
+}
+
+#[test]
+fn the_top_is_sorted_by_one_measure_after_the_other_in_both_directions() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('s'));
+    assert_eq!(ui.model.sort, Sort::Depth, "elsewhere the key has no meaning");
+    ui.press(KeyCode::Char('3'));
+    ui.press(KeyCode::Char('s'));
+    assert_eq!(ui.model.sort, Sort::InHand);
+    ui.press(KeyCode::Char('S'));
+    ui.press(KeyCode::Char('S'));
+    assert_eq!(ui.model.sort, Sort::Path);
+    assert!(drawn(&ui).contains("ACTOR*"), "{}", drawn(&ui));
+}
+
+#[test]
+fn a_branch_is_folded_and_unfolded() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.type_in("jj");
+    ui.press(KeyCode::Left);
+    assert_eq!(ui.lines(), ["shop", "  back", "  + front"]);
+    ui.press(KeyCode::Right);
+    assert_eq!(ui.lines().len(), 5);
+}
+
+#[test]
+fn a_branch_is_shown_alone_and_levels_are_left_out() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.type_in("jjz");
+    let asked = |ui: &Ui| ui.model.questions().pop();
+    assert_eq!(asked(&ui), Some(Question::Tree { top: Some("3.0".into()), levels: None }));
+    assert!(drawn(&ui).contains("only shop/front, z shows all"), "{}", drawn(&ui));
+    ui.press(KeyCode::Esc);
+    assert_eq!(asked(&ui), Some(Question::TREE));
+    ui.type_in("-");
+    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(2) }));
+    ui.type_in("----");
+    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(1) }));
+    let mut tops = samples::answer(&Question::TREE);
+    tops["nodes"].as_array_mut().unwrap().truncate(1);
+    let answer = (Question::Tree { top: None, levels: Some(1) }, Outcome::Ok(tops));
+    ui.happens(Event::Round(Round { answers: vec![answer], past: None }));
+    assert_eq!(ui.lines(), ["+ shop"]);
+    assert!(drawn(&ui).contains("1 level, + shows more; 4 more"), "{}", drawn(&ui));
+    ui.type_in("+");
+    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(2) }));
+    ui.happens(Event::Round(samples::round()));
+    ui.type_in("++");
+    assert_eq!(asked(&ui), Some(Question::TREE), "all there are is no limit");
+}
+
+#[test]
+fn a_crash_is_opened_and_leads_to_its_actor() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('4'));
+    ui.press(KeyCode::Enter);
+    assert!(ui.lines().iter().any(|line| line.contains("the drawer is stuck")), "{:?}", ui.lines());
+    ui.press(KeyCode::Enter);
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Actor("4.0".into()));
+}
+
+#[test]
+fn an_actor_that_is_gone_keeps_what_was_known_of_it() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.press(KeyCode::End);
+    ui.press(KeyCode::Enter);
+    let question = Question::Actor("5.0".into());
+    let answer = Outcome::Ok(samples::answer(&question));
+    ui.happens(Event::Round(Round { answers: vec![(question.clone(), answer)], past: None }));
+    let gone: Outcome<_> =
+        serde_json::from_value(json!({ "error": { "code": "not_found", "message": "no actor" } })).unwrap();
+    ui.happens(Event::Round(Round { answers: vec![(question, gone)], past: None }));
+    let lines = ui.lines();
+    assert_eq!(lines[0], "no actor: this is what was known of it last");
+    assert!(lines.iter().any(|line| line.contains("978 accepted: 77 handled")), "{lines:?}");
+}
+
+#[test]
+fn what_is_chosen_is_shown_as_json() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.press(KeyCode::End);
+    ui.press(KeyCode::Char('y'));
+    assert!(ui.lines().iter().any(|line| line.contains("\"path\": \"shop/front/right\"")), "{:?}", ui.lines());
+    ui.press(KeyCode::Esc);
+    ui.press(KeyCode::Char('4'));
+    ui.press(KeyCode::Char('y'));
+    assert!(ui.lines().iter().any(|line| line.contains("\"the drawer is stuck\"")), "{:?}", ui.lines());
+}
+
+#[test]
+fn the_mouse_finds_screens_lines_and_what_is_behind_them() {
+    let mut ui = Ui::open(80, 24);
+    click(&mut ui, 10, 1);
+    assert_eq!(ui.model.tab, Tab::Tree);
+    click(&mut ui, 3, 5);
+    assert_eq!(ui.chosen(), "  front");
+    click(&mut ui, 3, 5);
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Actor("3.0".into()));
+    click(&mut ui, 0, 1);
+    assert!(ui.model.opened.is_empty(), "the way back is where the screens were");
+    click(&mut ui, 3, 22);
+    assert_eq!(ui.chosen(), "  front", "there is nothing");
+    let wheel = MouseEvent { kind: MouseEventKind::ScrollUp, column: 0, row: 9, modifiers: KeyModifiers::NONE };
+    ui.happens(Event::Mouse(wheel));
+    assert_eq!(ui.chosen(), "shop");
+}
+
+#[test]
+fn panels_are_clicked_and_crossed() {
+    let mut ui = Ui::open(80, 24);
+    let panel = |ui: &Ui| super::screens::page(&ui.model).items[ui.model.spot().list.at()].panel;
+    ui.press(KeyCode::Right);
+    assert_eq!(panel(&ui), 1);
+    ui.press(KeyCode::Left);
+    ui.press(KeyCode::Left);
+    assert_eq!(panel(&ui), 0);
+    let line = drawn(&ui).lines().position(|line| line.contains("LAST CRASHES")).expect("it is there") as u16;
+    click(&mut ui, 60, line + 1);
+    click(&mut ui, 60, line + 1);
+    assert!(matches!(&ui.model.opened.last().unwrap().what, What::Crash(_)));
+}
+
+#[test]
+fn screens_that_are_opened_from_each_other_are_bounded() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    for _ in 0..100 {
+        ui.press(KeyCode::Char('?'));
+        ui.model.opened.push(super::super::model::Opened { what: What::Actor("5.0".into()), spot: Default::default() });
+        ui.press(KeyCode::Char('y'));
+        ui.model.opened.pop();
+    }
+    assert!(ui.model.opened.len() <= super::super::model::OPENED + 1, "{}", ui.model.opened.len());
+}
+
+#[test]
+fn the_dead_stay_for_thirty_seconds_of_their_system_greyed() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.happens(Event::Round(tree(80_000, "shop/front/left")));
+    assert_eq!(ui.lines(), ["shop", "  back", "  front", "    right", "    left"]);
+    ui.happens(Event::Round(tree(109_999, "shop/front/left")));
+    assert!(drawn(&ui).contains("left"), "{}", drawn(&ui));
+    assert!(drawn(&ui).contains("missed for 30.0 s"), "{}", drawn(&ui));
+    ui.happens(Event::Round(tree(110_000, "shop/front/left")));
+    assert_eq!(ui.lines(), ["shop", "  back", "  front", "    right"]);
+}
+
+#[test]
+fn a_filter_of_the_top_is_told_to_the_system_unless_it_is_inverse() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('3'));
+    ui.type_in("/left");
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: Some("left".into()) }));
+    assert_eq!(ui.lines(), ["shop/front/left"]);
+    ui.press(KeyCode::Esc);
+    ui.type_in("/!left");
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: None }));
+    assert_eq!(ui.lines().len(), 4);
+}

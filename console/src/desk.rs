@@ -1,0 +1,65 @@
+//! Who answers what: questions go to the inspector, deeds to the actions, if the caller may.
+
+use std::sync::Arc;
+
+use crate::actions::Actions;
+use crate::inspector::Inspector;
+use crate::protocol::{AuditView, Code, Greeting, Hello, Refusal, Request};
+use crate::role::{Caller, Role};
+use crate::wire::{line, read, refusal, request};
+
+/// What answers the clients of a console.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) inspector: Arc<Inspector>,
+    /// None where nothing can be done.
+    pub(crate) actions: Option<Arc<Actions>>,
+}
+
+impl Desk {
+    /// The first line to a client: who is there, and what it may do.
+    pub(crate) fn greeting(&self, caller: Caller) -> Vec<u8> {
+        line(&Greeting { hello: self.hello(caller) }, usize::MAX).unwrap_or_default()
+    }
+
+    fn hello(&self, caller: Caller) -> Hello {
+        let role = caller.role;
+        Hello { role: role.name().to_owned(), verbs: role.verbs(), ..self.inspector.hello().clone() }
+    }
+
+    /// The answer to one line.
+    pub(crate) async fn answer(&self, caller: Caller, asked: &[u8]) -> Vec<u8> {
+        let Request { id, verb, args } = match request(asked) {
+            Ok(request) => request,
+            Err(why) => return refusal(None, why),
+        };
+        let inspector = &self.inspector;
+        match (verb.as_str(), &self.actions, caller.role) {
+            ("hello", ..) => inspector.tell(id, Ok(self.hello(caller))),
+            ("audit", Some(actions), _) => inspector.tell(id, read(args).and_then(|query| actions.audit(&query))),
+            ("audit", None, _) => inspector.tell(id, self.nothing()),
+            ("plan", Some(actions), Role::Acts) => {
+                inspector.tell(id, read(args).and_then(|query| actions.plan(caller.peer, &query)))
+            }
+            ("commit", Some(actions), Role::Acts) => {
+                inspector.tell(id, read(args).and_then(|query| actions.commit(caller.peer, &query)))
+            }
+            ("state", ..) => match read(args) {
+                Ok(query) => inspector.tell(id, inspector.state(&query).await),
+                Err(why) => refusal(Some(id), why),
+            },
+            ("plan" | "commit", ..) => refusal(Some(id), read_only()),
+            _ => inspector.ask(id, &verb, args),
+        }
+    }
+
+    /// The audit where nothing can be done.
+    fn nothing(&self) -> Result<AuditView, Refusal> {
+        let at = self.inspector.held()?.now();
+        Ok(AuditView { at, file: None, total: 0, unwritten: 0, forged: 0, entries: Vec::new() })
+    }
+}
+
+fn read_only() -> Refusal {
+    Refusal::new(Code::ReadOnly, "this socket is for looking: actions go to `rw.sock` beside it, where there is one")
+}

@@ -1,0 +1,95 @@
+//! The command, where it does something.
+
+use crashworthy_console::protocol::{AuditView, CommitView, PlanView};
+
+use crate::command::{data, run, said};
+use crate::support::{Shop, until};
+
+const BECAUSE: [&str; 2] = ["--reason", "it hangs"];
+
+fn words<'w>(verb: &'w [&'w str], more: &[&'w str]) -> Vec<&'w str> {
+    [verb, &BECAUSE, more].concat()
+}
+
+#[test]
+fn a_kill_shows_its_plan_is_done_and_is_in_the_audit() {
+    let shop = Shop::open();
+    let out = said(&shop.dir, &words(&["kill", "shop/front/left"], &["--yes"]));
+    assert!(out.starts_with("kill: shop/front/left <") && out.contains("it is permanent"), "{out}");
+    let mut last = out.lines().skip_while(|line| !line.starts_with("done: kill, shop/front/left <")).skip(1);
+    assert!(last.next().unwrap().starts_with("now: "), "{out}");
+    until("it is killed", || (shop.left.pid().incarnation == 2).then_some(()));
+
+    let audit = said(&shop.dir, &["audit"]);
+    assert!(audit.starts_with("1 entries; the newest 1:\n\nkill, done "), "{audit}");
+    assert!(audit.contains("  reason  it hangs\n  actor   shop/front/left <"), "{audit}");
+    assert!(audit.contains("audit/shop.jsonl"), "{audit}");
+    let view: AuditView = serde_json::from_value(data(&shop.dir, &["audit", "--json"])).unwrap();
+    assert_eq!(view.entries.len(), 1);
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_nothing_is_done() {
+    let shop = Shop::open();
+    let (code, out, err) = run(&shop.dir, &words(&["kill", "left"], &[]));
+    assert_eq!(code, 3);
+    assert!(out.starts_with("kill: shop/front/left <") && !out.contains("done"), "{out}");
+    assert!(err.contains("nothing was done; `--yes` does it without asking"), "{err}");
+    assert_eq!((shop.total(&shop.left), shop.left.pid().incarnation), (0, 1));
+    assert_eq!(data(&shop.dir, &["audit", "--json"])["total"], 0);
+}
+
+#[test]
+fn as_json_the_plan_is_a_line_and_what_was_done_another() {
+    let shop = Shop::open();
+    let socket = shop.socket.to_str().unwrap();
+    let out = said(&shop.dir, &words(&["limit", "left", "--to", "5"], &["--yes", "--json", "--socket", socket]));
+    let (plan, done) = out.split_once('\n').unwrap();
+    let plan: PlanView = serde_json::from_str(plan).unwrap();
+    let done: CommitView = serde_json::from_str(done).unwrap();
+    assert_eq!((plan.total, plan.targets, done.audited), (1, done.targets, true));
+    assert_eq!(shop.look(&shop.left).limit, 5);
+}
+
+#[test]
+fn suspend_resume_restart_and_stop_do_what_they_say() {
+    use crashworthy::State::{Running, Suspended};
+    let shop = Shop::open();
+    let is = |state| until("it is so", || (shop.look(&shop.left).state == state).then_some(()));
+    let out = said(&shop.dir, &words(&["suspend", "left", "--for", "5m"], &["--yes"]));
+    assert!(out.starts_with("suspend for 300s: shop/front/left <"), "{out}");
+    is(Suspended);
+    // What it sees may be a moment old.
+    let resume = words(&["resume", "--state", "suspended"], &["--yes"]);
+    until("somebody is seen to be suspended", || (run(&shop.dir, &resume).0 == 0).then_some(()));
+    is(Running);
+    for (verb, incarnation) in [("restart", 2), ("stop", 3)] {
+        said(&shop.dir, &words(&[verb, "left"], &["--yes"]));
+        until("it is back", || (shop.left.pid().incarnation == incarnation).then_some(()));
+        is(Running);
+    }
+}
+
+#[test]
+fn exit_codes_tell_what_is_refused_from_what_is_misused() {
+    let shop = Shop::built(|console| console.protect(["shop/front/left"]));
+    let (code, out, err) = run(&shop.dir, &words(&["kill", "left"], &["--yes"]));
+    assert_eq!((code, out.as_str(), err.as_str()), (1, "", "crashworthy: shop/front/left is protected\n"));
+    let by_type = ["kill", "--under", "shop", "--match", "Cashier"];
+    let (code, out, _) = run(&shop.dir, &words(&by_type, &["--yes"]));
+    assert!(code == 0 && out.contains("protected: 1 more match and are left out"), "{out}");
+    for misuse in [
+        &["kill", "left"][..],
+        &words(&["kill"], &[]),
+        &words(&["kill", "left", "--under", "shop"], &[]),
+        &words(&["suspend", "left", "--for", "60"], &[]),
+        &words(&["limit", "left"], &[]),
+    ] {
+        assert_eq!(run(&shop.dir, misuse).0, 2, "{misuse:?}");
+    }
+    let closed = Shop::built(|console| console.read_only());
+    let (code, _, err) = run(&closed.dir, &words(&["kill", "left"], &["--yes"]));
+    assert_eq!(code, 1);
+    assert!(err.contains("the console is read-only"), "{err}");
+    assert_eq!(data(&closed.dir, &["audit", "--json"])["total"], 0);
+}

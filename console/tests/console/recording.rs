@@ -1,0 +1,83 @@
+//! Dumps, and what the command answers from them.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::command::{crashworthy, data, run, said};
+use crate::support::{Shop, Till};
+
+/// A dump of the shop in which `left` has crashed once, and its path.
+fn dumped(shop: &Shop) -> String {
+    shop.left.tell(Till::Break).unwrap();
+    assert_eq!(shop.total(&shop.left), 0);
+    let file = shop.dir.path().join("dump.jsonl").display().to_string();
+    assert_eq!(said(&shop.dir, &["dump", &file]), "");
+    file
+}
+
+#[test]
+fn a_dump_answers_what_the_system_would_have_answered() {
+    let shop = Shop::open();
+    let file = dumped(&shop);
+    let questions: [&[&str]; 7] = [
+        &["tree", "shop/front", "--levels", "1"],
+        &["top", "--sort", "restarts", "-n", "2"],
+        &["top", "--under", "shop/front", "--match", "ri", "--sort", "path"],
+        &["crashes", "--under", "shop/front"],
+        &["reports"],
+        &["reports", "--progress", "-n", "1"],
+        &["health"],
+    ];
+    for words in questions {
+        let json = [words, &["--json"]].concat();
+        let running = without_times(data(&shop.dir, &json));
+        let recorded = without_times(data(&shop.dir, &[&json[..], &["--replay", &file]].concat()));
+        assert_eq!(recorded, running, "{words:?}");
+    }
+    assert!(said(&shop.dir, &["actor", "shop/front/left", "--replay", &file]).contains("restarts   1\n"));
+    assert!(said(&shop.dir, &["metrics", "--replay", &file]).contains("crashworthy_crashes_total{system=\"shop\"} 1"));
+}
+
+/// Two answers are not of one time.
+fn without_times(mut answer: serde_json::Value) -> serde_json::Value {
+    answer.as_object_mut().expect("fields").remove("at_ms");
+    answer
+}
+
+#[test]
+fn a_dump_is_the_users_alone_takes_the_place_of_no_file_and_goes_to_a_pipe() {
+    let shop = Shop::open();
+    let file = dumped(&shop);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let before = std::fs::read(&file).unwrap();
+    let (code, out, err) = run(&shop.dir, &["dump", &file]);
+    let why = format!("crashworthy: {file}: there is such a file, and it stays as it is\n");
+    assert_eq!((code, out, err), (1, String::new(), why));
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+
+    let piped = said(&shop.dir, &["dump", "-"]);
+    let verbs =
+        piped.lines().skip(1).map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["verb"].clone());
+    let verbs: Vec<_> = verbs.map(|verb| verb.as_str().unwrap().to_owned()).collect();
+    assert_eq!(verbs[0], "hello");
+    assert_eq!(verbs.iter().filter(|verb| *verb == "actor").count(), 4, "each of the four");
+}
+
+#[test]
+fn a_file_that_is_none_is_told_with_its_line_and_the_command_line_with_its_misuse() {
+    let shop = Shop::open();
+    let file = dumped(&shop);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let damaged = shop.dir.path().join("damaged.jsonl").display().to_string();
+    std::fs::write(&damaged, text.replacen("\"verb\":\"tree\"", "\"verb\":\"trees\"", 1)).unwrap();
+    let (code, _, err) = run(&shop.dir, &["tree", "--replay", &damaged]);
+    assert_eq!((code, err), (1, format!("crashworthy: {damaged}: line 3: no question \"trees\"\n")));
+    for words in [&["ps", "--replay", &file][..], &["dump", "-", "--replay", &file], &["--replay", &file]] {
+        let (code, out, err) = run(&shop.dir, words);
+        assert_eq!((code, out.as_str()), (1, ""), "{words:?}: {err}");
+    }
+    assert_eq!(run(&shop.dir, &["tree", "--replay", &file, "--system", "shop"]).0, 2);
+    assert_eq!(run(&shop.dir, &["--record", &file, "--replay", &file]).0, 2);
+    assert_eq!(run(&shop.dir, &["--record", "new.jsonl", "tree"]).0, 2);
+    let recorded = crashworthy(&shop.dir, &["--record", &file]).output().unwrap();
+    assert_eq!(recorded.status.code(), Some(1), "there is no terminal");
+}

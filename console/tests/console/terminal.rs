@@ -1,0 +1,150 @@
+//! The screens in a real terminal: tmux is one that can be asked what it shows.
+
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::support::{Shop, Till, until};
+
+/// A terminal of 80 columns and 24 lines in which the command runs, on a server of tmux of its own.
+struct Terminal<'a> {
+    shop: &'a Shop,
+    socket: String,
+}
+
+impl<'a> Terminal<'a> {
+    /// None where there is no tmux; that is told.
+    fn open(shop: &'a Shop, words: &str) -> Option<Self> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            eprintln!("skipped: there is no tmux here, and without it no terminal to look at");
+            return None;
+        }
+        // One that is ending leaves its socket for a moment.
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let socket = format!("tmux-{}", NUMBER.fetch_add(1, Relaxed));
+        let terminal = Self { shop, socket: shop.dir.path().join(socket).display().to_string() };
+        let program = env!("CARGO_BIN_EXE_crashworthy");
+        let program = format!("sh -c 'echo $$ > pid; exec \"$0\" {words}' '{program}'");
+        let command = format!("{program}; echo \"it ended with $?\"; exec cat");
+        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", &command]);
+        Some(terminal)
+    }
+
+    #[track_caller]
+    fn tmux(&self, words: &[&str]) -> String {
+        let mut tmux = Command::new("tmux");
+        let tmux = tmux.arg("-S").arg(&self.socket).args(words).current_dir(self.shop.dir.path());
+        let tmux =
+            tmux.env("CRASHWORTHY_RUNTIME_DIR", self.shop.dir.path()).env("LC_ALL", "C.UTF-8").env_remove("TMUX");
+        let Output { status, stdout, stderr } = tmux.output().expect("it runs");
+        assert!(status.success(), "tmux {words:?}: {}", String::from_utf8_lossy(&stderr));
+        String::from_utf8(stdout).expect("it shows text")
+    }
+
+    fn press(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    /// Waits until the screen is as somebody wants it.
+    #[track_caller]
+    fn see(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let mut last = String::new();
+        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            until(what, || {
+                last = self.tmux(&["capture-pane", "-p"]);
+                is_so(&last).then(|| last.clone())
+            })
+        }));
+        seen.unwrap_or_else(|_| panic!("waited in vain: {what}; there is\n{last}"))
+    }
+
+    #[track_caller]
+    fn see_text(&self, text: &str) -> String {
+        self.see(text, |screen| screen.contains(text))
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").arg("-S").arg(&self.socket).arg("kill-server").output();
+    }
+}
+
+#[test]
+fn somebody_looks_at_the_tree_opens_an_actor_pauses_and_quits() {
+    let shop = Shop::open();
+    let Some(terminal) = Terminal::open(&shop, "") else { return };
+    terminal.see("the pulse of the only system", |screen| screen.contains("MOST QUEUED") && screen.contains(" live"));
+
+    terminal.press(&["2"]);
+    let tree = terminal.see("the tree", |screen| screen.contains("    right "));
+    let names: Vec<_> =
+        tree.lines().skip(3).take(4).map(|line| line.split("  ").find(|word| !word.is_empty())).collect();
+    assert_eq!(names, ["shop", "front", "left", "right"].map(Some), "{tree}");
+
+    let held = shop.block(&shop.right);
+    terminal.see("who blocks its thread", |screen| screen.contains("blocks: "));
+    terminal.press(&["End", "Enter"]);
+    terminal.see("the actor", |screen| screen.contains("Tree > shop/front/right"));
+    terminal.see_text("1 accepted: 0 handled, 1 in hand");
+
+    terminal.press(&["Space"]);
+    terminal.see_text("paused");
+    drop(held);
+    shop.total(&shop.right);
+    terminal.see("time that passes", |screen| {
+        screen.contains("paused") && !screen.contains("paused 0 s") && !screen.contains("paused 1 s")
+    });
+    assert!(terminal.see_text("paused").contains(" 1 in hand"), "what is paused does not change");
+    terminal.press(&["Space"]);
+    terminal.see_text(" 0 in hand");
+
+    terminal.press(&["q"]);
+    let end = terminal.see_text("it ended with 0");
+    assert!(!end.contains("Tree >"), "the terminal is as it was\n{end}");
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back_and_leaves_a_whole_recording() {
+    let shop = Shop::open();
+    let Some(terminal) = Terminal::open(&shop, "--record tape.jsonl") else { return };
+    terminal.see_text("REC ");
+    terminal.see_text("MOST QUEUED");
+    let pid = std::fs::read_to_string(shop.dir.path().join("pid")).expect("it was written before the command ran");
+    let kill = Command::new("sh").args(["-c", "kill -TERM \"$0\"", pid.trim()]).status().expect("it runs");
+    assert!(kill.success());
+    let end = terminal.see_text("it ended with 0");
+    assert!(end.contains("recorded: ") && !end.contains("1 Pulse"), "{end}");
+    let tape = shop.dir.path().join("tape.jsonl").display().to_string();
+    let health = crate::command::said(&shop.dir, &["health", "--replay", &tape]);
+    assert_eq!(health, "ready: everybody takes new work\n");
+}
+
+#[test]
+fn what_is_recorded_is_replayed_after_the_system_has_ended() {
+    let shop = Shop::open();
+    shop.left.tell(Till::Break).unwrap();
+    assert_eq!(shop.total(&shop.left), 0);
+    let Some(terminal) = Terminal::open(&shop, "--record tape.jsonl") else { return };
+    terminal.see_text("REC ");
+    terminal.see_text(" live");
+    terminal.press(&["4"]);
+    terminal.see_text("the drawer is stuck");
+    shop.runtime.block_on(shop.system.stop());
+    terminal.see("the last picture, though the system is lost", |screen| {
+        screen.contains(" lost ") && screen.contains("tries again") && screen.contains("the drawer is stuck")
+    });
+    terminal.press(&["q"]);
+    terminal.see("what was recorded", |screen| screen.contains("recorded: ") && screen.contains("it ended with 0"));
+    drop(terminal);
+
+    let terminal = Terminal::open(&shop, "--replay tape.jsonl").expect("there was a tmux before");
+    terminal.see_text("recorded");
+    terminal.press(&["4", "Enter"]);
+    terminal.see_text("reason     error in handle: the drawer is stuck");
+    terminal.press(&["Escape"]);
+    terminal.see_text("4 Crashes");
+    terminal.press(&["2", "}"]);
+    terminal.see("the tree at its end", |screen| screen.contains("    right ") && !screen.contains("plays"));
+    terminal.press(&["q"]);
+    terminal.see_text("it ended with 0");
+}
