@@ -246,7 +246,11 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
         match inbox.next(&cell).await {
             Item::View => view::decline(&cell),
             Item::Message | Item::Beside | Item::Signal(_) | Item::Recheck => {}
-            Item::Fate(fate) => return Passed::Ended(end.ended(Ending::by(fate).reason)),
+            Item::Fate(fate) => {
+                // With the last sender goes what nobody has read.
+                discard(to);
+                return Passed::Ended(end.ended(Ending::by(fate).reason));
+            }
         }
     }
 }
