@@ -97,7 +97,6 @@ pub use dead_letter::{DeadLetter, Fallen};
 pub use dep::Dep;
 pub use dependency::{AsDependency, Dependency, DependencyError};
 pub use entry::block_on_main;
-
 pub use error::{AskError, Load, Reason, Refused, Rejected, StartError};
 pub use event::{Attending, Happening, SystemEvent, SystemEvents};
 pub use exit::{Callback, Crash, Exit, ExitReason};

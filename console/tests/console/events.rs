@@ -104,7 +104,7 @@ fn dead_letters_are_told_with_kind_sender_and_reason_and_counted_by_reason() {
     }
 
     let told = said(&shop.dir, &["dead-letters"]);
-    assert!(told.starts_with("1 dead letters: 1 given up, 0 undelivered; the newest 1 of 1"), "{told}");
+    assert!(told.starts_with("1 dead letter: 1 given up, 0 undelivered; the newest 1 of 1"), "{told}");
     let row: Vec<_> = told.lines().nth(2).expect("a row behind the head").split("  ").map(str::trim).collect();
     assert!(row.contains(&"shop/front/left") && row.contains(&"Break") && row.ends_with(&["outside"]), "{told}");
     assert_eq!(data(&shop.dir, &["dead-letters", "--why", "undelivered", "--json"])["matched"], 0);

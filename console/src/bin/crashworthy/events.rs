@@ -187,7 +187,8 @@ fn style(event: &SystemEvent) -> Style {
 
 pub(crate) fn letters(view: &DeadLetters) -> String {
     let DeadLetters { total, given_up, undelivered, unseen, .. } = view;
-    let mut text = format!("{total} dead letters: {given_up} given up, {undelivered} undelivered");
+    let letters = if *total == 1 { "letter" } else { "letters" };
+    let mut text = format!("{total} dead {letters}: {given_up} given up, {undelivered} undelivered");
     if *unseen > 0 {
         let _ = write!(text, "; the hook was too slow for {unseen}");
     }
