@@ -24,6 +24,13 @@ pub(crate) const BATCH: u8 = 128;
 /// whose timers and futures always have something, serves others all the same.
 const OWN_FIRST: u8 = 16;
 
+/// Who has caught up with a sender that is at it on another core lets it get ahead so often before others have a turn.
+const LAGS: u8 = 2;
+
+/// By so many pauses of the processor, about a microsecond. Right behind the sender each message costs both a cache miss: a
+/// stream is three times as fast with a microsecond between them.
+const LAG: u32 = 32;
+
 /// What is to be done next.
 pub(crate) enum Item {
     /// A message is there, to be taken.
@@ -173,6 +180,7 @@ impl Inbox {
             self.first = self.batch;
             cell.core().note_turn();
         }
+        let mut lags = 0;
         loop {
             if self.batch == 0 {
                 return self.yields(cell, cx);
@@ -206,6 +214,10 @@ impl Inbox {
                 Look::Rest if flags & flag::OWN != 0 => {}
                 Look::Rest => return self.pause(cell),
                 Look::Again => {}
+                Look::Busy if lags < LAGS => {
+                    lags += 1;
+                    lag();
+                }
                 Look::Busy => {
                     // A sender has taken a place and is about to fill it.
                     cx.waker().wake_by_ref();
@@ -311,6 +323,14 @@ impl Inbox {
                 }
             }
         }
+    }
+}
+
+/// Lets a sender that is at it on another core get ahead.
+#[cold]
+fn lag() {
+    for _ in 0..LAG {
+        std::hint::spin_loop();
     }
 }
 
