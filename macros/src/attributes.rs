@@ -26,6 +26,7 @@ pub(crate) struct Attributes {
     pub(crate) cost: Option<f32>,
     pub(crate) idempotent: Option<bool>,
     pub(crate) needs_nothing: Option<bool>,
+    pub(crate) forwards: Option<bool>,
     pub(crate) overflow: Option<Overflow>,
     pub(crate) salvage: Option<bool>,
     /// The word itself, so that a misuse can be underlined.
@@ -65,6 +66,7 @@ impl Attributes {
             "cost" => once(&mut self.cost, meta, cost(meta)?),
             "idempotent" => once(&mut self.idempotent, meta, flag(meta)?),
             "needs_nothing" => once(&mut self.needs_nothing, meta, flag(meta)?),
+            "forwards" => once(&mut self.forwards, meta, flag(meta)?),
             "overflow" => once(&mut self.overflow, meta, Overflow::read(meta, place)?),
             "salvage" => once(&mut self.salvage, meta, flag(meta)?),
             "from" if place == Place::Variant => once(&mut self.from, meta, meta.path.span()),
@@ -73,13 +75,13 @@ impl Attributes {
             "crate" => Err(meta.error("`crate` belongs on the type: all its variants share it")),
             _ => Err(meta.error(match place {
                 Place::Enum => {
-                    "unknown key: the enum may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `overflow`, `salvage` and `crate`"
+                    "unknown key: the enum may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `forwards`, `overflow`, `salvage` and `crate`"
                 }
                 Place::Struct => {
-                    "unknown key: a struct may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `overflow`, `salvage` and `crate`"
+                    "unknown key: a struct may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `forwards`, `overflow`, `salvage` and `crate`"
                 }
                 Place::Variant => {
-                    "unknown key: a variant may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `overflow`, `salvage` and `from`"
+                    "unknown key: a variant may say `criticality`, `sla`, `cost`, `idempotent`, `needs_nothing`, `forwards`, `overflow`, `salvage` and `from`"
                 }
             })),
         }

@@ -52,6 +52,7 @@ use proc_macro::TokenStream;
 /// | `cost = 2.0` | type, variant | its work as a multiple of the actor's usual message; above zero |
 /// | `idempotent` | type, variant | handling it twice is as good as once; `idempotent = false` undoes the type's |
 /// | `needs_nothing` | type, variant | it is taken in while what the actor depends on is down, too; `needs_nothing = false` undoes the type's |
+/// | `forwards` | type, variant | handling it takes answers of those whom the actor forwards to: a question holds a place at each; `forwards = false` undoes the type's |
 /// | `overflow = DropOldest` | type, variant | what becomes of it when there is no room: `Refuse`, `DropNew`, `DropOldest`; on a variant or a struct also `Conflate(field)`: with others of the same variant, by a field that is `Clone` and `Into<u64>` (of a tuple: its number) |
 /// | `salvage` | type, variant | a copy is kept while it is handled, for the dead-letter hook if the handler crashes: its fields are `Clone`; `salvage = false` undoes the type's |
 /// | `from` | tuple variant with one field | also `From<Field> for Type` and `TryFrom<Type> for Field`, so that the actor can be addressed as a `Recipient<Field>` |

@@ -129,8 +129,14 @@ fn properties(krate: &Path, all: &Attributes, variants: &[(&Ident, Attributes)])
         variants.iter().map(|(variant, said)| (*variant, said.needs_nothing)),
         |said| said.unwrap_or(false).into_token_stream(),
     );
+    let forwards = method(
+        &quote!(fn forwards(&self) -> bool),
+        all.forwards,
+        variants.iter().map(|(variant, said)| (*variant, said.forwards)),
+        |said| said.unwrap_or(false).into_token_stream(),
+    );
     let overflow = overflow::method(krate, all, variants);
-    quote!(#criticality #sla #cost #idempotent #needs_nothing #overflow)
+    quote!(#criticality #sla #cost #idempotent #needs_nothing #forwards #overflow)
 }
 
 /// The method of one property: nothing if it is said nowhere, a constant if no variant differs, else a match in which

@@ -66,7 +66,7 @@ fn a_property_of_the_type_is_a_constant() {
     check(
         parse_quote!(
             #[message(criticality = Critical, sla = "1.5s")]
-            #[message(cost = 2, idempotent, needs_nothing)]
+            #[message(cost = 2, idempotent, needs_nothing, forwards)]
             struct Tick;
         ),
         quote! {
@@ -78,6 +78,7 @@ fn a_property_of_the_type_is_a_constant() {
             fn cost(&self) -> f32 { 2f32 }
             fn idempotent(&self) -> bool { true }
             fn needs_nothing(&self) -> bool { true }
+            fn forwards(&self) -> bool { true }
         },
     );
 }

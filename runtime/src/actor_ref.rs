@@ -27,6 +27,7 @@ use crate::port::nanos;
 use crate::readiness;
 use crate::recipient::Recipient;
 use crate::reply::{Caller, Reply};
+use crate::route::Route;
 use crate::shared::Shared;
 use crate::shelf;
 use crate::signal::{Down, MonitorRef};
@@ -147,22 +148,14 @@ impl<A: Actor> ActorRef<A> {
     }
 
     fn take_place(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
-        self.look(offer.criticality, || turn::deadline_after(&self.cell.core().shared().port, offer.within))?;
-        let within_ns = nanos(offer.within);
-        let Offer { criticality, cost, .. } = offer;
-        let flow = turn::flow(self.cell.core().home().map_or(0, |home| home.shared.salt));
-        let says = says(&self.cell, Demand { left_ns: within_ns, criticality, cost, flow });
-        let reserve = || self.cell.mailbox.try_reserve_within(places(says));
-        let reserved = match reserve() {
-            Err(ReserveError::Full) if self.cell.forgives() => reserve(),
-            reserved => reserved,
-        };
-        reserved.map_err(|error| refused(&self.cell, error, says))?;
+        let Offer { within, criticality, cost } = offer;
         let core = self.cell.core();
-        let now = core.shared().port.now_ns();
-        let promise = core.gate.promise(now, within_ns);
+        let flow = turn::flow(core.home().map_or(0, |home| home.shared.salt));
+        let demand = Demand { left_ns: nanos(within), criticality, cost, flow };
+        let promise = reserve(&self.cell, demand, || turn::deadline_after(&core.shared().port, within))?;
         let lease = self.sign(promise)?;
-        Ok(Permit::new(self, offer, lease, Term { promise, deadline: turn::after(now, offer.within) }))
+        let deadline = turn::deadline_after(&core.shared().port, within);
+        Ok(Permit::new(self, offer, lease, Term { promise, deadline }))
     }
 
     /// Waits for room for one message: back pressure. Waiting senders are served in the order they came.
@@ -317,6 +310,24 @@ impl<A: Actor> ActorRef<A> {
         }
         Ok(())
     }
+}
+
+/// Reserves a place, until the deadline, for somebody who has so much time left.
+pub(crate) fn reserve<A: Actor>(
+    cell: &Task<Cell<A>>,
+    demand: Demand,
+    deadline: impl FnOnce() -> u64,
+) -> Result<Promise, Refused> {
+    look(cell, || Wish { criticality: demand.criticality, needs_nothing: false, deadline: deadline() })?;
+    let says = says(cell, demand);
+    let reserve = || cell.mailbox.try_reserve_within(places(says));
+    let reserved = match reserve() {
+        Err(ReserveError::Full) if cell.forgives() => reserve(),
+        reserved => reserved,
+    };
+    reserved.map_err(|error| refused(cell, error, says))?;
+    let core = cell.core();
+    Ok(core.gate.promise(core.shared().port.now_ns(), demand.left_ns))
 }
 
 /// A message that was not taken in. One that names no time is looked at only now.
@@ -563,6 +574,10 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
 
     fn shared(&self) -> Option<&Shared> {
         self.core().home().map(|home| home.shared)
+    }
+
+    fn route(&self) -> Option<&Route> {
+        self.core().gate.route()
     }
 
     fn id(&self) -> ActorId {

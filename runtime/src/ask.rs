@@ -11,13 +11,14 @@ use std::time::Duration;
 use crashworthy_sync::promises::Promise;
 use crashworthy_sync::task::Runnable;
 
-use crate::error::{AskError, Refused, Rejected};
+use crate::error::{AskError, Reason, Refused, Rejected};
 use crate::gate::flow_of;
 use crate::in_place;
 use crate::message::{Criticality, Message};
 use crate::pace::Pace;
 use crate::pid::ActorId;
 use crate::reply::{Caller, Question, Reply, question};
+use crate::route::{self, Route, Way};
 use crate::shared::Shared;
 use crate::time::TimerKey;
 use crate::turn::{self, Call};
@@ -36,6 +37,8 @@ pub(crate) trait Door<M>: Send + Sync {
     /// Takes the place that was promised. False: its time had passed, and it is another's.
     fn keep(&self, promise: Promise) -> bool;
     fn shared(&self) -> Option<&Shared>;
+    /// Whom whoever is behind it forwards to.
+    fn route(&self) -> Option<&Route>;
     /// Whose it is.
     fn id(&self) -> ActorId;
     /// The refusal of an actor that is not there.
@@ -260,11 +263,15 @@ where
     let (question, reply, caller) = question();
     let message = make(reply);
     let criticality = call.lowers(message.criticality());
-    let woken =
-        door.put(message, caller, Call { deadline: at, criticality, ..call }).map_err(|why| match why.reason {
-            crate::Reason::Fenced => AskError::Fenced,
-            _ => AskError::Refused(why),
-        })?;
+    let call = Call { deadline: at, criticality, ..call };
+    let way = route::prepare(door, shared, &message, &caller, call).map_err(refused)?;
+    let woken = match way {
+        Way::Open => door.put(message, caller, call).map_err(refused)?,
+        Way::Reserved => {
+            door.put_reserved(message, Some(caller), call).map_err(|rejected| refused(rejected.why))?;
+            None
+        }
+    };
     if let Some(runnable) = woken {
         if at > now {
             in_place::run(shared, door.pace(), runnable, at, cx);
@@ -273,6 +280,11 @@ where
         }
     }
     Ok((question, Posed { since, criticality, deadline: at }))
+}
+
+#[cold]
+pub(crate) fn refused(why: Refused) -> AskError {
+    if why.reason == Reason::Fenced { AskError::Fenced } else { AskError::Refused(why) }
 }
 
 impl<M, R, F> fmt::Debug for Ask<'_, M, R, F> {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
-use crate::ask::{Door, Posed, Waiting};
-use crate::error::{AskError, Reason, Refused};
+use crate::ask::{Door, Posed, Waiting, refused};
+use crate::error::{AskError, Refused};
 use crate::message::{Criticality, Message};
 use crate::reply::{Reply, question};
+use crate::route::{self, Way};
 use crate::turn::{self, Call, NEVER};
 use crate::waits;
 
@@ -32,8 +33,7 @@ enum State<M, R> {
 impl<M: Message, R: Send + 'static> Asked<M, R> {
     /// One that was not sent.
     pub(crate) fn refused(why: Refused) -> Self {
-        let why = if why.reason == Reason::Fenced { AskError::Fenced } else { AskError::Refused(why) };
-        Self { state: State::Failed(why) }
+        Self { state: State::Failed(refused(why)) }
     }
 
     /// Sends a question into a place that is ours. It ends then, or where that is never, within this time.
@@ -55,7 +55,17 @@ impl<M: Message, R: Send + 'static> Asked<M, R> {
         let (question, reply, caller) = question();
         let posed = Posed { since: waits::since(now), criticality, deadline };
         let waiting = Waiting::new(question, shared, posed);
-        match door.put_reserved(make(reply), Some(caller), Call { deadline, criticality, ..call }) {
+        let (message, call) = (make(reply), Call { deadline, criticality, ..call });
+        match route::prepare(&*door, shared, &message, &caller, call) {
+            Ok(Way::Open) => {}
+            // It needs one place here.
+            Ok(Way::Reserved) => door.release(),
+            Err(why) => {
+                door.release();
+                return Self::refused(why);
+            }
+        }
+        match door.put_reserved(message, Some(caller), call) {
             Ok(()) => Self { state: State::Waiting(waiting, door) },
             Err(rejected) => Self::refused(rejected.why),
         }

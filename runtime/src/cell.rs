@@ -30,15 +30,17 @@ use crashworthy_sync::attention::Attention;
 use crashworthy_sync::label::SharedLabel;
 use crashworthy_sync::mailbox::{Mailbox, Receiver};
 use crashworthy_sync::once_arc::OnceArc;
+use crashworthy_sync::promises::Promise;
 use crashworthy_sync::task::{Guise, Run as _, Task};
 use parking_lot::Mutex;
 
 use crate::actor::Actor;
+use crate::actor_ref::reserve;
 use crate::counters::{Counters, Law};
 use crate::envelope::{Envelope, Own};
 use crate::error::{Load, Reason, Refused, StartError};
 use crate::exit::Callback;
-use crate::gate::{LazyGate, events};
+use crate::gate::{Demand, LazyGate, events};
 use crate::kinds::called;
 use crate::lane::Control;
 use crate::life::Life;
@@ -594,6 +596,8 @@ pub(crate) trait AnyCell: Send + Sync {
     fn flush(&self);
     /// The signals that were to come before what is on the shelf were forgotten. To be called under the lock of the lane.
     fn forget_order(&self);
+    /// Reserves a place for somebody who has so much time left, until the deadline. A refusal is counted.
+    fn reserve(&self, demand: Demand, deadline: u64) -> Result<Promise, Refused>;
     /// Takes a reserved place back from a holder who has lost it, or ends the wait for one.
     fn give_back(&self, held: &Hold);
     /// Takes the slot from an incarnation whose turn does not return.
@@ -710,6 +714,11 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
         if let Some(shelf) = self.shelf() {
             shelf.lock().forget_signals();
         }
+    }
+
+    fn reserve(&self, demand: Demand, deadline: u64) -> Result<Promise, Refused> {
+        let reserved = reserve(self, demand, || deadline);
+        reserved.map_err(|why| self.core().counted(why, demand.criticality))
     }
 
     fn give_back(&self, held: &Hold) {

@@ -60,6 +60,7 @@ mod reply;
 mod report;
 mod reserve;
 mod retry;
+mod route;
 pub mod scheduler;
 #[cfg(test)]
 mod scripted;

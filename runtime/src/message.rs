@@ -98,6 +98,12 @@ pub trait Message: Send + 'static {
         false
     }
 
+    /// Whether handling it takes answers of those whom its actor [forwards to](crate::Context::forwards_to): then a question is
+    /// taken in only if there is room at all of them, too, and holds a place there.
+    fn forwards(&self) -> bool {
+        false
+    }
+
     /// What becomes of it when there is no room.
     fn overflow(&self) -> Overflow {
         Overflow::Refuse

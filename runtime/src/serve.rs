@@ -33,8 +33,9 @@ use crate::message::Message;
 use crate::pid::{ActorId, Pid};
 use crate::readiness;
 use crate::reply::Caller;
+use crate::route::Carried;
 use crate::signal::Signal;
-use crate::turn::{self, Call, PackedCall};
+use crate::turn::{self, Call, Carrying, PackedCall};
 use crate::{view, waits};
 
 /// Why the loop ended, and whether `terminate` is due.
@@ -212,7 +213,7 @@ where
         return message_beside(cell, inbox, end, handling, met, handle);
     }
     let mut handling = handling;
-    let (mut is_plain, mut unwanted) = (true, None);
+    let (mut is_plain, mut unwanted, mut carried) = (true, None, None);
     let taken = cell.step(
         |owner| {
             let guise = owner.guise;
@@ -231,6 +232,7 @@ where
                 is_plain = false;
                 turn::set_call(wanted);
                 waits::takes_in_hand();
+                carried = carrying(owner);
                 take(cell, &msg, false, (from, stamp), end);
                 return Some((msg, guise));
             };
@@ -257,6 +259,7 @@ where
     if !is_plain {
         turn::set_call(Call::NONE);
     }
+    drop(carried);
     match polled {
         Poll::Ready(Ok(())) => {
             if !is_plain {
@@ -310,7 +313,9 @@ where
             msg
         }
     };
+    let carried = cell.with_owner(|owner| carrying(owner)).flatten();
     let begun = begin(cell, handling, || handle(msg));
+    drop(carried);
     turn::set_call(Call::NONE);
     match begun {
         Poll::Ready(outcome) => {
@@ -364,13 +369,15 @@ fn step<A: Actor, F: Future>(
     if let Some(fate) = killer(cell) {
         return Poll::Ready(interrupt(cell, fate, || future.as_mut().clear()));
     }
-    turn::set_call(cell.with_owner(|owner| owner.call.call()).unwrap_or(Call::NONE));
+    let (call, carried) = cell.with_owner(|owner| (owner.call.call(), carrying(owner))).unwrap_or((Call::NONE, None));
+    turn::set_call(call);
     waits::begins();
     let polled = cell.user(|| match future.as_mut().look() {
         Some(future) => future.poll(cx),
         None => unreachable!("a callback that has ended is not polled again"),
     });
     turn::set_call(Call::NONE);
+    drop(carried);
     match polled {
         Ok(Poll::Pending) => {
             waits::awaits();
@@ -416,6 +423,12 @@ fn is_due<A: Actor>(
     }
     (owner.caller, owner.call) = (caller, call.packed());
     true
+}
+
+/// Makes what the question in hand has along that of this call.
+#[inline]
+fn carrying<A: Actor>(owner: &Owner<A>) -> Option<Carrying> {
+    owner.caller.as_ref().and_then(Carried::of).map(turn::carry)
 }
 
 /// Takes a message into hand. What it says of itself is user code and may panic: by then it is in hand. Whether no copy of

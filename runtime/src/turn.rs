@@ -17,6 +17,7 @@ use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
 use crate::places::Places;
 use crate::port::{Port, nanos};
+use crate::route::Carried;
 
 /// No deadline.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -151,6 +152,8 @@ struct Ambient {
     /// With the flow.
     criticality: Cell<(Criticality, u8)>,
     deadline: Cell<u64>,
+    /// Whether the call has places along.
+    carries: Cell<bool>,
     /// Address of the stragglers of the system whose turn this thread ran last: what is compared for every turn.
     system: Cell<usize>,
 }
@@ -164,9 +167,13 @@ thread_local! {
             asked: Cell::new(0),
             criticality: Cell::new((Call::NONE.criticality, Call::NONE.flow)),
             deadline: Cell::new(NEVER),
+            carries: Cell::new(false),
             system: Cell::new(0),
         }
     };
+
+    /// The places that the call has along, if it has some.
+    static CARRIED: RefCell<Option<Arc<Carried>>> = const { RefCell::new(None) };
 
     /// The stragglers at the address above.
     static STRAGGLERS: RefCell<Option<Arc<Stragglers>>> = const { RefCell::new(None) };
@@ -269,7 +276,7 @@ pub(crate) fn enter(turn: Turn) -> Guard {
     AMBIENT.with(|ambient| {
         let before = ambient.turn();
         ambient.set(turn);
-        Guard { before, stragglers: None }
+        Guard { before, carried: ambient.carries.get(), stragglers: None }
     })
 }
 
@@ -282,7 +289,7 @@ pub(crate) fn enter_system(pid: Pid, stragglers: &Arc<Stragglers>) -> Guard {
         ambient.set(Turn { pid, call: Call::NONE });
         let known = ambient.system.get() == Arc::as_ptr(stragglers).addr();
         let other = if known { None } else { know(ambient, Some(stragglers.clone())) };
-        Guard { before, stragglers: other }
+        Guard { before, carried: ambient.carries.replace(false), stragglers: other }
     })
 }
 
@@ -342,9 +349,45 @@ pub(crate) fn flow(salt: u64) -> u8 {
     })
 }
 
+/// Whether the current call has places along.
+#[inline(always)]
+pub(crate) fn carries() -> bool {
+    AMBIENT.with(|ambient| ambient.carries.get())
+}
+
+/// The places that the current call has along.
+pub(crate) fn carried() -> Option<Arc<Carried>> {
+    // A thread that is ending runs no turn any more.
+    if carries() { CARRIED.try_with(|carried| carried.borrow().clone()).ok().flatten() } else { None }
+}
+
+/// Makes these the places of the current call until the guard goes.
+#[must_use]
+pub(crate) fn carry(carried: Arc<Carried>) -> Carrying {
+    let before = CARRIED.try_with(|known| known.replace(Some(carried))).ok().flatten();
+    Carrying { before, carried: AMBIENT.with(|ambient| ambient.carries.replace(true)) }
+}
+
+/// Restores what was carried before, also on unwinding.
+pub(crate) struct Carrying {
+    before: Option<Arc<Carried>>,
+    carried: bool,
+}
+
+impl Drop for Carrying {
+    fn drop(&mut self) {
+        AMBIENT.with(|ambient| ambient.carries.set(self.carried));
+        let before = self.before.take();
+        // What was carried may be given back here: not while it is borrowed.
+        drop(CARRIED.try_with(|known| known.replace(before)));
+    }
+}
+
 /// Restores the turn that was current before, also on unwinding: turns run in place nest.
 pub(crate) struct Guard {
     before: Turn,
+    /// What is carried was: another turn does not see it.
+    carried: bool,
     /// Of the system whose turn was interrupted, where it is another.
     stragglers: Option<Arc<Stragglers>>,
 }
@@ -352,7 +395,10 @@ pub(crate) struct Guard {
 impl Drop for Guard {
     #[inline(always)]
     fn drop(&mut self) {
-        AMBIENT.with(|ambient| ambient.set(self.before));
+        AMBIENT.with(|ambient| {
+            ambient.set(self.before);
+            ambient.carries.set(self.carried);
+        });
         if let Some(before) = self.stragglers.take() {
             AMBIENT.with(|ambient| know(ambient, Some(before)));
         }
@@ -375,13 +421,14 @@ impl Drop for Guard {
 #[derive(Clone, Debug)]
 pub struct CallScope {
     call: Call,
+    carried: Option<Arc<Carried>>,
     span: tracing::Span,
 }
 
 impl CallScope {
     /// The call this code runs for; outside of any it has no deadline.
     pub fn current() -> Self {
-        Self { call: current().call, span: tracing::Span::current() }
+        Self { call: current().call, carried: carried(), span: tracing::Span::current() }
     }
 
     /// The same scope, ending no later than `within` from now by this system's clock.
@@ -452,6 +499,7 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let _turn = enter(Turn { call: this.scope.call, ..current() });
+        let _carried = this.scope.carried.clone().map(carry);
         let _span = this.scope.span.enter();
         this.future.as_mut().poll(cx)
     }

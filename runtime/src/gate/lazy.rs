@@ -16,6 +16,7 @@ use crate::message::Criticality;
 use crate::pace::QUICK_NS;
 use crate::port::Port;
 use crate::readiness::Readiness;
+use crate::route::Route;
 
 /// An actor whose full mailbox is served within this time needs no gate.
 const NO_MATTER_NS: u64 = 1_000_000;
@@ -210,6 +211,17 @@ impl LazyGate {
         if known == COLD || known.abs_diff(ample_ns) > known.min(ample_ns) / 16 {
             self.ample_ns.store(ample_ns, Relaxed);
         }
+    }
+}
+
+/// Whom the actor forwards to.
+impl LazyGate {
+    pub(crate) fn route(&self) -> Option<&Route> {
+        self.needs().map(|needs| &needs.route)
+    }
+
+    pub(crate) fn make_route(&self) -> &Route {
+        &self.make_needs().route
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) struct Gate {
     keeper: Mutex<Keeper>,
     /// Places that are reserved, until when.
     promises: OnceBox<Promises>,
-    /// What it needs besides time.
+    /// What it needs besides time, and whom it forwards to.
     needs: OnceBox<Needs>,
     /// When it will be back, once a restart has taken its time, or is to.
     away: OnceBox<Away>,

@@ -11,13 +11,18 @@ use crate::dep::Dep;
 use crate::dependency::{Dependency, DependencyError, Outage};
 use crate::message::Criticality;
 use crate::readiness::Readiness;
+use crate::route::Route;
 
 /// Dependencies an incarnation may name.
 pub(crate) const MOST: usize = 64;
 
 /// What an actor needs.
 #[derive(Debug, Default)]
-pub(crate) struct Needs(Mutex<State>);
+pub(crate) struct Needs {
+    state: Mutex<State>,
+    /// Whom it forwards to.
+    pub(super) route: Route,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -78,7 +83,7 @@ impl Needs {
         incarnation: u32,
         outage: Option<Outage>,
     ) -> Result<bool, DependencyError> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.named.iter().filter(|named| named.incarnation == incarnation).count() == MOST {
             let known = state.named.iter().any(|named| named.what.is(what) && named.incarnation == incarnation);
             return if known { Ok(false) } else { Err(DependencyError::TooMany(MOST)) };
@@ -95,7 +100,7 @@ impl Needs {
     /// Something that was named has gone up or down. By whoever holds the lock of that. Whether what the actor says of itself
     /// may change with it: it is not ready.
     pub(super) fn hears(&self, core: &Core, what: &Dependency, outage: Option<Outage>) -> bool {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let Some(named) = state.named.iter_mut().find(|named| named.what.is(what)) else { return false };
         named.outage = outage;
         state.publish(core);
@@ -104,7 +109,7 @@ impl Needs {
 
     /// What an incarnation says of itself.
     pub(super) fn says(&self, core: &Core, readiness: Readiness) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.own = match (readiness, state.own) {
             (Readiness::Yes, _) => Own::Ready,
             (Readiness::Only(criticality), _) => Own::Only(criticality),
@@ -123,25 +128,25 @@ impl Needs {
 
     /// An incarnation has begun: what those before it have named, and it has not, is forgotten.
     pub(super) fn begins(&self, core: &Core, incarnation: u32) {
-        self.0.lock().begun = incarnation;
+        self.state.lock().begun = incarnation;
         self.forget(core, |named| named.incarnation != incarnation);
     }
 
     /// An incarnation is about to name something: what others have named whose `init` failed is forgotten, lest it pile up.
     pub(super) fn tidies(&self, core: &Core, incarnation: u32) {
-        let begun = self.0.lock().begun;
+        let begun = self.state.lock().begun;
         self.forget(core, |named| named.incarnation != incarnation && named.incarnation != begun);
     }
 
     /// The cell goes: nothing is named any more, and nothing said.
     pub(super) fn end(&self, core: &Core) {
-        self.0.lock().own = Own::Ready;
+        self.state.lock().own = Own::Ready;
         self.forget(core, |_| true);
     }
 
     fn forget(&self, core: &Core, which: impl Fn(&Named) -> bool) {
         let forgotten: Vec<_> = {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             let forgotten = state.named.extract_if(.., |named| which(named)).collect();
             state.publish(core);
             forgotten
@@ -154,7 +159,7 @@ impl Needs {
 
     /// Why a message is not taken, if it is not. Of several things that are missing, the one that is expected last.
     pub(super) fn wants(&self, wish: Wish) -> Option<Want> {
-        let state = self.0.lock();
+        let state = self.state.lock();
         let mut last: Option<(Dep, Outage)> = None;
         let named = (!wish.needs_nothing).then(|| state.lacks_of_named()).into_iter().flatten();
         for (name, outage) in state.lacks_itself().into_iter().chain(named) {
@@ -171,7 +176,7 @@ impl Needs {
 
     /// What is missing, by its whole name; and which messages are taken, if only some are.
     pub(super) fn list(&self) -> (Vec<(String, Outage)>, Option<Criticality>) {
-        let state = self.0.lock();
+        let state = self.state.lock();
         let lacks = state.lacks().map(|(name, outage)| (name.to_owned(), outage)).collect();
         let only = if let Own::Only(criticality) = state.own { Some(criticality) } else { None };
         (lacks, only)

@@ -1,8 +1,10 @@
 //! The part of a reply that does not depend on the type of the answer: the state word and who waits.
 
 use std::{
+    any::Any,
     fmt, mem,
     ptr::NonNull,
+    sync::OnceLock,
     task::{Context, Poll, Waker},
 };
 
@@ -50,7 +52,12 @@ pub(super) struct Core<E> {
     /// The asker's while WAKER is clear; read by who publishes an outcome when it is set.
     waker: UnsafeCell<Option<Waker>>,
     watchers: Mutex<Vec<Waker>>,
+    /// What travels with the question, and is dropped with the last of its ends.
+    pub(super) baggage: OnceLock<Baggage>,
 }
+
+/// Whatever a question takes along.
+pub type Baggage = std::sync::Arc<dyn Any + Send + Sync>;
 
 /// More wakers than this are not kept: the oldest is woken instead, and comes back if it still waits.
 const WATCHERS: usize = 8;
@@ -65,6 +72,7 @@ impl<E> Core<E> {
             error: UnsafeCell::new(Some(on_drop)),
             waker: UnsafeCell::new(None),
             watchers: Mutex::new(Vec::new()),
+            baggage: OnceLock::new(),
         }
     }
 

@@ -43,6 +43,7 @@ use std::{
     task::{Context, Poll},
 };
 
+pub use self::core::Baggage;
 use self::{
     core::{Core, DROPPED, ENDED, ERROR, GONE, OVER, UNOWED, VALUE},
     shared::{Shared, SharedCore, TRIO, free, trio},
@@ -239,6 +240,19 @@ impl<E> Observer<E> {
     /// From now on somebody else than the turn that has the question in hand may be the one who answers.
     pub fn lend(&self) {
         self.core.lend();
+    }
+
+    /// Gives the question something to take along, once; who gives it more later gives it nothing. It is dropped when all
+    /// ends of the question are.
+    pub fn load(&self, baggage: Baggage) {
+        // What comes too late is dropped.
+        let _ = self.core.baggage.set(baggage);
+    }
+
+    /// What the question has taken along.
+    #[inline]
+    pub fn baggage(&self) -> Option<&Baggage> {
+        self.core.baggage.get()
     }
 
     /// The turn is over. If the replier was dropped unsent, the outcome is `if_dropped`. If it lives on, its

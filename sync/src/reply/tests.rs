@@ -272,3 +272,17 @@ fn a_wait_that_is_ended_from_outside_has_that_outcome_and_the_question_is_moot()
     drop((asker, observer));
     drop(wait);
 }
+
+#[test]
+fn what_a_question_takes_along_is_dropped_with_the_last_of_its_ends() {
+    let (asker, replier, observer) = channel::<u32, &str>("unanswered");
+    let baggage = std::sync::Arc::new(7u32);
+    observer.load(baggage.clone());
+    observer.load(std::sync::Arc::new(8u32));
+    let known = observer.baggage().and_then(|baggage| baggage.downcast_ref::<u32>());
+    assert_eq!(known, Some(&7), "the first that was given");
+    drop((asker, observer));
+    assert_eq!(std::sync::Arc::strong_count(&baggage), 2);
+    drop(replier);
+    assert_eq!(std::sync::Arc::strong_count(&baggage), 1);
+}
