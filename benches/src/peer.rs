@@ -1,8 +1,9 @@
 //! What a runtime must offer to take part, and what its actors do.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use tokio::sync::oneshot;
 
 /// What every bounded mailbox holds.
@@ -144,6 +145,41 @@ pub trait Peer: Clone + Send + Sync + Unpin + 'static {
         question: B::Ask,
         within: Duration,
     ) -> impl Future<Output = Result<B::Answer, Unanswered>> + Send;
+
+    /// Asks several one after the other, each with what is left of the time, as a user of this peer would who needs the
+    /// answer of the one to ask the next.
+    fn ask_in_turn<B>(
+        to: &[Self::Addr<B>],
+        question: B::Ask,
+        within: Duration,
+    ) -> impl Future<Output = Result<(), Unanswered>> + Send
+    where
+        B: Behaviour<Answer = (), Ask: Clone + Sync>,
+    {
+        async move {
+            let until = Instant::now() + within;
+            for each in to {
+                let left = until.saturating_duration_since(Instant::now());
+                Self::ask_within::<B>(each, question.clone(), left).await?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Asks several at once, as a user of this peer would who needs all answers: who fails first ends it.
+    fn ask_all<B>(
+        to: &[Self::Addr<B>],
+        question: B::Ask,
+        within: Duration,
+    ) -> impl Future<Output = Result<(), Unanswered>> + Send
+    where
+        B: Behaviour<Answer = (), Ask: Clone + Sync>,
+    {
+        async move {
+            let asked = to.iter().map(|each| Self::ask_within::<B>(each, question.clone(), within));
+            try_join_all(asked).await.map(drop)
+        }
+    }
 
     /// An actor under supervision, and what is needed to crash it again and again.
     type Supervised<B: Behaviour>: Send + Sync + 'static;

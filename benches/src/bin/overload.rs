@@ -23,6 +23,7 @@ use crashworthy_benches::versus::silence_crashes_on_demand;
   overload                                           steady load, everybody, about a minute for each
   overload --scenario burst                          10x for five deadlines, then 0.7x: how long until callers are served again
   overload --scenario restart                        the actor panics once: how long until callers are served again
+  overload --scenario fanout                         each call needs ten actors: how much work is for calls that fail
   overload --load 1,2,20 --peer crashworthy xtra     three loads, two contestants
   overload --law bimodal --deadline-ms 100 --json    JSON lines; the table goes to stderr")]
 struct Options {

@@ -14,7 +14,7 @@ use super::Wrong;
 use super::arrivals::Arrivals;
 use super::parties::Caller;
 use super::scene::{Scene, Script};
-use super::server::{Clock, Request, Server};
+use super::server::{Clock, Request, Served, Server, Work};
 use super::tally::{End, Tally};
 use super::target::Target;
 use crate::crowd::resident;
@@ -36,6 +36,7 @@ pub(super) fn call(
     scene: &Scene,
     script: &Script,
     tally: &mut Tally<'_>,
+    served: &Served,
     clock: Clock,
 ) -> Result<u64, Wrong> {
     let mut cx = Context::from_waker(Waker::noop());
@@ -43,17 +44,25 @@ pub(super) fn call(
     let mut open = FuturesUnordered::new();
     let mut parties = Dice::of(scene.seed, PARTIES);
     let mut memory = Memory::new();
+    let has_stages = scene.scenario.stages().len() > 1;
     loop {
         for _ in 0..AT_ONCE {
             let now_ns = clock.now_ns();
             let Some(due_ns) = arrivals.next_if(|due_ns| *due_ns <= now_ns) else { break };
             let caller = script.parties.draw(&mut parties, script.load_at(due_ns));
             tally.begins(due_ns, caller, now_ns);
-            open.push(attempt(to, Call::due(due_ns, caller, scene.deadline_ns()), script, clock));
+            let call = Call::due(due_ns, caller, scene.deadline_ns());
+            let work = has_stages.then(Work::default);
+            open.push(attempt(to, Call { work, ..call }, script, clock));
         }
         while let Poll::Ready(Some((call, end))) = open.poll_next_unpin(&mut cx) {
             let now_ns = clock.now_ns();
             let end = call.end(end, now_ns);
+            if end != End::Good
+                && let Some(work) = &call.work
+            {
+                served.fails(work);
+            }
             if end != End::Good && call.attempts < script.attempts {
                 open.push(attempt(to, call.again(now_ns, scene.deadline_ns()), script, clock));
             } else {
@@ -79,18 +88,20 @@ pub(super) fn call(
 const PARTIES: u64 = 1;
 
 /// A call, and how often it was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Call {
     due_ns: u64,
     caller: Caller,
     /// That of this attempt.
     deadline_ns: u64,
     attempts: u32,
+    /// What is done for it, if that takes several.
+    work: Option<Work>,
 }
 
 impl Call {
     fn due(due_ns: u64, caller: Caller, within_ns: u64) -> Self {
-        Call { due_ns, caller, deadline_ns: due_ns + within_ns, attempts: 1 }
+        Call { due_ns, caller, deadline_ns: due_ns + within_ns, attempts: 1, work: None }
     }
 
     fn again(self, now_ns: u64, within_ns: u64) -> Self {
@@ -113,7 +124,12 @@ async fn attempt(
     script: &Script,
     clock: Clock,
 ) -> (Call, Result<(), Unanswered>) {
-    let request = Request { deadline_ns: call.deadline_ns, counted: script.counts(call.due_ns), caller: call.caller };
+    let request = Request {
+        deadline_ns: call.deadline_ns,
+        counted: script.counts(call.due_ns),
+        caller: call.caller,
+        work: call.work.clone(),
+    };
     let left_ns = call.deadline_ns.saturating_sub(clock.now_ns());
     (call, to.ask(request, Duration::from_nanos(left_ns)).await)
 }
@@ -152,7 +168,7 @@ mod tests {
         let call = Call::due(100, Caller::USUAL, 50);
         assert_eq!([150, 151].map(|now_ns| call.end(Ok(()), now_ns)), [End::Good, End::Late]);
         let again = call.again(160, 50);
-        assert_eq!(again, Call { deadline_ns: 210, attempts: 2, ..call });
+        assert_eq!((again.deadline_ns, again.attempts, again.due_ns), (210, 2, 100));
         assert_eq!(again.end(Ok(()), 210), End::Good);
         assert_eq!(again.end(Err(Unanswered::Refused), 160), End::Without(Unanswered::Refused));
     }

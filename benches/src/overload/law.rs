@@ -69,6 +69,13 @@ impl Deck {
         Deck { cards, dealt: Self::CARDS, dice: Dice::of(seed, 1) }
     }
 
+    /// The same deck for somebody who does this share of each request.
+    #[must_use]
+    pub fn scaled(mut self, share: f64) -> Self {
+        self.cards.iter_mut().for_each(|card| *card = (*card as f64 * share).round() as u64);
+        self
+    }
+
     /// The next request's time, in nanoseconds.
     pub fn deal(&mut self) -> u64 {
         if self.dealt == self.cards.len() {

@@ -29,6 +29,10 @@ pub enum Scenario {
     Criticality,
     /// One who asks for the load, beside nine who ask for a twentieth of the capacity each.
     Hog,
+    /// The same load all the time, of calls that ask one actor and then another.
+    Chain,
+    /// The same load all the time, of calls that ask ten actors at once and need all answers.
+    Fanout,
 }
 
 impl Scenario {
@@ -44,6 +48,8 @@ impl Scenario {
             Scenario::Restart => "restart",
             Scenario::Criticality => "criticality",
             Scenario::Hog => "hog",
+            Scenario::Chain => "chain",
+            Scenario::Fanout => "fanout",
         }
     }
 
@@ -56,7 +62,8 @@ impl Scenario {
             Scenario::Slowdown | Scenario::Retries | Scenario::Restart => &[0.8],
             Scenario::Dogpile => &[0.7],
             Scenario::Criticality => &[2.0, 5.0, 9.0],
-            Scenario::Hog => &[2.0, 20.0],
+            Scenario::Hog | Scenario::Chain => &[2.0, 20.0],
+            Scenario::Fanout => &[2.0, 5.0, 10.0],
         }
     }
 }
@@ -79,6 +86,15 @@ pub struct Scene {
 }
 
 impl Scenario {
+    /// Who works on a call, and for what share of its time.
+    pub(super) fn stages(self) -> &'static [f64] {
+        match self {
+            Scenario::Chain => &[FRONT, 1.0 - FRONT],
+            Scenario::Fanout => &[1.0 / LEAVES as f64; LEAVES],
+            _ => &[1.0],
+        }
+    }
+
     /// Who calls.
     pub fn parties(self) -> Parties {
         match self {
@@ -119,7 +135,9 @@ impl Scene {
         // Trouble is counted, and so is as much time behind it as in a scenario without.
         let (over, end) = (begins + spell, begins + spell + lasts);
         match self.scenario {
-            Scenario::Steady | Scenario::Criticality => Script { phases: vec![phase(begins + lasts, load)], ..script },
+            Scenario::Steady | Scenario::Criticality | Scenario::Chain | Scenario::Fanout => {
+                Script { phases: vec![phase(begins + lasts, load)], ..script }
+            }
             Scenario::Hog => Script { phases: vec![phase(begins + lasts, load + MODEST_LOAD)], ..script },
             Scenario::Burst => Script {
                 phases: vec![phase(begins, AFTERWARDS), phase(over, load), phase(end, AFTERWARDS)],
@@ -156,6 +174,11 @@ impl Scene {
         }
     }
 }
+
+/// What the first of a chain does of all the work.
+const FRONT: f64 = 0.2;
+/// How many are asked at once.
+const LEAVES: usize = 10;
 
 /// So many deadlines pass before callers are counted, or as long as they are counted if that is less: mailboxes that fill are
 /// full by then, and nobody is new.

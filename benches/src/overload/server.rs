@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use super::law::Deck;
+use super::law::{Deck, MEAN_NS};
 use super::parties::Caller;
 use super::scene::Script;
 use crate::peer::{Behaviour, Class, Next};
@@ -25,8 +25,27 @@ impl Clock {
     }
 }
 
+/// What was done for one call so far, and whether it has ended without an answer in time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Work(Arc<AtomicU64>);
+
+impl Work {
+    /// The call has failed: whatever is done for it is in vain.
+    const FAILED: u64 = 1 << 63;
+
+    /// Somebody has worked for so long on it. What of that is in vain already.
+    fn adds(&self, ns: u64) -> u64 {
+        if self.0.fetch_add(ns, Relaxed) & Self::FAILED == 0 { 0 } else { ns }
+    }
+
+    /// The call has failed. What was done for it.
+    fn fails(&self) -> u64 {
+        self.0.fetch_or(Self::FAILED, Relaxed) & !Self::FAILED
+    }
+}
+
 /// A request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Request {
     /// When its caller will have gone.
     pub(super) deadline_ns: u64,
@@ -34,6 +53,8 @@ pub(super) struct Request {
     pub(super) counted: bool,
     /// Who makes it.
     pub(super) caller: Caller,
+    /// The call that it is a part of, if there are several.
+    pub(super) work: Option<Work>,
 }
 
 /// What the actor has done for those who are counted.
@@ -42,6 +63,9 @@ pub(super) struct Served {
     all: AtomicU64,
     in_vain: AtomicU64,
     stalled_ns: AtomicU64,
+    /// Of calls that take several: what was done for them, and what of it was for such as have failed.
+    worked_ns: AtomicU64,
+    in_vain_ns: AtomicU64,
     fallen: AtomicBool,
 }
 
@@ -59,6 +83,17 @@ impl Served {
     /// How long requests took beyond their time: the core was given to somebody else.
     pub(super) fn stalled_ns(&self) -> u64 {
         self.stalled_ns.load(Relaxed)
+    }
+
+    /// A call has failed that takes several.
+    pub(super) fn fails(&self, work: &Work) {
+        self.in_vain_ns.fetch_add(work.fails(), Relaxed);
+    }
+
+    /// What was done for calls that take several, in requests of the mean length, and what of it was in vain.
+    pub(super) fn worked(&self) -> (u64, u64) {
+        let in_requests = |ns: &AtomicU64| (ns.load(Relaxed) as f64 / MEAN_NS).round() as u64;
+        (in_requests(&self.worked_ns), in_requests(&self.in_vain_ns))
     }
 
     /// Whether the actor has panicked.
@@ -127,6 +162,12 @@ impl Behaviour for Server {
             self.served.all.fetch_add(1, Relaxed);
             self.served.stalled_ns.fetch_add(done_ns - until_ns, Relaxed);
             self.served.in_vain.fetch_add(u64::from(done_ns > request.deadline_ns), Relaxed);
+            if let Some(work) = &request.work {
+                // What it was to take: not what the machine took meanwhile.
+                let worked_ns = until_ns - begun_ns;
+                self.served.worked_ns.fetch_add(worked_ns, Relaxed);
+                self.served.in_vain_ns.fetch_add(work.adds(worked_ns), Relaxed);
+            }
         }
     }
 }

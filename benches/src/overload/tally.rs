@@ -190,15 +190,18 @@ impl<'a> Tally<'a> {
     }
 
     /// The figures, if the counts agree.
-    pub(super) fn into_turn(self, served: &Served, rss_growth: u64) -> Result<Turn, Wrong> {
-        self.all.calls.check(served.all())?;
+    ///
+    /// A call is served when so many stages have worked on it.
+    pub(super) fn into_turn(self, served: &Served, stages: u64, rss_growth: u64) -> Result<Turn, Wrong> {
+        self.all.calls.check(served.all() / stages)?;
         let capacity = self.script.capacity();
+        let (done, in_vain) = if stages == 1 { (served.all(), served.in_vain()) } else { served.worked() };
         Ok(Turn {
             all: self.all.into_answers(capacity),
             classes: self.classes.into_iter().map(|ends| ends.into_answers(capacity)).collect(),
-            served: served.all(),
-            served_share: served.all() as f64 / capacity,
-            in_vain: served.in_vain(),
+            served: done,
+            served_share: done as f64 / capacity,
+            in_vain,
             fallen: served.has_fallen(),
             rss_growth_mb: rss_growth as f64 / 1e6,
             recovered_ms: self.recovery.after_ms(),
@@ -239,7 +242,7 @@ mod tests {
             tally.begins(due, Caller::USUAL, due + MS);
             tally.ends(due, Caller::USUAL, End::Good, due + n * MS / 10);
         }
-        let turn = tally.into_turn(&served(100), 2_000_000).expect("the counts agree");
+        let turn = tally.into_turn(&served(100), 1, 2_000_000).expect("the counts agree");
         let is_about = |ms: Option<f64>, expected: f64| ms.is_some_and(|ms| (ms - expected).abs() < 0.01);
         assert!(is_about(turn.all.p50_ms, 5.0) && is_about(turn.all.p99_ms, 9.9), "{turn:?}");
         assert_eq!((turn.all.goodput, turn.rss_growth_mb), (0.1, 2.0));
@@ -256,7 +259,7 @@ mod tests {
         tally.ends(0, Caller::USUAL, End::Good, MS);
         tally.ends(20 * MS, Caller::USUAL, End::Late, 71 * MS);
         tally.ends(20 * MS, Caller::USUAL, End::Without(Unanswered::Refused), 20 * MS);
-        let turn = tally.into_turn(&served(1), 0).expect("the counts agree");
+        let turn = tally.into_turn(&served(1), 1, 0).expect("the counts agree");
         assert_eq!(turn.all.calls, Calls { offered: 2, late: 1, refused: 1, ..Calls::default() });
         assert_eq!((turn.all.p50_ms, turn.all.p99_ms), (None, None));
         assert!(turn.classes.is_empty());
@@ -273,7 +276,7 @@ mod tests {
             tally.begins(20 * MS, caller, 20 * MS);
             tally.ends(20 * MS, caller, end, 21 * MS);
         }
-        let turn = tally.into_turn(&served(2), 0).expect("the counts agree");
+        let turn = tally.into_turn(&served(2), 1, 0).expect("the counts agree");
         let of = |class: Class| turn.classes[class as usize].calls;
         assert_eq!(turn.all.calls, Calls { offered: 3, good: 2, refused: 1, ..Calls::default() });
         assert_eq!(of(Class::Highest), Calls { offered: 1, good: 1, ..Calls::default() });
@@ -287,7 +290,7 @@ mod tests {
         let lateness = |by_ns| {
             let mut tally = Tally::new(&script, 50 * MS);
             tally.begins(0, Caller::USUAL, by_ns);
-            let turn = tally.into_turn(&served(0), 0).expect("the counts agree");
+            let turn = tally.into_turn(&served(0), 1, 0).expect("the counts agree");
             turn.is_on_time(Duration::from_millis(50))
         };
         assert_eq!(lateness(4 * MS), Ok(()));
@@ -299,13 +302,13 @@ mod tests {
         let script = script();
         let mut tally = Tally::new(&script, 50 * MS);
         tally.begins(20 * MS, Caller::USUAL, 20 * MS);
-        let wrong = tally.into_turn(&served(1), 0).expect_err("one has not ended");
+        let wrong = tally.into_turn(&served(1), 1, 0).expect_err("one has not ended");
         assert_eq!(wrong, Wrong::Ends { offered: 1, ended: 0 });
 
         let mut tally = Tally::new(&script, 50 * MS);
         tally.begins(20 * MS, Caller::USUAL, 20 * MS);
         tally.ends(20 * MS, Caller::USUAL, End::Good, 21 * MS);
-        let wrong = tally.into_turn(&served(0), 0).expect_err("nobody has served");
+        let wrong = tally.into_turn(&served(0), 1, 0).expect_err("nobody has served");
         assert_eq!(wrong, Wrong::Answers { answered: 1, served: 0 });
     }
 }

@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use super::Wrong;
 use super::callers;
 use super::law::Deck;
-use super::scene::{Scene, Script};
+use super::scene::{Scenario, Scene, Script};
 use super::server::{Clock, Served, Server};
 use super::tally::{Tally, Turn};
-use super::target::{Alone, Supervised, Target};
+use super::target::{Alone, Chain, Fan, Supervised, Target};
 use crate::peer::{Lane, Peer, Workers};
 
 /// The hidden option under which the program of the same name is such a process.
@@ -45,7 +45,9 @@ pub fn measure(scene: &Scene, peer: &str) -> Result<Turn, Wrong> {
 /// # Errors
 /// When calls do not end, or the counts do not agree.
 pub fn measure_here<P: Peer>(scene: Scene) -> Result<Turn, Wrong> {
-    P::run(Workers::Two, async move |peer: P| {
+    // Where several work there is one thread for all of them: what they can do together is what one could.
+    let workers = if scene.scenario.stages().len() == 1 { Workers::Two } else { Workers::One };
+    P::run(workers, async move |peer: P| {
         let (clock, served) = (Clock::start(), Arc::<Served>::default());
         let script = scene.script();
         let make = {
@@ -57,7 +59,17 @@ pub fn measure_here<P: Peer>(scene: Scene) -> Result<Turn, Wrong> {
                 served: served.clone(),
             }
         };
-        if script.falls_at_ns.is_some() {
+        if let [_, _, ..] = scene.scenario.stages() {
+            let mut stages = Vec::new();
+            for (stage, share) in scene.scenario.stages().iter().enumerate() {
+                let deck = Deck::new(scene.law, scene.seed + stage as u64).scaled(*share);
+                stages.push(peer.spawn(Lane::Here, Server { deck, ..make() }).await);
+            }
+            match scene.scenario {
+                Scenario::Chain => callers_thread(Chain::<P, _>(stages), scene, script, served, clock).await,
+                _ => callers_thread(Fan::<P, _>(stages), scene, script, served, clock).await,
+            }
+        } else if script.falls_at_ns.is_some() {
             callers_thread(Supervised::<P, _>(peer.supervise(make).await), scene, script, served, clock).await
         } else {
             // The driver and the timers are on the other lane.
@@ -91,6 +103,6 @@ fn callers_turn(
     clock: Clock,
 ) -> Result<Turn, Wrong> {
     let mut tally = Tally::new(script, scene.deadline_ns());
-    let growth = callers::call(actor, scene, script, &mut tally, clock)?;
-    tally.into_turn(served, growth)
+    let growth = callers::call(actor, scene, script, &mut tally, served, clock)?;
+    tally.into_turn(served, scene.scenario.stages().len() as u64, growth)
 }

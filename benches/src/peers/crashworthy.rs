@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crashworthy::prelude::*;
+use futures_util::future::try_join_all;
 
 use super::on_tokio;
 use crate::peer::{Behaviour, Class, Lane, Lost, Next, Peer, Unanswered, Workers};
@@ -165,6 +166,25 @@ impl Peer for Crashworthy {
         asked.map_err(unanswered)
     }
 
+    async fn ask_in_turn<B>(to: &[Self::Addr<B>], question: B::Ask, within: Duration) -> Result<(), Unanswered>
+    where
+        B: Behaviour<Answer = (), Ask: Clone + Sync>,
+    {
+        for place in reserve(to, within)? {
+            place.ask(|reply| Envelope::Ask(question.clone(), reply)).await.map_err(unanswered)?;
+        }
+        Ok(())
+    }
+
+    async fn ask_all<B>(to: &[Self::Addr<B>], question: B::Ask, within: Duration) -> Result<(), Unanswered>
+    where
+        B: Behaviour<Answer = (), Ask: Clone + Sync>,
+    {
+        let ask = |place: Permit<_>| place.ask(|reply| Envelope::Ask(question.clone(), reply));
+        let asked: Vec<_> = reserve(to, within)?.into_iter().map(ask).collect();
+        try_join_all(asked).await.map(drop).map_err(unanswered)
+    }
+
     type Supervised<B: Behaviour> = Supervised<B>;
 
     async fn supervise<B, F>(&self, make: F) -> Self::Supervised<B>
@@ -195,6 +215,11 @@ impl Peer for Crashworthy {
         supervised.actor.tell(Envelope::Tell(fatal)).map_err(|_| Lost)?;
         supervised.actor.ask(|reply| Envelope::Ask(question, reply)).await.map_err(|_| Lost)
     }
+}
+
+/// A place at each, or at none.
+fn reserve<B: Behaviour>(to: &[ActorRef<Host<B>>], within: Duration) -> Result<Vec<Permit<Envelope<B>>>, Unanswered> {
+    reserve_all(to, Offer::within(within)).map_err(|_| Unanswered::Refused)
 }
 
 fn unanswered(why: AskError) -> Unanswered {
