@@ -1,9 +1,10 @@
 //! Which pump this thread is polling. The pump's end of its queue lives here for as long as the poll lasts.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crashworthy_sync::run_queue::Local;
 use crashworthy_sync::task::Runnable;
+use tokio::{runtime, task};
 
 use super::pool::Pool;
 
@@ -22,6 +23,10 @@ pub(super) struct Seat {
 
 thread_local! {
     static CURRENT: RefCell<Option<Box<Seat>>> = const { RefCell::new(None) };
+
+    /// The task that was polled here when somebody asked last, and its runtime. A task belongs to one for ever, its number to no
+    /// other, and no two runtimes that live have the same.
+    static GUEST: Cell<Option<(task::Id, runtime::Id)>> = const { Cell::new(None) };
 }
 
 /// Takes a seat for one poll, and gives it back to the pump at its end, also when the poll unwinds.
@@ -55,6 +60,19 @@ pub(super) fn seat<R>(pool: &Pool, look: impl FnOnce(&mut Seat) -> R) -> Option<
     found.ok().flatten()
 }
 
+/// Whether this thread polls a task of this pool's runtime.
+pub(super) fn is_task_of(pool: &Pool) -> bool {
+    let Some(task) = task::try_id() else { return false };
+    let known = GUEST.try_with(Cell::get).ok().flatten().filter(|(known, _)| *known == task);
+    let runtime = known.map(|(_, runtime)| runtime).or_else(|| {
+        let runtime = runtime::Handle::try_current().ok()?.id();
+        // A thread that is ending asks anew.
+        let _ = GUEST.try_with(|guest| guest.set(Some((task, runtime))));
+        Some(runtime)
+    });
+    runtime == Some(pool.runtime.id())
+}
+
 /// Queues on the current pump, if it is one of this pool's. True: it has more to do than what runs next.
 #[inline]
 pub(super) fn push(pool: &Pool, runnable: Runnable) -> Result<bool, Runnable> {
@@ -64,5 +82,31 @@ pub(super) fn push(pool: &Pool, runnable: Runnable) -> Result<bool, Runnable> {
         (Some(displaced), _) => Ok(displaced),
         (None, Some(runnable)) => Err(runnable),
         (None, None) => unreachable!("a runnable is pushed or still here"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::port::Port;
+
+    fn pool(runtime: &runtime::Runtime) -> Arc<Pool> {
+        Pool::start("test", runtime.handle().clone(), 1, Port::production(runtime.handle().clone()))
+    }
+
+    #[test]
+    fn a_thread_that_polls_tasks_of_two_runtimes_is_a_guest_of_each_in_turn() {
+        let runtimes =
+            [(); 2].map(|()| runtime::Builder::new_current_thread().enable_time().build().expect("a runtime"));
+        let pools = [pool(&runtimes[0]), pool(&runtimes[1])];
+        let is_task = |pools: [Arc<Pool>; 2]| async move { pools.map(|pool| [(); 2].map(|()| is_task_of(&pool))) };
+        for (turn, runtime) in runtimes.iter().chain(&runtimes).enumerate() {
+            let seen = runtime.block_on(runtime.spawn(is_task(pools.clone()))).expect("no panic");
+            let (here, there) = ([true; 2], [false; 2]);
+            assert_eq!(seen, if turn % 2 == 0 { [here, there] } else { [there, here] });
+        }
+        assert!(!is_task_of(&pools[0]), "no task, no guest");
     }
 }

@@ -144,9 +144,7 @@ impl Pool {
     /// Whether this thread runs a turn of this pool or a task of its runtime: a turn run in place here finds the
     /// runtime it expects.
     pub fn on_worker(&self) -> bool {
-        self.is_current()
-            || (tokio::task::try_id().is_some()
-                && Handle::try_current().is_ok_and(|current| current.id() == self.runtime.id()))
+        self.is_current() || current::is_task_of(self)
     }
 
     /// Says what the current pump runs, for [`PumpStats::running`]. Without effect outside of a turn.
