@@ -7,7 +7,8 @@ use crashworthy_sync::promises::{Promise, Promises};
 use once_cell::race::OnceBox;
 
 use super::{
-    Away, Demand, Gate, Needs, Notes, Refusals, Room, ServiceTime, Sight, Stretch, Tally, Want, Wish, is_worth_it,
+    Away, Demand, Gate, Needs, Notes, Refusals, Room, ServiceTime, Sight, Stretch, TRIED, Tally, Want, Wish,
+    is_worth_it,
 };
 use crate::cell::Core;
 use crate::dependency::{Dependency, DependencyError, Outage};
@@ -64,7 +65,8 @@ impl LazyGate {
         }
         let unknown = Sight { service: ServiceTime::default(), standing: None, running_ns, held: None };
         let seen = seen.unwrap_or(unknown);
-        let held = seen.standing.and_then(|_| self.tally().shares.ask(demand.flow, now, demand.left_ns));
+        let shared = seen.standing.filter(|&standing| standing != TRIED);
+        let held = shared.and_then(|_| self.tally().shares.ask(demand.flow, now, demand.left_ns));
         let sight = Sight { running_ns, held, ..seen };
         Some(Says { demand, sight, room: sight.room(demand) })
     }

@@ -65,7 +65,7 @@ use self::refusals::Tally;
 pub use self::refusals::{RefusalCount, Refusals};
 use self::shares::LEAST_SHARED;
 pub(crate) use self::shares::{FLOWS, flow_of, flow_of_actor};
-use self::standing::Standing;
+use self::standing::{Standing, step};
 pub(crate) use self::trouble::{Notes, Watch};
 use crate::dependency::Dependency;
 
@@ -88,8 +88,9 @@ pub(crate) struct Gate {
 }
 
 /// So many deadlines after the last refusal for want of time places are shared no more, whoever was refused for having his share:
-/// there may be room for all. One who asks for too much shows at once that there is none.
-const SHARED: u64 = 4;
+/// there may be room for all. One who asks for too much shows at once that there is none; then twice as many deadlines pass before that is
+/// tried again, up to the most.
+const SHARED: (u8, u8) = (4, 64);
 
 /// What the actor knows of itself.
 #[derive(Debug, Default)]
@@ -97,6 +98,47 @@ struct Keeper {
     estimator: Estimator,
     /// While it refuses.
     standing: Option<Standing>,
+    trial: Trial,
+}
+
+/// Whether there is room for all, tried while some are refused for having their share.
+///
+/// Places are counted meanwhile: if there is none, it is known who has them.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    /// When it was tried last: a [`step`].
+    tried_at: u32,
+    /// For how long, in steps: two deadlines.
+    lasts: u16,
+    /// Deadlines until it is tried again.
+    after: u8,
+}
+
+/// The standing limit of an actor that tries it: there is none, but shares are counted.
+pub(super) const TRIED: u32 = u32::MAX - 1;
+
+impl Default for Trial {
+    fn default() -> Self {
+        Self { tried_at: 0, lasts: 0, after: SHARED.0 }
+    }
+}
+
+impl Trial {
+    /// Nobody is refused from now on.
+    fn begins(&mut self, now: u64, window_ns: u64) {
+        self.tried_at = step(now);
+        self.lasts = u16::try_from(window_ns >> 19).unwrap_or(u16::MAX).max(1);
+    }
+
+    fn goes_on(&self, now: u64) -> bool {
+        self.tried_at != 0 && step(now).wrapping_sub(self.tried_at) < self.lasts.into()
+    }
+
+    /// There is no room for all now.
+    fn fails(&mut self, now: u64) {
+        self.after = if self.goes_on(now) { (self.after * 2).min(SHARED.1) } else { SHARED.0 };
+        self.tried_at = 0;
+    }
 }
 
 /// What a stretch of work came to.
@@ -141,7 +183,8 @@ impl Gate {
         let mut keeper = self.keeper.lock();
         keeper.estimator.observe(stretch.took_ns, stretch.messages);
         keeper.stand(&self.board, stretch);
-        let standing = keeper.standing.as_ref().map(Standing::limit);
+        let tried = keeper.trial.goes_on(stretch.ended_at).then_some(TRIED);
+        let standing = keeper.standing.as_ref().map(Standing::limit).or(tried);
         let sight = Sight { service: keeper.estimator.service(), standing, running_ns: 0, held: None };
         self.board.publish(sight);
         sight
@@ -155,9 +198,16 @@ impl Keeper {
         let now = stretch.ended_at;
         let service = self.estimator.service();
         let places = service.places(window_ns).saturating_sub(1);
+        if self.standing.is_none() {
+            self.trial.fails(now);
+        }
         let standing = self.standing.get_or_insert_with(|| Standing::begin(now, window_ns, places));
-        let is_over = |deadlines| standing.is_over(now, refused_at, deadlines);
-        if is_over(1) && (is_over(SHARED) || !board.has_refused_share()) {
+        let shares = standing.shares(now, board.has_refused_share());
+        let is_tried = standing.is_over(now, refused_at, self.trial.after.into());
+        if is_tried || (!shares && standing.is_over(now, refused_at, 1)) {
+            if shares {
+                self.trial.begins(now, window_ns);
+            }
             self.standing = None;
             return board.forget_refusals();
         }

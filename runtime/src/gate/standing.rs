@@ -4,6 +4,8 @@
 //! short its mailbox gets. If it never gets short, it takes fewer messages; when it runs dry, it takes more. So those who
 //! are served are served quickly, not just in time.
 
+use std::num::NonZeroU64;
+
 /// Messages that a window has at least.
 const WINDOW: u32 = 64;
 /// Each window gives back one in so many of the messages that never went away.
@@ -18,18 +20,21 @@ pub(crate) const LEAST: f32 = 2.0;
 pub(crate) struct Standing {
     limit: f32,
     /// The deadline of those it refuses: a window lasts as long, and so does the memory of a refusal.
-    window_ns: u64,
+    window_ns: NonZeroU64,
     began: u64,
     messages: u32,
     /// The shortest that the mailbox was in this window.
     lowest: u32,
+    /// When somebody was refused for having his share, last: a [`step`].
+    shared_at: u32,
 }
 
 impl Standing {
     /// It has begun to refuse.
     pub(crate) fn begin(now: u64, window_ns: u64, places: u32) -> Self {
         let limit = (places as f32).max(LEAST);
-        Self { limit, window_ns: window_ns.max(1), began: now, messages: 0, lowest: u32::MAX }
+        let shared_at = step(now);
+        Self { limit, window_ns: at_least_one(window_ns), began: now, messages: 0, lowest: u32::MAX, shared_at }
     }
 
     pub(crate) fn limit(&self) -> u32 {
@@ -38,19 +43,27 @@ impl Standing {
 
     /// Whether there was no refusal for so many deadlines.
     pub(crate) fn is_over(&self, now: u64, refused_at: u64, deadlines: u64) -> bool {
-        now.saturating_sub(refused_at) >= self.window_ns.saturating_mul(deadlines)
+        now.saturating_sub(refused_at) >= self.window_ns.get().saturating_mul(deadlines)
+    }
+
+    /// Whether somebody was refused for having his share not longer than a deadline ago; and whether somebody was just now.
+    pub(crate) fn shares(&mut self, now: u64, refused: bool) -> bool {
+        if refused {
+            self.shared_at = step(now);
+        }
+        u64::from(step(now).wrapping_sub(self.shared_at)) << 20 < self.window_ns.get()
     }
 
     /// The deadline of those refused is this from now on.
     pub(crate) fn refuses(&mut self, window_ns: u64) {
-        self.window_ns = window_ns.max(1);
+        self.window_ns = at_least_one(window_ns);
     }
 
     /// So many messages were taken out, and this many are left.
     pub(crate) fn took(&mut self, now: u64, messages: u32, left: u32) {
         self.messages = self.messages.saturating_add(messages);
         self.lowest = self.lowest.min(left);
-        if self.messages < WINDOW || now.saturating_sub(self.began) < self.window_ns {
+        if self.messages < WINDOW || now.saturating_sub(self.began) < self.window_ns.get() {
             return;
         }
         self.limit = (self.limit - self.lowest.saturating_sub(1) as f32 / GIVEN_BACK).max(LEAST);
@@ -63,6 +76,15 @@ impl Standing {
         self.limit = (self.limit + ADDED * (1.0 + idle_messages)).min(most);
         self.lowest = 0;
     }
+}
+
+fn at_least_one(ns: u64) -> NonZeroU64 {
+    NonZeroU64::new(ns).unwrap_or(NonZeroU64::MIN)
+}
+
+/// A time in steps of about a millisecond, wrapping.
+pub(super) fn step(now: u64) -> u32 {
+    (now >> 20) as u32
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::{SHARED, Trial};
 use crate::port::{Port, Simulation};
 use crate::{Actor, ActorRef, AskError, Builder, Context, Exit, Message, Reason, Reply, System};
 
@@ -206,4 +207,26 @@ fn a_stuck_handler_is_told_to_callers_within_their_deadline() {
         let law = clerk.law();
         assert_eq!((law.handled, law.expired + law.cancelled, law.accepted), (103, 1, 104));
     });
+}
+
+#[test]
+fn whether_there_is_room_for_all_is_tried_the_more_rarely_the_sooner_that_failed() {
+    let (mut trial, ms, deadline) = (Trial::default(), 1 << 20, 50 << 20);
+    let mut now = 1_000 * ms;
+    // Nobody had tried.
+    trial.fails(now);
+    assert_eq!(trial.after, SHARED.0);
+    let mut waited = Vec::new();
+    for _ in 0..6 {
+        trial.begins(now, deadline);
+        now += 3 * ms;
+        assert!(trial.goes_on(now));
+        trial.fails(now);
+        assert!(!trial.goes_on(now));
+        waited.push(trial.after);
+    }
+    assert_eq!(waited, [8, 16, 32, 64, 64, 64]);
+    trial.begins(now, deadline);
+    trial.fails(now + 2 * deadline);
+    assert_eq!(trial.after, SHARED.0, "there was room for two deadlines");
 }
