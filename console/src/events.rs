@@ -4,7 +4,8 @@ use std::sync::PoisonError;
 
 use crashworthy_runtime::{Happening, System, SystemEvent, SystemEvents};
 
-use crate::inspector::{Inspector, REPORTS, lost, newest, order};
+use crate::inspector::{Inspector, REPORTS, newest};
+use crate::order::{first, lost};
 use crate::picture::is_under;
 use crate::protocol::{Code, DeadLetters, DeadLettersQuery, Events, EventsQuery, Refusal, Row, Sort};
 
@@ -55,9 +56,8 @@ impl Inspector {
         let mut letters = kept.letters;
         letters.retain(|letter| is_meant(&letter.path) && query.why.is_none_or(|why| why == letter.why));
         let matched = letters.len();
-        let is_among = |&place: &usize| lost(&picture, place) > 0 && is_meant(picture.path(place));
-        let mut places: Vec<_> = picture.everybody().filter(is_among).collect();
-        order(&picture, &mut places, Sort::Lost, self.limits().rows);
+        let is_among = |&place: &usize| lost(&picture, place) > 0 && is_meant(&picture.path(place));
+        let (_, places) = first(&picture, picture.everybody().filter(is_among), Sort::Lost, self.limits().rows);
         let actors: Vec<Row> = places.into_iter().map(|place| picture.row(place)).collect();
         Ok(DeadLetters {
             at: system.now(),

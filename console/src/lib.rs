@@ -17,11 +17,13 @@ mod client;
 mod connection;
 mod desk;
 mod events;
+mod forest;
 mod home;
 mod inspector;
 mod limits;
 #[cfg(feature = "openmetrics")]
 pub mod openmetrics;
+mod order;
 mod pace;
 mod picture;
 pub mod protocol;

@@ -246,6 +246,9 @@ pub struct Row {
     pub given_up: u64,
     /// Messages that were queued when the slot was emptied.
     pub undelivered: u64,
+    /// How often it refused.
+    #[serde(default)]
+    pub refused: u64,
     /// How many are below it, directly.
     pub children: usize,
     /// After what time it is expected back, if it is being restarted, and that is known.
@@ -325,7 +328,7 @@ pub struct Filter {
     pub busy: bool,
 }
 
-/// Which actors come first: the largest; paths in their order.
+/// Which actors come first: the largest; equals in the order of the tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sort {
@@ -340,7 +343,7 @@ pub enum Sort {
     Restarts,
     /// Messages given up or undelivered.
     Lost,
-    /// Paths.
+    /// As in the tree.
     Path,
 }
 
