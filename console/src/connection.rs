@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::protocol::{Code, Refusal};
 use crate::role::Caller;
+use crate::watches::Watches;
 use crate::wire::refusal;
 
 /// How long a client that is being closed may take to read why, and how much of what it still sends is read meanwhile:
@@ -27,14 +28,17 @@ pub(crate) async fn serve(stream: UnixStream, desk: Arc<Desk>, caller: Caller) {
     let (read, mut write) = stream.into_split();
     let mut lines = Lines { read: BufReader::new(read), line: Vec::new() };
     let mut pace = Pace::new(limits.requests);
+    let mut watches = Watches::new(desk.inspector.clone());
     if send(&mut write, &desk.greeting(caller), limits).await.is_err() {
         return;
     }
     loop {
-        match lines.next(limits).await {
+        let Ok(said) = hear(&mut lines, &mut watches, &mut write, limits).await else { return };
+        match said {
             Ok(Some(line)) => {
                 pace.wait().await;
-                if send(&mut write, &desk.answer(caller, line).await, limits).await.is_err() {
+                let answer = desk.answer(caller, &mut watches, line).await;
+                if send(&mut write, &answer, limits).await.is_err() {
                     return;
                 }
             }
@@ -44,6 +48,28 @@ pub(crate) async fn serve(stream: UnixStream, desk: Arc<Desk>, caller: Caller) {
                     part(lines.read, write).await;
                 }
                 return;
+            }
+        }
+    }
+}
+
+/// What the client says next. Until then it is sent what it watches: an error if it does not read that.
+async fn hear<'l>(
+    lines: &'l mut Lines,
+    watches: &mut Watches,
+    write: &mut OwnedWriteHalf,
+    limits: &Limits,
+) -> io::Result<Result<Option<&'l [u8]>, Refusal>> {
+    let idle = (!watches.are_sent()).then_some(limits.idle);
+    let line = lines.next(limits, idle);
+    tokio::pin!(line);
+    loop {
+        tokio::select! {
+            line = &mut line => return Ok(line),
+            () = watches.due() => {
+                while let Some(frame) = watches.next() {
+                    send(write, &frame, limits).await?;
+                }
             }
         }
     }
@@ -67,10 +93,11 @@ struct Lines {
 }
 
 impl Lines {
-    /// The next line; none if the client has nothing more to say.
-    async fn next(&mut self, limits: &Limits) -> Result<Option<&[u8]>, Refusal> {
+    /// The next line; none if the client has nothing more to say. It may say nothing for so long, or for ever.
+    async fn next(&mut self, limits: &Limits, idle: Option<Duration>) -> Result<Option<&[u8]>, Refusal> {
         self.line.clear();
-        match timeout(limits.idle, self.read.fill_buf()).await {
+        let begins = timeout(idle.unwrap_or(Duration::MAX), self.read.fill_buf());
+        match begins.await {
             Err(_) => return Err(refuse(Code::Idle, format!("no request for {:?}", limits.idle))),
             Ok(Err(_)) => return Ok(None),
             Ok(Ok(_)) => {}

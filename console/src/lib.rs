@@ -32,6 +32,8 @@ mod server;
 mod state;
 mod sums;
 mod vitals;
+mod watch;
+mod watches;
 mod wire;
 
 use std::path::PathBuf;
@@ -48,6 +50,7 @@ pub use limits::Limits;
 pub use pace::Pace;
 use server::Opening;
 pub use vitals::Vitals;
+pub use watch::{Amiss, Watch, Watched};
 
 /// Answers what is asked about a system: `System::builder().with(Console::default())`.
 ///

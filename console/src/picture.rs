@@ -163,6 +163,7 @@ impl Picture {
             children: self.forest.below(Some(place)).len(),
             back_in: actor.back_in(),
             supervises: self.supervisors.get(&actor.pid).cloned().map(Supervises::from),
+            rates: None,
         }
     }
 

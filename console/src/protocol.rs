@@ -7,12 +7,14 @@
 //! ▶ {"id":2,"verb":"actor","args":{"actor":"shop/till"}}
 //! ◀ {"id":2,"error":{"code":"not_found","message":"no actor \"shop/till\""}}
 //! ```
-//! The server speaks first. A connection answers one request after the other, in order. Fields that are not known are
+//! The server speaks first. A connection answers one request after the other, in order; what is [watched](Watchable) is told
+//! between answers. Fields that are not known are
 //! ignored on both sides; a verb that is not known is an error. Durations are in milliseconds and their names say so.
 
 mod actions;
 mod happened;
 mod state;
+mod watch;
 
 use std::fmt;
 use std::time::Duration;
@@ -28,13 +30,14 @@ pub use self::actions::{
 };
 pub use self::happened::{DeadLetters, DeadLettersQuery, Events, EventsQuery};
 pub use self::state::{ActorState, Seen};
+pub use self::watch::{Frame, FrameQuery, News, Push, Rates, SeenBusy, Unwatch, WatchQuery, WatchView, Watchable};
 use crate::limits::Limits;
 
 /// The version of this protocol. It changes when an old client would misread a new server.
 pub const PROTOCOL: u32 = 1;
 
 /// What can be asked.
-pub const VERBS: [&str; 13] = [
+pub const VERBS: [&str; 16] = [
     "hello",
     "system",
     "tree",
@@ -48,6 +51,9 @@ pub const VERBS: [&str; 13] = [
     "health",
     "metrics",
     "audit",
+    "watch",
+    "frame",
+    "unwatch",
 ];
 
 /// One line from a client.
@@ -156,6 +162,10 @@ pub enum Code {
     TooOften,
     /// It may use up the restarts that a supervisor is allowed, which would end it.
     Budget,
+    /// No such watch.
+    NoWatch,
+    /// There are as many watches on this connection as allowed.
+    TooManyWatches,
     /// No such plan: it was displaced by newer ones, or never was.
     NoPlan,
     /// That plan was committed already.
@@ -257,6 +267,9 @@ pub struct Row {
     /// How it restarts those below it, if it is a supervisor that lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supervises: Option<Supervises>,
+    /// What it did in a second. A system does not say that: whoever [watches](Watchable) it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
 }
 
 /// How a supervisor restarts, and how much of that is left to it.
