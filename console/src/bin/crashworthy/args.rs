@@ -10,6 +10,7 @@ use crashworthy_console::protocol;
 
 use crate::act::Act;
 use crate::events::{DeadLettersArgs, EventsArgs};
+use crate::watching::{TopArgs, TreeArgs};
 
 const EXAMPLES: &str = "\
 Without a command, in a terminal, it opens the screens: ? tells the keys.
@@ -20,7 +21,7 @@ Examples:
   crashworthy tree                          everybody, parents before their children
   crashworthy tree shop/front --levels 2    one branch, not too deep
   crashworthy top --sort in-hand -n 5       who has been busy with one message for longest
-  crashworthy top --busy --watch 1          who is busy, once a second
+  crashworthy top --busy --watch 1          who is busy, once a second, and how much it handles
   crashworthy actor shop/front/till         one actor: what it does, its mailbox, its links
   crashworthy state shop/front/till         what it shows of its state
   crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
@@ -114,44 +115,9 @@ pub(crate) enum What {
         show: Show,
     },
     /// The tree: who is below whom, and how they are.
-    Tree {
-        /// This actor and those below it: a path, a name, or an id.
-        path: Option<String>,
-        /// How many levels at most.
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-        levels: Option<u16>,
-        /// How many actors at most; the system has a limit, too.
-        #[arg(short = 'n', long = "limit", value_name = "N")]
-        limit: Option<usize>,
-        #[command(flatten)]
-        show: Show,
-    },
+    Tree(TreeArgs),
     /// The actors that have most of something.
-    Top {
-        /// Of what.
-        #[arg(long, value_enum, default_value_t = Sort::Depth)]
-        sort: Sort,
-        /// How many actors at most; the system has a limit, too.
-        #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20)]
-        limit: usize,
-        /// Those with this text in their path or type.
-        #[arg(long = "match", value_name = "TEXT")]
-        text: Option<String>,
-        /// This actor and those below it, by path.
-        #[arg(long, value_name = "PATH")]
-        under: Option<String>,
-        /// Those in this state.
-        #[arg(long, value_enum)]
-        state: Option<State>,
-        /// Those that have something in hand.
-        #[arg(long)]
-        busy: bool,
-        /// Those with at least so many messages queued.
-        #[arg(long, value_name = "N", default_value_t = 0)]
-        min_depth: u32,
-        #[command(flatten)]
-        show: Show,
-    },
+    Top(TopArgs),
     /// One actor: what it does, how its messages ended, whom it is tied to.
     Actor {
         /// A path, a name that only one has, or an id.
@@ -222,8 +188,6 @@ impl What {
     pub(crate) fn show(&self) -> &Show {
         match self {
             Self::Ps { show }
-            | Self::Tree { show, .. }
-            | Self::Top { show, .. }
             | Self::Actor { show, .. }
             | Self::State { show, .. }
             | Self::Crashes { show, .. }
@@ -231,6 +195,8 @@ impl What {
             | Self::Metrics { show }
             | Self::Audit { show, .. }
             | Self::Reports { show, .. } => show,
+            Self::Tree(of) => &of.show,
+            Self::Top(of) => &of.show,
             Self::Events(of) => &of.show,
             Self::DeadLetters(of) => &of.show,
         }
