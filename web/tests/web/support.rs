@@ -191,6 +191,15 @@ pub(crate) struct Crowd {
     members: Vec<ActorRef<Cashier>>,
 }
 
+impl Crowd {
+    /// Has everybody handle a message.
+    pub(crate) fn works(&self) {
+        for member in &self.members {
+            let _ = member.tell(Till::Sell);
+        }
+    }
+}
+
 impl Drop for Crowd {
     fn drop(&mut self) {
         for member in &self.members {

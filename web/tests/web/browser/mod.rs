@@ -111,7 +111,7 @@ fn what_an_actor_says_is_text_on_the_page_whatever_it_says() {
     assert_eq!(browser.text(".crash summary b"), "shop/left");
     browser.value("document.querySelector('.crash').open = true");
     assert!(browser.text(".crash pre").contains("1 of 3 restarts"), "{}", browser.text(".crash pre"));
-    browser.until("document.querySelector('#tree tr:nth-child(2) td:nth-child(5)').innerText === '1'");
+    browser.until("document.querySelector('#tree tr:nth-child(2) td:nth-child(6)').innerText === '1'");
     assert_eq!(browser.value("document.querySelectorAll('.crash img, .crash script, .crash pre b').length"), 0);
     assert_eq!(browser.value("document.title"), "shop – crashworthy");
     assert_eq!(browser.complaints(), [""; 0]);
