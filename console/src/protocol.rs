@@ -7,7 +7,7 @@
 //! ▶ {"id":2,"verb":"actor","args":{"actor":"shop/till"}}
 //! ◀ {"id":2,"error":{"code":"not_found","message":"no actor \"shop/till\""}}
 //! ```
-//! The server speaks first. A connection answers one request after the other, in order; what is [watched](Watchable) is told
+//! The server speaks first, but over TCP, where the client begins with its [token](Knock). A connection answers one request after the other, in order; what is [watched](Watchable) is told
 //! between answers. Fields that are not known are
 //! ignored on both sides; a verb that is not known is an error. Durations are in milliseconds and their names say so.
 
@@ -55,6 +55,19 @@ pub const VERBS: [&str; 16] = [
     "frame",
     "unwatch",
 ];
+
+/// The first line from a client over TCP, before it is told anything: what it knows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knock {
+    /// The [token](crate::Token) of the console.
+    pub token: String,
+}
+
+impl fmt::Debug for Knock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Knock(..)")
+    }
+}
 
 /// One line from a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,6 +175,8 @@ pub enum Code {
     TooOften,
     /// It may use up the restarts that a supervisor is allowed, which would end it.
     Budget,
+    /// The first line over TCP does not have the token. The connection is closed.
+    WrongToken,
     /// No such watch.
     NoWatch,
     /// There are as many watches on this connection as allowed.

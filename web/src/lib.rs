@@ -49,9 +49,9 @@ use crashworthy_runtime::{Part, StartError, System};
 pub use info::Application;
 pub use limits::Limits;
 
+use crashworthy_console::Token;
 use guard::Names;
 use routes::{Desk, Settings};
-use token::Token;
 
 /// Serves the console of a system over HTTP: `System::builder().with(Console::default()).with(Web::default())`.
 ///

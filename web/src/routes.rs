@@ -19,8 +19,8 @@ use crate::health::{self, Health};
 use crate::info::{self, Application};
 use crate::limits::Limits;
 use crate::problem::Problem;
-use crate::token::Token;
 use crate::{Address, headers, live, page};
+use crashworthy_console::Token;
 
 /// What was said of the answers when the server was made.
 #[derive(Clone, Debug, Default)]

@@ -5,6 +5,7 @@ mod watching;
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use serde_json::Value;
 
 use self::stream::Stream;
 use self::watching::{Followed, Line};
-use crate::protocol::{Greeting, Hello, Outcome, PROTOCOL, Refusal, Request, Response};
+use crate::protocol::{Greeting, Hello, Knock, Outcome, PROTOCOL, Refusal, Request, Response};
+use crate::token::Token;
 
 /// Bytes of a line from a server, at most: it may be another version, or not ours at all.
 const LINE: u64 = 16 * 1024 * 1024;
@@ -69,6 +71,22 @@ impl Client {
     /// [`ClientError::Foreign`] if it speaks another protocol; the others.
     pub fn connect(socket: &Path, within: Duration) -> Result<Self, ClientError> {
         Self::greet(Stream::Unix(UnixStream::connect(socket)?), within)
+    }
+
+    /// Connects to a console that listens on [TCP](crate::Tcp), and shows it its token. Nothing waits longer than `within`.
+    ///
+    /// # Errors
+    /// As of [`connect`](Self::connect); a wrong token is refused as
+    /// [`Code::WrongToken`](crate::protocol::Code::WrongToken), and late.
+    pub fn connect_tcp(addr: SocketAddr, token: &Token, within: Duration) -> Result<Self, ClientError> {
+        let mut stream = TcpStream::connect_timeout(&addr, within)?;
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(within))?;
+        let knock = Knock { token: token.as_str().to_owned() };
+        let mut line = serde_json::to_vec(&knock).map_err(foreign)?;
+        line.push(b'\n');
+        stream.write_all(&line)?;
+        Self::greet(Stream::Tcp(stream), within)
     }
 
     fn greet(stream: Stream, within: Duration) -> Result<Self, ClientError> {

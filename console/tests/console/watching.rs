@@ -215,7 +215,7 @@ fn who_reads_slowly_gets_fewer_frames_and_knows_how_many_are_missing() {
     let mut asks = raw.stream().try_clone().unwrap();
     let asking = thread::spawn(move || {
         let whole = b"{\"id\":9,\"verb\":\"frame\",\"args\":{\"watch\":1,\"whole\":true}}\n";
-        asks.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        asks.write_within(Duration::from_millis(500));
         while asks.write_all(whole).is_ok() {}
         asks
     });

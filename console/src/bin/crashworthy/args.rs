@@ -1,6 +1,7 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ Examples:
   crashworthy dead-letters                  what nobody handled, and why
   crashworthy health                        a readiness probe: is somebody down, or without what it needs?
   crashworthy metrics                       sums over all actors of a type, for whoever scrapes
+  crashworthy --connect 127.0.0.1:7070 --token-file F top    of a console that listens on TCP, too
   crashworthy dump before.jsonl             one picture of everything
   crashworthy --replay before.jsonl         the same screens of that, or of what R has recorded in them
   crashworthy top --replay before.jsonl     and the same commands
@@ -70,7 +72,7 @@ impl Cli {
 }
 
 /// Which system.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Which {
     /// The system that listens there.
     #[arg(long, global = true, value_name = "PATH", conflicts_with = "system")]
@@ -78,9 +80,28 @@ pub(crate) struct Which {
     /// The system of that name, or of that process.
     #[arg(long, global = true, value_name = "NAME|PID")]
     pub(crate) system: Option<String>,
+    /// The system that listens on TCP there, for whoever has its token: to look, not to act.
+    #[arg(long, global = true, value_name = "ADDR:PORT", requires = "token_file", conflicts_with_all = ["socket", "system"])]
+    pub(crate) connect: Option<SocketAddr>,
+    /// With --connect: the file with its token, which nobody else may read.
+    #[arg(long, global = true, value_name = "FILE", requires = "connect")]
+    pub(crate) token_file: Option<PathBuf>,
     /// None that runs: a recording or a dump. Commands tell how it was at its end.
-    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["socket", "system"])]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["socket", "system", "connect"])]
     pub(crate) replay: Option<PathBuf>,
+}
+
+impl Which {
+    /// Where it listens, if that was said; an address on TCP as one would write it.
+    pub(crate) fn place(&self) -> Option<PathBuf> {
+        self.socket.clone().or_else(|| self.connect.map(|addr| addr.to_string().into()))
+    }
+
+    /// The address on TCP and the file with its token, if that is the place.
+    pub(crate) fn tcp(&self, place: &Path) -> Option<(SocketAddr, &Path)> {
+        let addr = self.connect.filter(|_| self.place().is_some_and(|named| named == place))?;
+        Some((addr, self.token_file.as_deref()?))
+    }
 }
 
 /// How it is shown.

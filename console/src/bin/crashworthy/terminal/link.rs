@@ -151,11 +151,11 @@ fn search(which: &Which) -> Found {
 
 /// To the system that listens there; or, if nobody does any more, to the only one of that name.
 fn connect(which: &Which, socket: &Path, name: Option<&str>) -> Result<(PathBuf, Client), String> {
-    match Client::connect(socket, find::PATIENCE) {
+    match find::open(which, socket) {
         Ok(client) => Ok((socket.to_owned(), client)),
         Err(error) => {
-            let heir = name.filter(|_| find::is_absent(&error) && which.socket.is_none()).and_then(|name| {
-                let which = Which { system: Some(name.to_owned()), socket: None, replay: None };
+            let heir = name.filter(|_| find::is_absent(&error) && which.place().is_none()).and_then(|name| {
+                let which = Which { system: Some(name.to_owned()), ..Which::default() };
                 find::choose_place(&which).ok()
             });
             let why = if find::is_absent(&error) { "it does not run any more".to_owned() } else { error.to_string() };
