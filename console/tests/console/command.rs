@@ -154,6 +154,24 @@ fn it_watches_until_nobody_reads_or_the_system_ends() {
 }
 
 #[test]
+fn a_shell_is_told_how_to_complete_the_command() {
+    let nobody = Dir::new();
+    for (shell, own) in [("bash", "complete -F"), ("zsh", "#compdef crashworthy"), ("fish", "complete -c crashworthy")]
+    {
+        let script = said(&nobody, &["completions", shell]);
+        assert!(script.contains(own) && script.contains("dead-letters"), "{shell}: {script:.200}");
+        // Where there is such a shell, it can read it.
+        let mut reads = Command::new(shell);
+        reads.arg("-n").stdin(Stdio::piped()).stdout(Stdio::null());
+        if let Ok(mut child) = reads.spawn() {
+            std::io::Write::write_all(&mut child.stdin.take().unwrap(), script.as_bytes()).unwrap();
+            assert!(child.wait().unwrap().success(), "{shell}");
+        }
+    }
+    assert_eq!(run(&nobody, &["completions", "powershell"]).0, 2);
+}
+
+#[test]
 fn what_is_watched_is_told_with_what_it_comes_to_in_a_second() {
     let shop = Shop::open();
     let _held = shop.block(&shop.right);

@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crashworthy_console::protocol;
 
 use crate::act::Act;
+use crate::completions::Shell;
 use crate::events::{DeadLettersArgs, EventsArgs};
 use crate::watching::{TopArgs, TreeArgs};
 
@@ -46,6 +47,12 @@ the user among the temporary files. If several run, --system chooses.
 
 Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy, or it refuses an action;
 2 the command line is wrong; 3 an action was not confirmed, and nothing was done.";
+
+const COMPLETIONS: &str = "\
+Examples:
+  crashworthy completions bash > ~/.local/share/bash-completion/completions/crashworthy
+  crashworthy completions zsh > ~/.zfunc/_crashworthy            where ~/.zfunc is in $fpath
+  crashworthy completions fish > ~/.config/fish/completions/crashworthy.fish";
 
 /// Looks into running crashworthy systems: whom they have, what everybody does, what has crashed.
 ///
@@ -125,6 +132,13 @@ pub(crate) enum Action {
     Dump {
         /// The file. One that is there stays as it is.
         file: PathBuf,
+    },
+    /// Writes a script with which a shell completes this command.
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// Which shell.
+        #[arg(value_enum)]
+        shell: Shell,
     },
 }
 

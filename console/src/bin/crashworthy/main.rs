@@ -6,6 +6,7 @@ mod aftermath;
 mod args;
 mod audit;
 mod calendar;
+mod completions;
 mod dump;
 mod events;
 mod find;
@@ -82,6 +83,10 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
         Some(Action::Act(act)) => {
             let is_confirmed = act::run(&cli.which, act)?;
             return Ok(if is_confirmed { ExitCode::SUCCESS } else { ExitCode::from(3) });
+        }
+        Some(Action::Completions { shell }) => {
+            io::stdout().write_all(&completions::script(*shell))?;
+            Ok(true)
         }
         Some(Action::Dump { file }) => {
             if cli.which.replay.is_some() {
