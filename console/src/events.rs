@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use crashworthy_runtime::{Happening, System, SystemEvent, SystemEvents};
+use crashworthy_runtime::{Attending, Happening, System, SystemEvent, SystemEvents};
 
 use crate::inspector::{Inspector, REPORTS, newest};
 use crate::order::{first, lost};
@@ -38,6 +38,15 @@ impl Inspector {
             }
         };
         Ok(Events { at: system.now(), last, next, dropped, lifecycle_since, matched, events })
+    }
+
+    /// Has beginnings and ends told, too, until what is returned is dropped: for whoever follows events without asking again
+    /// and again. It does not keep the system.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn attend_events(&self) -> Result<Attending, Refusal> {
+        Ok(self.held()?.attend_events())
     }
 
     fn attend(&self, system: &System) {

@@ -4,6 +4,7 @@
 //! event: info      once: what `/info` says
 //! event: picture   again and again: the system, who takes no new work, and a frame of its tree and of the first of its actors
 //! event: crashes   at first and when there was another: the newest reports, without backtraces
+//! event: events    at first the newest, then whatever has happened since
 //! event: trouble   what cannot be told, and why: the answer would be too long, or the system has ended
 //! ```
 //! The frames of a connection are to be applied one after the other, as those of a watch of the console are: the first is
@@ -23,14 +24,15 @@ use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response, Sse};
 use crashworthy_console::Watch;
 use crashworthy_console::protocol::{
-    ActorsQuery, CrashesQuery, Filter, Frame, Health, Refusal, Sort, SystemView, TreeQuery, Watchable,
+    ActorsQuery, CrashesQuery, EventsQuery, Filter, Frame, Health, Refusal, Sort, SystemView, TreeQuery, Watchable,
 };
-use crashworthy_runtime::CrashReport;
+use crashworthy_runtime::{Attending, CrashReport};
 use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval, sleep};
 
+use crate::happened;
 use crate::info::Info;
 use crate::problem::Problem;
 use crate::routes::Desk;
@@ -39,6 +41,8 @@ use crate::routes::Desk;
 const TOP: usize = 50;
 /// Reports of crashes.
 const CRASHES: usize = 20;
+/// Events at first, and at a time.
+const EVENTS: usize = 50;
 /// A picture is made when it is so many times as old as it took to make, by all who watch together: they take about a tenth
 /// of the thread, however large the system is.
 const APART: u32 = 10;
@@ -91,7 +95,20 @@ pub(crate) async fn live(State(desk): State<Arc<Desk>>, Query(view): Query<View>
     let lists =
         Lists { tree: Watch::new(Watchable::Tree(TreeQuery::default())), top: Watch::new(Watchable::Actors(top)) };
     let looks = Box::pin(sleep(Duration::ZERO));
-    Ok(Sse::new(Live { desk, lists, due, looks, told: None, next: [first].into(), _place: place }).into_response())
+    // Of a system that has ended nothing is told, and the first picture says so.
+    let attending = desk.inspector.attend_events().ok();
+    let live = Live {
+        desk,
+        lists,
+        due,
+        looks,
+        told: None,
+        since: None,
+        _attending: attending,
+        next: [first].into(),
+        _place: place,
+    };
+    Ok(Sse::new(live).into_response())
 }
 
 /// What is told in frames.
@@ -109,6 +126,10 @@ struct Live {
     looks: Pin<Box<Sleep>>,
     /// How many crashes it has been told of.
     told: Option<u64>,
+    /// The number of the event up to which it has been told, once it has been.
+    since: Option<u64>,
+    /// Beginnings and ends are told as long as this is there.
+    _attending: Option<Attending>,
     next: VecDeque<Event>,
     _place: OwnedSemaphorePermit,
 }
@@ -141,6 +162,14 @@ impl Live {
         Ok(News { total: crashes.total, matched: crashes.matched, reports })
     }
 
+    /// What has happened since it was told last, if something has; what is more than is told at a time comes next.
+    fn events(&mut self) -> Result<Option<happened::Told>, Refusal> {
+        let query = EventsQuery { since: self.since, limit: Some(EVENTS), ..EventsQuery::default() };
+        let told = happened::Told::from(self.desk.inspector.events(&query)?);
+        let is_first = self.since.replace(told.next()).is_none();
+        Ok((is_first || told.is_news()).then_some(told))
+    }
+
     /// Lays out what is to be told now, and when to look again.
     fn look(&mut self) {
         let began = Instant::now();
@@ -167,6 +196,10 @@ impl Live {
             let crashes = self.crashes().and_then(|crashes| self.desk.inspector.json(&crashes));
             self.next.push_back(event("crashes", crashes));
             self.told = crashed;
+        }
+        // That the system has ended is told already.
+        if let Ok(Some(told)) = self.events() {
+            self.next.push_back(event("events", self.desk.inspector.json(&told)));
         }
     }
 }

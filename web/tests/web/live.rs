@@ -71,9 +71,31 @@ fn a_crash_is_told_when_it_has_happened_and_not_again() {
     let newest = &crashes["reports"][0];
     assert_eq!((&newest["path"], &newest["crash"]["message"]), (&json!("shop/left"), &json!("the drawer is stuck")));
     assert_eq!(newest["backtrace"], Value::Null);
-    for _ in 0..3 {
-        assert_eq!(watch.next().expect("it goes on").0, "picture");
+    for _ in 0..6 {
+        assert_ne!(watch.next().expect("it goes on").0, "crashes");
     }
+}
+
+#[test]
+fn events_are_told_as_they_happen_each_once_and_beginnings_and_ends_too() {
+    let shop = quick();
+    let mut watch = Watch::begin(&shop, "");
+    let first = watch.until("events");
+    shop.left.tell(Till::Break("the drawer is stuck")).unwrap();
+    let mut last = first["last"].as_u64().expect("a number");
+    let mut told = Vec::new();
+    let patience = std::time::Instant::now() + crate::support::PATIENCE;
+    while !told.iter().any(|text: &String| text.starts_with("has started")) {
+        assert!(std::time::Instant::now() < patience, "waited in vain: {told:?}");
+        let next = watch.until("events");
+        for event in next["events"].as_array().expect("events") {
+            let seq = event["seq"].as_u64().expect("a number");
+            assert_eq!(seq, last + 1, "none is missing, and none comes twice");
+            last = seq;
+            told.push(event["text"].as_str().expect("text").to_owned());
+        }
+    }
+    assert!(told.iter().any(|text| text.contains("the drawer is stuck")), "{told:?}");
 }
 
 #[test]

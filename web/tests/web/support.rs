@@ -67,6 +67,11 @@ impl Actor for Cashier {
         }
         Ok(())
     }
+
+    fn view(&self, view: &mut View<'_>) {
+        view.value("sold", self.0);
+        view.secret("pin");
+    }
 }
 
 /// A directory of its own for one test, which goes with it.

@@ -54,8 +54,16 @@ fn the_page_shows_the_tree_and_what_becomes_of_it() {
     browser.value("document.querySelector('#tree tr:nth-child(3)').click()");
     browser.until("document.querySelector('#facts').innerText.includes('Block for')");
     assert!(browser.text("#facts").contains("web::support::Cashier"), "{}", browser.text("#facts"));
+    browser.value("document.querySelector('#show-state').click()");
+    browser.until("document.querySelector('#state').innerText.includes('busy')");
+    browser.until("document.querySelector('#tree tr:nth-child(3) td:nth-child(5)').innerText === '100%'");
     drop(held);
     browser.until("document.querySelector('#tree tr:nth-child(3) td:nth-child(3)').innerText === '0'");
+    browser.value("document.querySelector('#show-state').click()");
+    browser.until("document.querySelector('#state').innerText.startsWith('sold: 3')");
+    // What has happened.
+    shop.left.tell(Till::Break("the drawer is stuck")).unwrap();
+    browser.until("document.querySelector('#events').innerText.includes('the drawer is stuck')");
 
     // Its branch, folded.
     browser.value("document.querySelector('#tree .twig').click()");
