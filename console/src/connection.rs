@@ -4,9 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 use crate::desk::Desk;
@@ -14,6 +12,7 @@ use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::protocol::{Code, Refusal};
 use crate::role::Caller;
+use crate::watches::Watches;
 use crate::wire::refusal;
 
 /// How long a client that is being closed may take to read why, and how much of what it still sends is read meanwhile:
@@ -21,70 +20,111 @@ use crate::wire::refusal;
 const FAREWELL: Duration = Duration::from_secs(1);
 const UNREAD: u64 = 16 * 1024 * 1024;
 
-/// Answers a client until it leaves, or has to.
-pub(crate) async fn serve(stream: UnixStream, desk: Arc<Desk>, caller: Caller) {
-    let limits = desk.inspector.limits();
-    let (read, mut write) = stream.into_split();
-    let mut lines = Lines { read: BufReader::new(read), line: Vec::new() };
-    let mut pace = Pace::new(limits.requests);
-    if send(&mut write, &desk.greeting(caller), limits).await.is_err() {
-        return;
+/// A client, by what is read from it and what is written to it.
+pub(crate) struct Connection<R, W> {
+    lines: Lines<R>,
+    write: W,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
+    pub(crate) fn new(read: R, write: W) -> Self {
+        Self { lines: Lines { read: BufReader::new(read), line: Vec::new() }, write }
     }
-    loop {
-        match lines.next(limits).await {
-            Ok(Some(line)) => {
-                pace.wait().await;
-                if send(&mut write, &desk.answer(caller, line).await, limits).await.is_err() {
-                    return;
+
+    /// Answers the client until it leaves, or has to.
+    pub(crate) async fn serve(mut self, desk: Arc<Desk>, caller: Caller) {
+        let limits = desk.inspector.limits();
+        let mut pace = Pace::new(limits.requests);
+        let mut watches = Watches::new(desk.inspector.clone());
+        if send(&mut self.write, &desk.greeting(caller), limits).await.is_err() {
+            return;
+        }
+        loop {
+            let Ok(said) = self.hear(&mut watches, limits).await else { return };
+            match said {
+                Ok(true) => {
+                    pace.wait().await;
+                    let answer = desk.answer(caller, &mut watches, &self.lines.line).await;
+                    if send(&mut self.write, &answer, limits).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(false) => return,
+                Err(why) => return self.turn_away(why, limits).await,
+            }
+        }
+    }
+
+    /// Waits for what the client says next: whether it says something. Until then it is sent what it watches: an error if it
+    /// does not read that.
+    async fn hear(&mut self, watches: &mut Watches, limits: &Limits) -> io::Result<Result<bool, Refusal>> {
+        let idle = (!watches.are_sent()).then_some(limits.idle);
+        let line = self.lines.next(limits, limits.line, idle);
+        tokio::pin!(line);
+        loop {
+            tokio::select! {
+                line = &mut line => return Ok(line),
+                () = watches.due() => {
+                    while let Some(frame) = watches.next() {
+                        send(&mut self.write, &frame, limits).await?;
+                    }
                 }
             }
-            Ok(None) => return,
-            Err(why) => {
-                if send(&mut write, &refusal(None, why), limits).await.is_ok() {
-                    part(lines.read, write).await;
-                }
-                return;
-            }
+        }
+    }
+
+    /// The first line, of at most so many bytes, before anything is said to the client; none if it says nothing.
+    pub(crate) async fn first(&mut self, most: usize, limits: &Limits) -> Result<Option<&[u8]>, Refusal> {
+        let is_there = self.lines.next(limits, most, Some(limits.line_within)).await?;
+        Ok(is_there.then_some(&self.lines.line))
+    }
+
+    /// Says no, and parts.
+    pub(crate) async fn turn_away(mut self, why: Refusal, limits: &Limits) {
+        if send(&mut self.write, &refusal(None, why), limits).await.is_ok() {
+            part(self.lines.read, self.write).await;
         }
     }
 }
 
 /// Writes a whole line, or gives the client up.
-async fn send(write: &mut OwnedWriteHalf, line: &[u8], limits: &Limits) -> io::Result<()> {
+async fn send(write: &mut (impl AsyncWrite + Unpin), line: &[u8], limits: &Limits) -> io::Result<()> {
     timeout(limits.read_within, write.write_all(line)).await?
 }
 
 /// Gives a client time to read what it was told last.
-async fn part(read: BufReader<OwnedReadHalf>, mut write: OwnedWriteHalf) {
+async fn part(read: impl AsyncRead + Unpin, mut write: impl AsyncWrite + Unpin) {
     let _ = write.shutdown().await;
     let _ = timeout(FAREWELL, tokio::io::copy(&mut read.take(UNREAD), &mut tokio::io::sink())).await;
 }
 
 /// What a client sends, line by line.
-struct Lines {
-    read: BufReader<OwnedReadHalf>,
+struct Lines<R> {
+    read: BufReader<R>,
+    /// The last one.
     line: Vec<u8>,
 }
 
-impl Lines {
-    /// The next line; none if the client has nothing more to say.
-    async fn next(&mut self, limits: &Limits) -> Result<Option<&[u8]>, Refusal> {
+impl<R: AsyncRead + Unpin> Lines<R> {
+    /// Reads the next line of at most so many bytes; false if the client has nothing more to say. It may say nothing for so
+    /// long, or for ever.
+    async fn next(&mut self, limits: &Limits, most: usize, idle: Option<Duration>) -> Result<bool, Refusal> {
         self.line.clear();
-        match timeout(limits.idle, self.read.fill_buf()).await {
-            Err(_) => return Err(refuse(Code::Idle, format!("no request for {:?}", limits.idle))),
-            Ok(Err(_)) => return Ok(None),
+        let begins = timeout(idle.unwrap_or(Duration::MAX), self.read.fill_buf());
+        match begins.await {
+            Err(_) => return Err(refuse(Code::Idle, format!("no request for {:?}", idle.unwrap_or_default()))),
+            Ok(Err(_)) => return Ok(false),
             Ok(Ok(_)) => {}
         }
         // One more than allowed tells a line that is too long from one that is not.
-        let mut within = (&mut self.read).take(limits.line as u64 + 1);
+        let mut within = (&mut self.read).take(most as u64 + 1);
         let line = within.read_until(b'\n', &mut self.line);
         match timeout(limits.line_within, line).await {
             Err(_) => Err(refuse(Code::TooSlow, format!("a request took more than {:?}", limits.line_within))),
-            Ok(_) if self.line.len() > limits.line => {
-                Err(refuse(Code::LineTooLong, format!("a request has more than {} bytes", limits.line)))
+            Ok(_) if self.line.len() > most => {
+                Err(refuse(Code::LineTooLong, format!("a request has more than {most} bytes")))
             }
-            Ok(Ok(_)) if self.line.ends_with(b"\n") => Ok(Some(&self.line)),
-            Ok(_) => Ok(None),
+            Ok(line) => Ok(line.is_ok() && self.line.ends_with(b"\n")),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::PoisonError;
 
-use crashworthy_runtime::{Happening, System, SystemEvent, SystemEvents};
+use crashworthy_runtime::{Attending, Happening, System, SystemEvent, SystemEvents};
 
-use crate::inspector::{Inspector, REPORTS, lost, newest, order};
+use crate::inspector::{Inspector, REPORTS, newest};
+use crate::order::{first, lost};
 use crate::picture::is_under;
 use crate::protocol::{Code, DeadLetters, DeadLettersQuery, Events, EventsQuery, Refusal, Row, Sort};
 
@@ -39,6 +40,15 @@ impl Inspector {
         Ok(Events { at: system.now(), last, next, dropped, lifecycle_since, matched, events })
     }
 
+    /// Has beginnings and ends told, too, until what is returned is dropped: for whoever follows events without asking again
+    /// and again. It does not keep the system.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn attend_events(&self) -> Result<Attending, Refusal> {
+        Ok(self.held()?.attend_events())
+    }
+
     fn attend(&self, system: &System) {
         let mut attending = self.attending.lock().unwrap_or_else(PoisonError::into_inner);
         attending.get_or_insert_with(|| system.attend_events());
@@ -55,9 +65,8 @@ impl Inspector {
         let mut letters = kept.letters;
         letters.retain(|letter| is_meant(&letter.path) && query.why.is_none_or(|why| why == letter.why));
         let matched = letters.len();
-        let is_among = |&place: &usize| lost(&picture, place) > 0 && is_meant(picture.path(place));
-        let mut places: Vec<_> = picture.everybody().filter(is_among).collect();
-        order(&picture, &mut places, Sort::Lost, self.limits().rows);
+        let is_among = |&place: &usize| lost(&picture, place) > 0 && is_meant(&picture.path(place));
+        let (_, places) = first(&picture, picture.everybody().filter(is_among), Sort::Lost, self.limits().rows);
         let actors: Vec<Row> = places.into_iter().map(|place| picture.row(place)).collect();
         Ok(DeadLetters {
             at: system.now(),

@@ -6,6 +6,7 @@
 //!     ro.sock                                                                                             mode 0600
 //!     rw.sock                                of a console through which something can be done             mode 0600
 //!     web.token                              of who serves a web page, if somebody does                   mode 0600
+//!     tcp.token                              of a console that listens on TCP, too                        mode 0600
 //!   audit/shop.jsonl                         what was done to systems of that name; it outlives them      mode 0600
 //! ```
 
@@ -24,6 +25,8 @@ const ACTIONS: &str = "rw.sock";
 const AUDIT: &str = "audit";
 /// The name of a file that others of the user keep here: the token of a web page.
 pub const TOKEN: &str = "web.token";
+/// The name of the file with the token for TCP.
+const TCP: &str = "tcp.token";
 /// The socket's name before somebody listens.
 const UNFINISHED: &str = "ro.new";
 /// Entries of the common directory that are looked at.
@@ -75,6 +78,11 @@ impl Home {
     /// The socket for actions.
     pub(crate) fn actions(&self) -> PathBuf {
         self.dir.join(ACTIONS)
+    }
+
+    /// The file of the token for TCP.
+    pub(crate) fn token(&self) -> PathBuf {
+        self.dir.join(TCP)
     }
 
     /// The file of the audit: not in the directory of the system, since it is wanted when the system has gone.
@@ -239,6 +247,7 @@ fn word(system: &str) -> String {
 fn remove(dir: &Path) {
     // What cannot be removed is found stale by the next who looks.
     let _ = fs::remove_file(dir.join(TOKEN));
+    let _ = fs::remove_file(dir.join(TCP));
     let _ = fs::remove_file(dir.join(UNFINISHED));
     let _ = fs::remove_file(dir.join(ACTIONS));
     let _ = fs::remove_file(dir.join(SOCKET));

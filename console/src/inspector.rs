@@ -8,7 +8,8 @@ use crashworthy_runtime::{Attending, CrashReport, State, System, WeakSystem};
 use crashworthy_supervisor::{ReportCounts, SystemExt};
 
 use crate::limits::Limits;
-use crate::picture::{Picture, doing, is_busy, is_under};
+use crate::order::first;
+use crate::picture::{Picture, is_under};
 use crate::protocol::{
     ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, Filter, Health, Hello, Metrics, Node,
     PROTOCOL, Refusal, ReportsQuery, ReportsView, Sort, SystemView, TreeQuery, TreeView, Unready,
@@ -91,7 +92,9 @@ impl Inspector {
             return Ok((system, taken.picture.clone()));
         }
         let began = Instant::now();
-        let picture = Arc::new(Picture::of(system.snapshot(), system.supervisors(), system.now()));
+        // Nobody may look at the older one any more: then its room serves for the next.
+        let older = last.take().and_then(|taken| Arc::into_inner(taken.picture));
+        let picture = Arc::new(Picture::take(&system, older));
         *last = Some(Taken { picture: picture.clone(), when: Instant::now(), cost: began.elapsed() });
         Ok((system, picture))
     }
@@ -129,12 +132,10 @@ impl Inspector {
     /// [`Code::SystemEnded`].
     pub fn actors(&self, query: &ActorsQuery) -> Result<Actors, Refusal> {
         let (_, picture) = self.look()?;
-        let mut places: Vec<_> = picture.everybody().filter(|&place| matches(&picture, place, &query.filter)).collect();
-        let matched = places.len();
         let limit = self.rows(query.limit, usize::MAX);
-        order(&picture, &mut places, query.sort, limit);
+        let (matched, places) = first(&picture, matching(&picture, &query.filter), query.sort, limit);
         let rows = places.into_iter().map(|place| picture.row(place)).collect();
-        Ok(Actors { at: picture.at, total: picture.system.actors.len(), matched, rows })
+        Ok(Actors { at: picture.at, total: picture.actors().len(), matched, rows })
     }
 
     /// The answer to `actor`.
@@ -142,15 +143,15 @@ impl Inspector {
     /// # Errors
     /// [`Code::SystemEnded`], [`Code::NotFound`].
     pub fn actor(&self, query: &ActorQuery) -> Result<ActorView, Refusal> {
-        let (_, picture) = self.look()?;
+        let (system, picture) = self.look()?;
         let place = find(&picture, &query.actor)?;
-        let actor = picture.actor(place);
+        let actor = system.inspect(picture.actor(place).pid).ok_or_else(|| missing(&query.actor))?;
         Ok(ActorView {
             at: picture.at,
             row: picture.row(place),
-            name: actor.name.clone(),
+            name: actor.name,
             law: actor.law,
-            refusals: actor.refusals.clone(),
+            refusals: actor.refusals,
             signals: actor.signals,
             parent: actor.parent.map(|parent| picture.tie(parent)),
             links: picture.ties(&actor.links, TIES),
@@ -207,19 +208,24 @@ impl Inspector {
     /// [`Code::SystemEnded`].
     pub fn health_of(&self, tops: &[String]) -> Result<Health, Refusal> {
         let (_, picture) = self.look()?;
-        let is_meant = |path: &str| tops.is_empty() || tops.iter().any(|top| is_under(path, top));
+        let mut path = String::new();
+        let mut is_meant = |place: usize| {
+            tops.is_empty() || {
+                picture.write_path(place, &mut path);
+                tops.iter().any(|top| is_under(&path, top))
+            }
+        };
         let is_unready = |&place: &usize| {
             let actor = picture.actor(place);
             let is_over = matches!(actor.state, State::NotStarted | State::Stopped | State::Gone);
-            let lacks = !actor.lacks.is_empty() || actor.only.is_some();
-            (actor.state == State::Restarting || (lacks && !is_over)) && is_meant(picture.path(place))
+            let lacks = !actor.lacks().is_empty() || actor.only().is_some();
+            (actor.state == State::Restarting || (lacks && !is_over)) && is_meant(place)
         };
-        let mut places: Vec<_> = picture.everybody().filter(is_unready).collect();
-        let total = places.len();
-        order(&picture, &mut places, Sort::Path, self.limits().rows);
+        let unready = picture.everybody().filter(is_unready);
+        let (total, places) = first(&picture, unready, Sort::Path, self.limits().rows);
         let unready = places.into_iter().map(|place| {
             let actor = picture.actor(place);
-            Unready { row: picture.row(place), lacks: actor.lacks.clone(), only: actor.only }
+            Unready { row: picture.row(place), lacks: actor.lacks().to_vec(), only: actor.only() }
         });
         Ok(Health { at: picture.at, ready: total == 0, total, unready: unready.collect() })
     }
@@ -231,9 +237,8 @@ impl Inspector {
     pub fn metrics(&self) -> Result<Metrics, Refusal> {
         let (system, picture) = self.look()?;
         let mut kinds = BTreeMap::new();
-        for place in picture.everybody() {
-            let actor = picture.actor(place);
-            sums::add(kinds.entry(actor.kind.as_str()).or_insert_with(|| sums::none(&actor.kind)), actor);
+        for actor in picture.actors() {
+            sums::add(kinds.entry(actor.kind).or_insert_with(|| sums::none(actor.kind)), actor);
         }
         let system = overview(&picture, system.supervisor_reports().counts);
         let total = kinds.len();
@@ -244,12 +249,16 @@ impl Inspector {
 /// Whom a word means.
 pub(crate) fn find(picture: &Picture, word: &str) -> Result<usize, Refusal> {
     picture.find(word).map_err(|namesakes| {
-        let why = match namesakes {
-            0 => format!("no actor {word:.256?}"),
-            _ => format!("{namesakes} actors have the name {word:.256?}: a path tells them apart"),
-        };
+        if namesakes == 0 {
+            return missing(word);
+        }
+        let why = format!("{namesakes} actors have the name {word:.256?}: a path tells them apart");
         Refusal::new(Code::NotFound, why)
     })
+}
+
+fn missing(word: &str) -> Refusal {
+    Refusal::new(Code::NotFound, format!("no actor {word:.256?}"))
 }
 
 fn overview(picture: &Picture, reports: ReportCounts) -> SystemView {
@@ -258,9 +267,9 @@ fn overview(picture: &Picture, reports: ReportCounts) -> SystemView {
         name: shot.name.clone(),
         process: std::process::id(),
         at: picture.at,
-        actors: shot.actors.len(),
-        busy: picture.everybody().filter(|&place| is_busy(picture.actor(place))).count(),
-        queued: shot.actors.iter().map(|actor| u64::from(actor.depth)).sum(),
+        actors: picture.actors().len(),
+        busy: picture.actors().iter().filter(|actor| actor.is_busy()).count(),
+        queued: picture.actors().iter().map(|actor| u64::from(actor.depth)).sum(),
         crashes: shot.crashes,
         reports,
         reports_withheld: shot.reports_withheld,
@@ -274,14 +283,24 @@ fn overview(picture: &Picture, reports: ReportCounts) -> SystemView {
     }
 }
 
-/// Whether an actor is among those that are meant.
-pub(crate) fn matches(picture: &Picture, place: usize, filter: &Filter) -> bool {
-    let (actor, path) = (picture.actor(place), picture.path(place));
-    filter.text.as_ref().is_none_or(|text| path.contains(text.as_str()) || actor.kind.contains(text.as_str()))
-        && filter.under.as_ref().is_none_or(|top| is_under(path, top))
-        && filter.state.is_none_or(|state| actor.state == state)
-        && actor.depth >= filter.min_depth
-        && (!filter.busy || is_busy(picture.actor(place)))
+/// Those that are meant.
+pub(crate) fn matching<'a>(picture: &'a Picture, filter: &'a Filter) -> impl Iterator<Item = usize> + 'a {
+    let has_path = filter.text.is_some() || filter.under.is_some();
+    let mut path = String::new();
+    picture.everybody().filter(move |&place| {
+        let actor = picture.actor(place);
+        filter.state.is_none_or(|state| actor.state == state)
+            && actor.depth >= filter.min_depth
+            && (!filter.busy || actor.is_busy())
+            && (!has_path || {
+                picture.write_path(place, &mut path);
+                filter
+                    .text
+                    .as_ref()
+                    .is_none_or(|text| path.contains(text.as_str()) || actor.kind.contains(text.as_str()))
+                    && filter.under.as_ref().is_none_or(|top| is_under(&path, top))
+            })
+    })
 }
 
 fn is_meant(report: &CrashReport, query: &CrashesQuery) -> bool {
@@ -291,33 +310,6 @@ fn is_meant(report: &CrashReport, query: &CrashesQuery) -> bool {
 fn in_brief(mut reports: Vec<CrashReport>) -> Vec<CrashReport> {
     reports.iter_mut().for_each(|report| report.backtrace = None);
     reports
-}
-
-/// Messages of an actor that nobody handled.
-pub(crate) fn lost(picture: &Picture, place: usize) -> u64 {
-    let law = &picture.actor(place).law;
-    law.given_up + law.undelivered
-}
-
-/// Leaves the first so many in order. Equals are in the order of their paths.
-pub(crate) fn order(picture: &Picture, places: &mut Vec<usize>, sort: Sort, limit: usize) {
-    let size = |place: usize| -> u64 {
-        let actor = picture.actor(place);
-        match sort {
-            Sort::Depth => actor.depth.into(),
-            Sort::InHand => doing(actor).map_or(0, |doing| 1 + doing.since.as_millis() as u64),
-            Sort::Handled => actor.law.handled,
-            Sort::Restarts => actor.restarts.into(),
-            Sort::Lost => lost(picture, place),
-            Sort::Path => 0,
-        }
-    };
-    let before = |a: &usize, b: &usize| size(*b).cmp(&size(*a)).then_with(|| picture.path(*a).cmp(picture.path(*b)));
-    if limit < places.len() {
-        places.select_nth_unstable_by(limit, before);
-        places.truncate(limit);
-    }
-    places.sort_unstable_by(before);
 }
 
 pub(crate) fn newest<T>(mut all: Vec<T>, limit: usize) -> Vec<T> {

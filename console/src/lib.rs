@@ -17,11 +17,13 @@ mod client;
 mod connection;
 mod desk;
 mod events;
+mod forest;
 mod home;
 mod inspector;
 mod limits;
 #[cfg(feature = "openmetrics")]
 pub mod openmetrics;
+mod order;
 mod pace;
 mod picture;
 pub mod protocol;
@@ -29,7 +31,11 @@ mod role;
 mod server;
 mod state;
 mod sums;
+mod tcp;
+mod token;
 mod vitals;
+mod watch;
+mod watches;
 mod wire;
 
 use std::path::PathBuf;
@@ -44,8 +50,11 @@ pub use home::{Place, TOKEN, base, list};
 pub use inspector::Inspector;
 pub use limits::Limits;
 pub use pace::Pace;
-use server::Opening;
+use server::{Listens, Opening};
+pub use tcp::{OnTcp, Tcp};
+pub use token::Token;
 pub use vitals::Vitals;
+pub use watch::{Amiss, Watch, Watched};
 
 /// Answers what is asked about a system: `System::builder().with(Console::default())`.
 ///
@@ -60,7 +69,8 @@ pub use vitals::Vitals;
 ///
 /// # Errors
 /// A console that cannot listen does not keep a service from starting: the log says why, and
-/// [`ConsoleExt::console`] is `None`. Limits out of range end the start: [`StartError::Setting`].
+/// [`ConsoleExt::console`] is `None`; so is one that was to listen on [TCP](Self::tcp), too, and cannot. Limits out of range,
+/// an address that others can reach, and a token that cannot be read end the start: [`StartError::Setting`].
 ///
 /// # Examples
 /// ```
@@ -85,6 +95,7 @@ pub struct Console {
     limits: Limits,
     read_only: bool,
     protected: Vec<String>,
+    tcp: Option<Tcp>,
     home: Option<Arc<Home>>,
 }
 
@@ -116,6 +127,20 @@ impl Console {
         self
     }
 
+    /// The same on TCP, too, for whoever shows a token: clients can look there and do nothing else.
+    ///
+    /// # Examples
+    /// ```
+    /// use crashworthy_console::{Console, Tcp};
+    ///
+    /// let console = Console::default().tcp(Tcp::default().at(([127, 0, 0, 1], 7070)));
+    /// # drop(console);
+    /// ```
+    pub fn tcp(mut self, tcp: Tcp) -> Self {
+        self.tcp = Some(tcp);
+        self
+    }
+
     /// The same with other limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -125,17 +150,24 @@ impl Console {
 
 impl Part for Console {
     fn attach(&mut self, system: &System) -> Result<(), StartError> {
-        if let Some(fault) = self.limits.fault() {
+        if let Some(fault) = self.limits.fault().or(self.tcp.as_ref().and_then(Tcp::fault)) {
             return Err(StartError::Setting(fault));
+        }
+        if let Some(tcp) = &mut self.tcp {
+            tcp.read_token().map_err(|error| StartError::Setting(format!("console: {error}")))?;
         }
         let inspector = Arc::new(Inspector::new(system.downgrade(), system.name(), self.limits.clone()));
         let plate = system.extension::<Doorplate>();
         // The first of two consoles is the one that is told of.
         let _ = plate.inspector.set(inspector.clone());
         let acts = (!self.read_only).then(|| std::mem::take(&mut self.protected));
-        let opening = Opening { base: self.base.take(), inspector, acts };
+        let opening = Opening { base: self.base.take(), inspector, acts, tcp: self.tcp.take() };
         match server::start(opening, system.downgrade()) {
-            Ok(home) => {
+            Ok(Listens { home, tcp }) => {
+                if let Some(tcp) = tcp {
+                    tracing::info!(system = system.name(), addr = %tcp.addr(), "the console listens on TCP");
+                    let _ = plate.tcp.set(tcp);
+                }
                 let _ = plate.socket.set(home.socket());
                 if !self.read_only {
                     let _ = plate.actions.set(home.actions());
@@ -162,6 +194,7 @@ impl Part for Console {
 struct Doorplate {
     socket: OnceLock<PathBuf>,
     actions: OnceLock<PathBuf>,
+    tcp: OnceLock<OnTcp>,
     inspector: OnceLock<Arc<Inspector>>,
 }
 
@@ -172,6 +205,9 @@ pub trait ConsoleExt {
 
     /// The socket on which its console takes actions; none if it takes none, or does not listen.
     fn console_for_actions(&self) -> Option<PathBuf>;
+
+    /// Where its console listens on TCP; none if it does not.
+    fn console_on_tcp(&self) -> Option<OnTcp>;
 
     /// What answers for its console; none if it has no console. It answers also where the console cannot listen.
     fn inspector(&self) -> Option<Arc<Inspector>>;
@@ -184,6 +220,10 @@ impl ConsoleExt for System {
 
     fn console_for_actions(&self) -> Option<PathBuf> {
         self.extension::<Doorplate>().actions.get().cloned()
+    }
+
+    fn console_on_tcp(&self) -> Option<OnTcp> {
+        self.extension::<Doorplate>().tcp.get().cloned()
     }
 
     fn inspector(&self) -> Option<Arc<Inspector>> {

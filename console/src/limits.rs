@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::actions::ActionLimits;
 
+/// Rows of an answer, whatever the limits say.
+pub(crate) const ROWS: usize = 10_000;
+
 /// What a client may use up at most. The limits in force are in the first frame a client reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -18,6 +21,9 @@ pub struct Limits {
     pub answer: usize,
     /// Rows of an answer: actors, nodes of the tree, reports.
     pub rows: usize,
+    /// Lists that one connection may watch.
+    #[serde(default = "watches")]
+    pub watches: usize,
     /// Requests of one connection in a second. Those beyond are not read before their time has come.
     pub requests: u32,
     /// How long an actor that is asked for its state may take to have a turn for it.
@@ -38,6 +44,11 @@ pub struct Limits {
 }
 
 /// What is said of it by a server that does not know it.
+fn watches() -> usize {
+    4
+}
+
+/// The same.
 fn state_within() -> Duration {
     Duration::from_millis(250)
 }
@@ -49,6 +60,7 @@ impl Default for Limits {
             line: 64 * 1024,
             answer: 1024 * 1024,
             rows: 500,
+            watches: watches(),
             requests: 50,
             state_within: state_within(),
             line_within: Duration::from_secs(10),
@@ -66,7 +78,8 @@ impl Limits {
             ("connections", self.connections, 1..=64),
             ("bytes of a line", self.line, 256..=1024 * 1024),
             ("bytes of an answer", self.answer, 4096..=16 * 1024 * 1024),
-            ("rows", self.rows, 1..=10_000),
+            ("rows", self.rows, 1..=ROWS),
+            ("watches", self.watches, 1..=16),
             ("requests a second", self.requests as usize, 1..=1_000),
         ];
         let number =

@@ -1,11 +1,13 @@
-//! A snapshot of a system with its tree: who is below whom, and every path.
+//! A look at a system: everybody in brief, and who is below whom. What is shown of an actor is made when it is shown.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::time::Duration;
 
-use crashworthy_runtime::{ActorId, ActorSnapshot, Pid, SystemSnapshot};
-use crashworthy_supervisor::SupervisorInfo;
+use crashworthy_runtime::{ActorId, Glance, Pid, System, SystemSnapshot};
+use crashworthy_supervisor::{SupervisorInfo, SystemExt};
 
+use crate::forest::Forest;
 use crate::protocol::{Doing, Row, Supervises, Tie, Ties};
 
 /// One look at a system.
@@ -13,67 +15,85 @@ use crate::protocol::{Doing, Row, Supervises, Tie, Ties};
 pub(crate) struct Picture {
     /// When it was, by the clock of the system.
     pub(crate) at: Duration,
+    /// The system itself, without its actors.
     pub(crate) system: SystemSnapshot,
-    /// By the place in the snapshot.
-    paths: Vec<String>,
-    below: Vec<Vec<usize>>,
-    places: HashMap<ActorId, usize>,
-    /// Parents before their children, with the level of each.
-    order: Vec<(usize, usize)>,
-    supervisors: HashMap<Pid, Supervises>,
+    /// By their places.
+    actors: Vec<Glance>,
+    forest: Forest,
+    supervisors: HashMap<Pid, SupervisorInfo>,
 }
 
 impl Picture {
-    pub(crate) fn of(system: SystemSnapshot, supervisors: Vec<SupervisorInfo>, at: Duration) -> Self {
-        let actors = &system.actors;
-        let places: HashMap<_, _> = actors.iter().enumerate().map(|(place, actor)| (actor.pid.id, place)).collect();
-        let parents = parents(actors, &places);
-        let mut below = vec![Vec::new(); actors.len()];
-        let mut tops = Vec::new();
-        for (place, parent) in parents.iter().enumerate() {
-            match parent {
-                Some(parent) => below[*parent].push(place),
-                None => tops.push(place),
-            }
+    /// Looks at a system. The room of an older picture is used again.
+    pub(crate) fn take(system: &System, older: Option<Self>) -> Self {
+        let (mut actors, mut forest) = older.map(|older| (older.actors, older.forest)).unwrap_or_default();
+        let totals = system.glance(&mut actors);
+        // Of a crowd that has gone no room is kept.
+        if actors.capacity() / 4 > actors.len() {
+            actors.shrink_to_fit();
+            forest = Forest::default();
         }
-        for siblings in below.iter_mut().chain([&mut tops]) {
-            siblings.sort_by_cached_key(|&place| rank(&actors[place]));
-        }
-        let order = walk(&tops, &below);
-        let mut paths = vec![String::new(); actors.len()];
-        for &(place, level) in &order {
-            let label = label(&actors[place]);
-            paths[place] = match parents[place] {
-                Some(_) if level > DEEPEST => format!("…/{label}"),
-                Some(parent) => format!("{}/{label}", paths[parent]),
-                None => label,
-            };
-        }
-        let supervisors = supervisors.into_iter().map(|info| (info.pid, Supervises::from(info))).collect();
-        Self { at, system, paths, below, places, order, supervisors }
+        forest.grow(&actors);
+        let supervisors = system.supervisors().into_iter().map(|info| (info.pid, info)).collect();
+        Self { at: system.now(), system: totals, actors, forest, supervisors }
     }
 
-    pub(crate) fn actor(&self, place: usize) -> &ActorSnapshot {
-        &self.system.actors[place]
+    pub(crate) fn actor(&self, place: usize) -> &Glance {
+        &self.actors[place]
     }
 
-    pub(crate) fn path(&self, place: usize) -> &str {
-        &self.paths[place]
+    pub(crate) fn actors(&self) -> &[Glance] {
+        &self.actors
     }
 
-    /// Everybody, in the order of the snapshot.
+    /// The names from the top, with `/` between; of an actor without a name its id. Nothing of one that is below itself.
+    pub(crate) fn path(&self, place: usize) -> String {
+        let mut path = String::new();
+        self.write_path(place, &mut path);
+        path
+    }
+
+    /// The same in place of what is in `path`: for whoever asks for many.
+    pub(crate) fn write_path(&self, place: usize, path: &mut String) {
+        path.clear();
+        let Some((_, level)) = self.forest.rank(place) else { return };
+        if level > DEEPEST {
+            path.push_str("…/");
+        } else {
+            self.write_above(place, level, path);
+        }
+        write_label(&self.actors[place], path);
+    }
+
+    fn write_above(&self, place: usize, level: usize, path: &mut String) {
+        let mut above = [0; DEEPEST];
+        let mut lowest = place;
+        for step in above[..level].iter_mut().rev() {
+            lowest = self.forest.above(lowest).expect("whoever is below the top has somebody above");
+            *step = lowest;
+        }
+        for &place in &above[..level] {
+            write_label(&self.actors[place], path);
+            path.push('/');
+        }
+    }
+
+    /// Everybody, in no order.
     pub(crate) fn everybody(&self) -> std::ops::Range<usize> {
-        0..self.system.actors.len()
+        0..self.actors.len()
+    }
+
+    /// What equals are ordered by.
+    pub(crate) fn rank(&self, place: usize) -> u32 {
+        self.forest.rank(place).map_or(u32::MAX, |(rank, _)| rank)
     }
 
     /// Whom a path means, or else an id, or a name that only one has. The error says how many have it.
     pub(crate) fn find(&self, word: &str) -> Result<usize, usize> {
-        let has_id = |pid: Pid| pid.to_string() == word || pid.id.to_string() == word;
-        let by_path = self.everybody().find(|&place| self.path(place) == word);
-        if let Some(place) = by_path.or_else(|| self.everybody().find(|&place| has_id(self.actor(place).pid))) {
+        if let Some(place) = self.find_path(word).or_else(|| self.find_id(word)) {
             return Ok(place);
         }
-        let is_named = |&place: &usize| self.actor(place).name.as_deref() == Some(word);
+        let is_named = |&place: &usize| self.actors[place].name.as_deref() == Some(word);
         let mut named = self.everybody().filter(is_named);
         match (named.next(), named.count()) {
             (Some(place), 0) => Ok(place),
@@ -81,52 +101,80 @@ impl Picture {
         }
     }
 
+    fn find_path(&self, word: &str) -> Option<usize> {
+        let mut path = String::new();
+        // What a path ends in is told without the rest of it.
+        let may_be = |actor: &Glance| match &actor.name {
+            Some(name) => word.ends_with(&**name),
+            None => word.ends_with(|last: char| last.is_ascii_digit()),
+        };
+        self.everybody().filter(|&place| may_be(&self.actors[place])).find(|&place| {
+            self.write_path(place, &mut path);
+            path == word
+        })
+    }
+
+    /// Whom an id means, with its incarnation or without.
+    fn find_id(&self, word: &str) -> Option<usize> {
+        let is_meant = |actor: &Glance| actor.pid.to_string() == word || actor.pid.id.to_string() == word;
+        let index = word.trim_start_matches('<').split('.').next()?.parse::<u32>().ok()?;
+        self.everybody().find(|&place| {
+            let actor = &self.actors[place];
+            actor.pid.id.index() == index && is_meant(actor)
+        })
+    }
+
     /// Where an actor is, whichever incarnation is meant.
     pub(crate) fn find_pid(&self, pid: Pid) -> Option<usize> {
-        self.places.get(&pid.id).copied()
+        self.place(pid.id)
+    }
+
+    fn place(&self, id: ActorId) -> Option<usize> {
+        self.forest.place(id, &self.actors)
     }
 
     /// An actor and those below it, parents first, with how far below they are; everybody if none is named.
     pub(crate) fn branch(&self, top: Option<usize>) -> impl Iterator<Item = (usize, usize)> {
-        let end = self.order.len();
-        let start = top.map_or(0, |top| self.order.iter().position(|&(place, _)| place == top).unwrap_or(end));
-        let base = self.order.get(start).map_or(0, |&(_, level)| level);
-        let mut rest = self.order[start..].iter();
-        let first = rest.next();
-        let rest = rest.take_while(move |&&(_, level)| top.is_none() || level > base);
-        first.into_iter().chain(rest).map(move |&(place, level)| (place, level - base))
+        self.forest.branch(top)
+    }
+
+    /// Those at the top.
+    pub(crate) fn tops(&self) -> impl Iterator<Item = &Glance> {
+        self.forest.below(None).map(|place| &self.actors[place])
     }
 
     pub(crate) fn row(&self, place: usize) -> Row {
         let actor = self.actor(place);
+        let law = actor.law();
         Row {
             pid: actor.pid,
-            path: self.path(place).to_owned(),
-            kind: actor.kind.clone(),
+            path: self.path(place),
+            kind: actor.kind.to_owned(),
             state: actor.state,
             doing: self.doing(actor),
             depth: actor.depth,
             limit: actor.limit,
-            restarts: actor.restarts,
-            accepted: actor.law.accepted,
-            handled: actor.law.handled,
-            given_up: actor.law.given_up,
-            undelivered: actor.law.undelivered,
-            children: self.below[place].len(),
-            back_in: actor.back_in,
-            supervises: self.supervisors.get(&actor.pid).cloned(),
+            restarts: actor.restarts(),
+            accepted: law.accepted,
+            handled: law.handled,
+            given_up: law.given_up,
+            undelivered: law.undelivered,
+            refused: actor.refusals().map_or(0, crashworthy_runtime::Refusals::total),
+            children: self.forest.below(Some(place)).len(),
+            back_in: actor.back_in(),
+            supervises: self.supervisors.get(&actor.pid).cloned().map(Supervises::from),
+            rates: None,
         }
     }
 
     /// What an actor does, and for whom it waits.
-    fn doing(&self, actor: &ActorSnapshot) -> Option<Doing> {
-        let waits_for = actor.waits_for.and_then(|waits| self.places.get(&waits.id));
-        let waits_for = waits_for.map(|&place| self.path(place).to_owned());
+    fn doing(&self, actor: &Glance) -> Option<Doing> {
+        let waits_for = actor.waits_for().and_then(|waits| self.place(waits.id)).map(|place| self.path(place));
         Some(Doing { waits_for, ..doing(actor)? })
     }
 
     pub(crate) fn tie(&self, pid: Pid) -> Tie {
-        Tie { pid, path: self.places.get(&pid.id).map(|&place| self.path(place).to_owned()) }
+        Tie { pid, path: self.find_pid(pid).map(|place| self.path(place)) }
     }
 
     pub(crate) fn ties(&self, pids: &[Pid], limit: usize) -> Ties {
@@ -134,9 +182,8 @@ impl Picture {
     }
 
     pub(crate) fn children(&self, place: usize, limit: usize) -> Ties {
-        let below = &self.below[place];
-        let pids = below.iter().take(limit).map(|&child| self.tie(self.actor(child).pid));
-        Ties { total: below.len(), first: pids.collect() }
+        let below = self.forest.below(Some(place));
+        Ties { total: below.len(), first: below.take(limit).map(|child| self.tie(self.actor(child).pid)).collect() }
     }
 }
 
@@ -145,20 +192,13 @@ pub(crate) fn is_under(path: &str, top: &str) -> bool {
     path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether it has something in hand.
-pub(crate) fn is_busy(actor: &ActorSnapshot) -> bool {
-    actor.in_hand.is_some() || actor.callback.is_some()
-}
-
 /// How long the callback that runs has run; what comes first is longer.
-pub(crate) fn doing(actor: &ActorSnapshot) -> Option<Doing> {
-    let (message, callback) = (actor.in_hand.as_ref(), actor.callback);
-    let since = message.map(|(_, since)| *since).or(callback.map(|(_, since)| since))?;
+pub(crate) fn doing(actor: &Glance) -> Option<Doing> {
     Some(Doing {
-        callback: callback.map(|(callback, _)| callback),
-        message: message.map(|(kind, _)| kind.clone()),
+        callback: actor.callback,
+        message: actor.message.map(str::to_owned),
         on_thread: actor.in_turn,
-        since,
+        since: actor.busy_for()?,
         waits_for: None,
     })
 }
@@ -167,43 +207,11 @@ pub(crate) fn doing(actor: &ActorSnapshot) -> Option<Doing> {
 /// and all its paths would together be as long as its square.
 const DEEPEST: usize = 64;
 
-fn label(actor: &ActorSnapshot) -> String {
-    actor.name.clone().unwrap_or_else(|| actor.pid.id.to_string())
-}
-
-/// The order of siblings, since a snapshot does not know in which they were started: by name, numbers as numbers, and
-/// those without a name by identity.
-fn rank(actor: &ActorSnapshot) -> (bool, Option<u64>, Option<String>, ActorId) {
-    let name = actor.name.clone();
-    let number = name.as_deref().and_then(|name| name.parse().ok());
-    (name.is_none(), number, name, actor.pid.id)
-}
-
-/// The parent of each. A slot that is down has no parent of its own: whoever has it among its children is its parent.
-fn parents(actors: &[ActorSnapshot], places: &HashMap<ActorId, usize>) -> Vec<Option<usize>> {
-    let mut parents = vec![None; actors.len()];
-    for (parent, actor) in actors.iter().enumerate() {
-        for child in actor.children.iter().filter_map(|child| places.get(child)) {
-            parents[*child] = Some(parent);
-        }
+fn write_label(actor: &Glance, path: &mut String) {
+    match &actor.name {
+        Some(name) => path.push_str(name),
+        None => write!(path, "{}", actor.pid.id).expect("a string takes what is written"),
     }
-    for (place, actor) in actors.iter().enumerate() {
-        if let Some(parent) = actor.parent.and_then(|parent| places.get(&parent.id)) {
-            parents[place] = Some(*parent);
-        }
-    }
-    parents
-}
-
-/// Those below the tops, parents first. The snapshot is not of one instant: who would be below itself is left out.
-fn walk(tops: &[usize], below: &[Vec<usize>]) -> Vec<(usize, usize)> {
-    let mut order = Vec::with_capacity(below.len());
-    let mut next: Vec<_> = tops.iter().rev().map(|&top| (top, 0)).collect();
-    while let Some((place, level)) = next.pop() {
-        order.push((place, level));
-        next.extend(below[place].iter().rev().map(|&child| (child, level + 1)));
-    }
-    order
 }
 
 #[cfg(test)]
@@ -216,12 +224,5 @@ mod tests {
         assert!(is_under("shop/till", "shop"));
         assert!(!is_under("shop/tills", "shop/till"));
         assert!(!is_under("shop", "shop/till"));
-    }
-
-    #[test]
-    fn a_walk_goes_down_before_it_goes_on_and_ends_whatever_the_snapshot_says() {
-        // 0 ─ 1 ─ 2, 0 ─ 3; 4 and 5 are each other's parent.
-        let below = [vec![1, 3], vec![2], vec![], vec![], vec![5], vec![4]];
-        assert_eq!(walk(&[0], &below), [(0, 0), (1, 1), (2, 2), (3, 1)]);
     }
 }

@@ -7,12 +7,14 @@
 //! ▶ {"id":2,"verb":"actor","args":{"actor":"shop/till"}}
 //! ◀ {"id":2,"error":{"code":"not_found","message":"no actor \"shop/till\""}}
 //! ```
-//! The server speaks first. A connection answers one request after the other, in order. Fields that are not known are
+//! The server speaks first, but over TCP, where the client begins with its [token](Knock). A connection answers one request after the other, in order; what is [watched](Watchable) is told
+//! between answers. Fields that are not known are
 //! ignored on both sides; a verb that is not known is an error. Durations are in milliseconds and their names say so.
 
 mod actions;
 mod happened;
 mod state;
+mod watch;
 
 use std::fmt;
 use std::time::Duration;
@@ -28,13 +30,14 @@ pub use self::actions::{
 };
 pub use self::happened::{DeadLetters, DeadLettersQuery, Events, EventsQuery};
 pub use self::state::{ActorState, Seen};
+pub use self::watch::{Frame, FrameQuery, News, Push, Rates, SeenBusy, Unwatch, WatchQuery, WatchView, Watchable};
 use crate::limits::Limits;
 
 /// The version of this protocol. It changes when an old client would misread a new server.
 pub const PROTOCOL: u32 = 1;
 
 /// What can be asked.
-pub const VERBS: [&str; 13] = [
+pub const VERBS: [&str; 16] = [
     "hello",
     "system",
     "tree",
@@ -48,7 +51,23 @@ pub const VERBS: [&str; 13] = [
     "health",
     "metrics",
     "audit",
+    "watch",
+    "frame",
+    "unwatch",
 ];
+
+/// The first line from a client over TCP, before it is told anything: what it knows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knock {
+    /// The [token](crate::Token) of the console.
+    pub token: String,
+}
+
+impl fmt::Debug for Knock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Knock(..)")
+    }
+}
 
 /// One line from a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,6 +175,12 @@ pub enum Code {
     TooOften,
     /// It may use up the restarts that a supervisor is allowed, which would end it.
     Budget,
+    /// The first line over TCP does not have the token. The connection is closed.
+    WrongToken,
+    /// No such watch.
+    NoWatch,
+    /// There are as many watches on this connection as allowed.
+    TooManyWatches,
     /// No such plan: it was displaced by newer ones, or never was.
     NoPlan,
     /// That plan was committed already.
@@ -246,6 +271,9 @@ pub struct Row {
     pub given_up: u64,
     /// Messages that were queued when the slot was emptied.
     pub undelivered: u64,
+    /// How often it refused.
+    #[serde(default)]
+    pub refused: u64,
     /// How many are below it, directly.
     pub children: usize,
     /// After what time it is expected back, if it is being restarted, and that is known.
@@ -254,6 +282,9 @@ pub struct Row {
     /// How it restarts those below it, if it is a supervisor that lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supervises: Option<Supervises>,
+    /// What it did in a second. A system does not say that: whoever [watches](Watchable) it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
 }
 
 /// How a supervisor restarts, and how much of that is left to it.
@@ -325,7 +356,7 @@ pub struct Filter {
     pub busy: bool,
 }
 
-/// Which actors come first: the largest; paths in their order.
+/// Which actors come first: the largest; equals in the order of the tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sort {
@@ -340,7 +371,7 @@ pub enum Sort {
     Restarts,
     /// Messages given up or undelivered.
     Lost,
-    /// Paths.
+    /// As in the tree.
     Path,
 }
 

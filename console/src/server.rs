@@ -12,16 +12,17 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use crate::actions::Actions;
-use crate::connection;
+use crate::connection::Connection;
 use crate::desk::Desk;
 use crate::home::{self, Home};
 use crate::inspector::Inspector;
 use crate::protocol::{Code, Refusal};
 use crate::role::{Caller, Role};
+use crate::tcp::{self, OnTcp, Tcp, TcpDoor};
 use crate::wire::refusal;
 
 /// How long to wait after a connection could not be accepted: the process may be out of file descriptors.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long the start of a system waits until its console listens: whoever has places beside its own may not answer.
 const LISTENS: Duration = Duration::from_secs(5);
@@ -33,10 +34,18 @@ pub(crate) struct Opening {
     pub(crate) inspector: Arc<Inspector>,
     /// The paths of those who are protected; none if nothing is to be done at all.
     pub(crate) acts: Option<Vec<String>>,
+    /// Where else it listens.
+    pub(crate) tcp: Option<Tcp>,
+}
+
+/// Where it listens.
+pub(crate) struct Listens {
+    pub(crate) home: Arc<Home>,
+    pub(crate) tcp: Option<OnTcp>,
 }
 
 /// Starts the thread, and waits until it listens.
-pub(crate) fn start(opening: Opening, system: WeakSystem) -> io::Result<Arc<Home>> {
+pub(crate) fn start(opening: Opening, system: WeakSystem) -> io::Result<Listens> {
     let (told, listens) = sync_channel(1);
     thread::Builder::new().name("crashworthy-console".to_owned()).spawn(move || run(opening, &system, &told))?;
     listens.recv_timeout(LISTENS).unwrap_or_else(|error| match error {
@@ -45,7 +54,7 @@ pub(crate) fn start(opening: Opening, system: WeakSystem) -> io::Result<Arc<Home
     })
 }
 
-fn run(opening: Opening, system: &WeakSystem, told: &SyncSender<io::Result<Arc<Home>>>) {
+fn run(opening: Opening, system: &WeakSystem, told: &SyncSender<io::Result<Listens>>) {
     let opened = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
@@ -58,7 +67,8 @@ fn run(opening: Opening, system: &WeakSystem, told: &SyncSender<io::Result<Arc<H
         Ok((runtime, mut server)) => {
             let home = server.home.clone();
             let _ends = Ends { actions: server.desk.actions.clone(), system };
-            let _ = told.send(Ok(home.clone()));
+            let tcp = server.tcp.as_ref().map(TcpDoor::address);
+            let _ = told.send(Ok(Listens { home: home.clone(), tcp }));
             runtime.block_on(server.listen(system));
             home.leave();
         }
@@ -88,19 +98,21 @@ struct Server {
     desk: Arc<Desk>,
     looks: Door,
     acts: Option<Door>,
+    tcp: Option<TcpDoor>,
 }
 
 impl Server {
     fn open(opening: Opening, uid: u32) -> io::Result<Self> {
-        let Opening { base, inspector, acts } = opening;
+        let Opening { base, inspector, acts, tcp } = opening;
         let base = base.map_or_else(home::base, Ok)?;
         let (home, listener) = Home::make(&base, uid, inspector.name())?;
         let looks = Door::new(listener, Role::Looks, uid)?;
         let door = |_: &Vec<String>| Door::new(home.listen_for_actions()?, Role::Acts, uid);
         let door = acts.as_ref().map(door).transpose()?;
+        let tcp = tcp.map(|tcp| TcpDoor::open(tcp, &home, uid, inspector.limits())).transpose()?;
         let audit = home.audit(inspector.name());
         let actions = acts.map(|protected| Arc::new(Actions::new(inspector.clone(), protected, audit)));
-        Ok(Self { home: Arc::new(home), desk: Arc::new(Desk { inspector, actions }), looks, acts: door })
+        Ok(Self { home: Arc::new(home), desk: Arc::new(Desk { inspector, actions }), looks, acts: door, tcp })
     }
 
     /// Accepts connections until the system has ended.
@@ -114,8 +126,10 @@ impl Server {
                 () = watch(self.desk.actions.as_deref(), system) => {}
                 () = self.looks.serve(&self.desk) => {}
                 () = serve(self.acts.as_mut(), &self.desk) => {}
+                () = tcp::serve(self.tcp.as_mut(), &self.desk) => {}
             }
-            if self.looks.clients.is_empty() && self.acts.as_ref().is_none_or(|door| door.clients.is_empty()) {
+            let acts = self.acts.as_ref().is_none_or(|door| door.clients.is_empty());
+            if self.looks.clients.is_empty() && acts && self.tcp.as_ref().is_none_or(TcpDoor::is_empty) {
                 self.desk.inspector.rest();
             }
         }
@@ -184,6 +198,7 @@ impl Door {
             let _ = stream.try_write(&refusal(None, Refusal::new(Code::TooManyConnections, why)));
             return;
         }
-        self.clients.spawn(connection::serve(stream, desk.clone(), caller));
+        let (read, write) = stream.into_split();
+        self.clients.spawn(Connection::new(read, write).serve(desk.clone(), caller));
     }
 }

@@ -22,6 +22,6 @@ impl Inspector {
             Ok(view) => Seen::State(Arc::unwrap_or_clone(view)),
             Err(why) => Seen::Unseen(why),
         };
-        Ok(ActorState { at, pid, path: picture.path(place).to_owned(), kind: actor.kind.clone(), seen })
+        Ok(ActorState { at, pid, path: picture.path(place), kind: actor.kind.to_owned(), seen })
     }
 }

@@ -1,8 +1,7 @@
 //! What all actors of a type come to.
 
-use crashworthy_runtime::{ActorSnapshot, Law, Reason};
+use crashworthy_runtime::{Glance, Law, Reason};
 
-use crate::picture::is_busy;
 use crate::protocol::{InState, KindMetrics, Refused};
 
 /// Of nobody.
@@ -19,16 +18,16 @@ pub(crate) fn none(kind: &str) -> KindMetrics {
 }
 
 /// With one more.
-pub(crate) fn add(sum: &mut KindMetrics, actor: &ActorSnapshot) {
+pub(crate) fn add(sum: &mut KindMetrics, actor: &Glance) {
     match sum.states.iter_mut().find(|known| known.state == actor.state) {
         Some(known) => known.actors += 1,
         None => sum.states.push(InState { state: actor.state, actors: 1 }),
     }
-    sum.busy += usize::from(is_busy(actor));
+    sum.busy += usize::from(actor.is_busy());
     sum.depth += u64::from(actor.depth);
-    sum.restarts += u64::from(actor.restarts);
-    sum.law += actor.law;
-    for counted in &actor.refusals.counts {
+    sum.restarts += u64::from(actor.restarts());
+    sum.law += actor.law();
+    for counted in actor.refusals().map_or(&[][..], |refusals| &refusals.counts) {
         let reason = name(counted.reason);
         let same = |known: &&mut Refused| known.reason == reason && known.criticality == counted.criticality;
         match sum.refusals.iter_mut().find(same) {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crashworthy_runtime::{ActorSnapshot, State};
+use crashworthy_runtime::{Glance, State};
 
 use crate::inspector::Inspector;
-use crate::picture::{Picture, is_busy};
+use crate::picture::Picture;
 use crate::protocol::Refusal;
 
 /// What says of a system whether it has begun and gets on.
@@ -33,18 +33,18 @@ impl Inspector {
     /// [`Code::SystemEnded`](crate::protocol::Code::SystemEnded).
     pub fn vitals(&self) -> Result<Vitals, Refusal> {
         let (system, picture) = self.look()?;
-        let waiting = picture.system.actors.iter().filter(|actor| waits(actor)).count();
+        let waiting = picture.actors().iter().filter(|actor| waits(actor)).count();
         let (up, turns) = (is_up(&picture), picture.system.turns);
         Ok(Vitals { at: picture.at, up, stopping: system.is_stopping(), ended: system.is_stopped(), turns, waiting })
     }
 }
 
 fn is_up(picture: &Picture) -> bool {
-    let mut tops = picture.branch(None).filter(|(_, level)| *level == 0).map(|(place, _)| picture.actor(place).state);
+    let mut tops = picture.tops().map(|actor| actor.state);
     let begun = |state| !matches!(state, State::NotStarted | State::Starting);
     tops.next().is_some_and(begun) && tops.all(begun)
 }
 
-fn waits(actor: &ActorSnapshot) -> bool {
-    actor.state == State::Running && actor.law.queued > 0 && !actor.in_turn && !is_busy(actor)
+fn waits(actor: &Glance) -> bool {
+    actor.state == State::Running && actor.law().queued > 0 && !actor.in_turn && !actor.is_busy()
 }

@@ -32,12 +32,13 @@ impl Inspector {
 
     /// An answer as a line.
     pub(crate) fn tell<T: Serialize>(&self, id: u64, answer: Result<T, Refusal>) -> Vec<u8> {
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(why) => return refusal(Some(id), why),
-        };
-        line(&Response { id: Some(id), outcome: Outcome::Ok(answer) }, self.limits().answer)
-            .unwrap_or_else(|_| refusal(Some(id), self.too_long()))
+        self.told(id, answer).unwrap_or_else(|why| refusal(Some(id), why))
+    }
+
+    /// The same, for whoever has to know that it is one that says no.
+    pub(crate) fn told<T: Serialize>(&self, id: u64, answer: Result<T, Refusal>) -> Result<Vec<u8>, Refusal> {
+        let response = Response { id: Some(id), outcome: Outcome::Ok(answer?) };
+        line(&response, self.limits().answer).map_err(|_| self.too_long())
     }
 
     /// An answer, or several, as JSON on one line.
@@ -50,7 +51,7 @@ impl Inspector {
         Ok(bytes)
     }
 
-    fn too_long(&self) -> Refusal {
+    pub(crate) fn too_long(&self) -> Refusal {
         let most = self.limits().answer;
         Refusal::new(Code::AnswerTooLong, format!("the answer would be longer than {most} bytes: ask for fewer"))
     }

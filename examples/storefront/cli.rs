@@ -26,6 +26,9 @@ pub(crate) struct Cli {
     /// Without a console: the command `crashworthy` cannot look into it.
     #[arg(long)]
     pub(crate) no_console: bool,
+    /// With the console on TCP, too: at this address of 127.0.0.1, or on any free port, for whoever has the token.
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:0", conflicts_with = "no_console")]
+    pub(crate) console_tcp: Option<SocketAddr>,
     /// With health, metrics and a page that shows the inside, over HTTP: at this address, or on any free port of 127.0.0.1.
     #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:0", conflicts_with = "no_console")]
     pub(crate) web: Option<SocketAddr>,

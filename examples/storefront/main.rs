@@ -36,6 +36,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use crashworthy::console::Tcp;
 use crashworthy::prelude::*;
 use crashworthy_web::{Application, Web, WebExt};
 
@@ -66,7 +67,11 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     println!("{}", tree.tree());
     let mut builder = System::builder().name("storefront");
     if !cli.no_console {
-        builder = builder.with(Console::default());
+        let console = Console::default();
+        builder = builder.with(match cli.console_tcp {
+            Some(addr) => console.tcp(Tcp::default().at(addr)),
+            None => console,
+        });
     }
     if let Some(addr) = cli.web {
         builder = builder.with(Web::default().at(addr).application(application()));
@@ -157,6 +162,14 @@ fn welcome(cli: &Cli, listener: &TcpListener, system: &System) -> Result<String,
         ),
         None => String::new(),
     };
+    let on_tcp = match system.console_on_tcp() {
+        Some(tcp) => format!(
+            "\nOr from afar, through a forwarded port:\n\n  crashworthy --connect {} --token-file '{}'\n",
+            tcp.addr(),
+            tcp.token_file().display()
+        ),
+        None => String::new(),
+    };
     Ok(format!(
         r#"
 The shop is open on {shop}, its database is in {data}. Try:
@@ -175,7 +188,7 @@ Break it, and order again:
   curl -X DELETE {shop}/admin/actors/orders                                 # kill
   curl {shop}/admin/tree                                                    # restarts and counters; data: /admin/actors
   curl {shop}/health
-{look_inside}{page}
+{look_inside}{on_tcp}{page}
 Black Friday, from another terminal:  cargo run --release --example black_friday -- --url {shop}
 Stop with Ctrl-C.
 "#,

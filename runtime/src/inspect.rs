@@ -132,15 +132,7 @@ pub struct SystemSnapshot {
 pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
     let core = cell.core();
     let (suspended, signals) = core.control.lock().look().map_or((false, 0), |lane| (lane.suspended, lane.signals()));
-    let state = match core.status() {
-        Status::Fresh => State::NotStarted,
-        Status::Starting => State::Starting,
-        Status::Running if suspended && core.flags() & flag::URGENT != 0 => State::Suspended,
-        Status::Running => State::Running,
-        Status::Down => State::Restarting,
-        Status::Stopped => State::Stopped,
-        Status::Gone => State::Gone,
-    };
+    let state = status(core.status(), suspended && core.flags() & flag::URGENT != 0);
     let in_hand = core.kind_in_hand().map(|kind| (kind.to_owned(), core.in_hand_for()));
     let load = cell.load();
     let pid = core.pid();
@@ -180,8 +172,21 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
     shot
 }
 
+/// Where a slot is in its life, for whoever looks.
+pub(crate) fn status(status: Status, is_suspended: bool) -> State {
+    match status {
+        Status::Fresh => State::NotStarted,
+        Status::Starting => State::Starting,
+        Status::Running if is_suspended => State::Suspended,
+        Status::Running => State::Running,
+        Status::Down => State::Restarting,
+        Status::Stopped => State::Stopped,
+        Status::Gone => State::Gone,
+    }
+}
+
 /// Whom it waits for, once a turn has ended in which that was seen.
-fn waits_for(core: &Core) -> Option<WaitsFor> {
+pub(crate) fn waits_for(core: &Core) -> Option<WaitsFor> {
     let sight = core.counters.standing()?.look(core.pid())?;
     let since = core.shared().port.now_ns().saturating_sub(sight.since.at);
     Some(WaitsFor { id: sight.to, since: Duration::from_nanos(since), for_room: sight.is_for_room })
@@ -192,12 +197,17 @@ impl SystemSnapshot {
         let mut actors = Vec::with_capacity(shared.cells());
         shared.each_cell(|cell| actors.push(snapshot(&cell)));
         actors.sort_by_key(|actor| actor.pid.id);
+        Self { actors, ..Self::without_actors(shared) }
+    }
+
+    /// What is to say of the system itself.
+    pub(crate) fn without_actors(shared: &Arc<Shared>) -> Self {
         let pool = shared.pool.stats();
         let busy = pool.pumps.iter().filter(|pump| pump.state != PumpState::Idle).count();
         Self {
             name: shared.settings.name.to_string(),
             uptime: Duration::from_nanos(shared.port.now_ns()),
-            actors,
+            actors: Vec::new(),
             crashes: shared.reports.crashed(),
             reports_withheld: shared.reports.withheld(),
             dead_letters: shared.dead_letters.counts().0,

@@ -16,6 +16,13 @@ impl ActorId {
     pub fn as_u64(self) -> u64 {
         self.0
     }
+
+    /// A small number that no two actors that are there at the same time share: the place in a table that has grown to as
+    /// many as there ever were at a time, and somewhat more. Whoever comes to a place that was left has another identity and
+    /// the same index.
+    pub fn index(self) -> u32 {
+        self.0 as u32
+    }
 }
 
 impl fmt::Display for ActorId {

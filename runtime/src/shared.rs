@@ -109,6 +109,16 @@ impl Shared {
         cells.into_iter().for_each(&mut visit);
     }
 
+    /// Shows each cell once, and keeps none of them: each is dropped before the next is shown, so that what it has in a cache
+    /// is read once.
+    pub(crate) fn visit_cells(&self, mut visit: impl FnMut(&Arc<dyn AnyCell>)) {
+        self.cells.for_each(|_, cell| {
+            if let Some(cell) = cell.upgrade() {
+                visit(&cell);
+            }
+        });
+    }
+
     pub(crate) fn cells(&self) -> usize {
         self.cells.len()
     }

@@ -173,6 +173,11 @@ impl Ties {
         self.parent.as_ref().map_or(ActorId::OUTSIDE, |parent| parent.pid.id)
     }
 
+    /// The same as the incarnation that has started one here last.
+    pub(crate) fn owning(&self) -> Option<Pid> {
+        self.parent.as_ref().map(|parent| parent.pid)
+    }
+
     /// From now on anybody may.
     pub(crate) fn disown(&mut self) {
         self.parent = None;
@@ -220,6 +225,11 @@ impl Ties {
             .collect();
         links.sort_unstable();
         links
+    }
+
+    /// Those of them that are neither its parent nor live in slots below it.
+    pub(crate) fn peers(&self) -> Vec<Pid> {
+        self.tied.as_ref().map_or_else(Vec::new, |tied| tied.links.pids())
     }
 
     /// A slot is below this one from now on.

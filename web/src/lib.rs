@@ -11,8 +11,10 @@
 //! | `/` | the page; it holds no data | no |
 //! | `/live` | what the page shows, as server-sent events | yes |
 //! | `/actor?actor=PATH` | one actor | yes |
+//! | `/state?actor=PATH` | what it shows of its state, or that it is busy | yes |
+//! | `/events?since=SEQ&kinds=A,B&under=PATH&limit=N` | what has happened: the newest, or those after a number | yes |
 //!
-//! It runs on a thread and a runtime of its own and reads snapshots: it answers while every worker of the system is blocked.
+//! It runs on a thread and a runtime of its own and reads snapshots (a state is the actor's own answer, within a limit): it answers while every worker of the system is blocked.
 //! Nothing can be changed through it.
 //!
 //! # Who may look
@@ -25,6 +27,7 @@
 
 mod connection;
 mod guard;
+mod happened;
 mod headers;
 mod health;
 mod info;
@@ -49,9 +52,9 @@ use crashworthy_runtime::{Part, StartError, System};
 pub use info::Application;
 pub use limits::Limits;
 
+use crashworthy_console::Token;
 use guard::Names;
 use routes::{Desk, Settings};
-use token::Token;
 
 /// Serves the console of a system over HTTP: `System::builder().with(Console::default()).with(Web::default())`.
 ///

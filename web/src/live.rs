@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! event: info      once: what `/info` says
-//! event: picture   again and again: the system, its tree, the first of its actors, who takes no new work
+//! event: picture   again and again: the system, who takes no new work, and a frame of its tree and of the first of its actors
 //! event: crashes   at first and when there was another: the newest reports, without backtraces
+//! event: events    at first the newest, then whatever has happened since
 //! event: trouble   what cannot be told, and why: the answer would be too long, or the system has ended
 //! ```
-//! A picture is made when the client has room for it. Who reads slowly gets fewer, never older ones; of a system that takes
+//! The frames of a connection are to be applied one after the other, as those of a watch of the console are: the first is
+//! whole. A picture is made when the client has room for it. Who reads slowly gets fewer, never older ones; of a system that takes
 //! long to look at, all do.
 
 use std::collections::VecDeque;
@@ -14,20 +16,23 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response, Sse};
+use crashworthy_console::Watch;
 use crashworthy_console::protocol::{
-    Actors, ActorsQuery, CrashesQuery, Filter, Health, Refusal, Sort, SystemView, TreeQuery, TreeView,
+    ActorsQuery, CrashesQuery, EventsQuery, Filter, Frame, Health, Refusal, Sort, SystemView, TreeQuery, Watchable,
 };
-use crashworthy_runtime::CrashReport;
+use crashworthy_runtime::{Attending, CrashReport};
 use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval, sleep};
 
+use crate::happened;
 use crate::info::Info;
 use crate::problem::Problem;
 use crate::routes::Desk;
@@ -36,6 +41,8 @@ use crate::routes::Desk;
 const TOP: usize = 50;
 /// Reports of crashes.
 const CRASHES: usize = 20;
+/// Events at first, and at a time.
+const EVENTS: usize = 50;
 /// A picture is made when it is so many times as old as it took to make, by all who watch together: they take about a tenth
 /// of the thread, however large the system is.
 const APART: u32 = 10;
@@ -69,8 +76,8 @@ struct Told {
 #[derive(Debug, Serialize)]
 struct Picture {
     system: SystemView,
-    tree: TreeView,
-    top: Actors,
+    tree: Frame,
+    top: Frame,
     health: Health,
 }
 
@@ -83,30 +90,68 @@ pub(crate) async fn live(State(desk): State<Arc<Desk>>, Query(view): Query<View>
     let mut due = interval(desk.limits.picture_every);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let first = event("info", desk.inspector.json(&Info::of(&desk)));
-    Ok(Sse::new(Live { desk, view, due, told: None, next: [first].into(), _place: place }).into_response())
+    let filter = Filter { text: view.text, ..Filter::default() };
+    let top = ActorsQuery { filter, sort: view.sort, limit: Some(TOP) };
+    let lists =
+        Lists { tree: Watch::new(Watchable::Tree(TreeQuery::default())), top: Watch::new(Watchable::Actors(top)) };
+    let looks = Box::pin(sleep(Duration::ZERO));
+    // Of a system that has ended nothing is told, and the first picture says so.
+    let attending = desk.inspector.attend_events().ok();
+    let live = Live {
+        desk,
+        lists,
+        due,
+        looks,
+        told: None,
+        since: None,
+        _attending: attending,
+        next: [first].into(),
+        _place: place,
+    };
+    Ok(Sse::new(live).into_response())
+}
+
+/// What is told in frames.
+struct Lists {
+    tree: Watch,
+    top: Watch,
 }
 
 /// One page that is watched.
 struct Live {
     desk: Arc<Desk>,
-    view: View,
+    lists: Lists,
     due: Interval,
+    /// When those that are shown are looked at again.
+    looks: Pin<Box<Sleep>>,
     /// How many crashes it has been told of.
     told: Option<u64>,
+    /// The number of the event up to which it has been told, once it has been.
+    since: Option<u64>,
+    /// Beginnings and ends are told as long as this is there.
+    _attending: Option<Attending>,
     next: VecDeque<Event>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Live {
-    fn picture(&self) -> Result<Picture, Refusal> {
+    fn picture(&mut self) -> Result<Picture, Refusal> {
         let inspector = &self.desk.inspector;
-        let filter = Filter { text: self.view.text.clone(), ..Filter::default() };
         Ok(Picture {
             system: inspector.system()?,
-            tree: inspector.tree(&TreeQuery::default())?,
-            top: inspector.actors(&ActorsQuery { filter, sort: self.view.sort, limit: Some(TOP) })?,
             health: inspector.health()?,
+            tree: self.lists.tree.frame(inspector, false)?,
+            top: self.lists.top.frame(inspector, false)?,
         })
+    }
+
+    /// Looks at those that are shown, and says when to look again.
+    fn sample(&mut self) {
+        let inspector = &self.desk.inspector;
+        let rest = [&mut self.lists.tree, &mut self.lists.top].map(|list| list.sample(inspector));
+        // Of a system that has ended there is nothing to see, and the next picture says so.
+        let rest: Duration = rest.into_iter().map(|rest| rest.unwrap_or(Duration::from_secs(1))).sum();
+        self.looks.as_mut().reset(Instant::now() + rest / 2);
     }
 
     fn crashes(&self) -> Result<News, Refusal> {
@@ -115,6 +160,14 @@ impl Live {
         let reports = crashes.reports.into_iter().map(|report| CrashReport { backtrace: None, ..report });
         let reports = reports.map(|report| Told { text: report.to_string(), report }).collect();
         Ok(News { total: crashes.total, matched: crashes.matched, reports })
+    }
+
+    /// What has happened since it was told last, if something has; what is more than is told at a time comes next.
+    fn events(&mut self) -> Result<Option<happened::Told>, Refusal> {
+        let query = EventsQuery { since: self.since, limit: Some(EVENTS), ..EventsQuery::default() };
+        let told = happened::Told::from(self.desk.inspector.events(&query)?);
+        let is_first = self.since.replace(told.next()).is_none();
+        Ok((is_first || told.is_news()).then_some(told))
     }
 
     /// Lays out what is to be told now, and when to look again.
@@ -132,11 +185,21 @@ impl Live {
         let picture = self.picture();
         let crashed = picture.as_ref().map_or(self.told, |picture| Some(picture.system.crashes));
         let json = |answer: Result<_, _>| answer.and_then(|answer| self.desk.inspector.json(&answer));
-        self.next.push_back(event("picture", json(picture)));
+        let picture = json(picture);
+        if picture.is_err() {
+            // It was not told: the next ones are whole.
+            self.lists.tree.untold();
+            self.lists.top.untold();
+        }
+        self.next.push_back(event("picture", picture));
         if crashed != self.told {
             let crashes = self.crashes().and_then(|crashes| self.desk.inspector.json(&crashes));
             self.next.push_back(event("crashes", crashes));
             self.told = crashed;
+        }
+        // That the system has ended is told already.
+        if let Ok(Some(told)) = self.events() {
+            self.next.push_back(event("events", self.desk.inspector.json(&told)));
         }
     }
 }
@@ -146,6 +209,9 @@ impl Stream for Live {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.next.is_empty() {
+            while self.looks.as_mut().poll(cx).is_ready() {
+                self.sample();
+            }
             ready!(self.due.poll_tick(cx));
             self.look();
         }

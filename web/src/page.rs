@@ -4,7 +4,7 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
 use crate::problem::Problem;
-use crate::token::Token;
+use crashworthy_console::Token;
 
 const PAGE: &str = include_str!("page.html");
 /// Where the page has the word that its script and style are known by.

@@ -19,8 +19,8 @@ use crate::health::{self, Health};
 use crate::info::{self, Application};
 use crate::limits::Limits;
 use crate::problem::Problem;
-use crate::token::Token;
-use crate::{Address, headers, live, page};
+use crate::{Address, happened, headers, live, page};
+use crashworthy_console::Token;
 
 /// What was said of the answers when the server was made.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +74,8 @@ pub(crate) fn routes(desk: Arc<Desk>) -> Router {
         .route("/info", get(info::info))
         .route("/metrics", get(metrics))
         .route("/actor", get(actor))
+        .route("/state", get(happened::state))
+        .route("/events", get(happened::events))
         .route("/live", get(live::live))
         .route_layer(from_fn_with_state(desk.clone(), guard::known));
     let open = Router::new()

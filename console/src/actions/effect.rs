@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crashworthy_runtime::{ActorId, ActorSnapshot, Pid, State};
+use crashworthy_runtime::{ActorId, Pid, State};
 use crashworthy_supervisor::Strategy;
 
 use super::outlook::{Outlook, Supervisors};
@@ -54,13 +54,13 @@ pub(crate) fn effect(
 fn headline(picture: &Picture, scope: &Scope, deed: Deed) -> String {
     if let [place] = scope.targets[..] {
         let actor = picture.actor(place);
-        let (path, pid, kind) = (picture.path(place), actor.pid, &actor.kind);
-        let restarts = many(actor.restarts as usize, "restart");
+        let (path, pid, kind) = (picture.path(place), actor.pid, actor.kind);
+        let restarts = many(actor.restarts() as usize, "restart");
         return format!("{deed}: {path} {pid}, {kind}, {}, {restarts} so far", state(actor.state));
     }
     let mut kinds = BTreeMap::<&str, usize>::new();
     for &place in &scope.targets {
-        *kinds.entry(&picture.actor(place).kind).or_default() += 1;
+        *kinds.entry(picture.actor(place).kind).or_default() += 1;
     }
     let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     format!("{} actors, {deed}: {}", scope.targets.len(), kinds.join(", "))
@@ -103,11 +103,7 @@ fn ending(picture: &Picture, scope: &Scope, deed: Deed) -> Vec<String> {
         lines.push(format!("queued below: {}, thrown away", many(lost, "message")));
     }
     let pids: Vec<_> = scope.touched.iter().map(|&place| picture.actor(place).pid).collect();
-    let is_other = |of: &ActorSnapshot, pid: &Pid| Some(*pid) != of.parent && !pids.contains(pid);
-    let links = |&place: &usize| {
-        let actor = picture.actor(place);
-        actor.links.iter().filter(|pid| is_other(actor, pid)).count()
-    };
+    let links = |&place: &usize| picture.actor(place).peers().iter().filter(|pid| !pids.contains(pid)).count();
     let linked: usize = scope.targets.iter().map(links).sum();
     if linked > 0 {
         lines.push(format!("linked: {}; whoever does not trap exits ends, too", many(linked, "other")));
@@ -139,7 +135,7 @@ fn supervisors(
     let mut parents = BTreeMap::<Option<Pid>, Vec<ActorId>>::new();
     for &place in &scope.targets {
         let actor = picture.actor(place);
-        parents.entry(actor.parent).or_default().push(actor.pid.id);
+        parents.entry(actor.parent()).or_default().push(actor.pid.id);
     }
     let mut lines = Vec::new();
     if let Some(alone) = parents.remove(&None) {

@@ -26,8 +26,9 @@ use self::governor::Governor;
 pub use self::limits::ActionLimits;
 use self::outlook::Supervisors;
 use self::plans::{Plans, Taken};
-use self::scope::{Scope, is_living};
+use self::scope::Scope;
 use self::suspensions::Suspensions;
+use crate::forest::is_living;
 use crate::inspector::Inspector;
 use crate::protocol::{
     AuditEntry, AuditQuery, AuditResult, AuditView, AuditedPlan, Code, CommitQuery, CommitView, Deed, Peer, PlanQuery,
@@ -231,7 +232,7 @@ fn failed(message: String) -> ExitReason {
 
 /// Whether this incarnation lives.
 fn lives(system: &System, pid: Pid) -> bool {
-    system.inspect(pid).is_some_and(|actor| actor.pid == pid && is_living(&actor))
+    system.inspect(pid).is_some_and(|actor| actor.pid == pid && is_living(actor.state))
 }
 
 /// Whether its figures are in range.
@@ -251,7 +252,7 @@ fn check(deed: Deed, limits: &ActionLimits) -> Result<(), Refusal> {
 
 fn target(picture: &crate::picture::Picture, place: usize) -> Target {
     let actor = picture.actor(place);
-    Target { pid: actor.pid, path: picture.path(place).to_owned(), kind: actor.kind.clone(), state: actor.state }
+    Target { pid: actor.pid, path: picture.path(place), kind: actor.kind.to_owned(), state: actor.state }
 }
 
 fn why_not(code: Code) -> &'static str {

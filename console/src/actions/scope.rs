@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crashworthy_runtime::{ActorSnapshot, Pid, State};
+use crashworthy_runtime::{Pid, State};
 
 use super::limits::ActionLimits;
-use crate::inspector::{find, matches};
+use crate::forest::is_living;
+use crate::inspector::{find, matching as meant};
 use crate::picture::{Picture, is_under};
 use crate::protocol::{Code, PlanQuery, Refusal};
 
@@ -58,7 +59,7 @@ impl Scope {
         let mut touched: Vec<usize> = branches.concat();
         touched.sort_unstable();
         touched.dedup();
-        touched.retain(|&place| is_living(picture.actor(place)));
+        touched.retain(|&place| is_living(picture.actor(place).state));
         Self { targets, touched, spared }
     }
 
@@ -78,7 +79,7 @@ impl Scope {
         }
         let mut kinds = BTreeMap::<&str, usize>::new();
         for &place in &self.touched {
-            *kinds.entry(&picture.actor(place).kind).or_default() += 1;
+            *kinds.entry(picture.actor(place).kind).or_default() += 1;
         }
         for (kind, count) in kinds {
             let all = picture.everybody().filter(|&place| picture.actor(place).kind == kind).count();
@@ -97,7 +98,7 @@ fn named(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<V
     for word in &query.actors {
         let place = find(picture, word)?;
         let (actor, path) = (picture.actor(place), picture.path(place));
-        if !is_living(actor) {
+        if !is_living(actor.state) {
             let why = format!("{path} does not live just now: it is {}", state(actor.state));
             return Err(Refusal::new(Code::NotLiving, why));
         }
@@ -113,7 +114,7 @@ fn named(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<V
 
 fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<(Vec<usize>, usize), Refusal> {
     let filter = query.matching.as_ref().expect("it is asked with one");
-    let all = picture.everybody().filter(|&place| matches(picture, place, filter) && is_living(picture.actor(place)));
+    let all = meant(picture, filter).filter(|&place| is_living(picture.actor(place).state));
     let (spared, targets): (Vec<_>, Vec<_>) =
         all.partition(|&place| shield(picture, place, query, protected).is_some());
     if targets.is_empty() {
@@ -130,19 +131,14 @@ fn shield(picture: &Picture, place: usize, query: &PlanQuery, protected: &[Strin
     }
     let path = picture.path(place);
     // Its parent is the system itself.
-    if picture.actor(place).parent == Some(Pid::OUTSIDE) {
+    if picture.actor(place).parent() == Some(Pid::OUTSIDE) {
         return Some(format!("{path} is the top of the tree: without it the system would end"));
     }
-    if protected.iter().any(|name| name == path) {
+    if protected.contains(&path) {
         return Some(format!("{path} is protected"));
     }
-    let below = protected.iter().find(|name| query.deed.ends() && is_under(name, path))?;
+    let below = protected.iter().find(|name| query.deed.ends() && is_under(name, &path))?;
     Some(format!("{below}, which would end with {path}, is protected"))
-}
-
-/// Whether an incarnation lives.
-pub(crate) fn is_living(actor: &ActorSnapshot) -> bool {
-    matches!(actor.state, State::Starting | State::Running | State::Suspended)
 }
 
 /// Where it is in its life, in words.

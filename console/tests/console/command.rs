@@ -1,6 +1,6 @@
 //! The command, as a process.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
@@ -151,6 +151,47 @@ fn it_watches_until_nobody_reads_or_the_system_ends() {
     shop.runtime.block_on(shop.system.stop());
     let end = child.wait_with_output().unwrap();
     assert_eq!(end.status.code(), Some(1), "{end:?}");
+}
+
+#[test]
+fn a_shell_is_told_how_to_complete_the_command() {
+    let nobody = Dir::new();
+    for (shell, own) in [("bash", "complete -F"), ("zsh", "#compdef crashworthy"), ("fish", "complete -c crashworthy")]
+    {
+        let script = said(&nobody, &["completions", shell]);
+        assert!(script.contains(own) && script.contains("dead-letters"), "{shell}: {script:.200}");
+        // Where there is such a shell, it can read it.
+        let mut reads = Command::new(shell);
+        reads.arg("-n").stdin(Stdio::piped()).stdout(Stdio::null());
+        if let Ok(mut child) = reads.spawn() {
+            std::io::Write::write_all(&mut child.stdin.take().unwrap(), script.as_bytes()).unwrap();
+            assert!(child.wait().unwrap().success(), "{shell}");
+        }
+    }
+    assert_eq!(run(&nobody, &["completions", "powershell"]).0, 2);
+}
+
+#[test]
+fn what_is_watched_is_told_with_what_it_comes_to_in_a_second() {
+    let shop = Shop::open();
+    let _held = shop.block(&shop.right);
+    let read = |words: &[&str], is_last: &dyn Fn(&str) -> bool| {
+        let mut child = crashworthy(&shop.dir, words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+        let last = lines.find(|line| is_last(line)).expect("it goes on");
+        drop(lines);
+        child.wait().unwrap();
+        last
+    };
+    let line = read(&["top", "--watch", "0.1", "--sort", "in-hand", "-n", "1"], &|line| line.contains(" 100%  "));
+    assert!(line.starts_with("shop/front/right  Cashier  running"), "{line}");
+    let line = read(&["tree", "--watch", "0.1", "--json"], &|line| line.contains("busy_percent\":100"));
+    let tree: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&tree["nodes"][3]["path"], &tree["nodes"][3]["rates"]["handled"]),
+        (&"shop/front/right".into(), &0.0.into())
+    );
+    assert!(!said(&shop.dir, &["top"]).contains("MSG/S"), "one look says nothing of a second");
 }
 
 #[test]

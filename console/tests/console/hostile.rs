@@ -7,17 +7,44 @@ use std::time::Duration;
 use crashworthy::console::Limits;
 use serde_json::json;
 
-use crate::support::{Raw, Shop, until};
+use crate::support::{Raw, Shop, Way, until};
+
+/// Whichever way they come.
+macro_rules! both_ways {
+    ($($test:ident),* $(,)?) => {
+        mod over_a_socket {
+            use super::Way;
+            $(#[test] fn $test() { super::$test(Way::Socket); })*
+        }
+
+        mod over_tcp {
+            use super::Way;
+            $(#[test] fn $test() { super::$test(Way::Tcp); })*
+        }
+    };
+}
+
+both_ways! {
+    garbage_is_called_so_and_the_connection_goes_on,
+    a_refusal_does_not_repeat_all_that_was_said,
+    a_line_that_is_too_long_is_refused_before_it_ends_and_the_connection_is_closed,
+    the_longest_line_that_is_allowed_is_read,
+    a_client_that_sends_slowly_is_refused_and_closed,
+    a_client_that_says_nothing_is_told_so_and_closed,
+    a_client_that_never_reads_is_cut_off,
+    one_connection_more_than_allowed_is_told_so_and_those_there_are_answered,
+    a_client_that_leaves_in_the_middle_of_a_line_or_of_an_answer_is_forgotten,
+    a_flood_of_requests_is_answered_at_its_pace_and_keeps_nobody_waiting,
+}
 
 fn brief() -> Limits {
     let soon = Duration::from_millis(100);
     Limits { line_within: soon, read_within: soon, idle: soon, ..Limits::default() }
 }
 
-#[test]
-fn garbage_is_called_so_and_the_connection_goes_on() {
+fn garbage_is_called_so_and_the_connection_goes_on(way: Way) {
     let shop = Shop::open();
-    let mut raw = Raw::greeted(&shop);
+    let mut raw = Raw::greeted_over(&shop, way);
     for garbage in [&b"\n"[..], b"\xff\xfe\x00\n", b"[[[[\n", b"{\"id\":-1,\"verb\":\"tree\"}\n", b"GET / HTTP/1.1\r\n"]
     {
         raw.say(garbage).unwrap();
@@ -31,10 +58,9 @@ fn garbage_is_called_so_and_the_connection_goes_on() {
     shop.assert_serves();
 }
 
-#[test]
-fn a_refusal_does_not_repeat_all_that_was_said() {
+fn a_refusal_does_not_repeat_all_that_was_said(way: Way) {
     let shop = Shop::open();
-    let mut raw = Raw::greeted(&shop);
+    let mut raw = Raw::greeted_over(&shop, way);
     let long = "x".repeat(50_000);
     raw.say(format!("{}\n", json!({ "id": 1, "verb": "actors", "args": { "state": long } })).as_bytes()).unwrap();
     let refused = raw.line().expect("an answer").to_string();
@@ -42,10 +68,9 @@ fn a_refusal_does_not_repeat_all_that_was_said() {
     shop.assert_serves();
 }
 
-#[test]
-fn a_line_that_is_too_long_is_refused_before_it_ends_and_the_connection_is_closed() {
+fn a_line_that_is_too_long_is_refused_before_it_ends_and_the_connection_is_closed(way: Way) {
     let shop = Shop::open();
-    let mut raw = Raw::greeted(&shop);
+    let mut raw = Raw::greeted_over(&shop, way);
     // It is cut off somewhere in there.
     let _ = (0..160).try_for_each(|_| raw.say(&[b'x'; 64 * 1024]));
     assert_eq!(raw.refused(), "line_too_long");
@@ -53,10 +78,9 @@ fn a_line_that_is_too_long_is_refused_before_it_ends_and_the_connection_is_close
     shop.assert_serves();
 }
 
-#[test]
-fn the_longest_line_that_is_allowed_is_read() {
+fn the_longest_line_that_is_allowed_is_read(way: Way) {
     let shop = Shop::open();
-    let mut raw = Raw::greeted(&shop);
+    let mut raw = Raw::greeted_over(&shop, way);
     let mut line = json!({ "id": 1, "verb": "system" }).to_string();
     line.push_str(&" ".repeat(Limits::default().line - line.len() - 1));
     line.push('\n');
@@ -64,10 +88,9 @@ fn the_longest_line_that_is_allowed_is_read() {
     assert_eq!(raw.line().expect("an answer")["ok"]["name"], "shop");
 }
 
-#[test]
-fn a_client_that_sends_slowly_is_refused_and_closed() {
+fn a_client_that_sends_slowly_is_refused_and_closed(way: Way) {
     let shop = Shop::with(Limits { idle: Duration::from_secs(60), ..brief() });
-    let mut raw = Raw::greeted(&shop);
+    let mut raw = Raw::greeted_over(&shop, way);
     let mut slow = raw.stream().try_clone().unwrap();
     let sends = thread::spawn(move || {
         // A byte at a time, until the server has had enough.
@@ -82,30 +105,27 @@ fn a_client_that_sends_slowly_is_refused_and_closed() {
     shop.assert_serves();
 }
 
-#[test]
-fn a_client_that_says_nothing_is_told_so_and_closed() {
+fn a_client_that_says_nothing_is_told_so_and_closed(way: Way) {
     let shop = Shop::with(brief());
-    let mut raw = Raw::greeted(&shop);
+    let mut raw = Raw::greeted_over(&shop, way);
     assert_eq!(raw.refused(), "idle");
     assert_eq!(raw.line(), None);
     shop.assert_serves();
 }
 
-#[test]
-fn a_client_that_never_reads_is_cut_off() {
+fn a_client_that_never_reads_is_cut_off(way: Way) {
     let shop = Shop::with(Limits { requests: 1_000, idle: Duration::from_secs(60), ..brief() });
-    let mut raw = Raw::mute(&shop);
+    let mut raw = Raw::mute_over(&shop, way);
     // The server stops reading when it cannot write, and gives up soon after: then a write fails.
     until("the server gives it up", || raw.say(b"{\"id\":1,\"verb\":\"tree\"}\n").is_err().then_some(()));
     shop.assert_serves();
 }
 
-#[test]
-fn one_connection_more_than_allowed_is_told_so_and_those_there_are_answered() {
+fn one_connection_more_than_allowed_is_told_so_and_those_there_are_answered(way: Way) {
     let shop = Shop::with(Limits { connections: 3, ..Limits::default() });
-    let mut there: Vec<_> = (0..3).map(|_| Raw::greeted(&shop)).collect();
+    let mut there: Vec<_> = (0..3).map(|_| Raw::greeted_over(&shop, way)).collect();
     for _ in 0..200 {
-        let mut more = Raw::mute(&shop);
+        let mut more = Raw::mute_over(&shop, way);
         assert_eq!(more.refused(), "too_many_connections");
         assert_eq!(more.line(), None);
     }
@@ -118,22 +138,21 @@ fn one_connection_more_than_allowed_is_told_so_and_those_there_are_answered() {
 }
 
 /// A client that is let in: those that have left may be there for a moment yet.
-fn let_in(shop: &Shop) -> Raw {
+fn let_in(shop: &Shop, way: Way) -> Raw {
     until("there is room", || {
-        let mut raw = Raw::mute(shop);
+        let mut raw = Raw::mute_over(shop, way);
         raw.line().is_some_and(|line| line.get("hello").is_some()).then_some(raw)
     })
 }
 
-#[test]
-fn a_client_that_leaves_in_the_middle_of_a_line_or_of_an_answer_is_forgotten() {
+fn a_client_that_leaves_in_the_middle_of_a_line_or_of_an_answer_is_forgotten(way: Way) {
     let shop = Shop::with(Limits { connections: 2, ..Limits::default() });
     for _ in 0..20 {
-        let mut raw = let_in(&shop);
+        let mut raw = let_in(&shop, way);
         raw.say(b"{\"id\":1,\"verb\":\"tree\"}\n{\"id\":2,\"ve").unwrap();
     }
     // Half-closed: what was asked is answered.
-    let mut raw = let_in(&shop);
+    let mut raw = let_in(&shop, way);
     raw.say(b"{\"id\":3,\"verb\":\"system\"}\n{\"id\":4,\"ve").unwrap();
     raw.stream().shutdown(Shutdown::Write).unwrap();
     assert_eq!(raw.line().expect("an answer")["id"], 3);
@@ -141,10 +160,9 @@ fn a_client_that_leaves_in_the_middle_of_a_line_or_of_an_answer_is_forgotten() {
     shop.assert_serves();
 }
 
-#[test]
-fn a_flood_of_requests_is_answered_at_its_pace_and_keeps_nobody_waiting() {
+fn a_flood_of_requests_is_answered_at_its_pace_and_keeps_nobody_waiting(way: Way) {
     let shop = Shop::with(Limits { requests: 20, ..Limits::default() });
-    let mut raw = Raw::greeted(&shop);
+    let mut raw = Raw::greeted_over(&shop, way);
     let mut flood = raw.stream().try_clone().unwrap();
     let requests = thread::spawn(move || {
         // Ends when the connection does.

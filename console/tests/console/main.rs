@@ -11,4 +11,6 @@ mod protocol;
 mod recording;
 mod state;
 mod support;
+mod tcp;
 mod terminal;
+mod watching;

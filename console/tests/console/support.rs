@@ -1,6 +1,7 @@
 //! A small shop, and clients of its console.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crashworthy::console::Limits;
 use crashworthy::prelude::*;
 use crashworthy::{ActorSnapshot, Pid};
 use crashworthy_console::protocol::Code;
-use crashworthy_console::{Client, ClientError};
+use crashworthy_console::{Client, ClientError, OnTcp, Tcp, Token};
 use serde_json::{Value, json};
 
 /// Nothing here takes longer, unless it never happens.
@@ -124,7 +125,7 @@ impl Shop {
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
-        Self::built(|console| console.limits(limits))
+        Self::built(|console| console.limits(limits).tcp(Tcp::default()))
     }
 
     /// With a console that is made to be so.
@@ -147,6 +148,15 @@ impl Shop {
             Err(ClientError::Refused(why)) if why.code == Code::TooManyConnections => None,
             client => Some(client.expect("it lets us in")),
         })
+    }
+
+    /// Where its console listens on TCP.
+    pub(crate) fn tcp(&self) -> OnTcp {
+        self.system.console_on_tcp().expect("it listens on TCP")
+    }
+
+    pub(crate) fn token(&self) -> std::sync::Arc<Token> {
+        Token::read(self.tcp().token_file()).expect("it is kept")
     }
 
     /// A client that may act.
@@ -187,21 +197,110 @@ impl Shop {
     }
 }
 
+/// How a client reaches the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Socket,
+    Tcp,
+}
+
+/// A connection that is made one way or the other.
+pub(crate) enum Stream {
+    Socket(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Stream {
+    pub(crate) fn connect(shop: &Shop, way: Way) -> Self {
+        match way {
+            Way::Socket => Self::Socket(UnixStream::connect(&shop.socket).expect("somebody listens")),
+            Way::Tcp => Self::Tcp(TcpStream::connect(shop.tcp().addr()).expect("somebody listens")),
+        }
+    }
+
+    pub(crate) fn write_within(&self, within: Duration) {
+        match self {
+            Self::Socket(stream) => stream.set_write_timeout(Some(within)).unwrap(),
+            Self::Tcp(stream) => stream.set_write_timeout(Some(within)).unwrap(),
+        }
+    }
+
+    fn read_within(&self, within: Duration) {
+        match self {
+            Self::Socket(stream) => stream.set_read_timeout(Some(within)).unwrap(),
+            Self::Tcp(stream) => stream.set_read_timeout(Some(within)).unwrap(),
+        }
+    }
+
+    pub(crate) fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(match self {
+            Self::Socket(stream) => Self::Socket(stream.try_clone()?),
+            Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
+        })
+    }
+
+    pub(crate) fn shutdown(&self, how: Shutdown) -> std::io::Result<()> {
+        match self {
+            Self::Socket(stream) => stream.shutdown(how),
+            Self::Tcp(stream) => stream.shutdown(how),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Socket(stream) => stream.read(bytes),
+            Self::Tcp(stream) => stream.read(bytes),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Socket(stream) => stream.write(bytes),
+            Self::Tcp(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A client that is free to misbehave.
-pub(crate) struct Raw(BufReader<UnixStream>);
+pub(crate) struct Raw(BufReader<Stream>);
 
 impl Raw {
-    /// Connects, and reads nothing yet.
-    pub(crate) fn mute(shop: &Shop) -> Self {
-        let stream = UnixStream::connect(&shop.socket).expect("somebody listens");
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    /// Connects, and reads nothing yet; over TCP it has shown the token.
+    pub(crate) fn mute_over(shop: &Shop, way: Way) -> Self {
+        let mut raw = Self::stranger(shop, way);
+        if way == Way::Tcp {
+            raw.say(format!("{}\n", json!({ "token": shop.token().as_str() })).as_bytes()).unwrap();
+        }
+        raw
+    }
+
+    /// Connects, and says nothing at all.
+    pub(crate) fn stranger(shop: &Shop, way: Way) -> Self {
+        let stream = Stream::connect(shop, way);
+        stream.read_within(PATIENCE);
+        stream.write_within(PATIENCE);
         Self(BufReader::new(stream))
+    }
+
+    pub(crate) fn mute(shop: &Shop) -> Self {
+        Self::mute_over(shop, Way::Socket)
     }
 
     /// Connects, and reads the greeting.
     pub(crate) fn greeted(shop: &Shop) -> Self {
-        let mut raw = Self::mute(shop);
+        Self::greeted_over(shop, Way::Socket)
+    }
+
+    pub(crate) fn greeted_over(shop: &Shop, way: Way) -> Self {
+        let mut raw = Self::mute_over(shop, way);
         assert_eq!(raw.line().expect("it is greeted")["hello"]["system"], "shop");
         raw
     }
@@ -210,7 +309,7 @@ impl Raw {
         self.0.get_mut().write_all(bytes)
     }
 
-    pub(crate) fn stream(&self) -> &UnixStream {
+    pub(crate) fn stream(&self) -> &Stream {
         self.0.get_ref()
     }
 
@@ -220,6 +319,8 @@ impl Raw {
         match self.0.read_line(&mut line) {
             Ok(0) => None,
             Ok(_) => Some(serde_json::from_str(&line).expect("the server speaks JSON")),
+            // What was not read when the other side closed.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
             Err(error) => panic!("no answer: {error}"),
         }
     }
@@ -229,6 +330,10 @@ impl Raw {
     pub(crate) fn refused(&mut self) -> String {
         let line = self.line().expect("it is told why");
         line["error"]["code"].as_str().unwrap_or_else(|| panic!("{line}")).to_owned()
+    }
+
+    pub(crate) fn reader(&mut self) -> &mut impl Read {
+        &mut self.0
     }
 
     /// Reads to the end.

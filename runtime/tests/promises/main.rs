@@ -25,6 +25,7 @@ mod f_ready;
 mod from_outside;
 mod g1_drops;
 mod g1_panics;
+mod glances;
 mod names;
 mod order;
 mod overflow;

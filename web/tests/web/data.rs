@@ -49,6 +49,51 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
 }
 
 #[test]
+fn what_has_happened_is_told_and_gone_on_from() {
+    let shop = Shop::open();
+    shop.left.tell(Till::Break("the drawer is stuck")).unwrap();
+    shop.total(&shop.left);
+    let told = until("the crash is told", || {
+        let told = shop.ask("/events").json();
+        let events = told["events"].as_array().expect("events").clone();
+        let crash = events.into_iter().find(|event| event["text"].as_str().unwrap().contains("the drawer is stuck"));
+        crash.map(|crash| (told, crash))
+    });
+    assert_eq!(told.1["path"], "shop/left");
+    let next = told.0["next"].as_u64().expect("a number");
+    let later = shop.ask(&format!("/events?since={next}&under=shop/left")).json();
+    assert!(
+        later["events"].as_array().expect("events").iter().all(|event| event["seq"].as_u64() > Some(next)),
+        "{later}"
+    );
+    let few = shop.ask("/events?since=0&limit=1&kinds=crashed,started").json();
+    assert_eq!(few["events"].as_array().map(Vec::len), Some(1), "{few}");
+    let wrong = shop.ask("/events?kinds=cake");
+    assert_eq!((wrong.status, wrong.code().as_str()), (400, "bad_arguments"));
+    assert_eq!(shop.ask_as_anybody("/events").status, 401);
+}
+
+#[test]
+fn an_actor_shows_of_its_state_what_its_author_says_and_whoever_is_busy_is_told_as_such() {
+    let shop = Shop::open();
+    shop.right.tell(Till::Sell).unwrap();
+    shop.total(&shop.right);
+    let state = shop.ask("/state?actor=shop/right").json();
+    assert_eq!(
+        (&state["path"], state["text"].as_str()),
+        (&json!("shop/right"), Some("sold: 1\npin: (secret)")),
+        "{state}"
+    );
+    let held = shop.block(&shop.right);
+    let busy = shop.ask("/state?actor=shop/right").json();
+    assert!(busy["unseen"].is_object() || busy["unseen"].is_string(), "{busy}");
+    assert!(busy["text"].as_str().is_some_and(|text| text.contains("busy")), "{busy}");
+    drop(held);
+    assert_eq!((shop.ask("/state?actor=nobody").status, shop.ask("/state").status), (404, 400));
+    assert_eq!(shop.ask_as_anybody("/state?actor=shop/right").status, 401);
+}
+
+#[test]
 fn metrics_are_read_back_and_are_of_types_and_of_no_actor() {
     let shop = Shop::open();
     shop.left.tell(Till::Break("the drawer is stuck")).unwrap();

@@ -90,10 +90,11 @@ fn a_client_that_says_nothing_or_says_it_slowly_is_cut_off() {
 fn a_watcher_that_never_reads_is_cut_off_and_its_place_is_free_again() {
     let limits = Limits { watchers: 1, picture_every: Duration::from_millis(10), ..brief() };
     let shop = Shop::within(limits);
-    // Names that fill a picture, so that what the sockets hold is soon full.
+    // Rows that fill a picture and change with each, so that what the sockets hold is soon full.
     let crowd = shop.crowd(400);
     let mute = crate::support::Watch::begin(&shop, "");
     until("the server gives it up", || {
+        crowd.works();
         let at = shop.web.addr();
         let mut raw = Raw::connect(at);
         let _ = raw.say(format!("GET /live HTTP/1.1\r\nHost: {at}\r\n{}\r\n", shop.bearer()).as_bytes());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crashworthy::prelude::*;
+use crashworthy_console::Watched;
 use crashworthy_web::{Limits, Web};
 use serde_json::{Value, json};
 
@@ -16,6 +17,11 @@ fn paths(rows: &Value) -> Vec<&str> {
     rows.as_array().expect("it is a list").iter().map(|row| row["path"].as_str().expect("it has a path")).collect()
 }
 
+/// Applies a frame to those before it.
+fn take(list: &mut Watched, frame: &Value) {
+    list.take(serde_json::from_value(frame.clone()).expect("it is a frame")).expect("none is missing");
+}
+
 #[test]
 fn there_is_a_picture_at_once_and_later_ones_show_what_has_happened_since() {
     let shop = quick();
@@ -24,7 +30,11 @@ fn there_is_a_picture_at_once_and_later_ones_show_what_has_happened_since() {
     assert_eq!((name.as_str(), &info["system"]), ("info", &json!("shop")));
     let (name, first) = watch.next().expect("something is told");
     assert_eq!(name, "picture");
-    assert_eq!(paths(&first["tree"]["nodes"]), ["shop", "shop/left", "shop/right"]);
+    assert_eq!(paths(&first["tree"]["rows"]), ["shop", "shop/left", "shop/right"]);
+    assert_eq!((&first["tree"]["whole"], &first["top"]["whole"]), (&json!(true), &json!(true)));
+    let (mut tree, mut top) = (Watched::default(), Watched::default());
+    take(&mut tree, &first["tree"]);
+    take(&mut top, &first["top"]);
     assert_eq!((&first["tree"]["total"], &first["health"]["ready"]), (&json!(3), &json!(true)));
     let (name, crashes) = watch.next().expect("something is told");
     assert_eq!((name.as_str(), &crashes["total"]), ("crashes", &json!(0)));
@@ -35,11 +45,18 @@ fn there_is_a_picture_at_once_and_later_ones_show_what_has_happened_since() {
     }
     let later = loop {
         let later = watch.until("picture");
+        assert_eq!(later["tree"]["whole"], false, "what was told is not told again");
+        take(&mut tree, &later["tree"]);
+        take(&mut top, &later["top"]);
         if later["system"]["queued"] == 3 {
             break later;
         }
     };
-    assert_eq!(paths(&later["top"]["rows"])[0], "shop/right", "the longest queue comes first");
+    let top = top.actors().expect("it is known").rows;
+    assert_eq!(top[0].path, "shop/right", "the longest queue comes first");
+    let tree = tree.tree().expect("it is known").nodes;
+    let names: Vec<_> = tree.iter().map(|node| node.row.path.as_str()).collect();
+    assert_eq!((names, tree[2].row.depth), (vec!["shop", "shop/left", "shop/right"], 3));
     assert!(later["system"]["at_ms"].as_f64() > first["system"]["at_ms"].as_f64());
     drop(held);
 }
@@ -54,9 +71,31 @@ fn a_crash_is_told_when_it_has_happened_and_not_again() {
     let newest = &crashes["reports"][0];
     assert_eq!((&newest["path"], &newest["crash"]["message"]), (&json!("shop/left"), &json!("the drawer is stuck")));
     assert_eq!(newest["backtrace"], Value::Null);
-    for _ in 0..3 {
-        assert_eq!(watch.next().expect("it goes on").0, "picture");
+    for _ in 0..6 {
+        assert_ne!(watch.next().expect("it goes on").0, "crashes");
     }
+}
+
+#[test]
+fn events_are_told_as_they_happen_each_once_and_beginnings_and_ends_too() {
+    let shop = quick();
+    let mut watch = Watch::begin(&shop, "");
+    let first = watch.until("events");
+    shop.left.tell(Till::Break("the drawer is stuck")).unwrap();
+    let mut last = first["last"].as_u64().expect("a number");
+    let mut told = Vec::new();
+    let patience = std::time::Instant::now() + crate::support::PATIENCE;
+    while !told.iter().any(|text: &String| text.starts_with("has started")) {
+        assert!(std::time::Instant::now() < patience, "waited in vain: {told:?}");
+        let next = watch.until("events");
+        for event in next["events"].as_array().expect("events") {
+            let seq = event["seq"].as_u64().expect("a number");
+            assert_eq!(seq, last + 1, "none is missing, and none comes twice");
+            last = seq;
+            told.push(event["text"].as_str().expect("text").to_owned());
+        }
+    }
+    assert!(told.iter().any(|text| text.contains("the drawer is stuck")), "{told:?}");
 }
 
 #[test]

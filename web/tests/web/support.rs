@@ -67,6 +67,11 @@ impl Actor for Cashier {
         }
         Ok(())
     }
+
+    fn view(&self, view: &mut View<'_>) {
+        view.value("sold", self.0);
+        view.secret("pin");
+    }
 }
 
 /// A directory of its own for one test, which goes with it.
@@ -189,6 +194,15 @@ impl Shop {
 pub(crate) struct Crowd {
     system: System,
     members: Vec<ActorRef<Cashier>>,
+}
+
+impl Crowd {
+    /// Has everybody handle a message.
+    pub(crate) fn works(&self) {
+        for member in &self.members {
+            let _ = member.tell(Till::Sell);
+        }
+    }
 }
 
 impl Drop for Crowd {

@@ -1,6 +1,7 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crashworthy_console::protocol;
 
 use crate::act::Act;
+use crate::completions::Shell;
 use crate::events::{DeadLettersArgs, EventsArgs};
+use crate::watching::{TopArgs, TreeArgs};
 
 const EXAMPLES: &str = "\
 Without a command, in a terminal, it opens the screens: ? tells the keys.
@@ -20,7 +23,7 @@ Examples:
   crashworthy tree                          everybody, parents before their children
   crashworthy tree shop/front --levels 2    one branch, not too deep
   crashworthy top --sort in-hand -n 5       who has been busy with one message for longest
-  crashworthy top --busy --watch 1          who is busy, once a second
+  crashworthy top --busy --watch 1          who is busy, once a second, and how much it handles
   crashworthy actor shop/front/till         one actor: what it does, its mailbox, its links
   crashworthy state shop/front/till         what it shows of its state
   crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
@@ -28,6 +31,7 @@ Examples:
   crashworthy dead-letters                  what nobody handled, and why
   crashworthy health                        a readiness probe: is somebody down, or without what it needs?
   crashworthy metrics                       sums over all actors of a type, for whoever scrapes
+  crashworthy --connect 127.0.0.1:7070 --token-file F top    of a console that listens on TCP, too
   crashworthy dump before.jsonl             one picture of everything
   crashworthy --replay before.jsonl         the same screens of that, or of what R has recorded in them
   crashworthy top --replay before.jsonl     and the same commands
@@ -43,6 +47,12 @@ the user among the temporary files. If several run, --system chooses.
 
 Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy, or it refuses an action;
 2 the command line is wrong; 3 an action was not confirmed, and nothing was done.";
+
+const COMPLETIONS: &str = "\
+Examples:
+  crashworthy completions bash > ~/.local/share/bash-completion/completions/crashworthy
+  crashworthy completions zsh > ~/.zfunc/_crashworthy            where ~/.zfunc is in $fpath
+  crashworthy completions fish > ~/.config/fish/completions/crashworthy.fish";
 
 /// Looks into running crashworthy systems: whom they have, what everybody does, what has crashed.
 ///
@@ -69,7 +79,7 @@ impl Cli {
 }
 
 /// Which system.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Which {
     /// The system that listens there.
     #[arg(long, global = true, value_name = "PATH", conflicts_with = "system")]
@@ -77,9 +87,28 @@ pub(crate) struct Which {
     /// The system of that name, or of that process.
     #[arg(long, global = true, value_name = "NAME|PID")]
     pub(crate) system: Option<String>,
+    /// The system that listens on TCP there, for whoever has its token: to look, not to act.
+    #[arg(long, global = true, value_name = "ADDR:PORT", requires = "token_file", conflicts_with_all = ["socket", "system"])]
+    pub(crate) connect: Option<SocketAddr>,
+    /// With --connect: the file with its token, which nobody else may read.
+    #[arg(long, global = true, value_name = "FILE", requires = "connect")]
+    pub(crate) token_file: Option<PathBuf>,
     /// None that runs: a recording or a dump. Commands tell how it was at its end.
-    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["socket", "system"])]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["socket", "system", "connect"])]
     pub(crate) replay: Option<PathBuf>,
+}
+
+impl Which {
+    /// Where it listens, if that was said; an address on TCP as one would write it.
+    pub(crate) fn place(&self) -> Option<PathBuf> {
+        self.socket.clone().or_else(|| self.connect.map(|addr| addr.to_string().into()))
+    }
+
+    /// The address on TCP and the file with its token, if that is the place.
+    pub(crate) fn tcp(&self, place: &Path) -> Option<(SocketAddr, &Path)> {
+        let addr = self.connect.filter(|_| self.place().is_some_and(|named| named == place))?;
+        Some((addr, self.token_file.as_deref()?))
+    }
 }
 
 /// How it is shown.
@@ -104,6 +133,13 @@ pub(crate) enum Action {
         /// The file. One that is there stays as it is.
         file: PathBuf,
     },
+    /// Writes a script with which a shell completes this command.
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// Which shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -114,44 +150,9 @@ pub(crate) enum What {
         show: Show,
     },
     /// The tree: who is below whom, and how they are.
-    Tree {
-        /// This actor and those below it: a path, a name, or an id.
-        path: Option<String>,
-        /// How many levels at most.
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-        levels: Option<u16>,
-        /// How many actors at most; the system has a limit, too.
-        #[arg(short = 'n', long = "limit", value_name = "N")]
-        limit: Option<usize>,
-        #[command(flatten)]
-        show: Show,
-    },
+    Tree(TreeArgs),
     /// The actors that have most of something.
-    Top {
-        /// Of what.
-        #[arg(long, value_enum, default_value_t = Sort::Depth)]
-        sort: Sort,
-        /// How many actors at most; the system has a limit, too.
-        #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20)]
-        limit: usize,
-        /// Those with this text in their path or type.
-        #[arg(long = "match", value_name = "TEXT")]
-        text: Option<String>,
-        /// This actor and those below it, by path.
-        #[arg(long, value_name = "PATH")]
-        under: Option<String>,
-        /// Those in this state.
-        #[arg(long, value_enum)]
-        state: Option<State>,
-        /// Those that have something in hand.
-        #[arg(long)]
-        busy: bool,
-        /// Those with at least so many messages queued.
-        #[arg(long, value_name = "N", default_value_t = 0)]
-        min_depth: u32,
-        #[command(flatten)]
-        show: Show,
-    },
+    Top(TopArgs),
     /// One actor: what it does, how its messages ended, whom it is tied to.
     Actor {
         /// A path, a name that only one has, or an id.
@@ -222,8 +223,6 @@ impl What {
     pub(crate) fn show(&self) -> &Show {
         match self {
             Self::Ps { show }
-            | Self::Tree { show, .. }
-            | Self::Top { show, .. }
             | Self::Actor { show, .. }
             | Self::State { show, .. }
             | Self::Crashes { show, .. }
@@ -231,6 +230,8 @@ impl What {
             | Self::Metrics { show }
             | Self::Audit { show, .. }
             | Self::Reports { show, .. } => show,
+            Self::Tree(of) => &of.show,
+            Self::Top(of) => &of.show,
             Self::Events(of) => &of.show,
             Self::DeadLetters(of) => &of.show,
         }

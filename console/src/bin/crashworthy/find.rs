@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crashworthy_console::protocol::SystemView;
-use crashworthy_console::{Client, ClientError, Place, base, list};
+use crashworthy_console::{Client, ClientError, Place, Token, base, list};
 use serde_json::{Value, json};
 
 use crate::Trouble;
@@ -86,9 +86,20 @@ pub(crate) fn choose(which: &Which) -> Result<Client, Trouble> {
 
 /// The same, and where it listens.
 pub(crate) fn choose_place(which: &Which) -> Result<(PathBuf, Client), Trouble> {
-    match &which.socket {
-        Some(socket) => Ok((socket.clone(), connect(socket)?)),
+    match which.place() {
+        Some(place) => {
+            let client = open(which, &place).map_err(|error| trouble(&place, &error))?;
+            Ok((place, client))
+        }
         None => pick(which).map(|(place, client)| (place.socket, client)),
+    }
+}
+
+/// A connection to the system that listens at a place: at a socket, or on TCP if that was said.
+pub(crate) fn open(which: &Which, place: &Path) -> Result<Client, ClientError> {
+    match which.tcp(place) {
+        Some((addr, file)) => Client::connect_tcp(addr, &*Token::read(file)?, PATIENCE),
+        None => Client::connect(place, PATIENCE),
     }
 }
 
@@ -96,6 +107,9 @@ pub(crate) fn choose_place(which: &Which) -> Result<(PathBuf, Client), Trouble> 
 pub(crate) fn to_act(which: &Which) -> Result<Client, Trouble> {
     if which.replay.is_some() {
         return Err(Trouble::Told("a recording cannot be acted upon".to_owned()));
+    }
+    if which.connect.is_some() {
+        return Err(Trouble::Told("over TCP one can look and do nothing else: actions go to a socket".to_owned()));
     }
     let socket = match &which.socket {
         Some(socket) if socket.file_name().is_some_and(|name| name == "ro.sock") => socket.with_file_name("rw.sock"),
@@ -139,10 +153,6 @@ fn pick(which: &Which) -> Result<(Place, Client), Trouble> {
 fn is_meant(which: &Which, place: &Place, client: &Result<Client, ClientError>) -> bool {
     let name = client.as_ref().map_or(&place.system, |client| &client.hello().system);
     which.system.as_ref().is_none_or(|word| word == name || *word == place.process.to_string())
-}
-
-fn connect(socket: &Path) -> Result<Client, Trouble> {
-    Client::connect(socket, PATIENCE).map_err(|error| trouble(socket, &error))
 }
 
 fn trouble(socket: &Path, error: &ClientError) -> Trouble {

@@ -6,6 +6,7 @@ mod aftermath;
 mod args;
 mod audit;
 mod calendar;
+mod completions;
 mod dump;
 mod events;
 mod find;
@@ -15,6 +16,7 @@ mod source;
 mod state;
 mod terminal;
 mod text;
+mod watching;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -23,9 +25,7 @@ use std::thread;
 use clap::{CommandFactory, Parser};
 use crashworthy_console::ClientError;
 use crashworthy_console::openmetrics;
-use crashworthy_console::protocol::{
-    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, Filter, Health, ReportsQuery, TreeQuery,
-};
+use crashworthy_console::protocol::{ActorQuery, AuditQuery, CrashesQuery, Health, ReportsQuery};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -84,6 +84,10 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
             let is_confirmed = act::run(&cli.which, act)?;
             return Ok(if is_confirmed { ExitCode::SUCCESS } else { ExitCode::from(3) });
         }
+        Some(Action::Completions { shell }) => {
+            io::stdout().write_all(&completions::script(*shell))?;
+            Ok(true)
+        }
         Some(Action::Dump { file }) => {
             if cli.which.replay.is_some() {
                 return Err(Trouble::Told("a recording is not dumped: it is a file already".to_owned()));
@@ -114,21 +118,30 @@ fn show_of(which: &Which, what: &What) -> Result<bool, Trouble> {
     if let (What::Events(of), Some(every)) = (what, show.watch) {
         return events::follow(which, of, every.0);
     }
+    if let Some((list, every)) = watching::list(which, what)
+        && let Some(mut client) = watching::connect(which)?
+    {
+        return watching::follow(&mut client, show, list, every);
+    }
     loop {
         let Said { text, well } = say(which, what, show)?;
-        let mut out = anstream::stdout().lock();
-        if show.watch.is_some() && !show.json && io::stdout().is_terminal() {
-            // Home, and nothing below.
-            out.write_all(b"\x1b[H\x1b[2J")?;
-        }
-        out.write_all(text.as_bytes())?;
-        out.flush()?;
-        drop(out);
+        print(&text, show)?;
         match show.watch {
             Some(every) => thread::sleep(every.0),
             None => return Ok(well),
         }
     }
+}
+
+/// Puts what there is to say in the place of what was said before, where that can be done.
+fn print(text: &str, show: &Show) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    if show.watch.is_some() && !show.json && io::stdout().is_terminal() {
+        // Home, and nothing below.
+        out.write_all(b"\x1b[H\x1b[2J")?;
+    }
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 /// What there is to say, and whether that is good.
@@ -160,16 +173,8 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
             let systems = find::running()?;
             if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }
         }
-        What::Tree { path, levels, limit, .. } => {
-            let query = TreeQuery { path: path.clone(), levels: levels.map(usize::from), limit: *limit };
-            tell(which, show, "tree", &query, show::tree)
-        }
-        What::Top { sort, limit, text, under, state, busy, min_depth, .. } => {
-            let (text, under, state) = (text.clone(), under.clone(), state.map(Into::into));
-            let filter = Filter { text, under, state, busy: *busy, min_depth: *min_depth };
-            let query = ActorsQuery { filter, sort: (*sort).into(), limit: Some(*limit) };
-            tell(which, show, "actors", &query, show::top)
-        }
+        What::Tree(of) => tell(which, show, "tree", &of.query(), show::tree),
+        What::Top(of) => tell(which, show, "actors", &of.query(), show::top),
         What::Actor { actor, .. } => tell(which, show, "actor", &ActorQuery { actor: actor.clone() }, show::actor),
         What::Crashes { under, limit, backtrace, .. } => {
             let query = CrashesQuery { under: under.clone(), limit: *limit, ..CrashesQuery::default() };

@@ -5,27 +5,31 @@ use std::time::Duration;
 
 use anstyle::Style;
 use crashworthy_console::protocol::{
-    ActorView, Actors, Crashes, Doing, Health, ReportsView, Row, Tie, Ties, TreeView, Unready,
+    ActorView, Actors, Crashes, Doing, Health, Rates, ReportsView, Row, Tie, Ties, TreeView, Unready,
 };
 use crashworthy_runtime::{Refusals, State};
 
 use crate::text::{BOLD, DIM, RED, YELLOW, clean, clean_lines, short_type, span, table};
 
-const COLUMNS: [&str; 7] = ["KIND", "STATE", ">QUEUED", ">RESTARTS", ">HANDLED", ">LOST", "DOING"];
+const COLUMNS: [&str; 6] = ["KIND", "STATE", ">QUEUED", ">RESTARTS", ">HANDLED", ">LOST"];
+/// Of a list that is watched.
+const RATES: [&str; 3] = [">MSG/S", ">REFUSED/S", ">BUSY"];
 
 pub(crate) fn tree(view: &TreeView) -> String {
+    let has_rates = view.nodes.iter().any(|node| node.row.rates.is_some());
     let rows = view.nodes.iter().map(|node| {
         let name = node.row.path.rsplit('/').next().unwrap_or_default();
-        line(format!("{}{}", "  ".repeat(node.level), clean(name)), &node.row)
+        line(format!("{}{}", "  ".repeat(node.level), clean(name)), &node.row, has_rates)
     });
-    let mut text = table(&heads("ACTOR"), rows);
+    let mut text = table(&heads("ACTOR", has_rates), rows);
     more(&mut text, view.total, view.nodes.len());
     text
 }
 
 pub(crate) fn top(view: &Actors) -> String {
-    let rows = view.rows.iter().map(|row| line(clean(&row.path), row));
-    let mut text = table(&heads("ACTOR"), rows);
+    let has_rates = view.rows.iter().any(|row| row.rates.is_some());
+    let rows = view.rows.iter().map(|row| line(clean(&row.path), row, has_rates));
+    let mut text = table(&heads("ACTOR", has_rates), rows);
     more(&mut text, view.matched, view.rows.len());
     text
 }
@@ -130,12 +134,13 @@ pub(crate) fn reports(view: &ReportsView) -> String {
     text
 }
 
-fn heads(first: &'static str) -> Vec<&'static str> {
-    std::iter::once(first).chain(COLUMNS).collect()
+fn heads(first: &'static str, has_rates: bool) -> Vec<&'static str> {
+    let rates = RATES.into_iter().filter(|_| has_rates);
+    std::iter::once(first).chain(COLUMNS).chain(rates).chain(["DOING"]).collect()
 }
 
-fn line(name: String, row: &Row) -> (Option<Style>, Vec<String>) {
-    let cells = vec![
+fn line(name: String, row: &Row, has_rates: bool) -> (Option<Style>, Vec<String>) {
+    let mut cells = vec![
         name,
         short_type(&row.kind),
         state(row.state).to_owned(),
@@ -143,9 +148,24 @@ fn line(name: String, row: &Row) -> (Option<Style>, Vec<String>) {
         row.restarts.to_string(),
         row.handled.to_string(),
         (row.given_up + row.undelivered).to_string(),
-        row.doing.as_ref().map_or_else(|| rests(row), doing),
     ];
+    if has_rates {
+        cells.extend(rates(row));
+    }
+    cells.push(row.doing.as_ref().map_or_else(|| rests(row), doing));
     (style(row), cells)
+}
+
+/// Messages and refusals a second, and how busy it is; nothing of who was not there before.
+pub(crate) fn rates(row: &Row) -> [String; 3] {
+    let Some(Rates { handled, refused, busy_percent }) = row.rates else { return Default::default() };
+    let busy = busy_percent.map_or(String::new(), |percent| format!("{percent}%"));
+    [a_second(handled), a_second(refused), busy]
+}
+
+/// A rate: exactly if it is low.
+fn a_second(rate: f64) -> String {
+    if rate > 0.0 && rate < 9.95 { format!("{rate:.1}") } else { format!("{rate:.0}") }
 }
 
 /// What needs somebody's eye stands out: who is down, and whose mailbox is nearly full.

@@ -54,8 +54,16 @@ fn the_page_shows_the_tree_and_what_becomes_of_it() {
     browser.value("document.querySelector('#tree tr:nth-child(3)').click()");
     browser.until("document.querySelector('#facts').innerText.includes('Block for')");
     assert!(browser.text("#facts").contains("web::support::Cashier"), "{}", browser.text("#facts"));
+    browser.value("document.querySelector('#show-state').click()");
+    browser.until("document.querySelector('#state').innerText.includes('busy')");
+    browser.until("document.querySelector('#tree tr:nth-child(3) td:nth-child(5)').innerText === '100%'");
     drop(held);
     browser.until("document.querySelector('#tree tr:nth-child(3) td:nth-child(3)').innerText === '0'");
+    browser.value("document.querySelector('#show-state').click()");
+    browser.until("document.querySelector('#state').innerText.startsWith('sold: 3')");
+    // What has happened.
+    shop.left.tell(Till::Break("the drawer is stuck")).unwrap();
+    browser.until("document.querySelector('#events').innerText.includes('the drawer is stuck')");
 
     // Its branch, folded.
     browser.value("document.querySelector('#tree .twig').click()");
@@ -111,7 +119,7 @@ fn what_an_actor_says_is_text_on_the_page_whatever_it_says() {
     assert_eq!(browser.text(".crash summary b"), "shop/left");
     browser.value("document.querySelector('.crash').open = true");
     assert!(browser.text(".crash pre").contains("1 of 3 restarts"), "{}", browser.text(".crash pre"));
-    browser.until("document.querySelector('#tree tr:nth-child(2) td:nth-child(5)').innerText === '1'");
+    browser.until("document.querySelector('#tree tr:nth-child(2) td:nth-child(6)').innerText === '1'");
     assert_eq!(browser.value("document.querySelectorAll('.crash img, .crash script, .crash pre b').length"), 0);
     assert_eq!(browser.value("document.title"), "shop – crashworthy");
     assert_eq!(browser.complaints(), [""; 0]);

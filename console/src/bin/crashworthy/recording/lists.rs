@@ -62,7 +62,8 @@ pub(super) fn actors(view: TreeView, query: &ActorsQuery) -> Actors {
     // Those who are not in the tree match if everybody does.
     let untold = if *filter == Filter::default() { view.total.saturating_sub(told) } else { 0 };
     let matched = rows.len() + untold;
-    rows.sort_by(|a, b| size(b).cmp(&size(a)).then_with(|| a.path.cmp(&b.path)));
+    // Equals stay in the order of the tree.
+    rows.sort_by_key(|row| std::cmp::Reverse(size(row)));
     rows.truncate(query.limit.unwrap_or(usize::MAX));
     Actors { at: view.at, total: view.total, matched, rows }
 }

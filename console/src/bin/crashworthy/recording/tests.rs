@@ -239,3 +239,33 @@ fn a_file_cut_or_changed_anywhere_is_read_or_refused_and_nothing_else() {
         }
     }
 }
+
+/// As they were written before lists were watched: rows had no refusals and no rates, and nobody could be asked to be watched.
+const GOLDEN: &[u8] = include_bytes!("golden.jsonl");
+
+#[test]
+fn recordings_of_before_are_read_as_they_were() {
+    let recording = Recording::read(GOLDEN.to_vec()).unwrap();
+    assert_eq!((recording.times().len(), recording.is_cut), (1, false));
+    let hello = recording.hello(Duration::ZERO).expect("it was greeted");
+    assert_eq!((hello.system.as_str(), hello.limits.watches, hello.verbs.len()), ("storefront", 4, 13));
+    let tree = ask(&recording, 0, "tree", json!({}));
+    assert_eq!((paths(&tree["nodes"]).len(), paths(&tree["nodes"])[1]), (14, "storefront/delivery"));
+    let most = ask(&recording, 0, "actors", json!({ "sort": "handled", "limit": 1 }));
+    assert_eq!((&most["rows"][0]["refused"], most["rows"][0].get("rates")), (&0.into(), None));
+    assert_eq!(ask(&recording, 0, "actor", json!({ "actor": "storefront" }))["signals"], 0);
+    for verb in ["system", "crashes", "health", "metrics", "reports"] {
+        assert!(ask(&recording, 0, verb, json!({})).is_object(), "{verb}");
+    }
+}
+
+#[test]
+fn what_was_watched_is_recorded_with_its_rates() {
+    let mut watched = tree(0, 5);
+    let rates = json!({ "handled": 12.5, "refused": 0.0, "busy_percent": 40 });
+    watched["nodes"][2]["rates"] = rates.clone();
+    let recording = Recording::read(written(&[(0, watched)])).unwrap();
+    assert_eq!(ask(&recording, 0, "tree", json!({}))["nodes"][2]["rates"], rates);
+    let top = ask(&recording, 0, "actors", json!({ "sort": "depth", "limit": 1 }));
+    assert_eq!(top["rows"][0]["rates"], rates);
+}

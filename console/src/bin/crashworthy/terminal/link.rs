@@ -1,15 +1,15 @@
-//! The way to a system: finds it, asks it what is in view once a second, and comes back to it after it was lost.
+//! The way to a system: finds it, has it asked what is in view once a second, and comes back to it after it was lost.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use crashworthy_console::protocol::Outcome;
-use crashworthy_console::{Client, ClientError};
+use crashworthy_console::Client;
 
 use super::event::Event;
+use super::line::Line;
 use super::model::{Candidate, Found};
-use super::question::{Question, Round};
+use super::question::Question;
 use crate::args::Which;
 use crate::{Trouble, find};
 
@@ -78,7 +78,7 @@ enum Goal {
         socket: PathBuf,
         /// Its name, once it has said it.
         name: Option<String>,
-        client: Option<Box<Client>>,
+        client: Option<Box<Line>>,
     },
 }
 
@@ -106,12 +106,12 @@ impl Link<'_> {
             }
             Goal::System { socket, name, client } => {
                 let answered = match client {
-                    Some(client) => ask(client, &self.questions).map(Event::Round),
+                    Some(line) => line.ask(&self.questions).map(Event::Round),
                     None => connect(&self.which, socket, name.as_deref()).map(|(place, new)| {
                         let hello = new.hello().clone();
                         socket.clone_from(&place);
                         *name = Some(hello.system.clone());
-                        *client = Some(Box::new(new));
+                        *client = Some(Box::new(Line::new(new)));
                         Event::Linked(Box::new(hello), Some(place))
                     }),
                 };
@@ -151,30 +151,17 @@ fn search(which: &Which) -> Found {
 
 /// To the system that listens there; or, if nobody does any more, to the only one of that name.
 fn connect(which: &Which, socket: &Path, name: Option<&str>) -> Result<(PathBuf, Client), String> {
-    match Client::connect(socket, find::PATIENCE) {
+    match find::open(which, socket) {
         Ok(client) => Ok((socket.to_owned(), client)),
         Err(error) => {
-            let heir = name.filter(|_| find::is_absent(&error) && which.socket.is_none()).and_then(|name| {
-                let which = Which { system: Some(name.to_owned()), socket: None, replay: None };
+            let heir = name.filter(|_| find::is_absent(&error) && which.place().is_none()).and_then(|name| {
+                let which = Which { system: Some(name.to_owned()), ..Which::default() };
                 find::choose_place(&which).ok()
             });
             let why = if find::is_absent(&error) { "it does not run any more".to_owned() } else { error.to_string() };
             heir.ok_or(why)
         }
     }
-}
-
-fn ask(client: &mut Client, questions: &[Question]) -> Result<Round, String> {
-    let mut answers = Vec::with_capacity(questions.len());
-    for question in questions {
-        let outcome = match client.ask(question.verb(), &question.args()) {
-            Ok(value) => Outcome::Ok(value),
-            Err(ClientError::Refused(why)) => Outcome::Error(why),
-            Err(error) => return Err(error.to_string()),
-        };
-        answers.push((question.clone(), outcome));
-    }
-    Ok(Round { answers, past: None })
 }
 
 fn pause(tries: u32) -> Duration {

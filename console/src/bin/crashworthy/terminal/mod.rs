@@ -15,6 +15,7 @@ mod event;
 mod geometry;
 mod ghosts;
 mod keys;
+mod line;
 mod link;
 mod list;
 mod model;

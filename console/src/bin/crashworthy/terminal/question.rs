@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorQuery, ActorsQuery, CrashesQuery, Filter, Outcome, ReportsQuery, Sort, SystemView, TreeQuery,
+    ActorQuery, ActorsQuery, CrashesQuery, Filter, Outcome, ReportsQuery, Sort, SystemView, TreeQuery, WatchQuery,
+    Watchable,
 };
 use crashworthy_runtime::Pid;
 use serde::Serialize;
@@ -62,6 +63,16 @@ impl Question {
         }
     }
 
+    /// What is watched instead of asked for again and again: a list that is long, and hardly changes.
+    pub(crate) fn watched(&self) -> Option<WatchQuery> {
+        let of = match self {
+            Self::Tree { top, levels } => Watchable::Tree(tree(top, *levels)),
+            Self::Top { sort, text } => Watchable::Actors(actors(*sort, text)),
+            _ => return None,
+        };
+        Some(WatchQuery { of, every: None })
+    }
+
     /// Whether it asks for some of everybody.
     pub(crate) fn is_list(&self) -> bool {
         matches!(self, Self::Worst(_) | Self::Top { .. })
@@ -70,11 +81,8 @@ impl Question {
     pub(crate) fn args(&self) -> Value {
         match self {
             Self::System | Self::Health | Self::Metrics => Value::Null,
-            Self::Tree { top, levels } => value(&TreeQuery { path: top.clone(), levels: *levels, limit: Some(ROWS) }),
-            Self::Top { sort, text } => {
-                let filter = Filter { text: text.clone(), ..Filter::default() };
-                value(&ActorsQuery { filter, sort: *sort, limit: Some(ROWS) })
-            }
+            Self::Tree { top, levels } => value(&tree(top, *levels)),
+            Self::Top { sort, text } => value(&actors(*sort, text)),
             Self::Worst(sort) => value(&ActorsQuery { sort: *sort, limit: Some(WORST), ..ActorsQuery::default() }),
             Self::Actor(id) => value(&ActorQuery { actor: id.clone() }),
             Self::Crashes => value(&CrashesQuery { brief: true, limit: Some(REPORTS), ..CrashesQuery::default() }),
@@ -84,6 +92,14 @@ impl Question {
             }
         }
     }
+}
+
+fn tree(top: &Option<String>, levels: Option<usize>) -> TreeQuery {
+    TreeQuery { path: top.clone(), levels, limit: Some(ROWS) }
+}
+
+fn actors(sort: Sort, text: &Option<String>) -> ActorsQuery {
+    ActorsQuery { filter: Filter { text: text.clone(), ..Filter::default() }, sort, limit: Some(ROWS) }
 }
 
 fn value(query: &impl Serialize) -> Value {

@@ -33,7 +33,7 @@ pub(crate) fn run(which: Which, record: Option<&Path>) -> Result<(), Trouble> {
     let recorder = record.map(|file| create(file, Duration::ZERO)).transpose().map_err(Trouble::Told)?;
     let (events, happens) = sync_channel(WAITING);
     let (orders, ordered) = sync_channel(ORDERS);
-    let link = match which.socket.clone() {
+    let link = match which.place() {
         Some(socket) => {
             let _ = orders.send(Order::Connect(socket));
             model::Link::Connecting

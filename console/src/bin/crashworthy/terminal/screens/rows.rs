@@ -12,7 +12,7 @@ use crate::show;
 use crate::text::{clean, short_type, span};
 
 /// The columns of actors; the one that is sorted by is marked.
-pub(crate) fn columns(sort: Option<Sort>) -> Vec<Column> {
+pub(crate) fn columns(sort: Option<Sort>, has_rates: bool) -> Vec<Column> {
     let mut columns = vec![
         Column::text("ACTOR", 9),
         Column::text("KIND", 2),
@@ -21,15 +21,18 @@ pub(crate) fn columns(sort: Option<Sort>) -> Vec<Column> {
         Column::number("RESTARTS", 5),
         Column::number("HANDLED", 3),
         Column::number("LOST", 4),
-        Column::text("DOING", 7),
     ];
+    if has_rates {
+        columns.extend([Column::number("MSG/S", 6), Column::number("REFUSED/S", 1), Column::number("BUSY", 6)]);
+    }
+    columns.push(Column::text("DOING", 7));
     let sorted = sort.map(|sort| match sort {
         Sort::Path => 0,
         Sort::Depth => 3,
         Sort::Restarts => 4,
         Sort::Handled => 5,
         Sort::Lost => 6,
-        Sort::InHand => 7,
+        Sort::InHand => columns.len() - 1,
     });
     if let Some(sorted) = sorted {
         let column = &mut columns[sorted];
@@ -40,8 +43,8 @@ pub(crate) fn columns(sort: Option<Sort>) -> Vec<Column> {
 }
 
 /// One actor, under this name.
-pub(crate) fn item(name: String, row: &Row) -> Item {
-    let cells = vec![
+pub(crate) fn item(name: String, row: &Row, has_rates: bool) -> Item {
+    let mut cells = vec![
         name,
         short_type(&row.kind),
         show::state(row.state).to_owned(),
@@ -49,18 +52,23 @@ pub(crate) fn item(name: String, row: &Row) -> Item {
         row.restarts.to_string(),
         row.handled.to_string(),
         lost(row).to_string(),
-        row.doing.as_ref().map_or_else(|| show::rests(row), doing),
     ];
+    if has_rates {
+        cells.extend(show::rates(row));
+    }
+    cells.push(row.doing.as_ref().map_or_else(|| show::rests(row), doing));
     let key = id(row.pid.id);
     Item { key: key.clone(), cells, tone: tone(row), opens: Some(Opens::Actor(key)), panel: 0 }
 }
 
 /// One that is no more.
-pub(crate) fn ghost(name: String, ghost: &Ghost, at: Duration) -> Item {
-    let mut item = item(name, &ghost.row);
+pub(crate) fn ghost(name: String, ghost: &Ghost, at: Duration, has_rates: bool) -> Item {
+    let mut item = item(name, &Row { rates: None, ..ghost.row.clone() }, has_rates);
     item.tone = Tone::Dim;
     item.cells[2] = "ended".to_owned();
-    item.cells[7] = format!("missed for {}", span(at.saturating_sub(ghost.since)));
+    if let Some(doing) = item.cells.last_mut() {
+        *doing = format!("missed for {}", span(at.saturating_sub(ghost.since)));
+    }
     item
 }
 

@@ -6,7 +6,8 @@ use super::rows;
 use crate::text::clean;
 
 pub(crate) fn page(model: &Model, filter: &str) -> Page {
-    let columns = rows::columns(Some(model.sort));
+    let has_rates = model.picture.top.iter().flat_map(|top| &top.rows).any(|row| row.rates.is_some());
+    let columns = rows::columns(Some(model.sort), has_rates);
     let mut page = Page { columns, empty: "nobody".to_owned(), ..Page::default() };
     let Some(top) = &model.picture.top else {
         page.empty = "waits for an answer".to_owned();
@@ -14,10 +15,11 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     };
     let filter = Filter::new(filter);
     let takes = |path: &str, kind: &str| filter.as_ref().is_none_or(|filter| filter.takes([path, kind].into_iter()));
-    let living = top.rows.iter().filter(|row| takes(&row.path, &row.kind)).map(|row| rows::item(clean(&row.path), row));
+    let living = top.rows.iter().filter(|row| takes(&row.path, &row.kind));
+    let living = living.map(|row| rows::item(clean(&row.path), row, has_rates));
     let dead = model.picture.ghosts.dead().iter().filter(|ghost| takes(&ghost.row.path, &ghost.row.kind));
     let at = model.picture.at();
-    page.items = living.chain(dead.map(|ghost| rows::ghost(clean(&ghost.row.path), ghost, at))).collect();
+    page.items = living.chain(dead.map(|ghost| rows::ghost(clean(&ghost.row.path), ghost, at, has_rates))).collect();
     let untold = top.matched.saturating_sub(top.rows.len());
     page.note = (untold > 0).then(|| format!("and {untold} more: filter with / to see them"));
     page

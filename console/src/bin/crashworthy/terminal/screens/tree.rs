@@ -21,7 +21,8 @@ struct Line<'a> {
 }
 
 pub(crate) fn page(model: &Model, filter: &str) -> Page {
-    let mut page = Page { columns: rows::columns(None), empty: "nobody".to_owned(), ..Page::default() };
+    let has_rates = model.picture.tree.iter().flat_map(|tree| &tree.nodes).any(|node| node.row.rates.is_some());
+    let mut page = Page { columns: rows::columns(None, has_rates), empty: "nobody".to_owned(), ..Page::default() };
     let Some(tree) = &model.picture.tree else {
         page.empty = "waits for an answer".to_owned();
         return page;
@@ -29,10 +30,11 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     let mut lines: Vec<_> = tree
         .nodes
         .iter()
-        .map(|node| Line { level: node.level, row: &node.row, item: rows::item(name(&node.row.path), &node.row) })
+        .map(|node| (node, rows::item(name(&node.row.path), &node.row, has_rates)))
+        .map(|(node, item)| Line { level: node.level, row: &node.row, item })
         .collect();
     if model.branch.is_none() {
-        haunt(model, &mut lines);
+        haunt(model, &mut lines, has_rates);
     }
     let shown: Box<dyn Fn(&Line<'_>) -> bool> = match Filter::new(filter) {
         Some(filter) => {
@@ -72,9 +74,9 @@ fn note(model: &Model, tree: &TreeView) -> Option<String> {
 }
 
 /// Puts the dead where they were: last below their parents.
-fn haunt<'a>(model: &'a Model, lines: &mut Vec<Line<'a>>) {
+fn haunt<'a>(model: &'a Model, lines: &mut Vec<Line<'a>>, has_rates: bool) {
     for ghost in model.picture.ghosts.dead() {
-        let item = rows::ghost(name(&ghost.row.path), ghost, model.picture.at());
+        let item = rows::ghost(name(&ghost.row.path), ghost, model.picture.at(), has_rates);
         let above = ghost.row.path.rsplit_once('/').and_then(|(parent, _)| {
             let parent = lines.iter().position(|line| line.row.path == parent)?;
             let level = lines[parent].level;

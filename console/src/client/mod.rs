@@ -1,7 +1,11 @@
 //! A client that waits: what the command is made of, and what programs and tests can ask with.
 
+mod stream;
+mod watching;
+
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -10,10 +14,16 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::protocol::{Greeting, Hello, Outcome, PROTOCOL, Refusal, Request, Response};
+use self::stream::Stream;
+use self::watching::{Followed, Line};
+use crate::protocol::{Greeting, Hello, Knock, Outcome, PROTOCOL, Refusal, Request, Response};
+use crate::token::Token;
 
 /// Bytes of a line from a server, at most: it may be another version, or not ours at all.
 const LINE: u64 = 16 * 1024 * 1024;
+
+/// Lines about what is watched that may come before an answer does.
+const BETWEEN: usize = 1_000;
 
 /// A connection to the console of a system.
 ///
@@ -31,9 +41,12 @@ const LINE: u64 = 16 * 1024 * 1024;
 /// ```
 #[derive(Debug)]
 pub struct Client {
-    stream: BufReader<UnixStream>,
+    stream: BufReader<Stream>,
     greeting: Box<Greeting>,
     asked: u64,
+    /// How long the other side is waited for.
+    within: Duration,
+    followed: Vec<Followed>,
 }
 
 /// Why there is no answer.
@@ -57,9 +70,28 @@ impl Client {
     /// # Errors
     /// [`ClientError::Foreign`] if it speaks another protocol; the others.
     pub fn connect(socket: &Path, within: Duration) -> Result<Self, ClientError> {
-        let stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(within))?;
+        Self::greet(Stream::Unix(UnixStream::connect(socket)?), within)
+    }
+
+    /// Connects to a console that listens on [TCP](crate::Tcp), and shows it its token. Nothing waits longer than `within`.
+    ///
+    /// # Errors
+    /// As of [`connect`](Self::connect); a wrong token is refused as
+    /// [`Code::WrongToken`](crate::protocol::Code::WrongToken), and late.
+    pub fn connect_tcp(addr: SocketAddr, token: &Token, within: Duration) -> Result<Self, ClientError> {
+        let mut stream = TcpStream::connect_timeout(&addr, within)?;
+        stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(within))?;
+        let knock = Knock { token: token.as_str().to_owned() };
+        let mut line = serde_json::to_vec(&knock).map_err(foreign)?;
+        line.push(b'\n');
+        stream.write_all(&line)?;
+        Self::greet(Stream::Tcp(stream), within)
+    }
+
+    fn greet(stream: Stream, within: Duration) -> Result<Self, ClientError> {
+        stream.wait_at_most(within)?;
+        stream.write_within(within)?;
         let mut stream = BufReader::new(stream);
         let greeting = match parse::<First>(&read(&mut stream)?)? {
             First::Greeting(greeting) => greeting,
@@ -71,7 +103,7 @@ impl Client {
             let why = format!("it speaks protocol {protocol} (crashworthy {version}), this is protocol {PROTOCOL}");
             return Err(ClientError::Foreign(why));
         }
-        Ok(Self { stream, greeting, asked: 0 })
+        Ok(Self { stream, greeting, asked: 0, within, followed: Vec::new() })
     }
 
     /// Who is there.
@@ -94,7 +126,7 @@ impl Client {
             io::ErrorKind::BrokenPipe => ClientError::Closed,
             _ => ClientError::Io(error),
         })?;
-        let answer: Response<Value> = parse(&read(&mut self.stream)?)?;
+        let answer = self.next_answer()?;
         match answer.outcome {
             Outcome::Error(why) => Err(ClientError::Refused(why)),
             Outcome::Ok(_) if answer.id != Some(self.asked) => {
@@ -102,6 +134,24 @@ impl Client {
             }
             Outcome::Ok(value) => serde_json::from_value(value).map_err(foreign),
         }
+    }
+
+    fn next_answer(&mut self) -> Result<Response<Value>, ClientError> {
+        for _ in 0..BETWEEN {
+            match self.next_line()? {
+                Line::Push(push) => self.heed(push),
+                Line::Answer(answer) => return serde_json::from_value(answer).map_err(foreign),
+            }
+        }
+        Err(ClientError::Foreign(format!("{BETWEEN} lines, and none of them an answer")))
+    }
+
+    fn next_line(&mut self) -> Result<Line, ClientError> {
+        let value: Value = parse(&read(&mut self.stream)?)?;
+        if value.get("watch").is_some() && value.get("id").is_none() {
+            return serde_json::from_value(value).map(Line::Push).map_err(foreign);
+        }
+        Ok(Line::Answer(value))
     }
 }
 
@@ -113,7 +163,7 @@ enum First {
     Refused(Response<Value>),
 }
 
-fn read(stream: &mut BufReader<UnixStream>) -> Result<Vec<u8>, ClientError> {
+fn read(stream: &mut BufReader<Stream>) -> Result<Vec<u8>, ClientError> {
     let mut line = Vec::new();
     stream.take(LINE).read_until(b'\n', &mut line)?;
     if line.ends_with(b"\n") {

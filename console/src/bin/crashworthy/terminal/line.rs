@@ -1,0 +1,75 @@
+//! One connection to a system: what is asked on it, and what is watched.
+
+use crashworthy_console::protocol::Outcome;
+use crashworthy_console::{Client, ClientError};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::question::{Question, Round};
+
+/// A connection, and what is watched on it.
+pub(super) struct Line {
+    client: Client,
+    watched: Vec<(Question, u64)>,
+}
+
+impl Line {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, watched: Vec::new() }
+    }
+
+    /// Has these answered. An error ends the connection.
+    pub(super) fn ask(&mut self, questions: &[Question]) -> Result<Round, String> {
+        self.leave_all_but(questions).map_err(|error| error.to_string())?;
+        let mut answers = Vec::with_capacity(questions.len());
+        for question in questions {
+            let outcome = match self.answer(question) {
+                Ok(value) => Outcome::Ok(value),
+                Err(ClientError::Refused(why)) => Outcome::Error(why),
+                Err(error) => return Err(error.to_string()),
+            };
+            answers.push((question.clone(), outcome));
+        }
+        Ok(Round { answers, past: None })
+    }
+
+    /// Watches no more what nobody wants to know any more.
+    fn leave_all_but(&mut self, questions: &[Question]) -> Result<(), ClientError> {
+        let (stay, go) =
+            std::mem::take(&mut self.watched).into_iter().partition(|(known, _)| questions.contains(known));
+        self.watched = stay;
+        go.into_iter().try_for_each(|(_, watch)| self.client.unwatch(watch))
+    }
+
+    fn answer(&mut self, question: &Question) -> Result<Value, ClientError> {
+        let Some(query) = question.watched().filter(|_| self.can_watch(question)) else {
+            return self.client.ask(question.verb(), &question.args());
+        };
+        let known = self.watched.iter().find(|(known, _)| known == question).map(|(_, watch)| *watch);
+        let watch = match known {
+            Some(watch) => watch,
+            None => {
+                let watch = self.client.watch(&query)?;
+                self.watched.push((question.clone(), watch));
+                watch
+            }
+        };
+        let list = self.client.refresh(watch)?;
+        match question {
+            Question::Tree { .. } => value(list.tree()),
+            _ => value(list.actors()),
+        }
+    }
+
+    /// Whether the system knows how, and there is room. What cannot be watched is asked.
+    fn can_watch(&self, question: &Question) -> bool {
+        let hello = self.client.hello();
+        let is_known = self.watched.iter().any(|(known, _)| known == question);
+        hello.verbs.iter().any(|verb| verb == "watch") && (is_known || self.watched.len() < hello.limits.watches)
+    }
+}
+
+fn value(list: Option<impl Serialize>) -> Result<Value, ClientError> {
+    let list = list.ok_or_else(|| ClientError::Foreign("a list that says nothing".to_owned()))?;
+    serde_json::to_value(list).map_err(|error| ClientError::Foreign(error.to_string()))
+}

@@ -1,0 +1,113 @@
+//! `tree` and `top`: lists of actors, and the same again and again: told once, and then what changes of them.
+
+use std::time::Duration;
+
+use clap::Args;
+use crashworthy_console::protocol::{ActorsQuery, Filter, TreeQuery, WatchQuery, Watchable};
+use crashworthy_console::{Client, ClientError, Watched};
+
+use crate::args::{Show, Sort, State, What, Which};
+use crate::{Trouble, data, find, print, show};
+
+/// Which branch.
+#[derive(Debug, Args)]
+pub(crate) struct TreeArgs {
+    /// This actor and those below it: a path, a name, or an id.
+    path: Option<String>,
+    /// How many levels at most.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    levels: Option<u16>,
+    /// How many actors at most; the system has a limit, too.
+    #[arg(short = 'n', long = "limit", value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) show: Show,
+}
+
+impl TreeArgs {
+    pub(crate) fn query(&self) -> TreeQuery {
+        let Self { path, levels, limit, show: _ } = self;
+        TreeQuery { path: path.clone(), levels: levels.map(usize::from), limit: *limit }
+    }
+}
+
+/// Which actors, and of what they have most.
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// Of what.
+    #[arg(long, value_enum, default_value_t = Sort::Depth)]
+    sort: Sort,
+    /// How many actors at most; the system has a limit, too.
+    #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// Those with this text in their path or type.
+    #[arg(long = "match", value_name = "TEXT")]
+    text: Option<String>,
+    /// This actor and those below it, by path.
+    #[arg(long, value_name = "PATH")]
+    under: Option<String>,
+    /// Those in this state.
+    #[arg(long, value_enum)]
+    state: Option<State>,
+    /// Those that have something in hand.
+    #[arg(long)]
+    busy: bool,
+    /// Those with at least so many messages queued.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    min_depth: u32,
+    #[command(flatten)]
+    pub(crate) show: Show,
+}
+
+impl TopArgs {
+    pub(crate) fn query(&self) -> ActorsQuery {
+        let Self { sort, limit, text, under, state, busy, min_depth, show: _ } = self;
+        let (text, under, state) = (text.clone(), under.clone(), state.map(Into::into));
+        let filter = Filter { text, under, state, busy: *busy, min_depth: *min_depth };
+        ActorsQuery { filter, sort: (*sort).into(), limit: Some(*limit) }
+    }
+}
+
+/// What is to be watched, if it is a list of a system that runs.
+pub(crate) fn list(which: &Which, what: &What) -> Option<(Watchable, Duration)> {
+    let every = what.show().watch.as_ref().filter(|_| which.replay.is_none())?.0;
+    match what {
+        What::Tree(of) => Some((Watchable::Tree(of.query()), every)),
+        What::Top(of) => Some((Watchable::Actors(of.query()), every)),
+        _ => None,
+    }
+}
+
+/// A connection to the system that is meant, if that knows how to be watched: older ones are asked again and again.
+pub(crate) fn connect(which: &Which) -> Result<Option<Client>, Trouble> {
+    let client = find::choose(which)?;
+    Ok(Some(client).filter(|client| client.hello().verbs.iter().any(|verb| verb == "watch")))
+}
+
+/// Says it again and again, until the system ends or nobody reads.
+pub(crate) fn follow(client: &mut Client, how: &Show, of: Watchable, every: Duration) -> Result<bool, Trouble> {
+    let watch = client.watch(&WatchQuery { of: of.clone(), every: Some(every) })?;
+    loop {
+        let text = match client.wait(watch) {
+            Ok(list) => told(list, &of, how)?,
+            // It may be there again with the next frame: it is being restarted, or its name is given again.
+            Err(ClientError::Refused(why)) => format!("{}\n", crate::text::clean(&why.message)),
+            Err(why) => return Err(why.into()),
+        };
+        print(&text, how)?;
+    }
+}
+
+fn told(list: &Watched, of: &Watchable, how: &Show) -> Result<String, Trouble> {
+    let nothing = || Trouble::Told("a list that says nothing".to_owned());
+    match of {
+        Watchable::Tree(_) => {
+            let tree = list.tree().ok_or_else(nothing)?;
+            if how.json { data(&tree) } else { Ok(show::tree(&tree)) }
+        }
+        Watchable::Actors(_) => {
+            let actors = list.actors().ok_or_else(nothing)?;
+            if how.json { data(&actors) } else { Ok(show::top(&actors)) }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The same over TCP, for whoever shows a token.
+//!
+//! ```text
+//! ▶ {"token":"0123456789abcdef0123456789abcdef"}
+//! ◀ {"hello":{…}}                                        from here on as on the socket for looking
+//! ```
+//! The client speaks first, and is told nothing before it has shown the token: not even who is there. A web page can send
+//! requests to an address of this machine, but no request of HTTP begins with a token.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::connection::Connection;
+use crate::desk::Desk;
+use crate::home::Home;
+use crate::limits::Limits;
+use crate::protocol::{Code, Knock, Refusal};
+use crate::role::Caller;
+use crate::server::AGAIN;
+use crate::token::Token;
+use crate::wire::refusal;
+
+/// How much later a wrong token is answered.
+const LATER: Duration = Duration::from_secs(1);
+/// Bytes of the line with the token.
+const KNOCK: usize = 512;
+
+/// Where a console listens on TCP, beside its sockets: off unless [said](crate::Console::tcp).
+///
+/// It is a free port of 127.0.0.1, and a token that is new each time, in the file `tcp.token` beside the socket, with the
+/// mode 0600. A wrong token is answered a second later, and counted. What is sent is not encrypted.
+#[derive(Clone, Debug)]
+#[must_use = "a place to listen at belongs to a console: `Console::default().tcp(..)`"]
+pub struct Tcp {
+    at: SocketAddr,
+    is_open: bool,
+    token: Option<PathBuf>,
+    read: Option<Arc<Token>>,
+}
+
+impl Default for Tcp {
+    fn default() -> Self {
+        Self { at: (Ipv4Addr::LOCALHOST, 0).into(), is_open: false, token: None, read: None }
+    }
+}
+
+impl Tcp {
+    /// The same at another address; the port 0 is any that is free.
+    pub fn at(mut self, addr: impl Into<SocketAddr>) -> Self {
+        self.at = addr.into();
+        self
+    }
+
+    /// Allows an address that others can reach. What is sent is not encrypted, the token included: in a network that is
+    /// trusted. On one machine, and over SSH, the loopback address will do.
+    pub fn beyond_loopback(mut self) -> Self {
+        self.is_open = true;
+        self
+    }
+
+    /// The token that is in this file, instead of a new one each time: 22 to 256 letters, digits, and `-._~`; nobody but the
+    /// user may read the file.
+    pub fn token_from(mut self, file: impl Into<PathBuf>) -> Self {
+        self.token = Some(file.into());
+        self
+    }
+
+    /// What is wrong with it, if something is.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let is_reached = !self.at.ip().is_loopback() && !self.is_open;
+        is_reached.then(|| format!("console: {} can be reached by others: `beyond_loopback` allows that", self.at))
+    }
+
+    pub(crate) fn read_token(&mut self) -> io::Result<()> {
+        self.read = self.token.as_deref().map(Token::read).transpose()?;
+        Ok(())
+    }
+}
+
+/// Where a console listens on TCP.
+#[derive(Clone)]
+pub struct OnTcp {
+    addr: SocketAddr,
+    file: PathBuf,
+    gate: Arc<Gate>,
+}
+
+impl OnTcp {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The file with the token.
+    pub fn token_file(&self) -> &Path {
+        &self.file
+    }
+
+    /// How often somebody came with a wrong token, or with none.
+    pub fn turned_away(&self) -> u64 {
+        self.gate.turned_away.load(Relaxed)
+    }
+}
+
+impl fmt::Debug for OnTcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (addr, turned_away) = (self.addr, self.turned_away());
+        f.debug_struct("OnTcp").field("addr", &addr).field("turned_away", &turned_away).finish_non_exhaustive()
+    }
+}
+
+/// Who is let in, and how many.
+#[derive(Debug)]
+struct Gate {
+    token: Arc<Token>,
+    turned_away: AtomicU64,
+    /// The user of this process.
+    own: u32,
+    /// Places for those who have not shown a token yet, so that they take none of the others.
+    outside: Arc<Semaphore>,
+    inside: Arc<Semaphore>,
+}
+
+/// A port, and those who came through it.
+pub(crate) struct TcpDoor {
+    listener: TcpListener,
+    file: PathBuf,
+    gate: Arc<Gate>,
+    clients: JoinSet<()>,
+}
+
+impl TcpDoor {
+    /// To be called where a runtime with I/O has been entered.
+    pub(crate) fn open(tcp: Tcp, home: &Home, own: u32, limits: &Limits) -> io::Result<Self> {
+        let Tcp { at, read, token, .. } = tcp;
+        let (token, file) = match (read, token) {
+            (Some(read), Some(file)) => (read, file),
+            _ => {
+                let (token, file) = (Token::random()?, home.token());
+                token.keep(&file)?;
+                (Arc::new(token), file)
+            }
+        };
+        let told = |error: io::Error| io::Error::new(error.kind(), format!("{at}: {error}"));
+        let listener = std::net::TcpListener::bind(at).map_err(told)?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let places = || Arc::new(Semaphore::new(limits.connections));
+        let gate = Gate { token, turned_away: AtomicU64::new(0), own, outside: places(), inside: places() };
+        Ok(Self { listener, file, gate: Arc::new(gate), clients: JoinSet::new() })
+    }
+
+    pub(crate) fn address(&self) -> OnTcp {
+        let addr = self.listener.local_addr().unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into());
+        OnTcp { addr, file: self.file.clone(), gate: self.gate.clone() }
+    }
+
+    /// Whether nobody is there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    fn receive(&mut self, stream: TcpStream, desk: &Arc<Desk>) {
+        let Ok(place) = self.gate.outside.clone().try_acquire_owned() else {
+            let _ = stream.try_write(&refusal(None, too_many(desk.inspector.limits())));
+            return;
+        };
+        // Small lines one by one: a frame is not held back for the next.
+        let _ = stream.set_nodelay(true);
+        self.clients.spawn(self.gate.clone().answer(stream, desk.clone(), place));
+    }
+}
+
+/// Lets the next one knock, or sees one off; never returns if there is no such door.
+///
+/// # Cancel safety
+/// Nothing is lost.
+pub(crate) async fn serve(door: Option<&mut TcpDoor>, desk: &Arc<Desk>) {
+    let Some(door) = door else { return std::future::pending().await };
+    tokio::select! {
+        biased;
+        Some(_) = door.clients.join_next() => {}
+        accepted = door.listener.accept() => match accepted {
+            Ok((stream, _)) => door.receive(stream, desk),
+            Err(error) => {
+                tracing::warn!(%error, "the console cannot accept a connection over TCP");
+                tokio::time::sleep(AGAIN).await;
+            }
+        },
+    }
+}
+
+impl Gate {
+    async fn answer(self: Arc<Self>, stream: TcpStream, desk: Arc<Desk>, outside: OwnedSemaphorePermit) {
+        let limits = desk.inspector.limits();
+        let (read, write) = stream.into_split();
+        let mut connection = Connection::new(read, write);
+        let said = connection.first(KNOCK, limits).await;
+        if !said.is_ok_and(|said| said.is_some_and(|said| self.is_known(said))) {
+            self.note();
+            tokio::time::sleep(LATER).await;
+            let why = Refusal::new(Code::WrongToken, "the first line is to have the token of this process");
+            return connection.turn_away(why, limits).await;
+        }
+        drop(outside);
+        match self.inside.clone().try_acquire_owned() {
+            Err(_) => connection.turn_away(too_many(limits), limits).await,
+            Ok(_place) => connection.serve(desk.clone(), Caller::known(self.own)).await,
+        }
+    }
+
+    fn is_known(&self, said: &[u8]) -> bool {
+        serde_json::from_slice::<Knock>(said).is_ok_and(|knock| self.token.is(knock.token.as_bytes()))
+    }
+
+    /// One more was turned away. The log is told of the first, the second, the fourth and so on: as many as come fill no disk.
+    fn note(&self) {
+        let times = self.turned_away.fetch_add(1, Relaxed) + 1;
+        if times.is_power_of_two() {
+            tracing::warn!(times, "the console has turned away somebody without its token on TCP");
+        }
+    }
+}
+
+fn too_many(limits: &Limits) -> Refusal {
+    let most = limits.connections;
+    Refusal::new(Code::TooManyConnections, format!("there are {most} connections already"))
+}
