@@ -101,3 +101,31 @@ pub(crate) fn tone(row: &Row) -> Tone {
 pub(crate) fn name(path: &str) -> String {
     clean(path.rsplit('/').next().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use crashworthy_console::protocol::Rates;
+
+    use super::super::super::samples::row;
+    use super::*;
+
+    #[test]
+    fn rates_have_columns_where_they_are_known_and_what_is_done_comes_last() {
+        let mut shop = row(1, "shop");
+        shop.rates = Some(Rates { handled: 1234.6, refused: 0.25, busy_percent: Some(40) });
+        let shown = item("shop".to_owned(), &shop, true);
+        assert_eq!(
+            (shown.cells.len(), &shown.cells[7..10]),
+            (columns(None, true).len(), &["1235", "0.2", "40%"].map(String::from)[..])
+        );
+        assert_eq!(item("shop".to_owned(), &shop, false).cells.len(), columns(None, false).len());
+        let heads = |has_rates| columns(Some(Sort::InHand), has_rates).pop().map(|column| column.head);
+        assert_eq!((heads(true), heads(false)), (Some("DOING*".to_owned()), Some("DOING*".to_owned())));
+        let dead = Ghost { since: Duration::ZERO, row: shop };
+        let gone = ghost("shop".to_owned(), &dead, Duration::from_secs(3), true);
+        assert_eq!(
+            (&gone.cells[7..10], gone.cells[10].as_str()),
+            (&["", "", ""].map(String::from)[..], "missed for 3.0 s")
+        );
+    }
+}
