@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{Attending, CrashReport, State, System, WeakSystem};
+use crashworthy_runtime::{Attending, CrashReport, GateState, State, System, WeakSystem};
 use crashworthy_supervisor::{ReportCounts, SystemExt};
 
 use crate::limits::Limits;
@@ -206,13 +206,21 @@ impl Inspector {
     /// # Errors
     /// [`Code::SystemEnded`].
     pub fn health_of(&self, tops: &[String]) -> Result<Health, Refusal> {
-        let (_, picture) = self.look()?;
+        let (system, picture) = self.look()?;
+        // Of a system that stops everybody drains.
+        let is_stopping = system.is_stopping();
         let is_meant = |path: &str| tops.is_empty() || tops.iter().any(|top| is_under(path, top));
         let is_unready = |&place: &usize| {
             let actor = picture.actor(place);
             let is_over = matches!(actor.state, State::NotStarted | State::Stopped | State::Gone);
             let lacks = !actor.lacks.is_empty() || actor.only.is_some();
-            (actor.state == State::Restarting || (lacks && !is_over)) && is_meant(picture.path(place))
+            let is_held = match actor.gate {
+                GateState::Tripped | GateState::Suspended => true,
+                GateState::Draining => !is_stopping,
+                _ => false,
+            };
+            let is_unready = actor.state == State::Restarting || ((lacks || is_held) && !is_over);
+            is_unready && is_meant(picture.path(place))
         };
         let mut places: Vec<_> = picture.everybody().filter(is_unready).collect();
         let total = places.len();
@@ -280,8 +288,14 @@ pub(crate) fn matches(picture: &Picture, place: usize, filter: &Filter) -> bool 
     filter.text.as_ref().is_none_or(|text| path.contains(text.as_str()) || actor.kind.contains(text.as_str()))
         && filter.under.as_ref().is_none_or(|top| is_under(path, top))
         && filter.state.is_none_or(|state| actor.state == state)
+        && (!filter.shut || is_shut(actor.gate))
         && actor.depth >= filter.min_depth
         && (!filter.busy || is_busy(picture.actor(place)))
+}
+
+/// Whether a gate that could be open is not.
+pub(crate) fn is_shut(gate: GateState) -> bool {
+    !matches!(gate, GateState::Open | GateState::NotStarted | GateState::Stopped | GateState::Gone)
 }
 
 fn is_meant(report: &CrashReport, query: &CrashesQuery) -> bool {

@@ -104,6 +104,7 @@ impl Picture {
             path: self.path(place).to_owned(),
             kind: actor.kind.clone(),
             state: actor.state,
+            gate: actor.gate,
             doing: self.doing(actor),
             depth: actor.depth,
             limit: actor.limit,

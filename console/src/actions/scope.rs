@@ -7,7 +7,7 @@ use crashworthy_runtime::{ActorSnapshot, Pid, State};
 use super::limits::ActionLimits;
 use crate::inspector::{find, matches};
 use crate::picture::{Picture, is_under};
-use crate::protocol::{Code, PlanQuery, Refusal};
+use crate::protocol::{Code, Deed, PlanQuery, Refusal};
 
 /// Whom an action means, by their places in a picture.
 #[derive(Debug)]
@@ -30,6 +30,12 @@ impl Scope {
         let too_many = |all: usize, most: usize| {
             Err(Refusal::new(Code::TooMany, format!("{all} actors are meant, allowed are {most} at once")))
         };
+        if !query.deed.is_to_actors() {
+            let is_plain = query.actors.is_empty() && query.matching.is_none();
+            let nobody = || Self { targets: Vec::new(), touched: Vec::new(), spared: 0 };
+            let wrong = || Refusal::new(Code::BadArguments, format!("{} is done to no actor", query.deed.name()));
+            return is_plain.then(nobody).ok_or_else(wrong);
+        }
         if query.actors.len() > limits.bulk_actors {
             return too_many(query.actors.len(), limits.bulk_actors);
         }
@@ -97,7 +103,7 @@ fn named(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<V
     for word in &query.actors {
         let place = find(picture, word)?;
         let (actor, path) = (picture.actor(place), picture.path(place));
-        if !is_living(actor) {
+        if !takes(actor, query.deed) {
             let why = format!("{path} does not live just now: it is {}", state(actor.state));
             return Err(Refusal::new(Code::NotLiving, why));
         }
@@ -113,7 +119,8 @@ fn named(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<V
 
 fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<(Vec<usize>, usize), Refusal> {
     let filter = query.matching.as_ref().expect("it is asked with one");
-    let all = picture.everybody().filter(|&place| matches(picture, place, filter) && is_living(picture.actor(place)));
+    let all =
+        picture.everybody().filter(|&place| matches(picture, place, filter) && takes(picture.actor(place), query.deed));
     let (spared, targets): (Vec<_>, Vec<_>) =
         all.partition(|&place| shield(picture, place, query, protected).is_some());
     if targets.is_empty() {
@@ -123,9 +130,9 @@ fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Resul
     Ok((targets, spared.len()))
 }
 
-/// What protects an actor, if something does. It can always be resumed.
+/// What protects an actor, if something does. It can always be resumed, and untripped.
 fn shield(picture: &Picture, place: usize, query: &PlanQuery, protected: &[String]) -> Option<String> {
-    if query.deed == crate::protocol::Deed::Resume {
+    if query.deed.takes_back() {
         return None;
     }
     let path = picture.path(place);
@@ -138,6 +145,11 @@ fn shield(picture: &Picture, place: usize, query: &PlanQuery, protected: &[Strin
     }
     let below = protected.iter().find(|name| query.deed.ends() && is_under(name, path))?;
     Some(format!("{below}, which would end with {path}, is protected"))
+}
+
+/// Whether that can be done to it now.
+pub(crate) fn takes(actor: &ActorSnapshot, deed: Deed) -> bool {
+    is_living(actor) || (deed.is_to_slot() && actor.state == State::Restarting)
 }
 
 /// Whether an incarnation lives.

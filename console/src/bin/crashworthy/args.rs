@@ -35,6 +35,10 @@ Examples:
 
   crashworthy suspend shop/till --for 5m --reason 'bank is down'
   crashworthy kill shop/till --reason 'it hangs'    what would come of it, and whether to do it
+  crashworthy trip shop/till --reason 'wrong prices'    nothing new gets in, until: untrip
+  crashworthy drain shop/front --within 1m --reason 'new tills'    finish, then stop
+  crashworthy log-level debug --reason 'what happens there?'
+  crashworthy top --shut                    whose gate is not open, and what it is
   crashworthy stop --under shop/front --match Cashier --reason 'tills are closed' --yes
   crashworthy audit                         what was done, by whom, and why
 
@@ -143,6 +147,9 @@ pub(crate) enum What {
         /// Those in this state.
         #[arg(long, value_enum)]
         state: Option<State>,
+        /// Those whose gates are not open: tripped, draining, suspended, shedding, not ready, restarting.
+        #[arg(long)]
+        shut: bool,
         /// Those that have something in hand.
         #[arg(long)]
         busy: bool,

@@ -164,9 +164,9 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
             let query = TreeQuery { path: path.clone(), levels: levels.map(usize::from), limit: *limit };
             tell(which, show, "tree", &query, show::tree)
         }
-        What::Top { sort, limit, text, under, state, busy, min_depth, .. } => {
+        What::Top { sort, limit, text, under, state, shut, busy, min_depth, .. } => {
             let (text, under, state) = (text.clone(), under.clone(), state.map(Into::into));
-            let filter = Filter { text, under, state, busy: *busy, min_depth: *min_depth };
+            let filter = Filter { text, under, state, shut: *shut, busy: *busy, min_depth: *min_depth };
             let query = ActorsQuery { filter, sort: (*sort).into(), limit: Some(*limit) };
             tell(which, show, "actors", &query, show::top)
         }
