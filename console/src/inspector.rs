@@ -288,14 +288,9 @@ pub(crate) fn matches(picture: &Picture, place: usize, filter: &Filter) -> bool 
     filter.text.as_ref().is_none_or(|text| path.contains(text.as_str()) || actor.kind.contains(text.as_str()))
         && filter.under.as_ref().is_none_or(|top| is_under(path, top))
         && filter.state.is_none_or(|state| actor.state == state)
-        && (!filter.shut || is_shut(actor.gate))
+        && (!filter.shut || actor.gate.is_shut())
         && actor.depth >= filter.min_depth
         && (!filter.busy || is_busy(picture.actor(place)))
-}
-
-/// Whether a gate that could be open is not.
-pub(crate) fn is_shut(gate: GateState) -> bool {
-    !matches!(gate, GateState::Open | GateState::NotStarted | GateState::Stopped | GateState::Gone)
 }
 
 fn is_meant(report: &CrashReport, query: &CrashesQuery) -> bool {

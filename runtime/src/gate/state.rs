@@ -63,6 +63,11 @@ impl GateState {
         }
     }
 
+    /// Whether it refuses some or all although its actor has begun and not ended: whoever looks for what is wrong looks here.
+    pub fn is_shut(self) -> bool {
+        !matches!(self, Self::Open | Self::NotStarted | Self::Stopped | Self::Gone)
+    }
+
     /// Its name, as on the wire.
     pub fn name(self) -> &'static str {
         match self {

@@ -84,6 +84,7 @@ fn open(model: &mut Model) -> Option<Effect> {
         Opens::Actor(id) => What::Actor(id),
         Opens::Crash(pid) => What::Crash(pid),
         Opens::Report(key) => What::Report(key),
+        Opens::Audit(number) => What::Audit(number),
     };
     push(model, what);
     None

@@ -42,7 +42,7 @@ pub(crate) enum Command {
 
 /// What is told in the help: keys, and what they do.
 pub(crate) const HELP: [(&str, &str); 20] = [
-    ("1 to 6, Tab", "the screens, one after the other"),
+    ("1 to 8, Tab", "the screens, one after the other"),
     ("arrows, j k", "up and down; PgUp, PgDn, Home, End, g, G"),
     ("Enter, click twice", "opens what is chosen: an actor, a crash, a report"),
     ("Esc, Backspace", "back; with a filter, first takes that away"),

@@ -108,10 +108,13 @@ pub(crate) enum Tab {
     Crashes,
     Reports,
     Health,
+    Limits,
+    Audit,
 }
 
 /// In their order.
-pub(crate) const TABS: [Tab; 6] = [Tab::Pulse, Tab::Tree, Tab::Top, Tab::Crashes, Tab::Reports, Tab::Health];
+pub(crate) const TABS: [Tab; 8] =
+    [Tab::Pulse, Tab::Tree, Tab::Top, Tab::Crashes, Tab::Reports, Tab::Health, Tab::Limits, Tab::Audit];
 
 impl Tab {
     pub(crate) fn name(self) -> &'static str {
@@ -122,6 +125,8 @@ impl Tab {
             Self::Crashes => "Crashes",
             Self::Reports => "Reports",
             Self::Health => "Health",
+            Self::Limits => "Limits",
+            Self::Audit => "Audit",
         }
     }
 }
@@ -148,6 +153,8 @@ pub(crate) enum What {
     Crash(Pid),
     /// The report with that key.
     Report(String),
+    /// The entry of the audit with that number.
+    Audit(u64),
     /// A value as JSON: of what, and its lines.
     Json(String, Vec<String>),
     Help,
@@ -243,7 +250,8 @@ impl Model {
             questions.extend(MEASURES.map(Question::Worst));
         }
         let branch = Question::Tree { top: self.branch.as_ref().map(|(id, _)| id.clone()), levels: self.levels };
-        if is_recording && (self.tab != Tab::Tree || branch != Question::TREE) {
+        let is_drawn = self.tab == Tab::Tree && branch == Question::TREE;
+        if shows(Tab::Limits) && !is_drawn {
             questions.push(Question::TREE);
         }
         if self.tab == Tab::Tree {
@@ -260,6 +268,12 @@ impl Model {
         }
         if shows(Tab::Health) {
             questions.push(Question::Metrics);
+        }
+        if shows(Tab::Limits) {
+            questions.push(Question::Shut);
+        }
+        if shows(Tab::Audit) {
+            questions.push(Question::Audit);
         }
         questions.extend(self.actor().map(|id| Question::Actor(id.clone())));
         questions.extend(self.crash().map(Question::Crash));

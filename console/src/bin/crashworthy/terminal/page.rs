@@ -67,6 +67,8 @@ pub(crate) enum Opens {
     Crash(Pid),
     /// The report with that key.
     Report(String),
+    /// The entry of the audit with that number.
+    Audit(u64),
     /// The system that listens there.
     System(PathBuf),
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorQuery, ActorsQuery, CrashesQuery, Filter, Outcome, ReportsQuery, Sort, SystemView, TreeQuery,
+    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, Filter, Outcome, ReportsQuery, Sort, SystemView, TreeQuery,
 };
 use crashworthy_runtime::Pid;
 use serde::Serialize;
@@ -43,6 +43,9 @@ pub(crate) enum Question {
     },
     Health,
     Metrics,
+    /// Whose gates are not open.
+    Shut,
+    Audit,
 }
 
 impl Question {
@@ -53,18 +56,19 @@ impl Question {
         match self {
             Self::System => "system",
             Self::Tree { .. } => "tree",
-            Self::Top { .. } | Self::Worst(_) => "actors",
+            Self::Top { .. } | Self::Worst(_) | Self::Shut => "actors",
             Self::Actor(_) => "actor",
             Self::Crashes | Self::Crash(_) => "crashes",
             Self::Reports { .. } => "reports",
             Self::Health => "health",
             Self::Metrics => "metrics",
+            Self::Audit => "audit",
         }
     }
 
     /// Whether it asks for some of everybody.
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self, Self::Worst(_) | Self::Top { .. })
+        matches!(self, Self::Worst(_) | Self::Top { .. } | Self::Shut)
     }
 
     pub(crate) fn args(&self) -> Value {
@@ -75,6 +79,11 @@ impl Question {
                 let filter = Filter { text: text.clone(), ..Filter::default() };
                 value(&ActorsQuery { filter, sort: *sort, limit: Some(ROWS) })
             }
+            Self::Shut => {
+                let filter = Filter { shut: true, ..Filter::default() };
+                value(&ActorsQuery { filter, sort: Sort::Path, limit: Some(ROWS) })
+            }
+            Self::Audit => value(&AuditQuery { limit: Some(REPORTS) }),
             Self::Worst(sort) => value(&ActorsQuery { sort: *sort, limit: Some(WORST), ..ActorsQuery::default() }),
             Self::Actor(id) => value(&ActorQuery { actor: id.clone() }),
             Self::Crashes => value(&CrashesQuery { brief: true, limit: Some(REPORTS), ..CrashesQuery::default() }),
@@ -132,9 +141,10 @@ impl From<&SystemView> for Sample {
 /// What a picture of everything is made of, but for the actors one by one. The tree comes first.
 pub(crate) fn picture_of_all() -> Vec<Question> {
     let reports = [false, true].map(|progress| Question::Reports { progress });
-    let first = [Question::TREE, Question::System, Question::Crashes, Question::Health, Question::Metrics];
+    let first =
+        [Question::TREE, Question::System, Question::Crashes, Question::Health, Question::Metrics, Question::Audit];
     let lists = MEASURES.map(|sort| Question::Top { sort, text: None });
-    first.into_iter().chain(reports).chain(lists).collect()
+    first.into_iter().chain(reports).chain(lists).chain([Question::Shut]).collect()
 }
 
 /// Whether that answer has everybody in it: lists can be made of it.

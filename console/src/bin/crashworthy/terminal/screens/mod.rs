@@ -1,9 +1,11 @@
 //! What each screen shows, made from the state.
 
 mod actor;
+mod audit;
 mod crashes;
 mod health;
 mod help;
+mod limits;
 mod pulse;
 mod reports;
 mod rows;
@@ -32,6 +34,7 @@ pub(crate) fn page(model: &Model) -> Page {
         Some(What::Actor(id)) => actor::page(model, id),
         Some(What::Crash(pid)) => crashes::one(model, *pid),
         Some(What::Report(key)) => reports::one(model, key),
+        Some(What::Audit(number)) => audit::one(model, *number),
         Some(What::Json(_, lines)) => text::plain(lines, model.body().0),
         Some(What::Help) => help::page(model.body().0),
         None => match model.tab {
@@ -42,6 +45,8 @@ pub(crate) fn page(model: &Model) -> Page {
             Tab::Crashes => crashes::page(model),
             Tab::Reports => reports::page(model),
             Tab::Health => health::page(model),
+            Tab::Limits => limits::page(model),
+            Tab::Audit => audit::page(model),
         },
     };
     page.filter(filter);
@@ -54,6 +59,7 @@ pub(crate) fn title(model: &Model) -> Option<String> {
         What::Actor(id) => actor::title(model, id),
         What::Crash(_) => "a crash".to_owned(),
         What::Report(_) => "a report".to_owned(),
+        What::Audit(_) => "an entry of the audit".to_owned(),
         What::Json(of, _) => format!("{of} as JSON"),
         What::Help => "Help".to_owned(),
     })
@@ -70,6 +76,7 @@ pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
         Opens::Actor(id) => actor::raw(model, id),
         Opens::Crash(pid) => crashes::raw(model, *pid),
         Opens::Report(key) => reports::raw(model, key),
+        Opens::Audit(number) => audit::raw(model, *number),
         Opens::System(_) => None,
     }
 }
@@ -80,6 +87,7 @@ pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
         Some(What::Actor(id)) => actor::raw(model, id),
         Some(What::Crash(pid)) => crashes::raw(model, *pid),
         Some(What::Report(key)) => reports::raw(model, key),
+        Some(What::Audit(number)) => audit::raw(model, *number),
         Some(What::Json(..) | What::Help) => None,
         None => {
             let picture = &model.picture;
@@ -90,6 +98,8 @@ pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
                 Tab::Crashes => data(&picture.crashes),
                 Tab::Reports => data(&picture.reports.as_ref().map(|(_, reports)| reports)),
                 Tab::Health => data(&picture.health),
+                Tab::Limits => data(&picture.shut),
+                Tab::Audit => data(&picture.audit),
             };
             Some((model.tab.name().to_owned(), value?))
         }
