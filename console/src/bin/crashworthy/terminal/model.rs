@@ -7,6 +7,7 @@ use std::time::Duration;
 use crashworthy_console::protocol::{Hello, Sort, SystemView};
 use crashworthy_runtime::Pid;
 
+use super::acting::Planned;
 use super::list::List;
 use super::picture::Picture;
 use super::playback::Playback;
@@ -45,6 +46,8 @@ pub(crate) struct Model {
     pub(crate) levels: Option<usize>,
     /// A filter that is being typed.
     pub(crate) prompt: Option<String>,
+    /// What would come of an action, while that is in view.
+    pub(crate) planned: Option<Planned>,
     /// What was told last, and when.
     pub(crate) notice: Option<(String, Duration)>,
     pub(crate) recorder: Recorder,
@@ -158,6 +161,10 @@ pub(crate) enum What {
     /// A value as JSON: of what, and its lines.
     Json(String, Vec<String>),
     Help,
+    /// What can be done to an actor, by its id and path; without one, what is done to none.
+    Menu(Option<String>, Option<String>),
+    /// What would come of it.
+    Plan,
 }
 
 /// Screens that are open at a time.
@@ -185,6 +192,7 @@ impl Model {
             branch: None,
             levels: None,
             prompt: None,
+            planned: None,
             notice: None,
             recorder: Recorder::Idle,
             playback: None,

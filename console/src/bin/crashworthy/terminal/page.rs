@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crashworthy_console::protocol::Deed;
 use crashworthy_runtime::Pid;
 
 /// A list, or text, which is a list of lines.
@@ -71,6 +72,8 @@ pub(crate) enum Opens {
     Audit(u64),
     /// The system that listens there.
     System(PathBuf),
+    /// What would come of that.
+    Deed(Deed),
 }
 
 /// How a line is meant.

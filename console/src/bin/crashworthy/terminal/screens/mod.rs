@@ -1,5 +1,6 @@
 //! What each screen shows, made from the state.
 
+mod acting;
 mod actor;
 mod audit;
 mod crashes;
@@ -37,6 +38,8 @@ pub(crate) fn page(model: &Model) -> Page {
         Some(What::Audit(number)) => audit::one(model, *number),
         Some(What::Json(_, lines)) => text::plain(lines, model.body().0),
         Some(What::Help) => help::page(model.body().0),
+        Some(What::Menu(actor, _)) => acting::menu(actor.is_some()),
+        Some(What::Plan) => acting::plan(model),
         None => match model.tab {
             Tab::Pulse => pulse::page(model),
             // Those above who matches are shown, too; and a filter knows types in full.
@@ -62,6 +65,8 @@ pub(crate) fn title(model: &Model) -> Option<String> {
         What::Audit(_) => "an entry of the audit".to_owned(),
         What::Json(of, _) => format!("{of} as JSON"),
         What::Help => "Help".to_owned(),
+        What::Menu(_, path) => path.clone().unwrap_or_else(|| "what can be done".to_owned()),
+        What::Plan => "what would come of it".to_owned(),
     })
 }
 
@@ -77,7 +82,7 @@ pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
         Opens::Crash(pid) => crashes::raw(model, *pid),
         Opens::Report(key) => reports::raw(model, key),
         Opens::Audit(number) => audit::raw(model, *number),
-        Opens::System(_) => None,
+        Opens::System(_) | Opens::Deed(_) => None,
     }
 }
 
@@ -88,7 +93,7 @@ pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
         Some(What::Crash(pid)) => crashes::raw(model, *pid),
         Some(What::Report(key)) => reports::raw(model, key),
         Some(What::Audit(number)) => audit::raw(model, *number),
-        Some(What::Json(..) | What::Help) => None,
+        Some(What::Json(..) | What::Help | What::Menu(..) | What::Plan) => None,
         None => {
             let picture = &model.picture;
             let value = match model.tab {

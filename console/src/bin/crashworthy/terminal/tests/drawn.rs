@@ -37,7 +37,7 @@ pub(super) fn drawn(ui: &Ui) -> String {
 
 /// Compares the screens of all sizes with those in the file.
 #[track_caller]
-fn check(name: &str, arrange: impl Fn(&mut Ui)) {
+pub(super) fn check(name: &str, arrange: impl Fn(&mut Ui)) {
     let mut all = String::new();
     for (columns, lines) in SIZES {
         let mut ui = Ui::open(columns, lines);
