@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{Attending, CrashReport, State, System, WeakSystem};
+use crashworthy_runtime::{Attending, CrashReport, GateState, State, System, WeakSystem};
 use crashworthy_supervisor::{ReportCounts, SystemExt};
 
 use crate::limits::Limits;
@@ -207,7 +207,9 @@ impl Inspector {
     /// # Errors
     /// [`Code::SystemEnded`].
     pub fn health_of(&self, tops: &[String]) -> Result<Health, Refusal> {
-        let (_, picture) = self.look()?;
+        let (system, picture) = self.look()?;
+        // Of a system that stops everybody drains.
+        let is_stopping = system.is_stopping();
         let mut path = String::new();
         let mut is_meant = |place: usize| {
             tops.is_empty() || {
@@ -219,7 +221,12 @@ impl Inspector {
             let actor = picture.actor(place);
             let is_over = matches!(actor.state, State::NotStarted | State::Stopped | State::Gone);
             let lacks = !actor.lacks().is_empty() || actor.only().is_some();
-            (actor.state == State::Restarting || (lacks && !is_over)) && is_meant(place)
+            let is_held = match actor.gate {
+                GateState::Tripped | GateState::Suspended => true,
+                GateState::Draining => !is_stopping,
+                _ => false,
+            };
+            (actor.state == State::Restarting || ((lacks || is_held) && !is_over)) && is_meant(place)
         };
         let unready = picture.everybody().filter(is_unready);
         let (total, places) = first(&picture, unready, Sort::Path, self.limits().rows);
@@ -290,6 +297,7 @@ pub(crate) fn matching<'a>(picture: &'a Picture, filter: &'a Filter) -> impl Ite
     picture.everybody().filter(move |&place| {
         let actor = picture.actor(place);
         filter.state.is_none_or(|state| actor.state == state)
+            && (!filter.shut || actor.gate.is_shut())
             && actor.depth >= filter.min_depth
             && (!filter.busy || actor.is_busy())
             && (!has_path || {

@@ -6,8 +6,8 @@
 //! listens on a socket that is the user's alone; the [`protocol`] is lines of JSON. The command `crashworthy`, in this
 //! package, speaks it, and so does [`Client`].
 //!
-//! On a second socket actors can be stopped, killed, restarted, suspended, and given more room or less, by somebody who has been
-//! told what would come of it and says why. [`ActionLimits`] says how much of that there may be.
+//! On a second socket actors can be stopped, drained, killed, restarted, suspended, tripped, and given more room or less, and what the
+//! application logs can be set, by somebody who has been told what would come of it and says why. [`ActionLimits`] says how much of that there may be.
 //!
 //! While nobody is connected it does nothing at all: no thread wakes up, nothing is kept.
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@ mod forest;
 mod home;
 mod inspector;
 mod limits;
+mod log;
 #[cfg(feature = "openmetrics")]
 pub mod openmetrics;
 mod order;
@@ -44,11 +45,14 @@ use std::sync::{Arc, OnceLock};
 use crashworthy_runtime::{Part, StartError, System};
 
 pub use actions::ActionLimits;
+use actions::Terms;
 pub use client::{Client, ClientError};
 use home::Home;
 pub use home::{Place, TOKEN, base, list};
 pub use inspector::Inspector;
 pub use limits::Limits;
+use log::Log;
+pub use log::LogControl;
 pub use pace::Pace;
 use server::{Listens, Opening};
 pub use tcp::{OnTcp, Tcp};
@@ -94,7 +98,7 @@ pub struct Console {
     base: Option<PathBuf>,
     limits: Limits,
     read_only: bool,
-    protected: Vec<String>,
+    terms: Terms,
     tcp: Option<Tcp>,
     home: Option<Arc<Home>>,
 }
@@ -112,7 +116,7 @@ impl Console {
         self
     }
 
-    /// The same with these actors protected, by their paths: nothing is done to them but to resume them, and nobody above them
+    /// The same with these actors protected, by their paths: nothing is done to them but to resume and untrip them, and nobody above them
     /// is ended. An actor that does not exist is protected as soon as it does.
     ///
     /// # Examples
@@ -123,7 +127,14 @@ impl Console {
     /// # drop(console);
     /// ```
     pub fn protect<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
-        self.protected.extend(paths.into_iter().map(Into::into));
+        self.terms.protected.extend(paths.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same with a handle by which somebody can set how much the application logs: `crashworthy log-level debug`. Without one
+    /// that is refused, and the answer says why.
+    pub fn log(mut self, control: impl LogControl + 'static) -> Self {
+        self.terms.log = Log(Some(Box::new(control)));
         self
     }
 
@@ -160,7 +171,7 @@ impl Part for Console {
         let plate = system.extension::<Doorplate>();
         // The first of two consoles is the one that is told of.
         let _ = plate.inspector.set(inspector.clone());
-        let acts = (!self.read_only).then(|| std::mem::take(&mut self.protected));
+        let acts = (!self.read_only).then(|| std::mem::take(&mut self.terms));
         let opening = Opening { base: self.base.take(), inspector, acts, tcp: self.tcp.take() };
         match server::start(opening, system.downgrade()) {
             Ok(Listens { home, tcp }) => {

@@ -69,6 +69,10 @@ impl Encoder<'_, '_> {
             .collect();
         let states = states.iter().map(|(of, state, actors)| (vec![kind(of), ("state", state.as_str())], *actors));
         self.gauge("actors", "Actors by type and state", states)?;
+        let gates = kinds.iter().flat_map(|of| {
+            of.gates.iter().map(move |known| (vec![kind(of), ("gate", known.gate.name())], known.actors as u64))
+        });
+        self.gauge("gates", "Actors by type and what their gates are to new messages", gates)?;
         self.gauge("busy", "Actors that have something in hand", each(kinds, |of| of.busy as u64))?;
         self.gauge("mailbox_depth", "Messages queued and places promised", each(kinds, |of| of.depth))?;
         // Gauges: with an actor that goes, what it has counted goes.

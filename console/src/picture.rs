@@ -151,6 +151,7 @@ impl Picture {
             path: self.path(place),
             kind: actor.kind.to_owned(),
             state: actor.state,
+            gate: actor.gate,
             doing: self.doing(actor),
             depth: actor.depth,
             limit: actor.limit,

@@ -19,14 +19,16 @@ mod watch;
 use std::fmt;
 use std::time::Duration;
 
-use crashworthy_runtime::{Budget, Callback, CrashReport, Criticality, Lack, Law, Pid, Refusals, State, millis};
+use crashworthy_runtime::{
+    Budget, Callback, CrashReport, Criticality, GateState, Lack, Law, Pid, Refusals, State, millis,
+};
 use crashworthy_supervisor::{Flags, MemberKind, ReportCounts, SupervisorInfo, SupervisorReport};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::actions::{
-    ACTION_VERBS, AuditEntry, AuditQuery, AuditResult, AuditView, AuditedPlan, CommitQuery, CommitView, Deed, Peer,
-    PlanQuery, PlanView, Target,
+    ACTION_VERBS, AuditEntry, AuditQuery, AuditResult, AuditView, AuditedPlan, CommitQuery, CommitView, Deed, LogLevel,
+    Peer, PlanQuery, PlanView, Target,
 };
 pub use self::happened::{DeadLetters, DeadLettersQuery, Events, EventsQuery};
 pub use self::state::{ActorState, Seen};
@@ -189,6 +191,10 @@ pub enum Code {
     PlanExpired,
     /// An actor is not the incarnation any more that was planned for. Nothing was done.
     Changed,
+    /// The application has given the console nothing to do that with.
+    Unsupported,
+    /// The application could not do it.
+    Failed,
     /// One that this version does not know.
     #[serde(other)]
     Unknown,
@@ -255,6 +261,9 @@ pub struct Row {
     pub kind: String,
     /// Where it is in its life.
     pub state: State,
+    /// What its gate is to new messages.
+    #[serde(default, skip_serializing_if = "is_open")]
+    pub gate: GateState,
     /// What it does now.
     pub doing: Option<Doing>,
     /// Messages queued and places promised.
@@ -276,7 +285,7 @@ pub struct Row {
     pub refused: u64,
     /// How many are below it, directly.
     pub children: usize,
-    /// After what time it is expected back, if it is being restarted, and that is known.
+    /// After what time it is expected back, if it is being restarted or is suspended, and that is known.
     #[serde(default, rename = "back_in_ms", with = "millis::option", skip_serializing_if = "Option::is_none")]
     pub back_in: Option<Duration>,
     /// How it restarts those below it, if it is a supervisor that lives.
@@ -285,6 +294,11 @@ pub struct Row {
     /// What it did in a second. A system does not say that: whoever [watches](Watchable) it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
+}
+
+/// What most gates are is not said.
+fn is_open(gate: &GateState) -> bool {
+    *gate == GateState::Open
 }
 
 /// How a supervisor restarts, and how much of that is left to it.
@@ -350,6 +364,8 @@ pub struct Filter {
     pub under: Option<String>,
     /// Those in this state.
     pub state: Option<State>,
+    /// Those that have begun and not ended, and whose gates are not open.
+    pub shut: bool,
     /// Those with at least so many messages queued.
     pub min_depth: u32,
     /// Those that have something in hand.
@@ -538,7 +554,7 @@ pub struct Health {
     /// When it was, by the clock of the system.
     #[serde(rename = "at_ms", with = "millis")]
     pub at: Duration,
-    /// Nobody lacks what it needs or takes only what matters, and nobody is being started again.
+    /// Nobody lacks what it needs or takes only what matters, and nobody is being started again, tripped, draining or suspended.
     pub ready: bool,
     /// How many do not take new work.
     pub total: usize,
@@ -579,6 +595,9 @@ pub struct KindMetrics {
     pub kind: String,
     /// How many are in which state.
     pub states: Vec<InState>,
+    /// How many gates are what to new messages.
+    #[serde(default)]
+    pub gates: Vec<InGate>,
     /// Those that have something in hand.
     pub busy: usize,
     /// Messages queued and places promised.
@@ -596,6 +615,15 @@ pub struct KindMetrics {
 pub struct InState {
     /// The state.
     pub state: State,
+    /// How many.
+    pub actors: usize,
+}
+
+/// How many gates are so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InGate {
+    /// What they are to new messages.
+    pub gate: GateState,
     /// How many.
     pub actors: usize,
 }

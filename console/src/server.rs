@@ -11,7 +11,7 @@ use crashworthy_runtime::WeakSystem;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
-use crate::actions::Actions;
+use crate::actions::{Actions, Terms};
 use crate::connection::Connection;
 use crate::desk::Desk;
 use crate::home::{self, Home};
@@ -32,8 +32,8 @@ pub(crate) struct Opening {
     /// Below which directory.
     pub(crate) base: Option<PathBuf>,
     pub(crate) inspector: Arc<Inspector>,
-    /// The paths of those who are protected; none if nothing is to be done at all.
-    pub(crate) acts: Option<Vec<String>>,
+    /// None if nothing is to be done at all.
+    pub(crate) acts: Option<Terms>,
     /// Where else it listens.
     pub(crate) tcp: Option<Tcp>,
 }
@@ -107,11 +107,11 @@ impl Server {
         let base = base.map_or_else(home::base, Ok)?;
         let (home, listener) = Home::make(&base, uid, inspector.name())?;
         let looks = Door::new(listener, Role::Looks, uid)?;
-        let door = |_: &Vec<String>| Door::new(home.listen_for_actions()?, Role::Acts, uid);
+        let door = |_: &Terms| Door::new(home.listen_for_actions()?, Role::Acts, uid);
         let door = acts.as_ref().map(door).transpose()?;
         let tcp = tcp.map(|tcp| TcpDoor::open(tcp, &home, uid, inspector.limits())).transpose()?;
         let audit = home.audit(inspector.name());
-        let actions = acts.map(|protected| Arc::new(Actions::new(inspector.clone(), protected, audit)));
+        let actions = acts.map(|terms| Arc::new(Actions::new(inspector.clone(), terms, audit)));
         Ok(Self { home: Arc::new(home), desk: Arc::new(Desk { inspector, actions }), looks, acts: door, tcp })
     }
 
@@ -123,7 +123,6 @@ impl Server {
             tokio::select! {
                 biased;
                 () = &mut ended => return,
-                () = watch(self.desk.actions.as_deref(), system) => {}
                 () = self.looks.serve(&self.desk) => {}
                 () = serve(self.acts.as_mut(), &self.desk) => {}
                 () = tcp::serve(self.tcp.as_mut(), &self.desk) => {}
@@ -133,13 +132,6 @@ impl Server {
                 self.desk.inspector.rest();
             }
         }
-    }
-}
-
-async fn watch(actions: Option<&Actions>, system: &WeakSystem) {
-    match actions {
-        Some(actions) => actions.watch(system).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -2,13 +2,14 @@
 
 use crashworthy_runtime::{Glance, Law, Reason};
 
-use crate::protocol::{InState, KindMetrics, Refused};
+use crate::protocol::{InGate, InState, KindMetrics, Refused};
 
 /// Of nobody.
 pub(crate) fn none(kind: &str) -> KindMetrics {
     KindMetrics {
         kind: kind.to_owned(),
         states: Vec::new(),
+        gates: Vec::new(),
         busy: 0,
         depth: 0,
         restarts: 0,
@@ -22,6 +23,10 @@ pub(crate) fn add(sum: &mut KindMetrics, actor: &Glance) {
     match sum.states.iter_mut().find(|known| known.state == actor.state) {
         Some(known) => known.actors += 1,
         None => sum.states.push(InState { state: actor.state, actors: 1 }),
+    }
+    match sum.gates.iter_mut().find(|known| known.gate == actor.gate) {
+        Some(known) => known.actors += 1,
+        None => sum.gates.push(InGate { gate: actor.gate, actors: 1 }),
     }
     sum.busy += usize::from(actor.is_busy());
     sum.depth += u64::from(actor.depth);

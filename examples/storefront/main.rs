@@ -25,12 +25,12 @@ mod http;
 mod inventory;
 mod ledger;
 mod limits;
+mod log;
 mod order;
 mod orders;
 mod shop;
 
 use std::error::Error;
-use std::io::{IsTerminal, stderr};
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    log(cli.json_logs);
+    let console = log::begin(cli.json_logs);
     let listener = listen(cli)?;
     let products = product_file(cli)?;
     let ledger = open_ledger(cli, &products)?;
@@ -67,7 +67,6 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     println!("{}", tree.tree());
     let mut builder = System::builder().name("storefront");
     if !cli.no_console {
-        let console = Console::default();
         builder = builder.with(match cli.console_tcp {
             Some(addr) => console.tcp(Tcp::default().at(addr)),
             None => console,
@@ -135,12 +134,6 @@ fn open_ledger(cli: &Cli, products: &str) -> Result<Ledger, Box<dyn Error>> {
     })?;
     ledger.stock_up(products.iter().map(|product| (product.sku.as_str(), product.stock)))?;
     Ok(ledger)
-}
-
-fn log(json: bool) {
-    let chosen = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    let lines = tracing_subscriber::fmt().with_env_filter(chosen).with_writer(stderr).with_ansi(stderr().is_terminal());
-    if json { lines.json().init() } else { lines.init() }
 }
 
 fn welcome(cli: &Cli, listener: &TcpListener, system: &System) -> Result<String, std::io::Error> {

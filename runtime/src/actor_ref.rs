@@ -13,10 +13,11 @@ use crate::actor::Actor;
 use crate::ask::{Ask, Door};
 use crate::cell::{ActorCell, AnyCell as _, Cell, Status, flag, wake};
 use crate::crash::tell;
+use crate::drain;
 use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
 use crate::exit::ExitReason;
-use crate::gate::{Demand, Refusals, Says, Wish, events};
+use crate::gate::{Demand, GateState, Refusals, Says, Wish, events};
 use crate::lane::{Mark, Ordered, What};
 use crate::message::{Criticality, Message, Overflow};
 use crate::pace::Pace;
@@ -176,6 +177,12 @@ impl<A: Actor> ActorRef<A> {
     /// What the actor has to do, and how long that is expected to take: what a balancer compares.
     pub fn load(&self) -> Load {
         self.cell.load()
+    }
+
+    /// What its gate is to new messages just now: to look at it is to ask whether it is well. Of an actor that takes no messages
+    /// the state is what a [refusal](Reason) says.
+    pub fn gate(&self) -> GateState {
+        GateState::of(self.cell.core())
     }
 
     /// The incarnation that was started last.
@@ -344,13 +351,13 @@ fn look<A: Actor>(cell: &Task<Cell<A>>, wish: impl FnOnce() -> Wish) -> Result<(
     if cell.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
         return Err(cell.core().refuse(Reason::Fenced));
     }
-    match cell.core().flags() & (flag::DRAINS | flag::UNREADY | flag::AWAY) {
+    match cell.core().flags() & (flag::DRAINS | flag::UNREADY | flag::AWAY | flag::HELD) {
         0 => Ok(()),
         flags => look_closely(cell, flags, wish()),
     }
 }
 
-/// The same of an actor that drains, lacks something, or is being restarted.
+/// The same of an actor that drains, lacks something, is being restarted, or was ordered something.
 #[cold]
 fn look_closely<A: Actor>(cell: &Task<Cell<A>>, flags: u32, wish: Wish) -> Result<(), Refused> {
     if flags & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
@@ -359,24 +366,31 @@ fn look_closely<A: Actor>(cell: &Task<Cell<A>>, flags: u32, wish: Wish) -> Resul
     if cell.core().is_over() {
         return Err(cell.core().closed());
     }
+    let orders = cell.core().orders();
+    if orders.tripped {
+        return Err(Refused { load: cell.load(), ..cell.core().refuse(Reason::Tripped) });
+    }
+    if orders.drains && !drain::is_part_of_it(cell.core()) {
+        return Err(cell.core().refuse(Reason::Draining));
+    }
     if let Some(why) = readiness::refusal(cell.core(), wish) {
         return Err(why);
     }
     match cell.core().back_in() {
-        Some(back_in) => look_ahead(cell, back_in, wish.deadline),
+        Some((back_in, reason)) => look_ahead(cell, back_in, reason, wish.deadline),
         None => Ok(()),
     }
 }
 
 /// Whether an actor that will be back after this time will have come to one more message by then.
 #[cold]
-fn look_ahead<A: Actor>(cell: &Task<Cell<A>>, back_in: Duration, deadline: u64) -> Result<(), Refused> {
+fn look_ahead<A: Actor>(cell: &Task<Cell<A>>, back_in: Duration, reason: Reason, deadline: u64) -> Result<(), Refused> {
     let (core, load) = (cell.core(), cell.load());
     let left = Duration::from_nanos(deadline.saturating_sub(core.shared().port.now_ns()));
     if deadline == NEVER || load.wait.max(back_in) <= left {
         return Ok(());
     }
-    Err(Refused { retry_after: Some(back_in), load, ..core.refuse(Reason::Restarting) })
+    Err(Refused { retry_after: Some(back_in), load, ..core.refuse(reason) })
 }
 
 /// Who drains takes no new work; who has ended since does not drain any more.

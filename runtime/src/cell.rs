@@ -40,7 +40,7 @@ use crate::counters::{Counters, Law};
 use crate::envelope::{Envelope, Own};
 use crate::error::{Load, Reason, Refused, StartError};
 use crate::exit::Callback;
-use crate::gate::{Demand, LazyGate, events};
+use crate::gate::{Demand, InForce, LazyGate, events};
 use crate::kinds::called;
 use crate::lane::Control;
 use crate::life::Life;
@@ -89,6 +89,9 @@ pub(crate) mod flag {
     pub(crate) const AWAY: u32 = 1 << 10;
     /// Somebody wants to see the state. Cleared by the incarnation itself.
     pub(crate) const VIEW: u32 = 1 << 11;
+    /// It was ordered to trip, to drain, or to handle nothing for now. Changed under the lock of the orders; senders look at it as
+    /// at [`UNREADY`].
+    pub(crate) const HELD: u32 = 1 << 12;
 }
 
 /// Where a slot is in its life. Written under the lock of [`Core::ties`].
@@ -287,12 +290,27 @@ impl Core {
         self.ties.lock().last_path_of(&label).into()
     }
 
-    /// After what time an actor that is being restarted is expected back, if that is known and still to come.
-    pub(crate) fn back_in(&self) -> Option<Duration> {
-        if self.flags() & flag::AWAY == 0 {
+    /// After what time an actor that is being restarted, or is suspended, is expected back, and which of the two it is; if that is
+    /// known and still to come.
+    pub(crate) fn back_in(&self) -> Option<(Duration, Reason)> {
+        let flags = self.flags();
+        if flags & (flag::AWAY | flag::HELD) == 0 {
             return None;
         }
-        self.gate.back_in(self, self.shared().port.now_ns()).map(Duration::from_nanos)
+        let now = self.shared().port.now_ns();
+        let away = if flags & flag::AWAY == 0 { None } else { self.gate.back_in(self, now).map(Duration::from_nanos) };
+        let suspended = self.orders().left(now);
+        match (away, suspended) {
+            (Some(away), suspended) if suspended.is_none_or(|suspended| suspended < away) => {
+                Some((away, Reason::Restarting))
+            }
+            (_, suspended) => Some((suspended?, Reason::Suspended)),
+        }
+    }
+
+    /// What it was ordered.
+    pub(crate) fn orders(&self) -> InForce {
+        if self.flags() & flag::HELD == 0 { InForce::default() } else { self.gate.in_force() }
     }
 
     /// A refusal is told to whoever wanted something: it is counted.
@@ -515,7 +533,8 @@ impl<A: Actor> Cell<A> {
 
     pub(crate) fn load(&self) -> Load {
         let depth = self.mailbox.len() + self.mailbox.reserved();
-        let wait = self.core().gate.wait(depth).saturating_add(self.core().back_in().unwrap_or_default());
+        let back_in = self.core().back_in().map_or(Duration::ZERO, |(back_in, _)| back_in);
+        let wait = self.core().gate.wait(depth).saturating_add(back_in);
         Load { depth, limit: self.mailbox.capacity(), wait }
     }
 

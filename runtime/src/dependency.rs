@@ -158,7 +158,7 @@ impl Dependency {
     pub(crate) fn follow(&self, core: &Core) {
         self.change(|state| {
             let over = || state.over.unwrap_or_else(|| Outage::begins(None));
-            state.over = core.is_over().then(over);
+            state.over = (core.is_over() || core.orders().tripped).then(over);
         });
     }
 
@@ -249,8 +249,8 @@ impl AsDependency for Dependency {
     }
 }
 
-/// An actor is up as long as it takes messages, and down while it is not started, stopped or gone, so also when its
-/// supervisor has given up. It is called by its slot's name, or by its identity if that has none.
+/// An actor is up as long as it takes messages, and down while it is [tripped](crate::System::trip), not started, stopped or gone,
+/// so also when its supervisor has given up. It is called by its slot's name, or by its identity if that has none.
 ///
 /// While it is being restarted it is up: what is sent to it waits in its mailbox, and a restart is over, as a rule, before
 /// anybody would have come again. That it is not [ready](Actor::ready) itself, or lacks something, says nothing of those who

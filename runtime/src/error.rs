@@ -39,6 +39,10 @@ pub enum Reason {
     Restarting,
     /// It takes no new work: it is about to stop.
     Draining,
+    /// It was [tripped](crate::System::trip), and takes nothing until somebody says so. Nobody knows when that will be.
+    Tripped,
+    /// It is [suspended](crate::System::suspend_for) and will not be resumed in time.
+    Suspended,
     /// It has ended; it may be started again.
     Stopped,
     /// It has ended for good.
@@ -66,6 +70,8 @@ impl fmt::Display for Reason {
             Self::NotStarted => "it is not started",
             Self::Restarting => "it is restarting",
             Self::Draining => "it is draining",
+            Self::Tripped => "it is tripped",
+            Self::Suspended => "it is suspended",
             Self::Stopped => "it is stopped",
             Self::Gone => "it is gone",
             Self::Cycle => "the sender would wait for itself",
@@ -83,7 +89,8 @@ pub struct Load {
     pub depth: u32,
     /// Messages it would hold at the most; in a refusal, those before the message that was refused.
     pub limit: u32,
-    /// How long what is queued is expected to take; zero while that does not matter, or nobody knows.
+    /// How long what is queued is expected to take, and until it is handled at all; zero while that does not matter, or nobody
+    /// knows.
     pub wait: Duration,
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::cell::{AnyCell, Core, Status, flag};
 use crate::counters::Law;
 use crate::exit::Callback;
-use crate::gate::Refusals;
+use crate::gate::{GateState, Refusals};
 use crate::inspect::{State, SystemSnapshot, WaitsFor, status, waits_for};
 use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
@@ -29,6 +29,8 @@ pub struct Glance {
     pub kind: &'static str,
     /// Where it is in its life.
     pub state: State,
+    /// What its gate is to new messages.
+    pub gate: GateState,
     /// The callback that runs or awaits.
     pub callback: Option<Callback>,
     /// The kind of the message in hand.
@@ -74,6 +76,7 @@ impl Glance {
             name: core.name_arc(),
             kind: cell.kind(),
             state: status(core.status(), is_suspended(core)),
+            gate: GateState::of(core),
             callback,
             message,
             in_turn: cell.is_in_turn(),
@@ -182,7 +185,7 @@ impl Seldom {
     fn of(core: &Core, law: Law) -> Self {
         let (lacks, only) = readiness::lacks(core);
         let lost = Law { accepted: 0, handled: 0, in_hand: 0, queued: 0, ..law };
-        let (waits_for, back_in) = (waits_for(core), core.back_in());
+        let (waits_for, back_in) = (waits_for(core), core.back_in().map(|(back_in, _)| back_in));
         Self { waits_for, lacks, only, back_in, refusals: core.gate.refusals(), peers: Vec::new(), lost }
     }
 

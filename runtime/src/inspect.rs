@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::{AnyCell, Core, Status, flag};
 use crate::counters::Law;
 use crate::exit::Callback;
-use crate::gate::Refusals;
+use crate::gate::{GateState, Refusals};
 use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
 use crate::readiness::{self, Lack};
@@ -61,7 +61,10 @@ pub struct ActorSnapshot {
     pub lacks: Vec<Lack>,
     /// It takes messages that matter at least this much, as far as nothing is missing.
     pub only: Option<Criticality>,
-    /// After what time it is expected back, if it is being restarted, and that is known and still to come.
+    /// What its gate is to new messages.
+    #[serde(default)]
+    pub gate: GateState,
+    /// After what time it is expected back, if it is being restarted or is suspended, and that is known and still to come.
     #[serde(default)]
     pub back_in: Option<Duration>,
     /// Messages queued and places promised.
@@ -148,7 +151,8 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         waits_for: waits_for(core),
         lacks,
         only,
-        back_in: core.back_in(),
+        gate: GateState::of(core),
+        back_in: core.back_in().map(|(back_in, _)| back_in),
         depth: load.depth,
         limit: load.limit,
         signals,

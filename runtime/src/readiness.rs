@@ -14,7 +14,7 @@ use crate::dep::Dep;
 use crate::dependency::{AsDependency, DependencyError, Outage};
 use crate::error::{Reason, Refused};
 use crate::exit::{Callback, Exit};
-use crate::gate::{Want, Wish};
+use crate::gate::{GateState, Want, Wish};
 use crate::guard::Met;
 use crate::lane::Fate;
 use crate::message::Criticality;
@@ -47,7 +47,7 @@ impl Readiness {
     }
 }
 
-/// An actor that refuses, and for want of what.
+/// An actor that takes no new work, or not all of it: for want of something, or because that was ordered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unready {
     /// Its incarnation that was started last.
@@ -56,8 +56,11 @@ pub struct Unready {
     pub name: Option<String>,
     /// Where in its tree it is: the names from the top, with `/` between.
     pub path: String,
+    /// What its gate is to new messages: not ready, or [tripped](System::trip), [draining](System::drain) or
+    /// [suspended](System::suspend), whatever it lacks besides.
+    pub gate: GateState,
     /// What is missing: what it says of itself first, then what it depends on, in the order named. Empty if it says that it
-    /// takes [some](Readiness::Only).
+    /// takes [some](Readiness::Only), and if it was ordered to take nothing.
     pub lacks: Vec<Lack>,
     /// It takes messages that matter at least this much, as far as nothing is missing.
     pub only: Option<Criticality>,
@@ -106,8 +109,8 @@ impl<A: Actor> Context<A> {
 }
 
 impl System {
-    /// Actors that refuse because they lack something they need, by identity: what `/readyz` is computed from. Empty: all
-    /// are ready.
+    /// Actors that refuse because they lack something they need, or because they were tripped, drained or suspended, by identity:
+    /// what `/readyz` is computed from. Empty: all are ready.
     ///
     /// It asks nobody: it says what senders are told. Slots that are not started or have ended are not in it, nor is an
     /// actor that is being restarted (a [snapshot](Self::snapshot) shows those).
@@ -134,14 +137,16 @@ impl System {
 
 fn unready(cell: &Arc<dyn AnyCell>) -> Option<Unready> {
     let core = cell.core();
-    if core.flags() & flag::UNREADY == 0 || core.is_over() {
+    if core.flags() & (flag::UNREADY | flag::HELD) == 0 || core.is_over() {
         return None;
     }
     let (lacks, only) = lacks(core);
+    let gate = GateState::of(core);
     // It may be ready by now.
-    let is_ready = lacks.is_empty() && only.is_none();
+    let is_held = matches!(gate, GateState::Tripped | GateState::Draining | GateState::Suspended);
+    let is_ready = lacks.is_empty() && only.is_none() && !is_held;
     let name = core.name().map(str::to_owned);
-    (!is_ready).then(|| Unready { pid: core.pid(), name, path: core.path().to_string(), lacks, only })
+    (!is_ready).then(|| Unready { pid: core.pid(), name, path: core.path().to_string(), gate, lacks, only })
 }
 
 /// What an actor lacks, and which messages it takes if only some.

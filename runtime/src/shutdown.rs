@@ -12,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::builder::Part;
 use crate::burial;
-use crate::cell::flag;
+use crate::cell::{AnyCell, flag};
 use crate::crash::{contain, discard};
 use crate::exit::{Callback, ExitReason};
 use crate::pid::Pid;
@@ -236,7 +236,7 @@ impl Ending {
 }
 
 /// How often a drain looks whether everything is served.
-const LOOK: Duration = Duration::from_millis(5);
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
     let began = shared.port.now_ns();
@@ -246,11 +246,11 @@ async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
     shared.each_cell(|cell| cell.rouse_waiters());
     let until = began.saturating_add(shared.settings.drain.as_nanos() as u64);
     loop {
-        let work = unserved(shared);
+        let work = unserved_by_all(shared);
         shared.stop.undrained.store(work.left, Ordering::Release);
         // Work may have gone from an actor not yet looked at to one that was: only when nobody has taken any in
         // between is there none.
-        let quiet = work.left == 0 && unserved(shared) == work;
+        let quiet = work.left == 0 && unserved_by_all(shared) == work;
         let now = shared.port.now_ns();
         if quiet || now >= until || shared.stop.hurry.load(Ordering::Acquire) {
             break;
@@ -267,23 +267,34 @@ async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
     }
 }
 
-/// What all actors together have still to serve, and how much they were ever given.
-#[derive(PartialEq, Eq)]
-struct Work {
-    left: u64,
+/// What actors together have still to serve, and how much they were ever given.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    pub(crate) left: u64,
     accepted: u64,
 }
 
-fn unserved(shared: &Shared) -> Work {
-    let mut work = Work { left: 0, accepted: 0 };
-    shared.each_cell(|cell| {
+impl Work {
+    fn add(&mut self, cell: &dyn AnyCell) {
         let law = cell.law();
         let ended = law.handled + law.expired + law.cancelled + law.displaced + law.undelivered + law.given_up;
         // What an actor sent to itself, a supervised future for one, may be in hand for as long as it lives.
         let own = u64::from(cell.core().handles_own());
-        work.left += law.accepted.saturating_sub(ended + own);
-        work.accepted += law.accepted;
-    });
+        self.left += law.accepted.saturating_sub(ended + own);
+        self.accepted += law.accepted;
+    }
+}
+
+fn unserved_by_all(shared: &Shared) -> Work {
+    let mut work = Work::default();
+    shared.each_cell(|cell| work.add(&*cell));
+    work
+}
+
+/// The same of some actors.
+pub(crate) fn unserved(cells: &[Arc<dyn AnyCell>]) -> Work {
+    let mut work = Work::default();
+    cells.iter().for_each(|cell| work.add(&**cell));
     work
 }
 

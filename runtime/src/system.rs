@@ -208,7 +208,7 @@ impl System {
     }
 
     /// Whom an incarnation that was abandoned cannot reach any more.
-    fn reach(&self, pid: Pid) -> Option<Arc<dyn AnyCell>> {
+    pub(crate) fn reach(&self, pid: Pid) -> Option<Arc<dyn AnyCell>> {
         if turn::is_fenced() { None } else { self.shared.find(pid.id) }
     }
 
@@ -313,31 +313,6 @@ impl System {
     /// outside of a stop of the whole system is dropped.
     pub fn note_straggler(&self, straggler: Straggler) {
         self.shared.stop.note(straggler);
-    }
-
-    /// Handles no more messages of this actor until [`resume`](Self::resume); the system lane is still served.
-    pub fn suspend(&self, pid: Pid) {
-        self.set_suspended(pid, true);
-    }
-
-    /// Ends a suspension.
-    pub fn resume(&self, pid: Pid) {
-        self.set_suspended(pid, false);
-    }
-
-    fn set_suspended(&self, pid: Pid, suspended: bool) {
-        let Some(cell) = self.reach(pid) else { return };
-        let core = cell.core();
-        {
-            // Under this lock it stays this incarnation: the next one is not suspended by a word to the one before.
-            let ties = core.ties.lock();
-            if !ties.lives(pid.incarnation) {
-                return;
-            }
-            core.control.lock().lane().suspended = suspended;
-            core.raise(crate::cell::flag::URGENT);
-        }
-        cell.wake();
     }
 
     /// How many crashes there were, and the last 256 reports, oldest first: those that were logged, and those that were not.

@@ -34,6 +34,7 @@ pub(crate) fn bury(
         let forgotten = control.clear_signals();
         cell.forget_order();
         let path = event::tells_end(shared, reason, never_started).then(|| ties.path_of(&core.label()));
+        core.gate.outlives(core);
         let tied = ties.end();
         // Not its ties' lock: one cell's ties at a time.
         let lives = |parent: Pid| shared.find(parent.id).is_some_and(|cell| cell.core().is_living(parent.incarnation));

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use crashworthy_console::protocol::{Refusal, Unready};
-use crashworthy_runtime::State as Life;
+use crashworthy_runtime::{GateState, State as Life};
 use serde::Serialize;
 
 use crate::guard::Caller;
@@ -62,6 +62,12 @@ enum Reason {
     Starting,
     /// Actors are between two incarnations.
     Restarting,
+    /// Gates of actors were tripped.
+    Tripped,
+    /// Actors drain: they are about to stop.
+    Draining,
+    /// Actors are suspended.
+    Suspended,
     /// Actors lack what they need.
     Lacking,
     /// Actors take only what matters.
@@ -130,6 +136,9 @@ fn readiness(desk: &Desk) -> Result<(Vec<Reason>, Vec<Unready>), Refusal> {
 fn why(unready: &Unready) -> Reason {
     match unready {
         Unready { row, .. } if row.state == Life::Restarting => Reason::Restarting,
+        Unready { row, .. } if row.gate == GateState::Tripped => Reason::Tripped,
+        Unready { row, .. } if row.gate == GateState::Draining => Reason::Draining,
+        Unready { row, .. } if row.gate == GateState::Suspended => Reason::Suspended,
         Unready { lacks, .. } if !lacks.is_empty() => Reason::Lacking,
         _ => Reason::Choosy,
     }

@@ -1,8 +1,9 @@
 //! What would come of an action, in words and numbers: what snapshots and reports tell, and what they do not.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crashworthy_runtime::{ActorId, Pid, State};
+use crashworthy_runtime::{ActorId, GateState, Glance, Pid, Reason, State};
 use crashworthy_supervisor::Strategy;
 
 use super::outlook::{Outlook, Supervisors};
@@ -46,8 +47,43 @@ pub(crate) fn effect(
             lines.push(format!("suspended: {suspended} of {all}; {}", queued(picture, scope)));
         }
         Deed::Limit { capacity } => lines.push(limit(picture, scope, capacity)),
+        Deed::Drain { within } => {
+            lines.extend(draining(picture, scope, within));
+            lines.extend(ending(picture, scope, deed));
+            lines.extend(supervisors(picture, scope, deed, known, force)?);
+        }
+        Deed::Trip => {
+            lines.push(
+                "refused from now on: all new messages, whoever sends them, without a time to come again".to_owned(),
+            );
+            lines.push(format!("{}; handled all the same", queued(picture, scope)));
+            lines.push(
+                "until it is untripped: nobody does that by itself, and a restart of the actor does not".to_owned(),
+            );
+            lines.extend(depends(picture, scope));
+            let already = tripped(picture, scope);
+            if already > 0 {
+                lines.push(format!("tripped already: {already} of {}", scope.targets.len()));
+            }
+        }
+        Deed::Untrip => {
+            let refused: u64 = scope.targets.iter().map(|&place| refused(picture.actor(place), Reason::Tripped)).sum();
+            let (tripped, all) = (tripped(picture, scope), scope.targets.len());
+            let refused = many(refused as usize, "message");
+            lines.push(format!("tripped: {tripped} of {all}; refused for that so far: {refused}"));
+        }
+        // Nobody's: what is known of it is the application's.
+        Deed::LogLevel { .. } => {}
     }
     Ok(lines)
+}
+
+/// What comes of another log level, `current` being what is logged now.
+pub(crate) fn logging(deed: Deed, current: &str) -> Vec<String> {
+    vec![
+        format!("{deed}: of the whole application, {current} now"),
+        "until it is set again: nobody does that by itself; a restart of the process forgets it".to_owned(),
+    ]
 }
 
 /// What is done, and to whom: how many come first.
@@ -83,6 +119,35 @@ fn limit(picture: &Picture, scope: &Scope, capacity: u32) -> String {
     format!("limit: {now} now; {over} have more queued than that, which stays queued; the next incarnation keeps it")
 }
 
+fn tripped(picture: &Picture, scope: &Scope) -> usize {
+    scope.targets.iter().filter(|&&place| picture.actor(place).gate == GateState::Tripped).count()
+}
+
+/// Who may notice that somebody takes nothing: as far as is seen, who watches him.
+fn depends(picture: &Picture, scope: &Scope) -> Option<String> {
+    let waiting = picture.everybody().filter_map(|place| picture.actor(place).waits_for());
+    let is_target = |id: ActorId| scope.targets.iter().any(|&place| picture.actor(place).pid.id == id);
+    let waiting = waiting.filter(|waits| is_target(waits.id)).count();
+    (waiting > 0).then(|| format!("wait for it now: {}, who get their answers", many(waiting, "actor")))
+}
+
+/// What comes before the stop.
+fn draining(picture: &Picture, scope: &Scope, within: Duration) -> Vec<String> {
+    let touched = || scope.touched.iter().map(|&place| picture.actor(place));
+    let queued: usize = touched().map(|actor| actor.depth as usize).sum();
+    let (held, all) = (touched().filter(|actor| actor.state == State::Suspended).count(), scope.touched.len());
+    let of = if all > 1 { format!(" of {all} actors") } else { String::new() };
+    let queued = many(queued, "message");
+    let mut lines = vec![
+        "first: new work from others is refused as draining, timers and what they send themselves are not".to_owned(),
+        format!("first: what is queued{of} is handled, {queued} now, for at most {within:?}; then they are stopped"),
+    ];
+    if held > 0 {
+        lines.push(format!("suspended: {held}, who handle nothing, so that the time will pass in vain"));
+    }
+    lines
+}
+
 /// What those who end leave behind.
 fn ending(picture: &Picture, scope: &Scope, deed: Deed) -> Vec<String> {
     let mut lines = Vec::new();
@@ -95,12 +160,14 @@ fn ending(picture: &Picture, scope: &Scope, deed: Deed) -> Vec<String> {
     let (kept, lost): (usize, usize) = (depth(&scope.targets), depth(&below));
     if kept > 0 {
         let kept = many(kept, "message");
+        let whose = if matches!(deed, Deed::Drain { .. }) { "what is left then " } else { "" };
         lines.push(format!(
-            "queued: {kept}, for the next incarnation if one comes; the restart of a group throws them away"
+            "queued: {kept}, {whose}for the next incarnation if one comes; the restart of a group throws them away"
         ));
     }
     if lost > 0 {
-        lines.push(format!("queued below: {}, thrown away", many(lost, "message")));
+        let whose = if matches!(deed, Deed::Drain { .. }) { "what is left then " } else { "" };
+        lines.push(format!("queued below: {}, {whose}thrown away", many(lost, "message")));
     }
     let pids: Vec<_> = scope.touched.iter().map(|&place| picture.actor(place).pid).collect();
     let links = |&place: &usize| picture.actor(place).peers().iter().filter(|pid| !pids.contains(pid)).count();
@@ -197,6 +264,11 @@ fn siblings(picture: &Picture, parent: Pid, outlook: &Outlook<'_>, children: usi
         Strategy::OneForAll => format!("siblings: {others}, stopped and started with it"),
         Strategy::RestForOne => format!("siblings: {others}, those started later are stopped and started with it"),
     })
+}
+
+/// How often it has refused for this reason.
+fn refused(actor: &Glance, reason: Reason) -> u64 {
+    actor.refusals().map_or(0, |refusals| refusals.because(reason))
 }
 
 /// So many of something.

@@ -13,7 +13,7 @@ pub struct ActionLimits {
     /// How long a plan may be committed.
     #[serde(rename = "plan_valid_ms", with = "millis")]
     pub plan_valid: Duration,
-    /// Stops, kills, restarts and suspensions in a minute.
+    /// Stops, kills, restarts, drains, suspensions and trips in a minute.
     pub destructive: u32,
     /// Those of them in a minute that are done to several actors at once.
     pub bulks: u32,
@@ -26,10 +26,17 @@ pub struct ActionLimits {
     /// How long a suspension may last.
     #[serde(rename = "suspend_ms", with = "millis")]
     pub suspend: Duration,
+    /// How long a drain may last.
+    #[serde(rename = "drain_ms", with = "millis", default = "an_hour")]
+    pub drain: Duration,
     /// Actors that are suspended by the console at a time.
     pub suspended: usize,
     /// Bytes of the file of the audit. When it would be longer it becomes `….1`, and the one before that goes.
     pub audit: u64,
+}
+
+fn an_hour() -> Duration {
+    Duration::from_secs(3600)
 }
 
 impl Default for ActionLimits {
@@ -42,7 +49,8 @@ impl Default for ActionLimits {
             bulk_actors: 20,
             bulk_percent: 10,
             reason: 256,
-            suspend: Duration::from_secs(3600),
+            suspend: an_hour(),
+            drain: an_hour(),
             suspended: 1_000,
             audit: 1024 * 1024,
         }
@@ -66,7 +74,7 @@ impl ActionLimits {
     }
 
     /// The times, which have the range of all times of the console.
-    pub(crate) fn times(&self) -> [(&'static str, Duration); 2] {
-        [("a plan", self.plan_valid), ("a suspension", self.suspend)]
+    pub(crate) fn times(&self) -> [(&'static str, Duration); 3] {
+        [("a plan", self.plan_valid), ("a suspension", self.suspend), ("a drain", self.drain)]
     }
 }

@@ -26,10 +26,10 @@ use self::governor::Governor;
 pub use self::limits::ActionLimits;
 use self::outlook::Supervisors;
 use self::plans::{Plans, Taken};
-use self::scope::Scope;
+use self::scope::{Scope, takes};
 use self::suspensions::Suspensions;
-use crate::forest::is_living;
 use crate::inspector::Inspector;
+use crate::log::Log;
 use crate::protocol::{
     AuditEntry, AuditQuery, AuditResult, AuditView, AuditedPlan, Code, CommitQuery, CommitView, Deed, Peer, PlanQuery,
     PlanView, Refusal, Target,
@@ -45,8 +45,17 @@ pub(crate) struct Actions {
     protected: Vec<String>,
     audit: Audit,
     suspensions: Suspensions,
+    log: Log,
     began: Instant,
     held: Mutex<Held>,
+}
+
+/// What somebody who sets up a console says of actions.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    /// The paths of those who are protected.
+    pub(crate) protected: Vec<String>,
+    pub(crate) log: Log,
 }
 
 /// What waits, and what may still be done.
@@ -66,13 +75,14 @@ struct Plan {
 }
 
 impl Actions {
-    pub(crate) fn new(inspector: Arc<Inspector>, protected: Vec<String>, audit: PathBuf) -> Self {
+    pub(crate) fn new(inspector: Arc<Inspector>, terms: Terms, audit: PathBuf) -> Self {
+        let Terms { protected, log } = terms;
         let limits = &inspector.limits().actions;
         let plans = Plans::of(limits.plans, limits.plan_valid);
         let governor = Governor::of(limits.destructive, limits.bulks);
         let audit = Audit::to(audit, limits.audit);
         let held = Mutex::new(Held { plans, governor });
-        Self { inspector, protected, audit, suspensions: Suspensions::default(), began: Instant::now(), held }
+        Self { inspector, protected, audit, suspensions: Suspensions::default(), log, began: Instant::now(), held }
     }
 
     fn limits(&self) -> &ActionLimits {
@@ -81,11 +91,6 @@ impl Actions {
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Resumes whoever's time has come, for as long as it is polled.
-    pub(crate) async fn watch(&self, system: &WeakSystem) {
-        self.suspensions.watch(system).await;
     }
 
     /// The console ends: nobody stays suspended by it.
@@ -99,13 +104,16 @@ impl Actions {
         check(query.deed, limits)?;
         let (system, mut picture) = self.inspector.look()?;
         let mut scope = Scope::of(&picture, query, limits, &self.protected)?;
-        if scope.targets.iter().any(|&place| !lives(&system, picture.actor(place).pid)) {
+        if scope.targets.iter().any(|&place| !lives(&system, picture.actor(place).pid, query.deed)) {
             // The picture is older than one of them is.
             self.inspector.rest();
             picture = self.inspector.look()?.1;
             scope = Scope::of(&picture, query, limits, &self.protected)?;
         }
-        let effect = effect::effect(&picture, &scope, query.deed, &Supervisors::of(&system), query.force)?;
+        let effect = match query.deed {
+            Deed::LogLevel { .. } => effect::logging(query.deed, &self.log.current()?),
+            deed => effect::effect(&picture, &scope, deed, &Supervisors::of(&system), query.force)?,
+        };
         let targets: Vec<_> = scope.targets.iter().map(|&place| target(&picture, place)).collect();
         let plan = Plan { peer, deed: query.deed, targets: targets.clone(), effect: effect.clone() };
         let (now, ends) = (self.began.elapsed(), if query.deed.ends() { scope.touched.len() } else { 0 });
@@ -174,13 +182,13 @@ impl Actions {
     /// Does it, if it is still what was planned and may be done now.
     fn act(&self, system: &System, peer: Peer, plan: &Plan, reason: &str) -> Result<(), Refusal> {
         for Target { pid, path, .. } in &plan.targets {
-            if !lives(system, *pid) {
+            if !lives(system, *pid, plan.deed) {
                 let why = format!("{path} is not {pid} any more, nothing was done: plan again");
                 return Err(Refusal::new(Code::Changed, why));
             }
         }
         let (deed, most) = (plan.deed, self.limits().suspended);
-        if matches!(deed, Deed::Suspend { .. }) && !self.suspensions.has_room(plan.targets.len(), most) {
+        if matches!(deed, Deed::Suspend { .. }) && !self.suspensions.has_room(system, plan.targets.len(), most) {
             return Err(Refusal::new(Code::TooMany, format!("allowed are {most} suspended actors at a time")));
         }
         if deed.is_destructive()
@@ -188,6 +196,9 @@ impl Actions {
         {
             let why = format!("too much was done in the last minute: plan again in {:.1} s", wait.as_secs_f64());
             return Err(Refusal::new(Code::TooOften, why));
+        }
+        if let Deed::LogLevel { level } = deed {
+            self.log.set(level)?;
         }
         for target in &plan.targets {
             self.carry(system, deed, target, &format!("console: {peer}: {reason}"))?;
@@ -207,6 +218,13 @@ impl Actions {
             Deed::Limit { capacity } => system
                 .set_mailbox(pid, capacity)
                 .map_err(|error| Refusal::new(Code::BadArguments, error.to_string()))?,
+            // It goes on by itself; nobody waits for it here.
+            Deed::Drain { within } => drop(system.drain(pid, within, ExitReason::ShutdownWith(mark.to_owned()))),
+            // Whether or not that is news, it is so.
+            Deed::Trip => _ = system.trip(pid),
+            Deed::Untrip => _ = system.untrip(pid),
+            // Done to no actor.
+            Deed::LogLevel { .. } => {}
         }
         Ok(())
     }
@@ -230,9 +248,9 @@ fn failed(message: String) -> ExitReason {
     ExitReason::Crashed(Arc::new(Crash { message, callback: Callback::OnSignal, ..Crash::default() }))
 }
 
-/// Whether this incarnation lives.
-fn lives(system: &System, pid: Pid) -> bool {
-    system.inspect(pid).is_some_and(|actor| actor.pid == pid && is_living(actor.state))
+/// Whether it is still this incarnation, and that can be done to it.
+fn lives(system: &System, pid: Pid, deed: Deed) -> bool {
+    system.inspect(pid).is_some_and(|actor| actor.pid == pid && takes(actor.state, deed))
 }
 
 /// Whether its figures are in range.
@@ -241,6 +259,9 @@ fn check(deed: Deed, limits: &ActionLimits) -> Result<(), Refusal> {
     let wrong = match deed {
         Deed::Suspend { span } if !(least..=limits.suspend).contains(&span) => {
             format!("a suspension for {span:?}, allowed are {least:?} to {:?}", limits.suspend)
+        }
+        Deed::Drain { within } if !(least..=limits.drain).contains(&within) => {
+            format!("a drain within {within:?}, allowed are {least:?} to {:?}", limits.drain)
         }
         Deed::Limit { capacity } if !(1..=LARGEST_MAILBOX).contains(&capacity) => {
             format!("a limit of {capacity} messages, allowed are 1 to {LARGEST_MAILBOX}")

@@ -74,7 +74,7 @@ fn is_back(restart: Restart, deed: Deed) -> bool {
     match restart {
         Restart::Permanent => true,
         // A stop is an end in order.
-        Restart::Transient => deed != Deed::Stop,
+        Restart::Transient => !matches!(deed, Deed::Stop | Deed::Drain { .. }),
         Restart::Temporary => false,
     }
 }

@@ -8,7 +8,7 @@ use super::limits::ActionLimits;
 use crate::forest::is_living;
 use crate::inspector::{find, matching as meant};
 use crate::picture::{Picture, is_under};
-use crate::protocol::{Code, PlanQuery, Refusal};
+use crate::protocol::{Code, Deed, PlanQuery, Refusal};
 
 /// Whom an action means, by their places in a picture.
 #[derive(Debug)]
@@ -31,6 +31,12 @@ impl Scope {
         let too_many = |all: usize, most: usize| {
             Err(Refusal::new(Code::TooMany, format!("{all} actors are meant, allowed are {most} at once")))
         };
+        if !query.deed.is_to_actors() {
+            let is_plain = query.actors.is_empty() && query.matching.is_none();
+            let nobody = || Self { targets: Vec::new(), touched: Vec::new(), spared: 0 };
+            let wrong = || Refusal::new(Code::BadArguments, format!("{} is done to no actor", query.deed.name()));
+            return is_plain.then(nobody).ok_or_else(wrong);
+        }
         if query.actors.len() > limits.bulk_actors {
             return too_many(query.actors.len(), limits.bulk_actors);
         }
@@ -98,7 +104,7 @@ fn named(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<V
     for word in &query.actors {
         let place = find(picture, word)?;
         let (actor, path) = (picture.actor(place), picture.path(place));
-        if !is_living(actor.state) {
+        if !takes(actor.state, query.deed) {
             let why = format!("{path} does not live just now: it is {}", state(actor.state));
             return Err(Refusal::new(Code::NotLiving, why));
         }
@@ -114,7 +120,7 @@ fn named(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<V
 
 fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<(Vec<usize>, usize), Refusal> {
     let filter = query.matching.as_ref().expect("it is asked with one");
-    let all = meant(picture, filter).filter(|&place| is_living(picture.actor(place).state));
+    let all = meant(picture, filter).filter(|&place| takes(picture.actor(place).state, query.deed));
     let (spared, targets): (Vec<_>, Vec<_>) =
         all.partition(|&place| shield(picture, place, query, protected).is_some());
     if targets.is_empty() {
@@ -124,9 +130,9 @@ fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Resul
     Ok((targets, spared.len()))
 }
 
-/// What protects an actor, if something does. It can always be resumed.
+/// What protects an actor, if something does. It can always be resumed, and untripped.
 fn shield(picture: &Picture, place: usize, query: &PlanQuery, protected: &[String]) -> Option<String> {
-    if query.deed == crate::protocol::Deed::Resume {
+    if query.deed.takes_back() {
         return None;
     }
     let path = picture.path(place);
@@ -139,6 +145,11 @@ fn shield(picture: &Picture, place: usize, query: &PlanQuery, protected: &[Strin
     }
     let below = protected.iter().find(|name| query.deed.ends() && is_under(name, &path))?;
     Some(format!("{below}, which would end with {path}, is protected"))
+}
+
+/// Whether that can be done to whoever is in this state.
+pub(crate) fn takes(state: State, deed: Deed) -> bool {
+    is_living(state) || (deed.is_to_slot() && state == State::Restarting)
 }
 
 /// Where it is in its life, in words.

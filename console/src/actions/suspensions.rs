@@ -1,36 +1,33 @@
-//! Who is suspended by the console, and until when: nobody stays so because a client has gone.
+//! Who is suspended by the console, and until when: nobody stays so because a client has gone, or the console has.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crashworthy_runtime::{ActorId, Pid, System, WeakSystem};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
 
-/// The suspensions that the console is to end.
+/// The suspensions that end with the console, if they do not end before: the runtime sees to that.
 #[derive(Debug, Default)]
-pub(crate) struct Suspensions {
-    held: Mutex<HashMap<ActorId, (Pid, Instant)>>,
-    changed: Notify,
-}
+pub(crate) struct Suspensions(Mutex<HashMap<ActorId, (Pid, Duration)>>);
 
 impl Suspensions {
-    fn held(&self) -> MutexGuard<'_, HashMap<ActorId, (Pid, Instant)>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, HashMap<ActorId, (Pid, Duration)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether there is room for so many more.
-    pub(crate) fn has_room(&self, more: usize, most: usize) -> bool {
-        self.held().len() + more <= most
+    pub(crate) fn has_room(&self, system: &System, more: usize, most: usize) -> bool {
+        let now = system.now();
+        let mut held = self.held();
+        held.retain(|_, (_, until)| *until > now);
+        held.len() + more <= most
     }
 
     /// Suspends an incarnation for so long, instead of as long as was said before.
     pub(crate) fn begin(&self, system: &System, pid: Pid, span: Duration) {
         // Noted first: whoever is suspended is resumed.
-        self.held().insert(pid.id, (pid, Instant::now() + span));
-        system.suspend(pid);
-        self.changed.notify_one();
+        self.held().insert(pid.id, (pid, system.now().saturating_add(span)));
+        system.suspend_for(pid, span);
     }
 
     /// Resumes an incarnation now.
@@ -43,39 +40,15 @@ impl Suspensions {
         system.resume(pid);
     }
 
-    /// Resumes whoever's time has come, again and again. While nobody is suspended it sleeps.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost.
-    pub(crate) async fn watch(&self, system: &WeakSystem) {
-        loop {
-            let next = self.held().values().map(|(_, until)| *until).min();
-            match next {
-                None => self.changed.notified().await,
-                Some(until) => tokio::select! {
-                    () = self.changed.notified() => {}
-                    () = sleep_until(until) => self.resume_until(system, Some(until)),
-                },
-            }
-        }
-    }
-
-    /// Resumes everybody: nobody will do it later.
+    /// Resumes everybody whose time has not come: nobody waits for somebody who cannot say so any more.
     pub(crate) fn end_all(&self, system: &WeakSystem) {
-        self.resume_until(system, None);
-    }
-
-    fn resume_until(&self, system: &WeakSystem, now: Option<Instant>) {
-        let due: Vec<Pid> = {
-            let mut held = self.held();
-            let due = held.extract_if(|_, (_, until)| now.is_none_or(|now| *until <= now));
-            due.map(|(_, (pid, _))| pid).collect()
-        };
+        let held: Vec<_> = self.held().drain().map(|(_, held)| held).collect();
         let Some(system) = system.upgrade() else { return };
-        for pid in due {
+        let now = system.now();
+        for (pid, _) in held.into_iter().filter(|(_, until)| *until > now) {
             // Another incarnation is not resumed by it.
             system.resume(pid);
-            tracing::info!(system = system.name(), %pid, "the console has resumed an actor: its time is over");
+            tracing::info!(system = system.name(), %pid, "an actor is resumed: the console that suspended it has ended");
         }
     }
 }
@@ -85,6 +58,8 @@ mod tests {
     use crashworthy_runtime::{Actor, Context, Exit, State};
 
     use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
 
     struct Clerk;
 
@@ -108,33 +83,26 @@ mod tests {
             .map(|clerk| clerk.pid());
         let state = |pid| system.inspect(pid).unwrap().state;
         let suspensions = Suspensions::default();
-        suspensions.begin(&system, ours, Duration::from_secs(3600));
+        suspensions.begin(&system, ours, HOUR);
         system.suspend(theirs);
         assert_eq!((state(ours), state(theirs)), (State::Suspended, State::Suspended));
-        assert!(suspensions.has_room(1, 2) && !suspensions.has_room(2, 2));
+        assert!(suspensions.has_room(&system, 1, 2) && !suspensions.has_room(&system, 2, 2));
         suspensions.end_all(&system.downgrade());
         assert_eq!((state(ours), state(theirs)), (State::Running, State::Suspended));
-        assert!(suspensions.has_room(2, 2));
+        assert!(suspensions.has_room(&system, 2, 2));
     }
 
     #[tokio::test]
-    async fn what_is_said_last_counts() {
+    async fn what_is_said_last_counts_and_who_is_resumed_leaves_room() {
         let system = System::bare().unwrap();
         let clerk = system.spawn::<Clerk>(()).await.unwrap();
         let suspensions = Suspensions::default();
-        suspensions.begin(&system, clerk.pid(), Duration::from_secs(3600));
+        suspensions.begin(&system, clerk.pid(), HOUR);
+        assert!(!suspensions.has_room(&system, 1, 1));
         suspensions.begin(&system, clerk.pid(), Duration::ZERO);
-        let weak = system.downgrade();
-        let watch = suspensions.watch(&weak);
-        // It goes on until it is dropped; a message is handled once the time is over.
-        let handled = async {
-            clerk.tell(()).unwrap();
-            clerk.settled().await;
-        };
-        tokio::select! {
-            () = watch => unreachable!("it watches for ever"),
-            () = handled => {}
-        }
+        clerk.tell(()).unwrap();
+        clerk.settled().await;
         assert_eq!(clerk.law().handled, 1);
+        assert!(suspensions.has_room(&system, 1, 1));
     }
 }

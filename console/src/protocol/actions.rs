@@ -42,6 +42,59 @@ pub enum Deed {
         /// How many.
         capacity: u32,
     },
+    /// It and those below it take no new work from others, finish what is queued, and then stop as by [`Stop`](Self::Stop).
+    Drain {
+        /// For how long at most. What is not finished then is stopped all the same.
+        #[serde(rename = "within_ms", with = "millis", default = "half_a_minute")]
+        within: Duration,
+    },
+    /// Its gate refuses all new messages, until somebody untrips it. What is queued is handled.
+    Trip,
+    /// Its gate takes messages again.
+    Untrip,
+    /// The application logs so much from now on. That is done to no actor.
+    LogLevel {
+        /// How much.
+        level: LogLevel,
+    },
+}
+
+/// How much is logged: what is so important, and all that is more so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What went wrong.
+    Error,
+    /// What may be wrong.
+    Warn,
+    /// What is worth knowing.
+    Info,
+    /// What helps to find a fault.
+    Debug,
+    /// All there is.
+    Trace,
+}
+
+impl LogLevel {
+    /// Its name, as on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Deed {
@@ -54,17 +107,36 @@ impl Deed {
             Self::Suspend { .. } => "suspend",
             Self::Resume => "resume",
             Self::Limit { .. } => "limit",
+            Self::Drain { .. } => "drain",
+            Self::Trip => "trip",
+            Self::Untrip => "untrip",
+            Self::LogLevel { .. } => "log_level",
         }
     }
 
     /// Whether the incarnation ends, and with it those below it.
     pub fn ends(self) -> bool {
-        matches!(self, Self::Stop | Self::Kill | Self::Restart)
+        matches!(self, Self::Stop | Self::Kill | Self::Restart | Self::Drain { .. })
+    }
+
+    /// Whether it takes back what another one did: nobody is protected from that.
+    pub fn takes_back(self) -> bool {
+        matches!(self, Self::Resume | Self::Untrip)
+    }
+
+    /// Whether it is done to the slot, and so also while that waits for its next incarnation.
+    pub fn is_to_slot(self) -> bool {
+        matches!(self, Self::Trip | Self::Untrip)
+    }
+
+    /// Whether it is done to actors.
+    pub fn is_to_actors(self) -> bool {
+        !matches!(self, Self::LogLevel { .. })
     }
 
     /// Whether it takes something away from whoever uses the system: only so many of these are done in a minute.
     pub fn is_destructive(self) -> bool {
-        self.ends() || matches!(self, Self::Suspend { .. })
+        self.ends() || matches!(self, Self::Suspend { .. } | Self::Trip)
     }
 }
 
@@ -73,6 +145,8 @@ impl fmt::Display for Deed {
         match self {
             Self::Suspend { span } => write!(f, "suspend for {span:?}"),
             Self::Limit { capacity } => write!(f, "limit to {capacity} messages"),
+            Self::Drain { within } => write!(f, "drain within {within:?}"),
+            Self::LogLevel { level } => write!(f, "log level {level}"),
             _ => f.write_str(self.name()),
         }
     }
@@ -83,7 +157,13 @@ fn a_minute() -> Duration {
     Duration::from_secs(60)
 }
 
-/// The arguments of `plan`: what is to be done, and to whom. Either actors are named, or all that match are meant.
+/// How long a drain lasts at most unless told otherwise.
+fn half_a_minute() -> Duration {
+    Duration::from_secs(30)
+}
+
+/// The arguments of `plan`: what is to be done, and to whom. Either actors are named, or all that match are meant; none of it if it
+/// is done to nobody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanQuery {
     /// What.

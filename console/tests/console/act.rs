@@ -71,6 +71,33 @@ fn suspend_resume_restart_and_stop_do_what_they_say() {
 }
 
 #[test]
+fn trip_untrip_and_drain_do_what_they_say_and_top_shows_whose_gate_is_shut() {
+    use crashworthy::GateState::{Open, Tripped};
+    let shop = Shop::open();
+    let out = said(&shop.dir, &words(&["trip", "left"], &["--yes"]));
+    assert!(out.starts_with("trip: shop/front/left <") && out.contains("done: trip, shop/front/left <"), "{out}");
+    assert_eq!(shop.left.gate(), Tripped);
+    until("it is seen", || said(&shop.dir, &["top", "--shut"]).contains("  tripped  ").then_some(()));
+    assert!(said(&shop.dir, &["actor", "left"]).contains("  gate       tripped"));
+    let (code, out, _) = run(&shop.dir, &["health"]);
+    assert!(code == 1 && out.contains("tripped, until it is untripped"), "{out}");
+    said(&shop.dir, &words(&["untrip", "left"], &["--yes"]));
+    assert_eq!(shop.left.gate(), Open);
+    let out = said(&shop.dir, &words(&["drain", "left", "--within", "5m"], &["--yes"]));
+    assert!(out.starts_with("drain within 300s: shop/front/left <") && out.contains("\nnow: "), "{out}");
+    until("it is back", || (shop.left.pid().incarnation == 2).then_some(()));
+}
+
+#[test]
+fn a_log_level_that_nobody_lets_the_console_set_is_an_error_that_says_so() {
+    let shop = Shop::open();
+    let (code, out, err) = run(&shop.dir, &words(&["log-level", "debug"], &["--yes"]));
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("nothing to set the log level with"), "{err}");
+    assert_eq!(run(&shop.dir, &words(&["log-level", "loud"], &["--yes"])).0, 2);
+}
+
+#[test]
 fn exit_codes_tell_what_is_refused_from_what_is_misused() {
     let shop = Shop::built(|console| console.protect(["shop/front/left"]));
     let (code, out, err) = run(&shop.dir, &words(&["kill", "left"], &["--yes"]));

@@ -6,6 +6,7 @@ mod blocked;
 mod command;
 mod events;
 mod governed;
+mod held;
 mod hostile;
 mod protocol;
 mod recording;

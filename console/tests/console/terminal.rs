@@ -104,6 +104,35 @@ fn somebody_looks_at_the_tree_opens_an_actor_pauses_and_quits() {
 }
 
 #[test]
+fn somebody_trips_a_gate_says_why_and_sees_it_in_the_limits_and_in_the_audit() {
+    let shop = Shop::open();
+    let Some(terminal) = Terminal::open(&shop, "") else { return };
+    terminal.see_text("MOST QUEUED");
+    terminal.press(&["2"]);
+    terminal.see_text("    right ");
+    terminal.press(&["End", "x"]);
+    terminal.see_text("refuses all new messages until it is untripped");
+    terminal.press(&["/"]);
+    terminal.press(&["-l", "until it is untripped"]);
+    terminal.press(&["Enter"]);
+    terminal.see_text("1 found");
+    terminal.press(&["Enter"]);
+    terminal.see_text("trip: shop/front/right <");
+    terminal.press(&["-l", "wrong prices"]);
+    terminal.see_text("why: wrong prices");
+    assert_eq!(shop.right.gate(), crashworthy::GateState::Open, "it was not said yet");
+    terminal.press(&["Enter"]);
+    terminal.see_text("done: trip, shop/front/right <");
+    assert_eq!(shop.right.gate(), crashworthy::GateState::Tripped);
+    terminal.press(&["7"]);
+    terminal.see_text("  shop/front/right: tripped");
+    terminal.press(&["8"]);
+    terminal.see("the audit", |screen| screen.contains("trip") && screen.contains("wrong prices"));
+    terminal.press(&["q"]);
+    terminal.see_text("it ended with 0");
+}
+
+#[test]
 fn a_signal_gives_the_terminal_back_and_leaves_a_whole_recording() {
     let shop = Shop::open();
     let Some(terminal) = Terminal::open(&shop, "--record tape.jsonl") else { return };

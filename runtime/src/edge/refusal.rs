@@ -16,8 +16,8 @@ use crate::error::{AskError, Reason, Refused, Rejected};
 /// | outcome | status | code | `Retry-After` |
 /// |---|---|---|---|
 /// | refused: [`Full`](Reason::Full), [`NoTime`](Reason::NoTime), [`Shed`](Reason::Shed), [`Share`](Reason::Share), [`Displaced`](Reason::Displaced) | 429 | `busy` | as the actor says, else 1 s |
-/// | refused: [`Stuck`](Reason::Stuck), [`NotReady`](Reason::NotReady), [`NotStarted`](Reason::NotStarted), [`Restarting`](Reason::Restarting), [`Draining`](Reason::Draining), [`Stopped`](Reason::Stopped), [`Downstream`](Reason::Downstream) | 503 | `not_now` | as the actor says, else 1 s |
-/// | refused: [`Gone`](Reason::Gone), [`Cycle`](Reason::Cycle), [`Fenced`](Reason::Fenced) | 503 | `not_now` | none, unless the actor says |
+/// | refused: [`Stuck`](Reason::Stuck), [`NotReady`](Reason::NotReady), [`NotStarted`](Reason::NotStarted), [`Restarting`](Reason::Restarting), [`Draining`](Reason::Draining), [`Suspended`](Reason::Suspended), [`Stopped`](Reason::Stopped), [`Downstream`](Reason::Downstream) | 503 | `not_now` | as the actor says, else 1 s |
+/// | refused: [`Tripped`](Reason::Tripped), [`Gone`](Reason::Gone), [`Cycle`](Reason::Cycle), [`Fenced`](Reason::Fenced) | 503 | `not_now` | none, unless the actor says |
 /// | [`Expired`](AskError::Expired) | 503 | `too_late` | 1 s |
 /// | [`Died`](AskError::Died) | 503 | `crashed` | 1 s |
 /// | [`Unanswered`](AskError::Unanswered), [`Cancelled`](AskError::Cancelled), [`Fenced`](AskError::Fenced) | 503 | `no_answer` | none |
@@ -90,9 +90,12 @@ impl From<&Refused> for HttpRefusal {
             | Reason::NotStarted
             | Reason::Restarting
             | Reason::Draining
+            | Reason::Suspended
             | Reason::Stopped
             | Reason::Downstream => Self::unavailable("not_now", Some(retry_after.unwrap_or(SOON))),
-            Reason::Gone | Reason::Cycle | Reason::Fenced => Self::unavailable("not_now", retry_after),
+            Reason::Tripped | Reason::Gone | Reason::Cycle | Reason::Fenced => {
+                Self::unavailable("not_now", retry_after)
+            }
         }
     }
 }

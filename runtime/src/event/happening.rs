@@ -77,6 +77,16 @@ pub enum Happening {
         #[serde(rename = "lasted_ms", with = "millis")]
         lasted: Duration,
     },
+    /// The gate was [tripped](crate::System::trip): it takes nothing new.
+    Tripped,
+    /// It is no more.
+    Untripped,
+    /// The actor and all below it [drain](crate::System::drain): they take no new work from others, and then stop.
+    Drains {
+        /// For how long at most.
+        #[serde(rename = "within_ms", with = "millis")]
+        within: Duration,
+    },
     /// What is in hand takes longer than callers have.
     Stuck {
         /// The kind of the message in hand.
@@ -189,7 +199,7 @@ pub enum Happening {
 
 impl Happening {
     /// The names of all, as they are serialised.
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 24] = [
         "begins",
         "started",
         "ends",
@@ -198,6 +208,9 @@ impl Happening {
         "gives_up",
         "gate_refuses",
         "gate_open",
+        "tripped",
+        "untripped",
+        "drains",
         "stuck",
         "stuck_no_more",
         "expires",
@@ -224,6 +237,9 @@ impl Happening {
             Self::GivesUp { .. } => "gives_up",
             Self::GateRefuses { .. } => "gate_refuses",
             Self::GateOpen { .. } => "gate_open",
+            Self::Tripped => "tripped",
+            Self::Untripped => "untripped",
+            Self::Drains { .. } => "drains",
             Self::Stuck { .. } => "stuck",
             Self::StuckNoMore { .. } => "stuck_no_more",
             Self::Expires { .. } => "expires",

@@ -20,6 +20,9 @@ impl fmt::Display for Happening {
                 write!(f, "gate refuses: {reason}; {refused} so far, {depth} of {limit} places taken")
             }
             Self::GateOpen { refused, lasted } => write!(f, "gate is open again: {refused} refused in {lasted:?}"),
+            Self::Tripped => f.write_str("gate is tripped: it takes nothing new"),
+            Self::Untripped => f.write_str("gate is untripped"),
+            Self::Drains { within } => write!(f, "drains for at most {within:?}, then stops"),
             Self::Stuck { message, in_hand, depth, .. } => {
                 write!(f, "is stuck{} for {in_hand:?}, {depth} wait", In(message.as_deref()))
             }
@@ -131,6 +134,9 @@ mod tests {
                 wait: Duration::from_millis(20),
             },
             Happening::GateOpen { refused: 7, lasted },
+            Happening::Tripped,
+            Happening::Untripped,
+            Happening::Drains { within: lasted },
             Happening::Stuck { message: message(), in_hand: lasted, refused: 1, depth: 3 },
             Happening::StuckNoMore { refused: 1, lasted },
             Happening::Expires { count: 3, not_begun_in_time: 1, depth: 0 },
@@ -171,8 +177,8 @@ mod tests {
         let lines: Vec<_> = all().iter().map(ToString::to_string).collect();
         assert_eq!(lines[0], "begins as shop::Till, below the system");
         assert_eq!(lines[5], "gives up: 4 of 3 restarts in 5s, 0 left");
-        assert_eq!(lines[17], "given up: Sell from outside");
-        assert_eq!(lines[19], "lacks db, as 2 others");
+        assert_eq!(lines[20], "given up: Sell from outside");
+        assert_eq!(lines[22], "lacks db, as 2 others");
         assert!(lines.iter().all(|line| !line.contains('\n') && !line.is_empty()));
     }
 }

@@ -7,8 +7,8 @@ use crashworthy_sync::promises::{Promise, Promises};
 use once_cell::race::OnceBox;
 
 use super::{
-    Away, Demand, Gate, Needs, Notes, Refusals, Room, ServiceTime, Sight, Stretch, TRIED, Tally, Want, Wish,
-    is_worth_it,
+    Absence, Away, Demand, Gate, InForce, Needs, Notes, Orders, Refusals, Room, ServiceTime, Sight, Stretch, Suspended,
+    TRIED, Tally, Want, Wish, is_worth_it,
 };
 use crate::cell::Core;
 use crate::dependency::{Dependency, DependencyError, Outage};
@@ -163,6 +163,11 @@ impl LazyGate {
         self.gate.get()?.promises.get()
     }
 
+    /// Whether some are refused for the sake of the others.
+    pub(crate) fn is_shedding(&self) -> bool {
+        self.gate.get().is_some_and(|gate| gate.sight().standing.is_some())
+    }
+
     /// When the next place may be forgiven.
     pub(crate) fn forgives_at(&self) -> Option<u64> {
         self.promises()?.first().map(|until| (until + 1).saturating_mul(STEP_NS))
@@ -230,11 +235,15 @@ impl LazyGate {
 /// When an actor that is being restarted will be back.
 impl LazyGate {
     fn away(&self) -> Option<&Away> {
-        self.gate.get()?.away.get()
+        Some(&self.gate.get()?.absence.get()?.away)
+    }
+
+    fn make_absence(&self) -> &Absence {
+        self.gate.get_or_init(Box::default).absence.get_or_init(Box::default)
     }
 
     fn make_away(&self) -> &Away {
-        self.gate.get_or_init(Box::default).away.get_or_init(Box::default)
+        &self.make_absence().away
     }
 
     /// It will not be started before then.
@@ -268,6 +277,48 @@ impl LazyGate {
     /// After what time it is expected back, in nanoseconds.
     pub(crate) fn back_in(&self, core: &Core, now: u64) -> Option<u64> {
         self.away()?.back_in(core, now)
+    }
+}
+
+/// What was ordered of the actor.
+impl LazyGate {
+    fn orders(&self) -> Option<&Orders> {
+        Some(&self.gate.get()?.absence.get()?.orders)
+    }
+
+    fn make_orders(&self) -> &Orders {
+        &self.make_absence().orders
+    }
+
+    /// It is tripped, or is no more. Whether that is news.
+    pub(crate) fn trips(&self, core: &Core, tripped: bool) -> bool {
+        if !tripped && self.orders().is_none() { false } else { self.make_orders().trips(core, tripped) }
+    }
+
+    /// Its incarnation drains, or does no more. Whether that is news. Under the lock of its ties.
+    pub(crate) fn drains(&self, core: &Core, drains: bool) -> bool {
+        if !drains && self.orders().is_none() { false } else { self.make_orders().drains(core, drains) }
+    }
+
+    /// Its incarnation is suspended, or is no more. What was ordered before. Under the lock of its ties.
+    pub(crate) fn suspends(&self, core: &Core, suspended: Option<Suspended>) -> Option<Suspended> {
+        if suspended.is_none() {
+            self.orders()?.suspends(core, None)
+        } else {
+            self.make_orders().suspends(core, suspended)
+        }
+    }
+
+    /// Its incarnation has ended, and what was ordered of that. Under the lock of its ties.
+    pub(crate) fn outlives(&self, core: &Core) {
+        if let Some(timer) = self.orders().and_then(|orders| orders.outlives(core)) {
+            core.shared().wheel.cancel(timer);
+        }
+    }
+
+    /// The orders in force.
+    pub(crate) fn in_force(&self) -> InForce {
+        self.orders().map(Orders::in_force).unwrap_or_default()
     }
 }
 
@@ -325,6 +376,9 @@ impl LazyGate {
     /// The cell goes.
     pub(crate) fn end(&self, core: &Core) {
         self.is_over(core);
+        if let Some(timer) = self.orders().and_then(|orders| orders.end(core)) {
+            core.shared().wheel.cancel(timer);
+        }
         if let Some(needs) = self.needs() {
             needs.end(core);
         }

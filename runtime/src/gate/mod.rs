@@ -33,6 +33,7 @@ mod lazy;
 mod lazy_tests;
 mod limits;
 mod needs;
+mod orders;
 mod refusals;
 #[cfg(test)]
 mod refusals_tests;
@@ -42,6 +43,7 @@ mod shares_tests;
 #[cfg(test)]
 mod simulation;
 mod standing;
+mod state;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -61,11 +63,14 @@ pub(crate) use self::lazy::{LazyGate, Says};
 use self::limits::ServiceTime;
 use self::needs::Needs;
 pub(crate) use self::needs::{Want, Wish};
+use self::orders::Orders;
+pub(crate) use self::orders::{InForce, Suspended};
 use self::refusals::Tally;
 pub use self::refusals::{RefusalCount, Refusals};
 use self::shares::LEAST_SHARED;
 pub(crate) use self::shares::{FLOWS, flow_of, flow_of_actor};
 use self::standing::{Standing, step};
+pub use self::state::GateState;
 pub(crate) use self::trouble::{Notes, Watch};
 use crate::dependency::Dependency;
 
@@ -79,12 +84,20 @@ pub(crate) struct Gate {
     promises: OnceBox<Promises>,
     /// What it needs besides time, and whom it forwards to.
     needs: OnceBox<Needs>,
-    /// When it will be back, once a restart has taken its time, or is to.
-    away: OnceBox<Away>,
+    absence: OnceBox<Absence>,
     /// Itself, once another depends on it.
     as_dependency: OnceLock<Dependency>,
     /// How often it refused, once it has.
     refusals: OnceBox<Tally>,
+}
+
+/// What keeps it from its messages besides its work. Few have it.
+#[derive(Debug, Default)]
+struct Absence {
+    /// When it will be back, once a restart has taken its time, or is to.
+    away: Away,
+    /// What was ordered of it, once something was.
+    orders: Orders,
 }
 
 /// So many deadlines after the last refusal for want of time places are shared no more, whoever was refused for having his share:

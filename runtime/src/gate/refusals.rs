@@ -34,10 +34,12 @@ fn reasons() -> [Reason; REASONS] {
         Reason::NotReady(Dep::named("any")),
         Reason::Displaced,
         Reason::Share,
+        Reason::Tripped,
+        Reason::Suspended,
     ]
 }
 
-const REASONS: usize = 15;
+const REASONS: usize = 17;
 
 /// Every criticality, in the order of the figures.
 const CRITICALITIES: [Criticality; 4] =
@@ -66,6 +68,8 @@ pub(super) const fn place(reason: Reason) -> usize {
         Reason::NotReady(_) => 12,
         Reason::Displaced => 13,
         Reason::Share => 14,
+        Reason::Tripped => 15,
+        Reason::Suspended => 16,
     }
 }
 
@@ -195,10 +199,10 @@ mod tests {
         let seen: Vec<_> = read.counts.iter().map(|seen| (seen.reason, seen.criticality, seen.count)).collect();
         let counted = all.enumerate().map(|(at, (reason, of))| (reason, of, at as u64 + 1 + u64::from(at == 0)));
         assert_eq!(seen, counted.collect::<Vec<_>>());
-        assert_eq!(read.total(), 60 * 61 / 2 + 1);
+        assert_eq!(read.total(), 68 * 69 / 2 + 1);
         assert_eq!(
             (read.because(Reason::NoTime), read.of(Criticality::SheddablePlus)),
-            (5 + 6 + 7 + 8, 4 * 15 * 16 / 2)
+            (5 + 6 + 7 + 8, 4 * 17 * 18 / 2)
         );
         assert_eq!(read.last, Some(Duration::from_nanos(7)), "the later stays");
     }

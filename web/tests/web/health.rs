@@ -43,6 +43,25 @@ fn it_is_not_ready_while_somebody_lacks_something_and_names_them_for_who_has_the
 }
 
 #[test]
+fn it_is_not_ready_while_somebody_is_tripped_or_suspended_and_says_which() {
+    let shop = Shop::open();
+    let reasons = |of: &[&str]| {
+        let told = until("it is told", || {
+            Some(shop.ask_as_anybody("/readyz")).filter(|answer| answer.json()["reasons"] == json!(of))
+        });
+        told.status
+    };
+    shop.system.trip(shop.right.pid());
+    assert_eq!(reasons(&["tripped"]), 503);
+    assert_eq!(shop.ask("/readyz").json()["unready"][0]["gate"], "tripped");
+    shop.system.suspend(shop.left.pid());
+    assert_eq!(reasons(&["tripped", "suspended"]), 503);
+    shop.system.untrip(shop.right.pid());
+    shop.system.resume(shop.left.pid());
+    assert_eq!(reasons(&[]), 200);
+}
+
+#[test]
 fn it_is_ready_as_long_as_those_are_who_are_critical() {
     let shop = Shop::with(Web::default().critical(["shop/left"]));
     let (bank, post) = (Dependency::named("bank"), Dependency::named("post"));

@@ -4,9 +4,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use crashworthy_console::Client;
-use crashworthy_console::protocol::{CommitQuery, CommitView, Deed, Filter, PlanQuery, PlanView};
+use crashworthy_console::protocol::{self, CommitQuery, CommitView, Deed, Filter, PlanQuery, PlanView};
 use serde_json::Value;
 
 use crate::args::{State, Which};
@@ -18,6 +18,14 @@ use crate::{Trouble, aftermath, data, find};
 pub(crate) enum Act {
     /// Asks actors to stop, in order: a permanent one is started again.
     Stop(Whom),
+    /// Has actors and those below them finish what they have and take nothing new, then stops them.
+    Drain {
+        #[command(flatten)]
+        whom: Whom,
+        /// For how long at most: 500ms, 90s, 5m, 1h.
+        #[arg(long, value_name = "TIME", default_value = "30s")]
+        within: Span,
+    },
     /// Kills actors: no callback of them runs any more.
     Kill(Whom),
     /// Has actors end as if they had failed, so that they are started again unless they are temporary.
@@ -40,6 +48,42 @@ pub(crate) enum Act {
         #[arg(long = "to", value_name = "N")]
         capacity: u32,
     },
+    /// Trips the gates of actors: they take nothing new until they are untripped. What is queued is handled.
+    Trip(Whom),
+    /// Has actors whose gates were tripped take messages again.
+    Untrip(Whom),
+    /// Sets how much the application logs, if it lets its console do so.
+    LogLevel {
+        /// How much: what is so important, and all that is more so.
+        #[arg(value_enum)]
+        level: LogLevel,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<LogLevel> for protocol::LogLevel {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::Off,
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
+        }
+    }
 }
 
 /// To whom, and why.
@@ -57,35 +101,49 @@ pub(crate) struct Whom {
     /// To all in this state.
     #[arg(long, value_enum, conflicts_with = "actors")]
     state: Option<State>,
+    /// Although it may use up the restarts that a supervisor is allowed, which would end it.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Why, and how that is asked and told.
+#[derive(Debug, Args)]
+pub(crate) struct How {
     /// Why: it is in the audit, and in the reports of supervisors.
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// Without asking.
     #[arg(long)]
     yes: bool,
-    /// Although it may use up the restarts that a supervisor is allowed, which would end it.
-    #[arg(long)]
-    force: bool,
     /// As JSON: the plan on a line, then what was done on another.
     #[arg(long)]
     json: bool,
 }
 
 impl Act {
-    fn parts(&self) -> (Deed, &Whom) {
+    fn parts(&self) -> (PlanQuery, &How) {
         match self {
-            Self::Stop(whom) => (Deed::Stop, whom),
-            Self::Kill(whom) => (Deed::Kill, whom),
-            Self::Restart(whom) => (Deed::Restart, whom),
-            Self::Suspend { whom, span } => (Deed::Suspend { span: span.0 }, whom),
-            Self::Resume(whom) => (Deed::Resume, whom),
-            Self::Limit { whom, capacity } => (Deed::Limit { capacity: *capacity }, whom),
+            Self::Stop(whom) => whom.parts(Deed::Stop),
+            Self::Drain { whom, within } => whom.parts(Deed::Drain { within: within.0 }),
+            Self::Kill(whom) => whom.parts(Deed::Kill),
+            Self::Restart(whom) => whom.parts(Deed::Restart),
+            Self::Suspend { whom, span } => whom.parts(Deed::Suspend { span: span.0 }),
+            Self::Resume(whom) => whom.parts(Deed::Resume),
+            Self::Limit { whom, capacity } => whom.parts(Deed::Limit { capacity: *capacity }),
+            Self::Trip(whom) => whom.parts(Deed::Trip),
+            Self::Untrip(whom) => whom.parts(Deed::Untrip),
+            Self::LogLevel { level, how } => {
+                let deed = Deed::LogLevel { level: (*level).into() };
+                (PlanQuery { deed, actors: Vec::new(), matching: None, force: false }, how)
+            }
         }
     }
 }
 
 impl Whom {
-    fn query(&self, deed: Deed) -> PlanQuery {
+    fn parts(&self, deed: Deed) -> (PlanQuery, &How) {
         let filter = Filter {
             text: self.text.clone(),
             under: self.under.clone(),
@@ -93,23 +151,23 @@ impl Whom {
             ..Filter::default()
         };
         let matching = self.actors.is_empty().then_some(filter);
-        PlanQuery { deed, actors: self.actors.clone(), matching, force: self.force }
+        (PlanQuery { deed, actors: self.actors.clone(), matching, force: self.force }, &self.how)
     }
 }
 
 /// Plans, shows, asks, commits: unless somebody says no, or nobody can be asked.
 pub(crate) fn run(which: &Which, act: &Act) -> Result<bool, Trouble> {
-    let (deed, whom) = act.parts();
+    let (query, how) = act.parts();
     let mut client = find::to_act(which)?;
-    let (plan, shown): (PlanView, String) = both(&mut client, "plan", &whom.query(deed), whom, text)?;
+    let (plan, shown): (PlanView, String) = both(&mut client, "plan", &query, how, text)?;
     write(&shown)?;
-    if !whom.yes && !is_confirmed(&plan)? {
+    if !how.yes && !is_confirmed(&plan)? {
         return Ok(false);
     }
-    let commit = CommitQuery { nonce: plan.nonce, reason: whom.reason.clone() };
-    let (view, shown) = both(&mut client, "commit", &commit, whom, done)?;
+    let commit = CommitQuery { nonce: plan.nonce, reason: how.reason.clone() };
+    let (view, shown) = both(&mut client, "commit", &commit, how, done)?;
     write(&shown)?;
-    if let ([target], false, true) = (&view.targets[..], whom.json, deed.ends()) {
+    if let ([target], false, true) = (&view.targets[..], how.json, query.deed.ends()) {
         write(&aftermath::of(&mut client, target.pid)?)?;
     }
     Ok(true)
@@ -120,13 +178,13 @@ fn both<T: serde::de::DeserializeOwned>(
     client: &mut Client,
     verb: &str,
     query: &impl serde::Serialize,
-    whom: &Whom,
+    how: &How,
     text: impl Fn(&T) -> String,
 ) -> Result<(T, String), Trouble> {
     let answer: Value = client.ask(verb, query)?;
     let line = data(&answer)?;
     let view = serde_json::from_value(answer).map_err(|error| Trouble::Told(clean(&error.to_string())))?;
-    let shown = if whom.json { line } else { text(&view) };
+    let shown = if how.json { line } else { text(&view) };
     Ok((view, shown))
 }
 
@@ -153,11 +211,12 @@ fn text(plan: &PlanView) -> String {
 
 fn done(view: &CommitView) -> String {
     let whom = match &view.targets[..] {
-        [one] => format!("{} {}", clean(&one.path), one.pid),
-        all => format!("{} actors", all.len()),
+        [] => String::new(),
+        [one] => format!(", {} {}", clean(&one.path), one.pid),
+        all => format!(", {} actors", all.len()),
     };
     let audited = if view.audited { "" } else { "; the file of the audit could not be written" };
-    format!("done: {}, {whom}{audited}\n", view.deed)
+    format!("done: {}{whom}{audited}\n", view.deed)
 }
 
 /// Whether somebody at a terminal says yes; for several actors, how many they are.
@@ -169,7 +228,7 @@ fn is_confirmed(plan: &PlanView) -> Result<bool, Trouble> {
         return Ok(false);
     }
     let (question, word) = match plan.total {
-        1 => ("Do it? [y/N] ".to_owned(), "y".to_owned()),
+        0 | 1 => ("Do it? [y/N] ".to_owned(), "y".to_owned()),
         all => (format!("Do it to {all} actors? Type {all}: "), all.to_string()),
     };
     let mut asks = anstream::stderr();

@@ -26,11 +26,11 @@ pub(crate) fn of(client: &mut Client, was: Pid) -> Result<String, Trouble> {
         };
         let ended = now.pid != was || matches!(now.state, State::Stopped | State::Gone);
         if ended && now.state != State::Starting {
-            return Ok(format!("now: {} as {}\n", show::state(now.state), now.pid));
+            return Ok(format!("now: {} as {}\n", show::condition(&now), now.pid));
         }
         if Instant::now() >= patience {
             let doing = now.doing.as_ref().map_or_else(|| "nothing is in hand".to_owned(), show::doing);
-            return Ok(format!("now: {} as {}, {doing}; look again\n", show::state(now.state), now.pid));
+            return Ok(format!("now: {} as {}, {doing}; look again\n", show::condition(&now), now.pid));
         }
         thread::sleep(OFTEN);
     }

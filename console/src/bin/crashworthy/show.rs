@@ -7,7 +7,7 @@ use anstyle::Style;
 use crashworthy_console::protocol::{
     ActorView, Actors, Crashes, Doing, Health, Rates, ReportsView, Row, Tie, Ties, TreeView, Unready,
 };
-use crashworthy_runtime::{Refusals, State};
+use crashworthy_runtime::{GateState, Refusals, State};
 
 use crate::text::{BOLD, DIM, RED, YELLOW, clean, clean_lines, short_type, span, table};
 
@@ -44,6 +44,9 @@ pub(crate) fn actor(view: &ActorView) -> String {
     say("pid", &row.pid);
     say("kind", &clean(&row.kind));
     say("state", &format!("{style}{}{style:#}", state(row.state)));
+    if is_held(row) {
+        say("gate", &format!("{YELLOW}{}{YELLOW:#}", row.gate));
+    }
     say("doing", &row.doing.as_ref().map_or("nothing".to_owned(), doing));
     if let Some(back_in) = row.back_in {
         say("back in", &span(back_in));
@@ -109,14 +112,20 @@ pub(crate) fn health(view: &Health) -> String {
 
 /// Why an actor takes no new work; nothing if that is its state.
 pub(crate) fn why(unready: &Unready, at: Duration) -> String {
-    let Unready { lacks, only, .. } = unready;
+    let Unready { row, lacks, only } = unready;
+    let held = match row.gate {
+        GateState::Tripped => Some("tripped, until it is untripped".to_owned()),
+        GateState::Draining => Some("drains, and then stops".to_owned()),
+        GateState::Suspended => row.back_in.map(|back_in| format!("resumed in {}", span(back_in))),
+        _ => None,
+    };
     let only = only.filter(|_| lacks.is_empty()).map(|only| format!("takes only what is {only:?}, or matters more"));
     let lacks = lacks.iter().map(|lack| {
         let back = lack.eta.map_or(String::new(), |eta| format!(", expected back in {}", span(eta)));
         let since = span(at.saturating_sub(lack.since));
         format!("lacks {} for {since}{back}", clean(&lack.name))
     });
-    lacks.chain(only).collect::<Vec<_>>().join("; ")
+    held.into_iter().chain(lacks).chain(only).collect::<Vec<_>>().join("; ")
 }
 
 pub(crate) fn reports(view: &ReportsView) -> String {
@@ -143,7 +152,7 @@ fn line(name: String, row: &Row, has_rates: bool) -> (Option<Style>, Vec<String>
     let mut cells = vec![
         name,
         short_type(&row.kind),
-        state(row.state).to_owned(),
+        condition(row),
         row.depth.to_string(),
         row.restarts.to_string(),
         row.handled.to_string(),
@@ -173,9 +182,28 @@ fn style(row: &Row) -> Option<Style> {
     match row.state {
         State::Restarting => Some(RED),
         State::Suspended => Some(YELLOW),
+        State::Starting | State::Running if is_held(row) => Some(YELLOW),
         State::Stopped | State::Gone | State::NotStarted => Some(DIM),
         _ if row.depth > row.limit / 4 * 3 => Some(YELLOW),
         _ => None,
+    }
+}
+
+/// Whether its gate is not open, and its state does not say so.
+pub(crate) fn is_held(row: &Row) -> bool {
+    match row.gate {
+        GateState::Tripped | GateState::Draining => true,
+        GateState::Shedding | GateState::NotReady => matches!(row.state, State::Starting | State::Running),
+        _ => false,
+    }
+}
+
+/// Where it is in its life, and what its gate is where that is not the same.
+pub(crate) fn condition(row: &Row) -> String {
+    match is_held(row) {
+        true if row.state == State::Running => row.gate.to_string(),
+        true => format!("{}, {}", state(row.state), row.gate),
+        false => state(row.state).to_owned(),
     }
 }
 

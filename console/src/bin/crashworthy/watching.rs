@@ -49,6 +49,9 @@ pub(crate) struct TopArgs {
     /// Those in this state.
     #[arg(long, value_enum)]
     state: Option<State>,
+    /// Those whose gates are not open: tripped, draining, suspended, shedding, not ready, restarting.
+    #[arg(long)]
+    shut: bool,
     /// Those that have something in hand.
     #[arg(long)]
     busy: bool,
@@ -61,9 +64,9 @@ pub(crate) struct TopArgs {
 
 impl TopArgs {
     pub(crate) fn query(&self) -> ActorsQuery {
-        let Self { sort, limit, text, under, state, busy, min_depth, show: _ } = self;
+        let Self { sort, limit, text, under, state, shut, busy, min_depth, show: _ } = self;
         let (text, under, state) = (text.clone(), under.clone(), state.map(Into::into));
-        let filter = Filter { text, under, state, busy: *busy, min_depth: *min_depth };
+        let filter = Filter { text, under, state, shut: *shut, busy: *busy, min_depth: *min_depth };
         ActorsQuery { filter, sort: (*sort).into(), limit: Some(*limit) }
     }
 }

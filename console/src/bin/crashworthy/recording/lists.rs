@@ -47,6 +47,7 @@ pub(super) fn actors(view: TreeView, query: &ActorsQuery) -> Actors {
         filter.text.as_ref().is_none_or(|text| row.path.contains(text.as_str()) || row.kind.contains(text.as_str()))
             && filter.under.as_ref().is_none_or(|top| is_under(&row.path, top))
             && filter.state.is_none_or(|state| row.state == state)
+            && (!filter.shut || row.gate.is_shut())
             && row.depth >= filter.min_depth
             && (!filter.busy || row.doing.is_some())
     };

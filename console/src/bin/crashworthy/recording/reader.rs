@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorView, Actors, Crashes, DeadLetters, Health, Hello, Metrics, Outcome, PROTOCOL, ReportsView, SystemView,
-    TreeView,
+    ActorView, Actors, AuditView, Crashes, DeadLetters, Health, Hello, Metrics, Outcome, PROTOCOL, ReportsView,
+    SystemView, TreeView,
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -141,6 +141,7 @@ fn check(verb: &str, args: &Value, value: Value) -> Result<Vec<String>, Fault> {
         "dead_letters" => drop(read::<DeadLetters>(verb, value)?),
         "health" => drop(read::<Health>(verb, value)?),
         "metrics" => drop(read::<Metrics>(verb, value)?),
+        "audit" => drop(read::<AuditView>(verb, value)?),
         _ => return Err(Fault::UnknownVerb(verb.to_owned())),
     }
     Ok(Vec::new())

@@ -7,7 +7,7 @@ use super::keys::Command;
 use super::model::{Found, Link, Model, OPENED, Opened, Recorder, Spot, TABS, Tab, What};
 use super::page::{Opens, Page};
 use super::reduce::{connect, tell};
-use super::{geometry, prompt, screens};
+use super::{acting, geometry, prompt, screens};
 
 /// Measures of the top, in the order of the key.
 const SORTS: [Sort; 6] = [Sort::Depth, Sort::InHand, Sort::Handled, Sort::Restarts, Sort::Lost, Sort::Path];
@@ -45,6 +45,7 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Option<Effect> {
         Command::Json => json(model),
         Command::Record => return record(model),
         Command::Systems => return systems(model),
+        Command::Act => acting::open(model),
         Command::Step(_) | Command::ToStart | Command::ToEnd | Command::Faster | Command::Slower => {
             play(model, command);
         }
@@ -81,15 +82,17 @@ fn open(model: &mut Model) -> Option<Effect> {
     let page = screens::page(model);
     let what = match page.items.get(model.spot().list.at())?.opens.clone()? {
         Opens::System(socket) => return connect(model, socket),
+        Opens::Deed(deed) => return acting::choose(model, deed),
         Opens::Actor(id) => What::Actor(id),
         Opens::Crash(pid) => What::Crash(pid),
         Opens::Report(key) => What::Report(key),
+        Opens::Audit(number) => What::Audit(number),
     };
     push(model, what);
     None
 }
 
-fn push(model: &mut Model, what: What) {
+pub(crate) fn push(model: &mut Model, what: What) {
     if model.opened.last().is_some_and(|opened| opened.what == what) {
         return;
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crashworthy_console::protocol::Hello;
+use crashworthy_console::protocol::{CommitQuery, CommitView, Hello, PlanQuery, PlanView};
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use super::model::Found;
@@ -40,6 +40,10 @@ pub(crate) enum Event {
     RecordingEnded(String),
     /// Nothing more is written, and why.
     RecordingFailed(String),
+    /// What would come of an action, or why there is no plan.
+    Planned(Result<Box<PlanView>, String>),
+    /// What was done, or why nothing was.
+    Committed(Result<Box<CommitView>, String>),
 }
 
 /// What is to be done.
@@ -52,4 +56,8 @@ pub(crate) enum Effect {
     Search,
     Record,
     StopRecording,
+    /// Has a system say what would come of an action.
+    Plan(PlanQuery),
+    /// Has it do that.
+    Commit(CommitQuery),
 }

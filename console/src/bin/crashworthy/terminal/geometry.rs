@@ -21,20 +21,30 @@ pub(crate) fn areas((width, height): (u16, u16)) -> Areas {
     Areas { header: line(0), tabs: line(1), body, footer: line(height.saturating_sub(1).max(2)) }
 }
 
-/// The screens by name: their columns, and what stands there.
+/// The screens by name, as much of that as there is room for: their columns, and what stands there.
 pub(crate) fn tabs(width: u16) -> Vec<(Range<u16>, String)> {
-    let is_wide = width >= 64;
-    let mut at = 0;
-    let label = |(number, tab): (usize, &super::model::Tab)| {
-        let (number, name) = (number + 1, tab.name());
-        if is_wide { format!("{number} {name}") } else { format!("{number}{}", &name[..3]) }
+    let width = usize::from(width);
+    let whole = |gap: usize| {
+        let labels = TABS.iter().enumerate().map(|(number, tab)| format!("{} {}", number + 1, tab.name()));
+        (labels.chain(["? Help".to_owned()]).collect::<Vec<_>>(), gap)
     };
+    let fits = |(labels, gap): &(Vec<String>, usize)| {
+        labels.iter().map(|label| label.len() + gap).sum::<usize>() <= width + gap
+    };
+    // A number, a gap, and so many letters of the name.
+    let letters = (width.saturating_sub(1) / TABS.len()).saturating_sub(2).min(3);
+    let short = || {
+        let labels = TABS.iter().enumerate().map(|(number, tab)| format!("{}{}", number + 1, &tab.name()[..letters]));
+        (labels.chain(["?".to_owned()]).collect(), 1)
+    };
+    let (labels, gap) = [whole(2), whole(1)].into_iter().find(fits).unwrap_or_else(short);
+    let mut at = 0;
     let place = |label: String| {
         let columns = at..at + label.len() as u16;
-        at = columns.end + if is_wide { 2 } else { 1 };
+        at = columns.end + gap as u16;
         (columns, label)
     };
-    TABS.iter().enumerate().map(label).chain([if is_wide { "? Help" } else { "?" }.to_owned()]).map(place).collect()
+    labels.into_iter().map(place).collect()
 }
 
 /// Lines for the items of a list.

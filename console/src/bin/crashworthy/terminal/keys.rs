@@ -32,6 +32,7 @@ pub(crate) enum Command {
     Json,
     Record,
     Systems,
+    Act,
     /// Of a recording.
     Step(i8),
     ToStart,
@@ -41,8 +42,8 @@ pub(crate) enum Command {
 }
 
 /// What is told in the help: keys, and what they do.
-pub(crate) const HELP: [(&str, &str); 20] = [
-    ("1 to 6, Tab", "the screens, one after the other"),
+pub(crate) const HELP: [(&str, &str); 21] = [
+    ("1 to 8, Tab", "the screens, one after the other"),
     ("arrows, j k", "up and down; PgUp, PgDn, Home, End, g, G"),
     ("Enter, click twice", "opens what is chosen: an actor, a crash, a report"),
     ("Esc, Backspace", "back; with a filter, first takes that away"),
@@ -53,6 +54,7 @@ pub(crate) const HELP: [(&str, &str); 20] = [
     ("p", "in Reports: children that were started, or what went wrong"),
     ("space", "pauses: nothing changes or is forgotten until you go on"),
     ("y", "what is chosen as JSON"),
+    ("x", "what can be done to an actor; first what would come of it, and only with a reason"),
     ("R", "records what is answered to a file; again: ends it"),
     ("o", "other systems"),
     ("wheel, click", "scrolls, chooses; with Shift the terminal selects text"),
@@ -106,6 +108,7 @@ pub(crate) fn command(key: KeyEvent) -> Option<Command> {
         KeyCode::Char('y') => Command::Json,
         KeyCode::Char('R') => Command::Record,
         KeyCode::Char('o') => Command::Systems,
+        KeyCode::Char('x') => Command::Act,
         KeyCode::Char('[') => Command::Step(-1),
         KeyCode::Char(']') => Command::Step(1),
         KeyCode::Char('{') => Command::ToStart,

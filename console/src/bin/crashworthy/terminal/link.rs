@@ -5,6 +5,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use crashworthy_console::Client;
+use crashworthy_console::protocol::{CommitQuery, PlanQuery};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::event::Event;
 use super::line::Line;
@@ -28,6 +31,10 @@ pub(super) enum Order {
     Ask(Vec<Question>),
     Connect(PathBuf),
     Search,
+    /// Asks what would come of an action.
+    Plan(PlanQuery),
+    /// Has it done.
+    Commit(CommitQuery),
 }
 
 /// Follows its orders until nobody gives any.
@@ -92,9 +99,34 @@ impl Link<'_> {
             }
             Order::Connect(socket) => self.goal = Goal::System { socket, name: None, client: None },
             Order::Search => self.goal = Goal::Search,
+            Order::Plan(query) => {
+                let told = Event::Planned(self.act("plan", &query).map(Box::new));
+                // Who does not listen any more does not want to know.
+                let _ = self.events.send(told);
+                return false;
+            }
+            Order::Commit(query) => {
+                let told = Event::Committed(self.act("commit", &query).map(Box::new));
+                let _ = self.events.send(told);
+                // What came of it is to be seen.
+                return matches!(self.goal, Goal::System { client: Some(_), .. });
+            }
         }
         self.tries = 0;
         true
+    }
+
+    /// Asks the socket for actions of the system that is looked at; a connection for each: nobody acts often.
+    fn act<T: DeserializeOwned>(&self, verb: &str, query: &impl Serialize) -> Result<T, String> {
+        let Goal::System { socket, .. } = &self.goal else { return Err("no system is chosen".to_owned()) };
+        let socket = self.which.connect.is_none().then(|| socket.clone());
+        // Over TCP nobody acts, and is told so.
+        let which = Which { socket, connect: self.which.connect, ..Which::default() };
+        let mut client = find::to_act(&which).map_err(|trouble| match trouble {
+            Trouble::Told(why) => why,
+            Trouble::Unread | Trouble::Helped => "it cannot be asked".to_owned(),
+        })?;
+        client.ask(verb, query).map_err(|error| error.to_string())
     }
 
     /// Does what there is to do, and returns how long to wait then; none if nobody listens any more.

@@ -10,6 +10,7 @@
 //! done. [`screens`] say what there is to see in a state, [`view`] draws that. None of them reads a clock, asks a system or
 //! touches a terminal: that is for the [`shell`], and for the [`link`], which speaks to a system on a thread of its own.
 
+mod acting;
 mod command;
 mod event;
 mod geometry;

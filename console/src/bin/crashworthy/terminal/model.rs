@@ -7,6 +7,7 @@ use std::time::Duration;
 use crashworthy_console::protocol::{Hello, Sort, SystemView};
 use crashworthy_runtime::Pid;
 
+use super::acting::Planned;
 use super::list::List;
 use super::picture::Picture;
 use super::playback::Playback;
@@ -45,6 +46,8 @@ pub(crate) struct Model {
     pub(crate) levels: Option<usize>,
     /// A filter that is being typed.
     pub(crate) prompt: Option<String>,
+    /// What would come of an action, while that is in view.
+    pub(crate) planned: Option<Planned>,
     /// What was told last, and when.
     pub(crate) notice: Option<(String, Duration)>,
     pub(crate) recorder: Recorder,
@@ -108,10 +111,13 @@ pub(crate) enum Tab {
     Crashes,
     Reports,
     Health,
+    Limits,
+    Audit,
 }
 
 /// In their order.
-pub(crate) const TABS: [Tab; 6] = [Tab::Pulse, Tab::Tree, Tab::Top, Tab::Crashes, Tab::Reports, Tab::Health];
+pub(crate) const TABS: [Tab; 8] =
+    [Tab::Pulse, Tab::Tree, Tab::Top, Tab::Crashes, Tab::Reports, Tab::Health, Tab::Limits, Tab::Audit];
 
 impl Tab {
     pub(crate) fn name(self) -> &'static str {
@@ -122,6 +128,8 @@ impl Tab {
             Self::Crashes => "Crashes",
             Self::Reports => "Reports",
             Self::Health => "Health",
+            Self::Limits => "Limits",
+            Self::Audit => "Audit",
         }
     }
 }
@@ -148,9 +156,15 @@ pub(crate) enum What {
     Crash(Pid),
     /// The report with that key.
     Report(String),
+    /// The entry of the audit with that number.
+    Audit(u64),
     /// A value as JSON: of what, and its lines.
     Json(String, Vec<String>),
     Help,
+    /// What can be done to an actor, by its id and path; without one, what is done to none.
+    Menu(Option<String>, Option<String>),
+    /// What would come of it.
+    Plan,
 }
 
 /// Screens that are open at a time.
@@ -178,6 +192,7 @@ impl Model {
             branch: None,
             levels: None,
             prompt: None,
+            planned: None,
             notice: None,
             recorder: Recorder::Idle,
             playback: None,
@@ -243,7 +258,8 @@ impl Model {
             questions.extend(MEASURES.map(Question::Worst));
         }
         let branch = Question::Tree { top: self.branch.as_ref().map(|(id, _)| id.clone()), levels: self.levels };
-        if is_recording && (self.tab != Tab::Tree || branch != Question::TREE) {
+        let is_drawn = self.tab == Tab::Tree && branch == Question::TREE;
+        if shows(Tab::Limits) && !is_drawn {
             questions.push(Question::TREE);
         }
         if self.tab == Tab::Tree {
@@ -260,6 +276,12 @@ impl Model {
         }
         if shows(Tab::Health) {
             questions.push(Question::Metrics);
+        }
+        if shows(Tab::Limits) {
+            questions.push(Question::Shut);
+        }
+        if shows(Tab::Audit) {
+            questions.push(Question::Audit);
         }
         questions.extend(self.actor().map(|id| Question::Actor(id.clone())));
         questions.extend(self.crash().map(Question::Crash));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crashworthy_console::protocol::Deed;
 use crashworthy_runtime::Pid;
 
 /// A list, or text, which is a list of lines.
@@ -67,8 +68,12 @@ pub(crate) enum Opens {
     Crash(Pid),
     /// The report with that key.
     Report(String),
+    /// The entry of the audit with that number.
+    Audit(u64),
     /// The system that listens there.
     System(PathBuf),
+    /// What would come of that.
+    Deed(Deed),
 }
 
 /// How a line is meant.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorView, Actors, Crashes, Health, Metrics, Outcome, ReportsView, Sort, SystemView, TreeView,
+    ActorView, Actors, AuditView, Crashes, Health, Metrics, Outcome, ReportsView, Sort, SystemView, TreeView,
 };
 use crashworthy_runtime::CrashReport;
 use serde::de::DeserializeOwned;
@@ -30,6 +30,9 @@ pub(crate) struct Picture {
     pub(crate) reports: Option<(bool, ReportsView)>,
     pub(crate) health: Option<Health>,
     pub(crate) metrics: Option<Metrics>,
+    /// Whose gates are not open.
+    pub(crate) shut: Option<Actors>,
+    pub(crate) audit: Option<AuditView>,
     pub(crate) ghosts: Ghosts,
     pub(crate) past: VecDeque<Sample>,
 }
@@ -110,6 +113,13 @@ impl Picture {
                 let mut health: Health = read(value)?;
                 health.unready.truncate(ROWS);
                 self.health = Some(health);
+            }
+            Question::Shut => self.shut = Some(actors(value, ROWS)?),
+            Question::Audit => {
+                let mut audit: AuditView = read(value)?;
+                let excess = audit.entries.len().saturating_sub(REPORTS);
+                audit.entries.drain(..excess);
+                self.audit = Some(audit);
             }
             Question::Metrics => {
                 let mut metrics: Metrics = read(value)?;

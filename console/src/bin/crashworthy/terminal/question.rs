@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorQuery, ActorsQuery, CrashesQuery, Filter, Outcome, ReportsQuery, Sort, SystemView, TreeQuery, WatchQuery,
-    Watchable,
+    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, Filter, Outcome, ReportsQuery, Sort, SystemView, TreeQuery,
+    WatchQuery, Watchable,
 };
 use crashworthy_runtime::Pid;
 use serde::Serialize;
@@ -44,6 +44,9 @@ pub(crate) enum Question {
     },
     Health,
     Metrics,
+    /// Whose gates are not open.
+    Shut,
+    Audit,
 }
 
 impl Question {
@@ -54,12 +57,13 @@ impl Question {
         match self {
             Self::System => "system",
             Self::Tree { .. } => "tree",
-            Self::Top { .. } | Self::Worst(_) => "actors",
+            Self::Top { .. } | Self::Worst(_) | Self::Shut => "actors",
             Self::Actor(_) => "actor",
             Self::Crashes | Self::Crash(_) => "crashes",
             Self::Reports { .. } => "reports",
             Self::Health => "health",
             Self::Metrics => "metrics",
+            Self::Audit => "audit",
         }
     }
 
@@ -75,7 +79,7 @@ impl Question {
 
     /// Whether it asks for some of everybody.
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self, Self::Worst(_) | Self::Top { .. })
+        matches!(self, Self::Worst(_) | Self::Top { .. } | Self::Shut)
     }
 
     pub(crate) fn args(&self) -> Value {
@@ -83,6 +87,11 @@ impl Question {
             Self::System | Self::Health | Self::Metrics => Value::Null,
             Self::Tree { top, levels } => value(&tree(top, *levels)),
             Self::Top { sort, text } => value(&actors(*sort, text)),
+            Self::Shut => {
+                let filter = Filter { shut: true, ..Filter::default() };
+                value(&ActorsQuery { filter, sort: Sort::Path, limit: Some(ROWS) })
+            }
+            Self::Audit => value(&AuditQuery { limit: Some(REPORTS) }),
             Self::Worst(sort) => value(&ActorsQuery { sort: *sort, limit: Some(WORST), ..ActorsQuery::default() }),
             Self::Actor(id) => value(&ActorQuery { actor: id.clone() }),
             Self::Crashes => value(&CrashesQuery { brief: true, limit: Some(REPORTS), ..CrashesQuery::default() }),
@@ -148,9 +157,10 @@ impl From<&SystemView> for Sample {
 /// What a picture of everything is made of, but for the actors one by one. The tree comes first.
 pub(crate) fn picture_of_all() -> Vec<Question> {
     let reports = [false, true].map(|progress| Question::Reports { progress });
-    let first = [Question::TREE, Question::System, Question::Crashes, Question::Health, Question::Metrics];
+    let first =
+        [Question::TREE, Question::System, Question::Crashes, Question::Health, Question::Metrics, Question::Audit];
     let lists = MEASURES.map(|sort| Question::Top { sort, text: None });
-    first.into_iter().chain(reports).chain(lists).collect()
+    first.into_iter().chain(reports).chain(lists).chain([Question::Shut]).collect()
 }
 
 /// Whether that answer has everybody in it: lists can be made of it.

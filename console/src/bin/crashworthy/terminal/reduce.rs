@@ -9,7 +9,7 @@ use super::event::{Effect, Event};
 use super::model::{Found, Link, Model, Recorder};
 use super::picture::Picture;
 use super::question::Round;
-use super::{command, geometry, keys, prompt, screens};
+use super::{acting, command, geometry, keys, prompt, screens};
 
 /// How long what was told stays.
 const NOTICE: Duration = Duration::from_secs(6);
@@ -58,6 +58,14 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
             ended(model, Recorder::Failed, why);
             None
         }
+        Event::Planned(told) => {
+            acting::planned(model, told.map(|plan| *plan));
+            None
+        }
+        Event::Committed(told) => {
+            acting::committed(model, told.map(|view| *view));
+            None
+        }
         Event::RecordingEnded(told) => {
             ended(model, Recorder::Idle, told);
             None
@@ -88,6 +96,9 @@ fn pressed(model: &mut Model, key: KeyEvent) -> Option<Effect> {
     if model.prompt.is_some() && !keys::is_interrupt(key) {
         prompt::edit(model, key);
         return None;
+    }
+    if acting::is_asked(model) && !keys::is_interrupt(key) {
+        return acting::edit(model, key);
     }
     command::run(model, keys::command(key)?)
 }
@@ -186,6 +197,7 @@ fn forget(model: &mut Model) {
     model.taken = None;
     model.is_succeeded = false;
     model.opened.clear();
+    model.planned = None;
     model.folded.clear();
     model.branch = None;
 }

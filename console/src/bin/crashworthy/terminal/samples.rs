@@ -90,8 +90,37 @@ pub(crate) fn answer(question: &Question) -> Value {
             json!({ "at_ms": 73_000, "counts": system()["reports"], "matched": 0, "reports": [] })
         }
         Question::Health => health(),
+        Question::Shut => {
+            let tripped = with(rows().remove(1), json!({ "gate": "tripped" }));
+            let left = with(rows().remove(3), json!({ "gate": "restarting", "back_in_ms": 1500 }));
+            json!({ "at_ms": 73_000, "total": 5, "matched": 2, "rows": [tripped, left] })
+        }
+        Question::Audit => audit(),
         Question::Metrics => json!({ "at_ms": 73_000, "system": system(), "total": 0, "kinds": [] }),
     }
+}
+
+fn audit() -> Value {
+    let target =
+        json!({ "pid": { "id": 2, "incarnation": 1 }, "path": "shop/back", "kind": "shop::Stock", "state": "running" });
+    let entry = |unix_ms: u64, plan: Value, reason: &str, result: Value| {
+        json!({
+            "unix_ms": unix_ms, "system": "shop", "process": 4711, "peer": { "uid": 1000, "process": 815 }, "plan": plan,
+            "reason": reason, "result": result,
+        })
+    };
+    let trip = json!({
+        "do": "trip", "targets": [target],
+        "effect": ["trip: shop/back <2.0#1>, shop::Stock, running, 0 restarts so far", "queued: 0 messages; handled all the same"],
+    });
+    let kill = json!({ "do": "kill", "targets": [target], "effect": ["kill: shop/back <2.0#1>"] });
+    json!({
+        "at_ms": 73_000, "file": "/run/user/1000/crashworthy/audit/shop.jsonl", "total": 12, "unwritten": 0, "forged": 1,
+        "entries": [
+            entry(1_764_296_185_000, kill, "it hangs", json!({ "refused": "too_often" })),
+            entry(1_764_296_190_000, trip, "wrong stock", json!("done")),
+        ],
+    })
 }
 
 fn level(row: &Value) -> usize {
@@ -126,6 +155,8 @@ pub(crate) fn round() -> Round {
         Question::Reports { progress: false },
         Question::Health,
         Question::Metrics,
+        Question::Shut,
+        Question::Audit,
     ];
     let all = all.into_iter().chain(MEASURES.map(Question::Worst));
     Round { answers: all.map(|question| (question.clone(), Outcome::Ok(answer(&question)))).collect(), past: None }

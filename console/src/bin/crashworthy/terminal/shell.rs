@@ -147,6 +147,8 @@ impl Shell {
             }
             Some(Effect::Connect(system)) => self.goal = Some(Order::Connect(system)),
             Some(Effect::Search) => self.goal = Some(Order::Search),
+            Some(Effect::Plan(query)) => self.ask(Order::Plan(query)),
+            Some(Effect::Commit(query)) => self.ask(Order::Commit(query)),
             Some(Effect::Quit) | None => {}
         }
         if let Some(goal) = self.goal.take()
@@ -193,6 +195,15 @@ impl Shell {
     fn order(&self, order: Order) -> bool {
         let told = self.link.as_ref().map(|link| link.try_send(order));
         !matches!(told, Some(Err(TrySendError::Full(_))))
+    }
+
+    /// Has the link ask for something once; one that is too busy is not asked later, when nobody expects it any more.
+    fn ask(&mut self, order: Order) {
+        let is_plan = matches!(order, Order::Plan(_));
+        if !self.order(order) {
+            let why = "the link is busy, nothing was asked: try again".to_owned();
+            self.reduce(if is_plan { Event::Planned(Err(why)) } else { Event::Committed(Err(why)) });
+        }
     }
 
     fn begin(&mut self) {

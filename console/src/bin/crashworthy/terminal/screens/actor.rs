@@ -96,6 +96,9 @@ fn row(text: &mut Text, row: &Row) {
     text.say("pid", &row.pid.to_string());
     text.say("kind", &row.kind);
     text.say_in(tone, "state", show::state(row.state), None);
+    if show::is_held(row) {
+        text.say_in(Tone::Warn, "gate", &row.gate.to_string(), None);
+    }
     text.say_in(tone, "doing", &row.doing.as_ref().map_or("nothing".to_owned(), show::doing), None);
     if let Some(back_in) = row.back_in {
         text.say("back in", &span(back_in));

@@ -6,7 +6,7 @@ use super::super::model::Model;
 use super::super::page::{Opens, Page, Tone};
 use super::{Text, id};
 use crate::show;
-use crate::text::{counted, short_type, span};
+use crate::text::{counted, short_type};
 
 pub(crate) fn page(model: &Model) -> Page {
     let mut text = Text::new(model.body().0);
@@ -29,28 +29,6 @@ pub(crate) fn page(model: &Model) -> Page {
         match stuck.is_empty() {
             true => text.line(Tone::Plain, "  no abandoned turn blocks a thread"),
             false => text.line(Tone::Bad, &format!("  abandoned turns block threads: {}", stuck.join(", "))),
-        }
-    }
-    if let Some(hello) = &model.hello {
-        let limits = &hello.limits;
-        text.gap();
-        text.line(Tone::Head, "limits of the console that are in force");
-        let numbers = [
-            ("clients", format!("{} at a time", limits.connections)),
-            ("requests", format!("{} a second, of at most {} bytes", limits.requests, limits.line)),
-            ("answers", format!("{} rows, {} bytes", limits.rows, limits.answer)),
-            (
-                "patience",
-                format!(
-                    "{} for a request, {} for reading an answer, {} of silence",
-                    span(limits.line_within),
-                    span(limits.read_within),
-                    span(limits.idle)
-                ),
-            ),
-        ];
-        for (label, value) in numbers {
-            text.say(label, &value);
         }
     }
     text.page()

@@ -1,9 +1,12 @@
 //! What each screen shows, made from the state.
 
+mod acting;
 mod actor;
+mod audit;
 mod crashes;
 mod health;
 mod help;
+mod limits;
 mod pulse;
 mod reports;
 mod rows;
@@ -32,8 +35,11 @@ pub(crate) fn page(model: &Model) -> Page {
         Some(What::Actor(id)) => actor::page(model, id),
         Some(What::Crash(pid)) => crashes::one(model, *pid),
         Some(What::Report(key)) => reports::one(model, key),
+        Some(What::Audit(number)) => audit::one(model, *number),
         Some(What::Json(_, lines)) => text::plain(lines, model.body().0),
         Some(What::Help) => help::page(model.body().0),
+        Some(What::Menu(actor, _)) => acting::menu(actor.is_some()),
+        Some(What::Plan) => acting::plan(model),
         None => match model.tab {
             Tab::Pulse => pulse::page(model),
             // Those above who matches are shown, too; and a filter knows types in full.
@@ -42,6 +48,8 @@ pub(crate) fn page(model: &Model) -> Page {
             Tab::Crashes => crashes::page(model),
             Tab::Reports => reports::page(model),
             Tab::Health => health::page(model),
+            Tab::Limits => limits::page(model),
+            Tab::Audit => audit::page(model),
         },
     };
     page.filter(filter);
@@ -54,8 +62,11 @@ pub(crate) fn title(model: &Model) -> Option<String> {
         What::Actor(id) => actor::title(model, id),
         What::Crash(_) => "a crash".to_owned(),
         What::Report(_) => "a report".to_owned(),
+        What::Audit(_) => "an entry of the audit".to_owned(),
         What::Json(of, _) => format!("{of} as JSON"),
         What::Help => "Help".to_owned(),
+        What::Menu(_, path) => path.clone().unwrap_or_else(|| "what can be done".to_owned()),
+        What::Plan => "what would come of it".to_owned(),
     })
 }
 
@@ -70,7 +81,8 @@ pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
         Opens::Actor(id) => actor::raw(model, id),
         Opens::Crash(pid) => crashes::raw(model, *pid),
         Opens::Report(key) => reports::raw(model, key),
-        Opens::System(_) => None,
+        Opens::Audit(number) => audit::raw(model, *number),
+        Opens::System(_) | Opens::Deed(_) => None,
     }
 }
 
@@ -80,7 +92,8 @@ pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
         Some(What::Actor(id)) => actor::raw(model, id),
         Some(What::Crash(pid)) => crashes::raw(model, *pid),
         Some(What::Report(key)) => reports::raw(model, key),
-        Some(What::Json(..) | What::Help) => None,
+        Some(What::Audit(number)) => audit::raw(model, *number),
+        Some(What::Json(..) | What::Help | What::Menu(..) | What::Plan) => None,
         None => {
             let picture = &model.picture;
             let value = match model.tab {
@@ -90,6 +103,8 @@ pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
                 Tab::Crashes => data(&picture.crashes),
                 Tab::Reports => data(&picture.reports.as_ref().map(|(_, reports)| reports)),
                 Tab::Health => data(&picture.health),
+                Tab::Limits => data(&picture.shut),
+                Tab::Audit => data(&picture.audit),
             };
             Some((model.tab.name().to_owned(), value?))
         }

@@ -47,7 +47,7 @@ pub(crate) fn item(name: String, row: &Row, has_rates: bool) -> Item {
     let mut cells = vec![
         name,
         short_type(&row.kind),
-        show::state(row.state).to_owned(),
+        show::condition(row),
         row.depth.to_string(),
         row.restarts.to_string(),
         row.handled.to_string(),
@@ -91,6 +91,7 @@ pub(crate) fn tone(row: &Row) -> Tone {
     match row.state {
         State::Restarting => Tone::Bad,
         State::Suspended => Tone::Warn,
+        State::Starting | State::Running if show::is_held(row) => Tone::Warn,
         State::Stopped | State::Gone | State::NotStarted => Tone::Dim,
         _ if row.depth > row.limit / 4 * 3 || row.doing.as_ref().is_some_and(show::is_held_up) => Tone::Warn,
         _ => Tone::Plain,

@@ -9,9 +9,11 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
 use ratatui::style::{Color, Modifier};
+use serde_json::json;
 
 use super::super::event::Event;
 use super::super::model::{Candidate, Found};
+use super::super::question::Question;
 use super::super::view::{Theme, draw};
 use super::{Ui, samples};
 
@@ -35,7 +37,7 @@ pub(super) fn drawn(ui: &Ui) -> String {
 
 /// Compares the screens of all sizes with those in the file.
 #[track_caller]
-fn check(name: &str, arrange: impl Fn(&mut Ui)) {
+pub(super) fn check(name: &str, arrange: impl Fn(&mut Ui)) {
     let mut all = String::new();
     for (columns, lines) in SIZES {
         let mut ui = Ui::open(columns, lines);
@@ -106,6 +108,36 @@ fn health() {
 }
 
 #[test]
+fn the_limits() {
+    check("limits", |ui| {
+        tab(ui, '7');
+        let mut tree = samples::answer(&Question::TREE);
+        for (place, restarts) in [(0, 0), (2, 3)] {
+            tree["nodes"][place]["supervises"] = json!({
+                "strategy": "one_for_one", "intensity": { "restarts": 3, "period_ms": 5_000 }, "auto_shutdown": "never",
+                "members": "static", "budget": { "restarts": restarts, "allowed": 3, "period_ms": 5_000 },
+                "text": format!("one_for_one, {restarts} of 3 restarts in 5s, {} left", 3 - restarts),
+            });
+        }
+        let answers = vec![(Question::TREE, crashworthy_console::protocol::Outcome::Ok(tree))];
+        ui.happens(Event::Round(super::super::question::Round { answers, past: None }));
+    });
+}
+
+#[test]
+fn the_audit() {
+    check("audit", |ui| tab(ui, '8'));
+}
+
+#[test]
+fn an_entry_of_the_audit() {
+    check("audited", |ui| {
+        tab(ui, '8');
+        ui.press(KeyCode::Enter);
+    });
+}
+
+#[test]
 fn the_help() {
     check("help", |ui| {
         ui.press(KeyCode::Char('?'));
@@ -156,7 +188,7 @@ fn what_needs_an_eye_is_coloured_and_the_chosen_line_is_reversed() {
 #[test]
 fn a_terminal_without_more_than_ascii_gets_no_more() {
     let mut ui = Ui::open(40, 10);
-    for tab in '1'..='6' {
+    for tab in '1'..='8' {
         ui.press(KeyCode::Char(tab));
         let backend = backend(&ui, Theme { colours: false, ascii: true });
         assert!(backend.buffer().content.iter().all(|cell| cell.symbol().is_ascii()), "{backend}");
@@ -168,7 +200,7 @@ fn no_size_is_too_small() {
     for columns in 1..30 {
         for lines in 1..8 {
             let mut ui = Ui::open(columns, lines);
-            for key in "123456?".chars() {
+            for key in "12345678?".chars() {
                 ui.press(KeyCode::Char(key));
                 ui.press(KeyCode::Down);
                 drawn(&ui);

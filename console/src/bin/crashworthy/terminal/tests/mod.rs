@@ -1,5 +1,6 @@
 //! The screens without a terminal: what becomes of the state, and what is drawn of it.
 
+mod acting;
 mod drawn;
 mod hostile;
 mod linked;

@@ -28,7 +28,7 @@ fn digits_and_tab_go_to_the_screens() {
     assert_eq!(ui.model.tab, Tab::Crashes, "there is no such screen");
     ui.press(KeyCode::Char('1'));
     ui.press(KeyCode::BackTab);
-    assert_eq!(ui.model.tab, Tab::Health, "before the first is the last");
+    assert_eq!(ui.model.tab, Tab::Audit, "before the first is the last");
 }
 
 #[test]
@@ -253,4 +253,38 @@ fn a_filter_of_the_top_is_told_to_the_system_unless_it_is_inverse() {
     ui.type_in("/!left");
     assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: None }));
     assert_eq!(ui.lines().len(), 4);
+}
+
+#[test]
+fn the_limits_lead_to_who_is_shut_and_ask_for_the_tree_the_budgets_are_in() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('7'));
+    assert!([Question::Shut, Question::TREE].iter().all(|asked| ui.model.questions().contains(asked)));
+    ui.press(KeyCode::Down);
+    ui.press(KeyCode::Enter);
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Actor("2.0".into()));
+    ui.press(KeyCode::Esc);
+    let nobody = json!({ "at_ms": 74_000, "total": 5, "matched": 0, "rows": [] });
+    ui.happens(Event::Round(Round { answers: vec![(Question::Shut, Outcome::Ok(nobody))], past: None }));
+    assert_eq!(ui.lines()[1], "  none");
+}
+
+#[test]
+fn the_audit_grows_at_the_top_and_the_cursor_stays_on_its_entry() {
+    let mut ui = Ui::open(120, 24);
+    ui.press(KeyCode::Char('8'));
+    assert!(ui.model.questions().contains(&Question::Audit));
+    ui.press(KeyCode::Down);
+    let chosen = ui.chosen();
+    let mut grown = samples::answer(&Question::Audit);
+    let newest = grown["entries"][1].clone();
+    grown["entries"].as_array_mut().unwrap().push(newest);
+    grown["total"] = 13.into();
+    ui.happens(Event::Round(Round { answers: vec![(Question::Audit, Outcome::Ok(grown))], past: None }));
+    assert_eq!((ui.lines().len(), ui.chosen(), ui.model.spot().list.at()), (3, chosen, 2));
+    ui.press(KeyCode::Enter);
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Audit(10));
+    assert_eq!(ui.lines()[0], "what       kill");
+    ui.press(KeyCode::Char('y'));
+    assert!(ui.lines().iter().any(|line| line.contains("it hangs")), "{:?}", ui.lines());
 }

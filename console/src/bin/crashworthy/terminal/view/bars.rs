@@ -6,8 +6,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+use super::super::acting;
 use super::super::geometry;
-use super::super::model::{Link, Model, Recorder, Tab};
+use super::super::model::{Link, Model, Recorder, Tab, What};
 use super::super::page::{Page, Tone};
 use super::super::screens;
 use super::super::screens::unicode::width;
@@ -116,10 +117,17 @@ pub(crate) fn footer(model: &Model, page: &Page, theme: Theme, line: Rect, buffe
     put(buffer, area, line.x, &text, theme.style(tone));
 }
 
-/// Where the next letter of a filter goes.
+/// What stands before a reason that is being typed.
+const REASON: &str = "why: ";
+
+/// Where the next letter of a filter goes, or of a reason.
 pub(crate) fn cursor(model: &Model) -> Option<(u16, u16)> {
-    let prompt = model.prompt.as_ref()?;
-    let column = 1 + width(&clean(prompt)) as u16;
+    let before = match (&model.prompt, &model.planned) {
+        (Some(prompt), _) => 1 + width(&clean(prompt)),
+        (None, Some(planned)) if acting::is_asked(model) => width(REASON) + width(&clean(&planned.reason)),
+        _ => return None,
+    };
+    let column = u16::try_from(before).unwrap_or(u16::MAX);
     Some((column.min(model.size.0.saturating_sub(1)), geometry::areas(model.size).footer.y))
 }
 
@@ -134,6 +142,13 @@ fn recorder(model: &Model) -> String {
 fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
     if let Some(prompt) = &model.prompt {
         return (format!("/{}   {} found; Enter keeps, Esc ends", clean(prompt), page.items.len()), Tone::Head);
+    }
+    if let (Some(planned), None, true) = (&model.planned, &model.notice, acting::is_asked(model)) {
+        let rest = if planned.is_said { "" } else { "   Enter does it, Esc does not" };
+        let reason = clean(&planned.reason);
+        // The end of it is in view while it is typed.
+        let typed = tail(&reason, usize::from(room).saturating_sub(width(REASON)));
+        return (format!("{REASON}{typed}{rest}"), Tone::Head);
     }
     if let Some((notice, _)) = &model.notice {
         return (clean(notice), Tone::Warn);
@@ -166,8 +181,11 @@ fn hints(model: &Model, room: u16) -> String {
     let all = [("? help", true), ("q quit", true)];
     let here: &[(&str, bool)] = match (model.opened.last(), model.tab) {
         _ if model.is_choosing() && model.opened.is_empty() => &[("Enter look", true)],
+        (Some(opened), _) if matches!(opened.what, What::Actor(_)) => {
+            &[("Esc back", true), ("x act", true), ("/ filter", false), ("y JSON", false)]
+        }
         (Some(_), _) => &[("Esc back", true), ("/ filter", true), ("y JSON", false)],
-        (None, Tab::Tree) => &[("Enter open", true), ("/ filter", true), ("left right fold", false)],
+        (None, Tab::Tree) => &[("Enter open", true), ("/ filter", true), ("x act", false), ("left right fold", false)],
         (None, Tab::Top) => &[("s sort", true), ("/ filter", true), ("Enter open", false)],
         (None, Tab::Reports) => &[("p progress", true), ("/ filter", true), ("Enter open", false)],
         (None, _) => &[("Enter open", true), ("/ filter", true)],

@@ -1,0 +1,106 @@
+//! What is limited: gates that are not open, restarts that are left, mailboxes that are nearly full, and the console itself.
+
+use std::time::Duration;
+
+use crashworthy_console::Limits;
+use crashworthy_console::protocol::{Actors, Row, TreeView};
+
+use super::super::model::Model;
+use super::super::page::{Opens, Page, Tone};
+use super::{Text, id};
+use crate::text::{counted, span};
+
+/// Mailboxes that are told of, the fullest first.
+const FULLEST: usize = 5;
+
+pub(crate) fn page(model: &Model) -> Page {
+    let mut text = Text::new(model.body().0);
+    gates(&mut text, model.picture.shut.as_ref());
+    if let Some(tree) = &model.picture.tree {
+        budgets(&mut text, tree);
+        mailboxes(&mut text, tree);
+    }
+    if let Some(hello) = &model.hello {
+        console(&mut text, &hello.limits);
+    }
+    text.page()
+}
+
+/// Those that are not open.
+fn gates(text: &mut Text, shut: Option<&Actors>) {
+    text.line(Tone::Head, "gates that are not open");
+    let Some(shut) = shut else { return text.line(Tone::Dim, "  waits for an answer") };
+    if shut.matched == 0 {
+        text.line(Tone::Good, "  none");
+    }
+    for row in &shut.rows {
+        let back = row.back_in.map(|back_in| format!(", back in {}", span(back_in))).unwrap_or_default();
+        let line = format!("  {}: {}{back}, {} of {} places taken", row.path, row.gate, row.depth, row.limit);
+        text.link(&line, Tone::Warn, Opens::Actor(id(row.pid.id)));
+    }
+    more(text, shut.matched, shut.rows.len());
+}
+
+/// The restarts that supervisors have left, the fewest first.
+fn budgets(text: &mut Text, tree: &TreeView) {
+    let rows = tree.nodes.iter().map(|node| &node.row);
+    let mut all: Vec<_> = rows.filter_map(|row| Some((row, row.supervises.as_ref()?))).collect();
+    all.sort_by_key(|(_, supervises)| supervises.budget.left());
+    text.gap();
+    text.line(Tone::Head, "restart budgets");
+    if all.is_empty() {
+        text.line(Tone::Plain, "  no supervisor is known");
+    }
+    for (row, supervises) in all {
+        let tone = match supervises.budget.left() {
+            0 => Tone::Bad,
+            left if left < supervises.budget.allowed => Tone::Warn,
+            _ => Tone::Plain,
+        };
+        text.link(&format!("  {}: {}", row.path, supervises.text), tone, Opens::Actor(id(row.pid.id)));
+    }
+}
+
+/// The fullest of those that have something in them.
+fn mailboxes(text: &mut Text, tree: &TreeView) {
+    let full = |row: &Row| u64::from(row.depth) * 1_000 / u64::from(row.limit.max(1));
+    let mut all: Vec<_> = tree.nodes.iter().map(|node| &node.row).filter(|row| row.depth > 0).collect();
+    all.sort_by_key(|row| std::cmp::Reverse(full(row)));
+    text.gap();
+    text.line(Tone::Head, "the fullest mailboxes");
+    if all.is_empty() {
+        text.line(Tone::Plain, "  all are empty");
+    }
+    for row in all.iter().take(FULLEST) {
+        let line = format!("  {}: {} of {} places taken", row.path, row.depth, row.limit);
+        text.link(&line, super::rows::tone(row), Opens::Actor(id(row.pid.id)));
+    }
+}
+
+/// What clients may use up, and what they may do.
+fn console(text: &mut Text, limits: &Limits) {
+    let Limits { connections, requests, line, answer, rows, line_within, read_within, idle, actions, .. } = limits;
+    text.gap();
+    text.line(Tone::Head, "limits of the console that are in force");
+    text.say("clients", &format!("{connections} at a time"));
+    text.say("requests", &format!("{requests} a second, of at most {line} bytes"));
+    text.say("answers", &format!("{rows} rows, {answer} bytes"));
+    let times = [(line_within, "a request"), (read_within, "reading an answer"), (idle, "silence")];
+    text.say("patience", &listed(times));
+    let (destructive, bulks) = (counted(actions.destructive.into(), "action", "actions"), actions.bulks);
+    text.say("actions", &format!("{destructive} a minute that take something away, {bulks} to several actors"));
+    let (actors, percent) = (actions.bulk_actors, actions.bulk_percent);
+    text.say("at once", &format!("{actors} actors, and {percent} % of a type"));
+    let times = [(&actions.plan_valid, "a plan"), (&actions.suspend, "a suspension"), (&actions.drain, "a drain")];
+    text.say("at most", &listed(times));
+}
+
+fn listed(times: [(&Duration, &str); 3]) -> String {
+    times.map(|(time, what)| format!("{} for {what}", span(*time))).join(", ")
+}
+
+fn more(text: &mut Text, all: usize, shown: usize) {
+    if all > shown {
+        text.line(Tone::Dim, &format!("  and {} more", all - shown));
+    }
+}

@@ -1,0 +1,96 @@
+//! What a gate is to new messages just now, in a word.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{Core, Status, flag};
+
+/// What an actor's gate is to new messages. Of several that apply, the one that refuses most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GateState {
+    /// Takes what there is room and time for.
+    #[default]
+    Open,
+    /// Refuses some for want of time, to be quick for the others.
+    Shedding,
+    /// Lacks something it [needs](crate::Context::depends_on), or takes only what [matters](crate::Readiness::Only).
+    NotReady,
+    /// Is [suspended](crate::System::suspend): takes what has time to wait until it is resumed.
+    Suspended,
+    /// Is being restarted: takes what has time to wait until it is back.
+    Restarting,
+    /// Takes no new work: it is about to [stop](crate::System::drain), or its system is.
+    Draining,
+    /// Was [tripped](crate::System::trip): takes nothing until it is untripped.
+    Tripped,
+    /// Has not been started yet.
+    NotStarted,
+    /// Has ended; it may be started again.
+    Stopped,
+    /// Has ended for good.
+    Gone,
+}
+
+impl GateState {
+    /// That of an actor.
+    pub(crate) fn of(core: &Core) -> Self {
+        let status = core.status();
+        match status {
+            Status::Gone => return Self::Gone,
+            Status::Stopped => return Self::Stopped,
+            Status::Fresh => return Self::NotStarted,
+            Status::Starting | Status::Running | Status::Down => {}
+        }
+        let flags = core.flags();
+        let orders = core.orders();
+        if orders.tripped {
+            Self::Tripped
+        } else if orders.drains || flags & flag::DRAINS != 0 {
+            Self::Draining
+        } else if status == Status::Down {
+            Self::Restarting
+        } else if orders.suspended {
+            Self::Suspended
+        } else if flags & flag::UNREADY != 0 {
+            Self::NotReady
+        } else if core.gate.is_shedding() {
+            Self::Shedding
+        } else {
+            Self::Open
+        }
+    }
+
+    /// Whether it refuses some or all although its actor has begun and not ended: whoever looks for what is wrong looks here.
+    pub fn is_shut(self) -> bool {
+        !matches!(self, Self::Open | Self::NotStarted | Self::Stopped | Self::Gone)
+    }
+
+    /// Its name, as on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Shedding => "shedding",
+            Self::NotReady => "not_ready",
+            Self::Suspended => "suspended",
+            Self::Restarting => "restarting",
+            Self::Draining => "draining",
+            Self::Tripped => "tripped",
+            Self::NotStarted => "not_started",
+            Self::Stopped => "stopped",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl fmt::Display for GateState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotReady => "not ready",
+            Self::NotStarted => "not started",
+            other => other.name(),
+        })
+    }
+}
