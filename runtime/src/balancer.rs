@@ -154,7 +154,7 @@ fn two_of(of: usize, random: u64) -> (usize, usize) {
 pub(crate) fn rank<A: Actor>(member: &ActorRef<A>) -> (bool, Duration, u32) {
     let (core, load) = (member.cell.core(), member.load());
     let in_hand = !core.doing.get().is_none();
-    let takes = core.status() == Status::Running && core.flags() & flag::UNREADY == 0;
+    let takes = core.status() == Status::Running && core.flags() & (flag::UNREADY | flag::HELD) == 0;
     (!takes, load.wait, load.depth.saturating_add(u32::from(in_hand)))
 }
 

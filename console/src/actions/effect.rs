@@ -142,6 +142,10 @@ fn draining(picture: &Picture, scope: &Scope, within: Duration) -> Vec<String> {
         "first: new work from others is refused as draining, timers and what they send themselves are not".to_owned(),
         format!("first: what is queued{of} is handled, {queued} now, for at most {within:?}; then they are stopped"),
     ];
+    let again = scope.targets.iter().filter(|&&place| picture.actor(place).gate == GateState::Draining).count();
+    if again > 0 {
+        lines.push(format!("draining already: {again} of {}, with whom nothing more begins", scope.targets.len()));
+    }
     if held > 0 {
         lines.push(format!("suspended: {held}, who handle nothing, so that the time will pass in vain"));
     }

@@ -13,7 +13,7 @@ use crashworthy_console::{Client, ClientError};
 use serde_json::json;
 
 use crate::actions::{audit, commit, plan, query, refused};
-use crate::support::{PATIENCE, Shop, Till, until};
+use crate::support::{Cashier, Dir, PATIENCE, Shop, Till, until};
 
 #[track_caller]
 fn says(plan: &PlanView, words: &str) {
@@ -103,6 +103,7 @@ fn a_branch_is_drained_before_it_is_stopped_and_comes_back() {
     assert_eq!((shop.left.gate(), shop.right.gate()), (GateState::Draining, GateState::Draining));
     assert_eq!(shop.right.tell(Till::Sell).unwrap_err().why.reason, Reason::Draining);
     assert!(shut(&mut client, 3).iter().all(|row| row.gate == GateState::Draining));
+    says(&plan(&mut client, Deed::Drain { within: PATIENCE }, "front"), "draining already: 1 of 1");
 
     drop(held);
     until("the next incarnation runs", || (shop.left.pid().incarnation == 2 && shop.left.is_alive()).then_some(()));
@@ -197,4 +198,27 @@ fn the_time_of_a_drain_has_a_range() {
         let drain = query(Deed::Drain { within: wrong }, &["left"]);
         assert_eq!(refused(client.ask::<PlanView>("plan", &drain)), Code::BadArguments);
     }
+}
+
+#[test]
+fn who_waits_for_its_next_incarnation_is_tripped_all_the_same_and_nothing_else_is_done_to_it() {
+    let dir = Dir::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let till = Slot::<Cashier>::named("till");
+    let long = Backoff::new(Duration::from_secs(1 << 32), Duration::from_secs(1 << 32));
+    let tree = Supervisor::one_for_one("shop").backoff(long).child(till.child(()));
+    let console = Console::default().below(dir.path());
+    let system = runtime.block_on(System::builder().name("shop").with(console).start(tree)).expect("it starts");
+    let mut client = Client::connect(&system.console_for_actions().expect("it takes actions"), PATIENCE).unwrap();
+    till.tell(Till::Break).unwrap();
+    let asked = query(Deed::Trip, &["till"]);
+    let trip = until("it waits", || {
+        let is_down = system.inspect(till.pid()).is_some_and(|seen| seen.state == crashworthy::State::Restarting);
+        let plan = client.ask::<PlanView>("plan", &asked).expect("it can be tripped at any time");
+        (is_down && plan.targets[0].state == crashworthy::State::Restarting).then_some(plan)
+    });
+    assert_eq!(refused(client.ask::<PlanView>("plan", &query(Deed::Stop, &["till"]))), Code::NotLiving);
+    commit(&mut client, &trip).unwrap();
+    assert_eq!((till.gate(), till.tell(Till::Sell).unwrap_err().why.reason), (GateState::Tripped, Reason::Tripped));
+    runtime.block_on(system.stop());
 }

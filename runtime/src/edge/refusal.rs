@@ -161,11 +161,11 @@ mod tests {
         for reason in [Reason::Full, Reason::NoTime, Reason::Shed, Reason::Share, Reason::Displaced] {
             assert_eq!(answer(Refused::because(reason)), (429, Some("1".to_owned())), "{reason}");
         }
-        use Reason::{Downstream, Draining, NotReady, NotStarted, Restarting, Stopped, Stuck};
-        for reason in [Stuck, NotReady("db".into()), NotStarted, Restarting, Draining, Stopped, Downstream] {
+        use Reason::{Downstream, Draining, NotReady, NotStarted, Restarting, Stopped, Stuck, Suspended};
+        for reason in [Stuck, NotReady("db".into()), NotStarted, Restarting, Suspended, Draining, Stopped, Downstream] {
             assert_eq!(answer(Refused::because(reason)), (503, Some("1".to_owned())), "{reason}");
         }
-        for reason in [Reason::Gone, Reason::Cycle, Reason::Fenced] {
+        for reason in [Reason::Tripped, Reason::Gone, Reason::Cycle, Reason::Fenced] {
             assert_eq!(answer(AskError::Refused(Refused::because(reason))), (503, None), "{reason}");
         }
         for error in [AskError::Expired, AskError::Died] {
