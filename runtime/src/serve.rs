@@ -535,7 +535,10 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<
     if let Some(kind) = kind {
         match &ending {
             // An actor that says "I am done" has handled the message it said it in.
-            None | Some(Ending { reason: ExitReason::Normal, .. }) => core.counters.handled.bump(),
+            None | Some(Ending { reason: ExitReason::Normal, .. }) => {
+                core.counters.handled.bump();
+                discard(salvage);
+            }
             Some(_) => {
                 core.counters.rare().given_up.bump();
                 given_up(cell, cell.core().pid(), kind, salvage);
