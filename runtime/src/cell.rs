@@ -52,6 +52,7 @@ use crate::reply::Caller;
 use crate::shared::{Shared, waited};
 use crate::shelf::Shelf;
 use crate::ties::Ties;
+use crate::trace;
 use crate::turn::PackedCall;
 
 /// A typed cell, shared by addresses, the scheduler and the tree.
@@ -67,7 +68,9 @@ pub(crate) mod flag {
     /// A message with a place of its own.
     pub(crate) const OWN: u32 = 1 << 2;
     /// Any of what comes before the next message.
-    pub(crate) const ATTEND: u32 = URGENT | ORDERED | OWN | RECHECK | SHELVED | VIEW;
+    pub(crate) const PENDING: u32 = URGENT | ORDERED | OWN | RECHECK | SHELVED | VIEW;
+    /// Any of what keeps the next message from being taken at once.
+    pub(crate) const ATTEND: u32 = PENDING | TRACED;
     /// The incarnation traps exits. Set and cleared by the incarnation itself.
     pub(crate) const TRAPS: u32 = 1 << 3;
     /// New messages are refused: the system drains.
@@ -92,6 +95,8 @@ pub(crate) mod flag {
     /// It was ordered to trip, to drain, or to handle nothing for now. Changed under the lock of the orders; senders look at it as
     /// at [`UNREADY`].
     pub(crate) const HELD: u32 = 1 << 12;
+    /// Somebody may want to know of each message. Changed under the lock of the traces.
+    pub(crate) const TRACED: u32 = 1 << 13;
 }
 
 /// Where a slot is in its life. Written under the lock of [`Core::ties`].
@@ -557,6 +562,7 @@ impl<A: Actor> Drop for Cell<A> {
     fn drop(&mut self) {
         if let Some(home) = self.core().home() {
             self.core().gate.end(self.core());
+            trace::goes(self.core(), home.shared);
             home.shared.strike(home.id);
         }
     }

@@ -77,6 +77,8 @@ pub(crate) struct Inbox {
     polled: bool,
     /// A signal was handed out, to be read.
     reads: bool,
+    /// What is taken beside the loop is traced.
+    traces: bool,
 }
 
 impl Inbox {
@@ -91,6 +93,7 @@ impl Inbox {
             next: Next::Mailbox,
             polled: false,
             reads: false,
+            traces: false,
         }
     }
 
@@ -150,7 +153,16 @@ impl Inbox {
             Next::Mailbox => None,
             Next::Own => take_own(cell).map(Aside::Own),
             Next::Shelf => shelf::take(cell).map(Aside::Shelved),
+            Next::Traced => {
+                self.batch -= 1;
+                receiver(cell, |receiver| receiver.glance().map(Ready::take)).flatten().map(Aside::Traced)
+            }
         }
+    }
+
+    /// Whether what was just taken beside the loop is traced.
+    pub(crate) fn traces(&mut self) -> bool {
+        std::mem::take(&mut self.traces)
     }
 
     /// A callback that was polled awaits something.
@@ -186,7 +198,7 @@ impl Inbox {
                 return self.yields(cell, cx);
             }
             let flags = cell.core().flags();
-            if flags & flag::ATTEND != 0
+            if flags & flag::PENDING != 0
                 && let Some(item) = self.attend(cell, flags)
             {
                 // An actor that sends to itself has more to do for ever.
@@ -202,13 +214,12 @@ impl Inbox {
                     // Again, since the message was seen: whatever is raised now and not due comes after it.
                     let flags = cell.core().flags();
                     if lane_is_due(cell, flags)
-                        && let Some(item) = self.attend_lane(cell)
+                        && let Some(item) = self.attend_lane(cell, flags)
                     {
                         self.batch -= 1;
                         return item.map_or_else(|| self.pause(cell), Poll::Ready);
                     }
-                    self.before = if flags & flag::ATTEND == 0 { flag::ATTEND } else { 0 };
-                    return Poll::Ready(Item::Message);
+                    return Poll::Ready(self.message_ahead(flags));
                 }
                 // The mailbox had its turn before own messages, and had nothing.
                 Look::Rest if flags & flag::OWN != 0 => {}
@@ -228,11 +239,21 @@ impl Inbox {
         }
     }
 
+    /// A message is there, to be taken, and nothing comes before it.
+    fn message_ahead(&mut self, flags: u32) -> Item {
+        if flags & flag::TRACED != 0 {
+            (self.next, self.traces) = (Next::Traced, true);
+            return Item::Beside;
+        }
+        self.before = if flags & flag::ATTEND == 0 { flag::ATTEND } else { 0 };
+        Item::Message
+    }
+
     /// Others first: this cell goes to the back of the run queue, if there is more to do.
     fn yields<A: Actor>(&mut self, cell: &ActorCell<A>, cx: &Poller<'_>) -> Poll<Item> {
         let idle = if turn::is_in_place() {
             // Whatever came before this turn began has woken nobody but this turn.
-            receiver(cell, Inlet::<A>::park) == Some(true) && cell.core().flags() & flag::ATTEND == 0
+            receiver(cell, Inlet::<A>::park) == Some(true) && cell.core().flags() & flag::PENDING == 0
         } else {
             if !cell.core().pace.is_quick() {
                 // Who waits for room would wait long for the next such look.
@@ -268,7 +289,7 @@ impl Inbox {
     #[cold]
     fn attend<A: Actor>(&mut self, cell: &ActorCell<A>, flags: u32) -> Option<Option<Item>> {
         if lane_is_due(cell, flags)
-            && let Some(item) = self.attend_lane(cell)
+            && let Some(item) = self.attend_lane(cell, flags)
             // Who handles nothing for now shows its state all the same.
             && (item.is_some() || flags & flag::VIEW == 0)
         {
@@ -290,12 +311,12 @@ impl Inbox {
             return None;
         }
         self.own_first -= 1;
-        self.next = Next::Own;
+        (self.next, self.traces) = (Next::Own, flags & flag::TRACED != 0);
         Some(Some(Item::Beside))
     }
 
     /// Looks at signals, and at what is on the shelf: both have places among the messages.
-    fn attend_lane<A: Actor>(&mut self, cell: &ActorCell<A>) -> Option<Option<Item>> {
+    fn attend_lane<A: Actor>(&mut self, cell: &ActorCell<A>, flags: u32) -> Option<Option<Item>> {
         let core = cell.core();
         let position = receiver(cell, |receiver| receiver.position())?;
         loop {
@@ -318,7 +339,7 @@ impl Inbox {
                 None if suspended => return Some(None),
                 None => {
                     shelved?;
-                    self.next = Next::Shelf;
+                    (self.next, self.traces) = (Next::Shelf, flags & flag::TRACED != 0);
                     return Some(Some(Item::Beside));
                 }
             }
@@ -350,6 +371,8 @@ enum Next {
     Mailbox,
     Own,
     Shelf,
+    /// The mailbox's, of an actor that is traced.
+    Traced,
 }
 
 /// A message that was not in the mailbox.
@@ -358,6 +381,8 @@ pub(crate) enum Aside<M> {
     Own(Own<M>),
     /// With a place in the mailbox all the same.
     Shelved(Envelope<M>),
+    /// It was, and is traced.
+    Traced(Envelope<M>),
 }
 
 /// The mailbox's consuming end belongs to the turn, not to the incarnation: a straggler must not have it.

@@ -229,7 +229,8 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
             None => inbox.beside(&cell),
         };
         match taken {
-            Some(Aside::Shelved(Envelope { msg, flow, is_share, .. })) => {
+            Some(Aside::Shelved(envelope) | Aside::Traced(envelope)) => {
+                let Envelope { msg, flow, is_share, .. } = envelope;
                 if is_share {
                     cell.core().gate.gives_share_back(flow);
                 }

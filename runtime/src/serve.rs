@@ -36,7 +36,7 @@ use crate::reply::Caller;
 use crate::route::Carried;
 use crate::signal::Signal;
 use crate::turn::{self, Call, Carrying, PackedCall};
-use crate::{view, waits};
+use crate::{trace, view, waits};
 
 /// Why the loop ended, and whether `terminate` is due.
 pub(crate) struct Ending {
@@ -70,6 +70,8 @@ struct Beside {
     salvage: Option<Box<dyn Any + Send>>,
     /// Of a message with a place of its own: tells whoever sent it when it is settled.
     token: Token,
+    /// Of one that is traced: where.
+    trace: Option<trace::InHand>,
 }
 
 impl Hand {
@@ -84,6 +86,10 @@ impl Hand {
     #[cold]
     fn rare(&mut self) -> &mut Beside {
         self.rare.get_or_insert_default()
+    }
+
+    fn take_trace(&mut self) -> Option<trace::InHand> {
+        self.rare.as_mut()?.trace.take()
     }
 
     fn take_salvage(&mut self) -> Option<Box<dyn Any + Send>> {
@@ -277,7 +283,7 @@ where
     }
 }
 
-/// The same with a message that is not in the mailbox.
+/// The same with a message that is not in the mailbox, or is traced.
 #[inline(never)]
 fn message_beside<A: Actor, F>(
     cell: &ActorCell<A>,
@@ -290,8 +296,14 @@ fn message_beside<A: Actor, F>(
 where
     F: Future<Output = Result<(), Exit>>,
 {
-    let msg = match inbox.beside(cell) {
+    let (beside, traces) = (inbox.beside(cell), inbox.traces());
+    let msg = match beside {
         None => return Begun::Nothing,
+        // As in the loop: nobody waits for it, and it has all the time there is.
+        Some(Aside::Traced(Envelope { msg, caller: None, deadline: turn::NEVER, from, stamp, .. })) => {
+            take(cell, &msg, false, (from, stamp), end);
+            msg
+        }
         Some(Aside::Own(Own { msg, token })) => {
             if !matches!(token, Token::None) {
                 end.past().hand.rare().token = token;
@@ -299,7 +311,11 @@ where
             take(cell, &msg, true, (cell.core().id(), cell.core().shared().stamp()), end);
             msg
         }
-        Some(Aside::Shelved(Envelope { msg, caller, deadline, criticality, from, stamp, flow, .. })) => {
+        Some(Aside::Shelved(envelope) | Aside::Traced(envelope)) => {
+            let Envelope { msg, caller, deadline, criticality, from, stamp, flow, is_share } = envelope;
+            if is_share {
+                cell.core().gate.gives_share_back(flow);
+            }
             let wanted = Call { deadline, criticality, flow };
             let is_first = inbox.took_first();
             let due = cell.with_owner(|owner| is_due(cell, caller, wanted, owner, is_first)).unwrap_or(false);
@@ -313,6 +329,12 @@ where
             msg
         }
     };
+    if traces {
+        let asked = cell.with_owner(|owner| owner.caller.is_some()).unwrap_or(false);
+        if let Some(trace) = trace::taken(cell.core(), size_of::<A::Msg>(), asked) {
+            end.past().hand.rare().trace = Some(trace);
+        }
+    }
     let carried = cell.with_owner(|owner| carrying(owner)).flatten();
     let begun = begin(cell, handling, || handle(msg));
     drop(carried);
@@ -495,10 +517,14 @@ fn dismiss<A: Actor>(cell: &ActorCell<A>) -> Option<Caller> {
 /// Counts how what was in hand ended, tells its asker, and decides whether the incarnation goes on.
 #[cold]
 fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<Ending> {
+    let core = cell.core();
+    let (trace, how) = (end.past().hand.take_trace(), how(&met));
     if met.is_fenced() {
+        if let Some(trace) = trace {
+            trace::settled(core, trace, trace::Outcome::Abandoned);
+        }
         return Some(Ending::by(Fate::Fenced));
     }
-    let core = cell.core();
     let (kind, callback) = (core.kind_in_hand(), end.past().hand.callback);
     let in_hand = kind.map(|kind| Taken { kind, at: core.taken() });
     core.doing.set(Label::NONE);
@@ -530,12 +556,23 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<
             None => AskError::Unanswered,
         });
     }
+    if let Some(trace) = trace {
+        let how = match &ending {
+            None if refused => trace::Outcome::Refused,
+            None | Some(Ending { reason: ExitReason::Normal, .. }) => trace::Outcome::Handled,
+            Some(_) => how,
+        };
+        trace::settled(core, trace, how);
+    }
     let salvage = end.past().hand.take_salvage();
     end.past().hand.open();
     if let Some(kind) = kind {
         match &ending {
             // An actor that says "I am done" has handled the message it said it in.
-            None | Some(Ending { reason: ExitReason::Normal, .. }) => core.counters.handled.bump(),
+            None | Some(Ending { reason: ExitReason::Normal, .. }) => {
+                core.counters.handled.bump();
+                discard(salvage);
+            }
             Some(_) => {
                 core.counters.rare().given_up.bump();
                 given_up(cell, cell.core().pid(), kind, salvage);
@@ -543,6 +580,17 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<
         }
     }
     ending
+}
+
+/// How a handler ended that did so with its incarnation.
+fn how(met: &Outcome) -> trace::Outcome {
+    match met {
+        Met::Returned(_) => trace::Outcome::Failed,
+        Met::Broken(broken) => match **broken {
+            Broken::Panicked(_) => trace::Outcome::Panicked,
+            Broken::Interrupted(_) => trace::Outcome::Interrupted,
+        },
+    }
 }
 
 /// Ends what was in hand when a callback panicked.

@@ -20,6 +20,7 @@ use crate::scheduler::Pool;
 use crate::shutdown::Stop;
 use crate::system::Settings;
 use crate::time::Wheel;
+use crate::trace::Traces;
 use crate::turn::Stragglers;
 use crate::view::Paces;
 
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) events: EventLog,
     pub(crate) letters: LetterRing,
     pub(crate) views: Paces,
+    pub(crate) traces: Traces,
     /// What other crates keep with the system, one of a type.
     extensions: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
     monitors: AtomicU64,
@@ -82,6 +84,7 @@ impl Shared {
             events: EventLog::new(),
             letters: LetterRing::new(),
             views: Paces::default(),
+            traces: Traces::default(),
             extensions: Mutex::default(),
             monitors: AtomicU64::new(0),
             closed: AtomicBool::new(false),

@@ -138,6 +138,9 @@ impl Start {
             let kind = report::kind(type_name::<A>());
             event::note(shared, Some(pid), core.path(), Happening::Begins { kind, parent });
         }
+        if shared.traces.are_any() {
+            shared.traces.begins(core, type_name::<A>());
+        }
         let birth = Birth { ack, incarnation: pid.incarnation };
         let life = Box::pin(life(cell.clone(), birth));
         // Before it can begin: it is back when it has.

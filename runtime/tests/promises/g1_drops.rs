@@ -26,6 +26,8 @@ enum Load {
     Do(Deed),
     /// Leaves a copy that panics when it is dropped.
     Copied(Tally),
+    /// The same, and its handler awaits.
+    CopiedAwhile(Tally),
     #[expect(dead_code, reason = "its end is its use")]
     Bomb(Bomb),
 }
@@ -33,7 +35,7 @@ enum Load {
 impl Message for Load {
     fn salvage(&self) -> Option<Box<dyn std::any::Any + Send>> {
         match self {
-            Self::Copied(ended) => Some(Box::new(Bomb(ended.clone()))),
+            Self::Copied(ended) | Self::CopiedAwhile(ended) => Some(Box::new(Bomb(ended.clone()))),
             Self::Do(_) | Self::Bomb(_) => None,
         }
     }
@@ -66,6 +68,10 @@ impl Actor for Carrier {
     async fn handle(&mut self, load: Load, cx: &mut Context<Self>) -> Result<(), Exit> {
         match load {
             Load::Do(deed) => deed(cx),
+            Load::CopiedAwhile(_) => {
+                tokio::task::yield_now().await;
+                Ok(())
+            }
             Load::Copied(_) | Load::Bomb(_) => Ok(()),
         }
     }
@@ -182,14 +188,15 @@ fn g1_a_panic_in_drop_of_a_copy_for_the_dead_letter_hook_harms_nobody() {
         let copied = || actor.tell(Load::Copied(ended.clone())).map_err(|rejected| rejected.why).unwrap();
         copied();
         copied();
+        actor.tell(Load::CopiedAwhile(ended.clone())).map_err(|rejected| rejected.why).unwrap();
         tell(&actor, |_| Ok(()));
         actor.settled().await;
-        assert_eq!(ended.get(), 2, "copies of what was handled");
+        assert_eq!(ended.get(), 3, "copies of what was handled");
         copied();
         assert_eq!(ends(&actor).await, ExitReason::Shutdown);
-        assert_eq!(ended.get(), 3);
+        assert_eq!(ended.get(), 4);
         lawful(&system).await;
-        assert_eq!((law(&actor).handled, law(&actor).given_up), (4, 1), "nothing else is given up");
+        assert_eq!((law(&actor).handled, law(&actor).given_up), (5, 1), "nothing else is given up");
         // The last message an incarnation has handled.
         let actor = carrier(&system).await;
         actor.tell(Load::Copied(ended.clone())).map_err(|rejected| rejected.why).unwrap();
@@ -197,7 +204,7 @@ fn g1_a_panic_in_drop_of_a_copy_for_the_dead_letter_hook_harms_nobody() {
         let down = actor.down();
         system.exit(actor.pid(), ExitReason::Shutdown).unwrap();
         assert_eq!(down.await.reason, ExitReason::Shutdown);
-        until("the copy is gone", || ended.get() == 4).await;
+        until("the copy is gone", || ended.get() == 5).await;
         lawful(&system).await;
     });
 }

@@ -41,6 +41,7 @@ mod solo;
 mod stress;
 mod systems;
 mod timers;
+mod traces;
 mod views;
 
 #[test]
