@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::protocol::{Code, Refusal};
 use crate::role::Caller;
+use crate::traces::Tracer;
 use crate::wire::refusal;
 
 /// How long a client that is being closed may take to read why, and how much of what it still sends is read meanwhile:
@@ -27,6 +28,7 @@ pub(crate) async fn serve(stream: UnixStream, desk: Arc<Desk>, caller: Caller) {
     let (read, mut write) = stream.into_split();
     let mut lines = Lines { read: BufReader::new(read), line: Vec::new() };
     let mut pace = Pace::new(limits.requests);
+    let mut tracer = Tracer::new(desk.inspector.clone());
     if send(&mut write, &desk.greeting(caller), limits).await.is_err() {
         return;
     }
@@ -34,7 +36,7 @@ pub(crate) async fn serve(stream: UnixStream, desk: Arc<Desk>, caller: Caller) {
         match lines.next(limits).await {
             Ok(Some(line)) => {
                 pace.wait().await;
-                if send(&mut write, &desk.answer(caller, line).await, limits).await.is_err() {
+                if send(&mut write, &desk.answer(caller, &mut tracer, line).await, limits).await.is_err() {
                     return;
                 }
             }

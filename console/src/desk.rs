@@ -6,6 +6,7 @@ use crate::actions::Actions;
 use crate::inspector::Inspector;
 use crate::protocol::{AuditView, Code, Greeting, Hello, Refusal, Request};
 use crate::role::{Caller, Role};
+use crate::traces::Tracer;
 use crate::wire::{line, read, refusal, request};
 
 /// What answers the clients of a console.
@@ -27,8 +28,8 @@ impl Desk {
         Hello { role: role.name().to_owned(), verbs: role.verbs(), ..self.inspector.hello().clone() }
     }
 
-    /// The answer to one line.
-    pub(crate) async fn answer(&self, caller: Caller, asked: &[u8]) -> Vec<u8> {
+    /// The answer to one line of a client that traces this.
+    pub(crate) async fn answer(&self, caller: Caller, tracer: &mut Tracer, asked: &[u8]) -> Vec<u8> {
         let Request { id, verb, args } = match request(asked) {
             Ok(request) => request,
             Err(why) => return refusal(None, why),
@@ -44,6 +45,9 @@ impl Desk {
             ("commit", Some(actions), Role::Acts) => {
                 inspector.tell(id, read(args).and_then(|query| actions.commit(caller.peer, &query)))
             }
+            ("trace", ..) => inspector.tell(id, read(args).and_then(|query| tracer.trace(query))),
+            ("traced", ..) => tracer.traced(id),
+            ("untrace", ..) => inspector.tell(id, tracer.untrace()),
             ("state", ..) => match read(args) {
                 Ok(query) => inspector.tell(id, inspector.state(&query).await),
                 Err(why) => refusal(Some(id), why),

@@ -9,6 +9,9 @@
 //! On a second socket actors can be stopped, killed, restarted, suspended, and given more room or less, by somebody who has been
 //! told what would come of it and says why. [`ActionLimits`] says how much of that there may be.
 //!
+//! Messages can be [traced](TraceLimits): which ones some actors handle, from whom, how that ended and how long it took, never what they
+//! say. A trace has a count, a rate and a time, and ends with the connection that it was begun on.
+//!
 //! While nobody is connected it does nothing at all: no thread wakes up, nothing is kept.
 #![forbid(unsafe_code)]
 
@@ -29,6 +32,7 @@ mod role;
 mod server;
 mod state;
 mod sums;
+mod traces;
 mod vitals;
 mod wire;
 
@@ -45,6 +49,7 @@ pub use inspector::Inspector;
 pub use limits::Limits;
 pub use pace::Pace;
 use server::Opening;
+pub use traces::TraceLimits;
 pub use vitals::Vitals;
 
 /// Answers what is asked about a system: `System::builder().with(Console::default())`.

@@ -13,6 +13,7 @@
 mod actions;
 mod happened;
 mod state;
+mod trace;
 
 use std::fmt;
 use std::time::Duration;
@@ -28,13 +29,14 @@ pub use self::actions::{
 };
 pub use self::happened::{DeadLetters, DeadLettersQuery, Events, EventsQuery};
 pub use self::state::{ActorState, Seen};
+pub use self::trace::{TraceQuery, TraceView, Traced, TracedMessage, Untraced};
 use crate::limits::Limits;
 
 /// The version of this protocol. It changes when an old client would misread a new server.
 pub const PROTOCOL: u32 = 1;
 
 /// What can be asked.
-pub const VERBS: [&str; 13] = [
+pub const VERBS: [&str; 16] = [
     "hello",
     "system",
     "tree",
@@ -45,6 +47,9 @@ pub const VERBS: [&str; 13] = [
     "reports",
     "events",
     "dead_letters",
+    "trace",
+    "traced",
+    "untrace",
     "health",
     "metrics",
     "audit",
@@ -150,7 +155,7 @@ pub enum Code {
     Protected,
     /// The actor does not live just now: there is nothing to be done to it.
     NotLiving,
-    /// More actors than may be meant at once.
+    /// More than may be at once: actors that are meant, or traces.
     TooMany,
     /// More actions than may be done in a minute.
     TooOften,
@@ -164,6 +169,12 @@ pub enum Code {
     PlanExpired,
     /// An actor is not the incarnation any more that was planned for. Nothing was done.
     Changed,
+    /// A number is beyond the limits, which the message says.
+    BeyondLimits,
+    /// The connection traces already.
+    TracesAlready,
+    /// The connection traces nothing.
+    NoTrace,
     /// One that this version does not know.
     #[serde(other)]
     Unknown,

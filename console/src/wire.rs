@@ -50,7 +50,7 @@ impl Inspector {
         Ok(bytes)
     }
 
-    fn too_long(&self) -> Refusal {
+    pub(crate) fn too_long(&self) -> Refusal {
         let most = self.limits().answer;
         Refusal::new(Code::AnswerTooLong, format!("the answer would be longer than {most} bytes: ask for fewer"))
     }

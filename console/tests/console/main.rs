@@ -12,3 +12,4 @@ mod recording;
 mod state;
 mod support;
 mod terminal;
+mod trace;

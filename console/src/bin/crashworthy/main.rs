@@ -15,6 +15,7 @@ mod source;
 mod state;
 mod terminal;
 mod text;
+mod trace;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -84,6 +85,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
             let is_confirmed = act::run(&cli.which, act)?;
             return Ok(if is_confirmed { ExitCode::SUCCESS } else { ExitCode::from(3) });
         }
+        Some(Action::Trace(of)) => trace::run(&cli.which, of),
         Some(Action::Dump { file }) => {
             if cli.which.replay.is_some() {
                 return Err(Trouble::Told("a recording is not dumped: it is a file already".to_owned()));
