@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::protocol::{Code, Refusal};
 use crate::role::Caller;
+use crate::traces::Tracer;
 use crate::watches::Watches;
 use crate::wire::refusal;
 
@@ -36,6 +37,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         let limits = desk.inspector.limits();
         let mut pace = Pace::new(limits.requests);
         let mut watches = Watches::new(desk.inspector.clone());
+        let mut tracer = Tracer::new(desk.inspector.clone());
         if send(&mut self.write, &desk.greeting(caller), limits).await.is_err() {
             return;
         }
@@ -44,7 +46,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             match said {
                 Ok(true) => {
                     pace.wait().await;
-                    let answer = desk.answer(caller, &mut watches, &self.lines.line).await;
+                    let answer = desk.answer(caller, (&mut watches, &mut tracer), &self.lines.line).await;
                     if send(&mut self.write, &answer, limits).await.is_err() {
                         return;
                     }

@@ -6,6 +6,7 @@ use crate::actions::Actions;
 use crate::inspector::Inspector;
 use crate::protocol::{AuditView, Code, Greeting, Hello, Refusal, Request};
 use crate::role::{Caller, Role};
+use crate::traces::Tracer;
 use crate::watches::Watches;
 use crate::wire::{line, read, refusal, request};
 
@@ -28,8 +29,13 @@ impl Desk {
         Hello { role: role.name().to_owned(), verbs: role.verbs(), ..self.inspector.hello().clone() }
     }
 
-    /// The answer to one line of a client that watches these.
-    pub(crate) async fn answer(&self, caller: Caller, watches: &mut Watches, asked: &[u8]) -> Vec<u8> {
+    /// The answer to one line of a client that watches and traces this.
+    pub(crate) async fn answer(
+        &self,
+        caller: Caller,
+        (watches, tracer): (&mut Watches, &mut Tracer),
+        asked: &[u8],
+    ) -> Vec<u8> {
         let Request { id, verb, args } = match request(asked) {
             Ok(request) => request,
             Err(why) => return refusal(None, why),
@@ -48,6 +54,9 @@ impl Desk {
             ("watch", ..) => watches.watch(id, args),
             ("frame", ..) => watches.frame(id, args),
             ("unwatch", ..) => watches.unwatch(id, args),
+            ("trace", ..) => inspector.tell(id, read(args).and_then(|query| tracer.trace(query))),
+            ("traced", ..) => tracer.traced(id),
+            ("untrace", ..) => inspector.tell(id, tracer.untrace()),
             ("state", ..) => match read(args) {
                 Ok(query) => inspector.tell(id, inspector.state(&query).await),
                 Err(why) => refusal(Some(id), why),

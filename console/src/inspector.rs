@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crashworthy_runtime::{Attending, CrashReport, GateState, State, System, WeakSystem};
 use crashworthy_supervisor::{ReportCounts, SystemExt};
+use tokio::sync::Semaphore;
 
 use crate::limits::Limits;
 use crate::order::first;
@@ -36,6 +37,8 @@ pub struct Inspector {
     last: Mutex<Option<Taken>>,
     /// Somebody has asked for events.
     pub(crate) attending: Mutex<Option<Attending>>,
+    /// Places for traces.
+    pub(crate) traces: Arc<Semaphore>,
 }
 
 /// The newest picture.
@@ -57,7 +60,8 @@ impl Inspector {
             verbs: Role::Looks.verbs(),
             limits,
         };
-        Self { system, hello, last: Mutex::default(), attending: Mutex::default() }
+        let traces = Arc::new(Semaphore::new(hello.limits.trace.at_once));
+        Self { system, hello, last: Mutex::default(), attending: Mutex::default(), traces }
     }
 
     /// Who is there.

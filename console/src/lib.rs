@@ -9,6 +9,9 @@
 //! On a second socket actors can be stopped, drained, killed, restarted, suspended, tripped, and given more room or less, and what the
 //! application logs can be set, by somebody who has been told what would come of it and says why. [`ActionLimits`] says how much of that there may be.
 //!
+//! Messages can be [traced](TraceLimits): which ones some actors handle, from whom, how that ended and how long it took, never what they
+//! say. A trace has a count, a rate and a time, and ends with the connection that it was begun on.
+//!
 //! While nobody is connected it does nothing at all: no thread wakes up, nothing is kept.
 #![forbid(unsafe_code)]
 
@@ -34,6 +37,7 @@ mod state;
 mod sums;
 mod tcp;
 mod token;
+mod traces;
 mod vitals;
 mod watch;
 mod watches;
@@ -57,6 +61,7 @@ pub use pace::Pace;
 use server::{Listens, Opening};
 pub use tcp::{OnTcp, Tcp};
 pub use token::Token;
+pub use traces::TraceLimits;
 pub use vitals::Vitals;
 pub use watch::{Amiss, Watch, Watched};
 

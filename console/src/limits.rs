@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crashworthy_runtime::millis;
+use crashworthy_runtime::{TraceSpec, millis};
 use serde::{Deserialize, Serialize};
 
 use crate::actions::ActionLimits;
+use crate::traces::TraceLimits;
 
 /// Rows of an answer, whatever the limits say.
 pub(crate) const ROWS: usize = 10_000;
@@ -41,6 +42,9 @@ pub struct Limits {
     /// What may be done to the system.
     #[serde(default)]
     pub actions: ActionLimits,
+    /// How much may be traced.
+    #[serde(default)]
+    pub trace: TraceLimits,
 }
 
 /// What is said of it by a server that does not know it.
@@ -67,6 +71,7 @@ impl Default for Limits {
             read_within: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             actions: ActionLimits::default(),
+            trace: TraceLimits::default(),
         }
     }
 }
@@ -82,12 +87,14 @@ impl Limits {
             ("watches", self.watches, 1..=16),
             ("requests a second", self.requests as usize, 1..=1_000),
         ];
-        let number =
-            numbers.into_iter().chain(self.actions.numbers()).find(|(_, value, range)| !range.contains(value)).map(
-                |(what, value, range)| {
-                    format!("console: {value} {what}, allowed are {} to {}", range.start(), range.end())
-                },
-            );
+        let number = numbers
+            .into_iter()
+            .chain(self.actions.numbers())
+            .chain(self.trace.numbers())
+            .find(|(_, value, range)| !range.contains(value))
+            .map(|(what, value, range)| {
+                format!("console: {value} {what}, allowed are {} to {}", range.start(), range.end())
+            });
         let (least, most) = (Duration::from_millis(10), Duration::from_secs(3600));
         let times = [
             ("a request", self.line_within),
@@ -96,7 +103,12 @@ impl Limits {
             ("a view of an actor's state", self.state_within),
         ];
         let time = times.into_iter().chain(self.actions.times()).find(|(_, value)| !(least..=most).contains(value));
-        number.or(time.map(|(what, value)| format!("console: {value:?} for {what}, allowed are {least:?} to {most:?}")))
+        let (within, longest) = (self.trace.within, TraceSpec::WITHIN);
+        let trace = (!(least..=longest).contains(&within))
+            .then(|| format!("console: {within:?} for a trace, allowed are {least:?} to {longest:?}"));
+        number
+            .or(trace)
+            .or(time.map(|(what, value)| format!("console: {value:?} for {what}, allowed are {least:?} to {most:?}")))
     }
 }
 
@@ -112,6 +124,12 @@ mod tests {
         let plans = ActionLimits { plans: 0, ..ActionLimits::default() };
         let none = Limits { actions: plans, ..Limits::default() };
         assert_eq!(none.fault().as_deref(), Some("console: 0 plans, allowed are 1 to 1000"));
+        let trace = TraceLimits { count: 1_001, ..TraceLimits::default() };
+        let more = Limits { trace, ..Limits::default() };
+        assert_eq!(more.fault().as_deref(), Some("console: 1001 messages of a trace, allowed are 1 to 1000"));
+        let trace = TraceLimits { within: Duration::from_secs(61), ..TraceLimits::default() };
+        let longer = Limits { trace, ..Limits::default() };
+        assert_eq!(longer.fault().as_deref(), Some("console: 61s for a trace, allowed are 10ms to 60s"));
         let never = Limits { idle: Duration::ZERO, ..Limits::default() };
         assert_eq!(never.fault().as_deref(), Some("console: 0ns for idleness, allowed are 10ms to 3600s"));
     }

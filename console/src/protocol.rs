@@ -14,6 +14,7 @@
 mod actions;
 mod happened;
 mod state;
+mod trace;
 mod watch;
 
 use std::fmt;
@@ -32,6 +33,7 @@ pub use self::actions::{
 };
 pub use self::happened::{DeadLetters, DeadLettersQuery, Events, EventsQuery};
 pub use self::state::{ActorState, Seen};
+pub use self::trace::{TraceQuery, TraceView, Traced, TracedMessage, Untraced};
 pub use self::watch::{Frame, FrameQuery, News, Push, Rates, SeenBusy, Unwatch, WatchQuery, WatchView, Watchable};
 use crate::limits::Limits;
 
@@ -39,7 +41,7 @@ use crate::limits::Limits;
 pub const PROTOCOL: u32 = 1;
 
 /// What can be asked.
-pub const VERBS: [&str; 16] = [
+pub const VERBS: [&str; 19] = [
     "hello",
     "system",
     "tree",
@@ -50,6 +52,9 @@ pub const VERBS: [&str; 16] = [
     "reports",
     "events",
     "dead_letters",
+    "trace",
+    "traced",
+    "untrace",
     "health",
     "metrics",
     "audit",
@@ -171,7 +176,7 @@ pub enum Code {
     Protected,
     /// The actor does not live just now: there is nothing to be done to it.
     NotLiving,
-    /// More actors than may be meant at once.
+    /// More than may be at once: actors that are meant, or traces.
     TooMany,
     /// More actions than may be done in a minute.
     TooOften,
@@ -195,6 +200,12 @@ pub enum Code {
     Unsupported,
     /// The application could not do it.
     Failed,
+    /// A number is beyond the limits, which the message says.
+    BeyondLimits,
+    /// The connection traces already.
+    TracesAlready,
+    /// The connection traces nothing.
+    NoTrace,
     /// One that this version does not know.
     #[serde(other)]
     Unknown,

@@ -14,4 +14,5 @@ mod state;
 mod support;
 mod tcp;
 mod terminal;
+mod trace;
 mod watching;

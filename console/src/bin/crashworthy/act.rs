@@ -246,7 +246,7 @@ fn is_confirmed(plan: &PlanView) -> Result<bool, Trouble> {
 
 /// A span of time with its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span(Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl FromStr for Span {
     type Err = String;

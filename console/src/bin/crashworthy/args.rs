@@ -12,6 +12,7 @@ use crashworthy_console::protocol;
 use crate::act::Act;
 use crate::completions::Shell;
 use crate::events::{DeadLettersArgs, EventsArgs};
+use crate::trace::TraceArgs;
 use crate::watching::{TopArgs, TreeArgs};
 
 const EXAMPLES: &str = "\
@@ -29,6 +30,7 @@ Examples:
   crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
   crashworthy events --watch 1              what happens, as it happens
   crashworthy dead-letters                  what nobody handled, and why
+  crashworthy trace shop/front -n 100 --rate 10 --for 30s    messages there as they are handled
   crashworthy health                        a readiness probe: is somebody down, or without what it needs?
   crashworthy metrics                       sums over all actors of a type, for whoever scrapes
   crashworthy --connect 127.0.0.1:7070 --token-file F top    of a console that listens on TCP, too
@@ -49,8 +51,8 @@ Examples:
 Systems are found by their sockets, below $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNTIME_DIR/crashworthy, or a directory of
 the user among the temporary files. If several run, --system chooses.
 
-Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy, or it refuses an action;
-2 the command line is wrong; 3 an action was not confirmed, and nothing was done.";
+Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy, or nothing was traced,
+or it refuses an action; 2 the command line is wrong; 3 an action was not confirmed, and nothing was done.";
 
 const COMPLETIONS: &str = "\
 Examples:
@@ -132,6 +134,8 @@ pub(crate) enum Action {
     Show(What),
     #[command(flatten)]
     Act(Act),
+    /// Which messages actors take, from whom, how they end and how long that takes; not what they say. Exit code 1 if there were none.
+    Trace(TraceArgs),
     /// Writes one picture of everything to a new file, or with - to standard output. --replay opens it.
     Dump {
         /// The file. One that is there stays as it is.

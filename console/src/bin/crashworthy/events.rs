@@ -209,7 +209,8 @@ pub(crate) fn letters(view: &DeadLetters) -> String {
     text
 }
 
-fn from(sender: &Sender) -> String {
+/// Who sent something.
+pub(crate) fn from(sender: &Sender) -> String {
     match sender {
         Sender::Outside => "outside".to_owned(),
         Sender::Itself => "itself".to_owned(),

@@ -16,6 +16,7 @@ mod source;
 mod state;
 mod terminal;
 mod text;
+mod trace;
 mod watching;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -88,6 +89,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
             io::stdout().write_all(&completions::script(*shell))?;
             Ok(true)
         }
+        Some(Action::Trace(of)) => trace::run(&cli.which, of),
         Some(Action::Dump { file }) => {
             if cli.which.replay.is_some() {
                 return Err(Trouble::Told("a recording is not dumped: it is a file already".to_owned()));

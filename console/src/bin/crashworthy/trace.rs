@@ -1,0 +1,166 @@
+//! `trace`: which messages actors take, for a while.
+
+use std::io::Write as _;
+use std::thread;
+use std::time::Duration;
+
+use anstyle::Style;
+use clap::Args;
+use crashworthy_console::protocol::{TraceQuery, TraceView, Traced, TracedMessage};
+use crashworthy_runtime::{Outcome, TraceEnd, TraceRecord};
+use serde_json::json;
+
+use crate::act::Span;
+use crate::args::Which;
+use crate::calendar::moment;
+use crate::events::from;
+use crate::text::{DIM, RED, YELLOW, clean, counted, short_type, span};
+use crate::{Trouble, data, find};
+
+/// How often is asked for what was traced.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// What is to be traced.
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// Which actors: a path (and all below it), a name, or how a type begins; with * for any characters, the whole of one.
+    #[arg(required = true, value_name = "PATTERN")]
+    patterns: Vec<String>,
+    /// Which kinds of message, by name, * likewise; may be said several times. [default: all]
+    #[arg(long = "message", value_name = "KIND")]
+    messages: Vec<String>,
+    /// How many messages at most. It ends with the last.
+    #[arg(short = 'n', long, value_name = "N")]
+    count: u32,
+    /// How many in any one second at most; how many are left out is told.
+    #[arg(long, value_name = "N")]
+    rate: u32,
+    /// For how long at most: 500ms, 10s, 1m.
+    #[arg(long = "for", value_name = "TIME")]
+    within: Span,
+    /// As JSON: a line for each message, and one for the end.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Tells messages as they come, until the trace ends. Whether there were any.
+pub(crate) fn run(which: &Which, of: &TraceArgs) -> Result<bool, Trouble> {
+    if which.replay.is_some() {
+        return Err(Trouble::Told("a recording is not traced: nothing happens in it".to_owned()));
+    }
+    let TraceArgs { patterns, messages, count, rate, within, json } = of;
+    let query = TraceQuery {
+        actors: patterns.clone(),
+        messages: messages.clone(),
+        count: Some(*count),
+        rate: Some(*rate),
+        within: Some(within.0),
+    };
+    let mut client = find::choose(which)?;
+    let begun: TraceView = client.ask("trace", &query)?;
+    if begun.actors == 0 {
+        let _ = writeln!(anstream::stderr(), "no actor matches yet: those that start are traced");
+    }
+    loop {
+        let traced: Traced = client.ask("traced", &())?;
+        let mut text = String::new();
+        for message in &traced.records {
+            text += &if *json { data(message)? } else { line(message) };
+        }
+        if let (true, Some(end)) = (*json, traced.end) {
+            let Traced { taken, withheld, lost, actors, left_out, .. } = traced;
+            let last = json!({ "end": end, "taken": taken, "withheld": withheld, "lost": lost, "actors": actors, "left_out": left_out });
+            text += &data(&last)?;
+        }
+        let mut out = anstream::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        drop(out);
+        if let Some(end) = traced.end {
+            let _ = writeln!(anstream::stderr(), "{}", ended(&traced, end));
+            return Ok(traced.taken > 0);
+        }
+        thread::sleep(EVERY);
+    }
+}
+
+/// Why it ended, and what was left out.
+pub(crate) fn ended(traced: &Traced, end: TraceEnd) -> String {
+    let why = match end {
+        TraceEnd::Count => "as many as were asked for",
+        TraceEnd::Time => "its time has passed",
+        TraceEnd::SystemGone => "the system has gone",
+        _ => "for a reason that this version does not know",
+    };
+    let messages = counted(traced.taken.into(), "message", "messages");
+    let mut text = format!("{messages} traced, {} withheld by the rate, {} lost: {why}", traced.withheld, traced.lost);
+    if traced.left_out > 0 {
+        text += &format!("; {} more actors than may be watched had started", traced.left_out);
+    }
+    text
+}
+
+fn line(message: &TracedMessage) -> String {
+    let TracedMessage { record, wall } = message;
+    let (when, style) = (format!("{}.{:03}", moment(*wall), wall.subsec_millis()), style(record.outcome));
+    let TraceRecord { pid, path, size, .. } = record;
+    let (kind, outcome) = (short_type(&record.message), outcome(record));
+    format!(
+        "{DIM}{when}{DIM:#}  {} {DIM}{pid}{DIM:#} {kind} {style}{outcome}{style:#} {DIM}({size} bytes){DIM:#} {}\n",
+        clean(path),
+        origin(record),
+    )
+}
+
+/// How it ended, and how long it took.
+pub(crate) fn outcome(record: &TraceRecord) -> String {
+    let ended = match record.outcome {
+        Outcome::InHand => "in hand",
+        Outcome::Handled => "handled",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed",
+        Outcome::Panicked => "panicked",
+        Outcome::Interrupted => "interrupted",
+        Outcome::Abandoned => "abandoned",
+        _ => "ended",
+    };
+    record.took.map_or(ended.to_owned(), |took| format!("{ended} in {}", precise(took)))
+}
+
+/// Who sent it, and how long it was queued.
+fn origin(record: &TraceRecord) -> String {
+    let verb = if record.asked { "asked by" } else { "from" };
+    format!("{verb} {}, queued for {}", from(&record.from), span(record.age))
+}
+
+/// What needs somebody's eye stands out.
+fn style(outcome: Outcome) -> Style {
+    match outcome {
+        Outcome::Handled | Outcome::InHand => Style::new(),
+        Outcome::Refused => YELLOW,
+        _ => RED,
+    }
+}
+
+/// A span of time that may be a short one.
+pub(crate) fn precise(took: Duration) -> String {
+    match took.as_nanos() {
+        0..1_000_000 => format!("{:.1} µs", took.as_secs_f64() * 1e6),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", took.as_secs_f64() * 1e3),
+        _ => span(took),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_told_as_exactly_as_it_is_short() {
+        let told = |ns| precise(Duration::from_nanos(ns));
+        assert_eq!(
+            [told(0), told(12_340), told(3_250_000), told(2_000_000_000)],
+            ["0.0 µs", "12.3 µs", "3.2 ms", "2.0 s"]
+        );
+    }
+}
