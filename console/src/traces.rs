@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crashworthy_runtime::{Trace, TraceError, TraceRead, TraceSpec, millis};
+use crashworthy_runtime::millis::{self, whole};
+use crashworthy_runtime::{Trace, TraceError, TraceRead, TraceSpec};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -95,7 +96,7 @@ impl Current {
         let records = std::mem::take(&mut read.records).into_iter();
         self.rest.extend(records.map(|record| {
             let ago = now.saturating_sub(record.at);
-            TracedMessage { wall: wall.saturating_sub(ago), record }
+            TracedMessage { wall: whole(wall.saturating_sub(ago)), record }
         }));
         let surplus = self.rest.len().saturating_sub(2 * TraceSpec::UNREAD);
         self.rest.drain(..surplus);

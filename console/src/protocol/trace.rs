@@ -64,7 +64,7 @@ pub struct TracedMessage {
     /// What is known of it.
     #[serde(flatten)]
     pub record: TraceRecord,
-    /// When it was taken, by the clock on the wall: since the beginning of 1970, in UTC.
+    /// When it was taken, by the clock on the wall, to a millisecond: since the beginning of 1970, in UTC.
     #[serde(rename = "wall_ms", with = "millis")]
     pub wall: Duration,
 }

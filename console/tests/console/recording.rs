@@ -33,6 +33,13 @@ fn a_dump_answers_what_the_system_would_have_answered() {
         let recorded = without_times(data(&shop.dir, &[&json[..], &["--replay", &file]].concat()));
         assert_eq!(recorded, running, "{words:?}");
     }
+    for words in [&["events", "--kind", "crashed"][..], &["events", "--since", "1", "-n", "1"], &["events", "-n", "1"]]
+    {
+        let json = [words, &["--json"]].concat();
+        let running = data(&shop.dir, &json);
+        let recorded = data(&shop.dir, &[&json[..], &["--replay", &file]].concat());
+        assert_eq!((&recorded["events"], &recorded["matched"]), (&running["events"], &running["matched"]), "{words:?}");
+    }
     assert!(said(&shop.dir, &["actor", "shop/front/left", "--replay", &file]).contains("restarts   1\n"));
     assert!(said(&shop.dir, &["metrics", "--replay", &file]).contains("crashworthy_crashes_total{system=\"shop\"} 1"));
 }

@@ -177,3 +177,34 @@ fn what_is_recorded_is_replayed_after_the_system_has_ended() {
     terminal.press(&["q"]);
     terminal.see_text("it ended with 0");
 }
+
+#[test]
+fn somebody_traces_an_actor_and_sees_its_messages_and_the_end() {
+    let shop = Shop::open();
+    let Some(terminal) = Terminal::open(&shop, "") else { return };
+    terminal.see_text(" live");
+    terminal.press(&["2"]);
+    terminal.see("the tree", |screen| screen.contains("    left "));
+    terminal.press(&["j", "j", "t"]);
+    terminal.see("what is asked", |screen| {
+        screen.contains("trace of shop/front/left") && screen.contains("count rate time: 100 10 30s")
+    });
+    terminal.press(&["C-u"]);
+    terminal.press(&["2 100 1m Sell", "Enter"]);
+    terminal.see_text("traces: ");
+    shop.left.tell(Till::Sell).unwrap();
+    shop.total(&shop.left);
+    let one = terminal.see("a message", |screen| screen.contains("1 of 2 taken"));
+    let line = one.lines().nth(3).unwrap_or_default();
+    assert!(line.starts_with("Sell ") && line.contains("handled in ") && line.contains("outside"), "{one}");
+    assert!(!one.contains("Total"), "another kind\n{one}");
+    shop.left.tell(Till::Sell).unwrap();
+    terminal.see_text("ENDED: 2 messages traced, 0 withheld by the rate, 0 lost");
+    terminal.press(&["Escape"]);
+    terminal.see_text("2 Tree");
+    terminal.press(&["9"]);
+    shop.left.tell(Till::Break).unwrap();
+    terminal.see("what happens", |screen| screen.contains("shop/front/left") && screen.contains("crashed"));
+    terminal.press(&["q"]);
+    terminal.see_text("it ended with 0");
+}

@@ -168,20 +168,35 @@ fn lines(view: &Events, when: When) -> String {
     text
 }
 
-/// What needs somebody's eye stands out.
-fn style(event: &SystemEvent) -> Style {
-    match event.what {
+/// How much it needs somebody's eye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    Usual,
+    Trouble,
+    Bad,
+}
+
+pub(crate) fn weight(what: &Happening) -> Weight {
+    match what {
         Happening::Crashed { .. }
         | Happening::StartFailed { .. }
         | Happening::GivesUp { .. }
-        | Happening::Abandoned { .. } => RED,
-        _ if event.what.is_lifecycle() => Style::new(),
+        | Happening::Abandoned { .. } => Weight::Bad,
+        _ if what.is_lifecycle() => Weight::Usual,
         Happening::GateOpen { .. }
         | Happening::StuckNoMore { .. }
         | Happening::ExpiresNoMore { .. }
         | Happening::DependencyUp { .. }
-        | Happening::Returned => Style::new(),
-        _ => YELLOW,
+        | Happening::Returned => Weight::Usual,
+        _ => Weight::Trouble,
+    }
+}
+
+fn style(event: &SystemEvent) -> Style {
+    match weight(&event.what) {
+        Weight::Usual => Style::new(),
+        Weight::Trouble => YELLOW,
+        Weight::Bad => RED,
     }
 }
 

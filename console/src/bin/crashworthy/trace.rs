@@ -102,7 +102,7 @@ pub(crate) fn ended(traced: &Traced, end: TraceEnd) -> String {
 
 fn line(message: &TracedMessage) -> String {
     let TracedMessage { record, wall } = message;
-    let (when, style) = (format!("{}.{:03}", moment(*wall), wall.subsec_millis()), style(record.outcome));
+    let (when, style) = (clock(*wall), style(record.outcome));
     let TraceRecord { pid, path, size, .. } = record;
     let (kind, outcome) = (short_type(&record.message), outcome(record));
     format!(
@@ -110,6 +110,12 @@ fn line(message: &TracedMessage) -> String {
         clean(path),
         origin(record),
     )
+}
+
+/// A moment to a millisecond. What came as a number may have lost a little of it.
+pub(crate) fn clock(wall: Duration) -> String {
+    let wall = wall.saturating_add(Duration::from_micros(500));
+    format!("{}.{:03}", moment(wall), wall.subsec_millis())
 }
 
 /// How it ended, and how long it took.

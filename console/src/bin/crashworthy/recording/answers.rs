@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorQuery, ActorsQuery, Code, Crashes, CrashesQuery, Hello, Outcome, Refusal, ReportsQuery, ReportsView,
-    SystemView, TreeView,
+    ActorQuery, ActorsQuery, Code, Crashes, CrashesQuery, Events, EventsQuery, Hello, Outcome, Refusal, ReportsQuery,
+    ReportsView, SystemView, TreeView,
 };
 use crashworthy_runtime::{CrashReport, Pid};
 use serde::Serialize;
@@ -54,6 +54,7 @@ impl Recording {
                     .ok_or_else(|| refuse(format!("no details of {actor:.256?} were recorded")))
             }
             "crashes" => self.crashes(at, &read(args)?).map(ok),
+            "events" => self.events(at, &read(args)?).map(ok),
             "reports" => {
                 let query: ReportsQuery = read(args)?;
                 let is_such = |kept: &Kept| kept.args["progress"].as_bool().unwrap_or(false) == query.progress;
@@ -65,6 +66,20 @@ impl Recording {
             }
             _ => self.newest(at, verb, |_| true).ok_or_else(|| refuse(format!("{verb} was not recorded"))),
         }
+    }
+
+    fn events(&self, at: Duration, query: &EventsQuery) -> Result<Events, Refusal> {
+        let mut view: Events = self.told(at, "events", |_| true)?;
+        view.at = self.at(at).unwrap_or(view.at);
+        let is_kind = |name: &str| query.kinds.is_empty() || query.kinds.iter().any(|kind| kind == name);
+        let since = query.since.unwrap_or(0);
+        view.events.retain(|event| event.seq > since && is_kind(event.what.name()));
+        // After a number the oldest come first, else the newest are what is wanted.
+        let newest = if query.since.is_some() { Some(usize::MAX) } else { query.limit };
+        view.matched = lists::narrow(&mut view.events, &query.under, newest, |event| &event.path);
+        view.events.truncate(query.limit.unwrap_or(usize::MAX));
+        view.next = view.events.last().map_or(view.last, |event| event.seq);
+        Ok(view)
     }
 
     /// The list is recorded in brief, and those that were looked at in full.

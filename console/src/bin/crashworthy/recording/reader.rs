@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorView, Actors, AuditView, Crashes, DeadLetters, Health, Hello, Metrics, Outcome, PROTOCOL, ReportsView,
+    ActorView, Actors, AuditView, Crashes, DeadLetters, Events, Health, Hello, Metrics, Outcome, PROTOCOL, ReportsView,
     SystemView, TreeView,
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -138,6 +138,7 @@ fn check(verb: &str, args: &Value, value: Value) -> Result<Vec<String>, Fault> {
             return Ok(pids.collect());
         }
         "reports" => drop(read::<ReportsView>(verb, value)?),
+        "events" => drop(read::<Events>(verb, value)?),
         "dead_letters" => drop(read::<DeadLetters>(verb, value)?),
         "health" => drop(read::<Health>(verb, value)?),
         "metrics" => drop(read::<Metrics>(verb, value)?),

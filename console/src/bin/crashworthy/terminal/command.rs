@@ -7,10 +7,10 @@ use super::keys::Command;
 use super::model::{Found, Link, Model, OPENED, Opened, Recorder, Spot, TABS, Tab, What};
 use super::page::{Opens, Page};
 use super::reduce::{connect, tell};
-use super::{acting, geometry, prompt, screens};
+use super::{acting, geometry, prompt, screens, tracing};
 
 /// Measures of the top, in the order of the key.
-const SORTS: [Sort; 6] = [Sort::Depth, Sort::InHand, Sort::Handled, Sort::Restarts, Sort::Lost, Sort::Path];
+pub(crate) const SORTS: [Sort; 6] = [Sort::Depth, Sort::InHand, Sort::Handled, Sort::Restarts, Sort::Lost, Sort::Path];
 /// Levels of a tree of which nothing was told: it may have been too long an answer.
 const UNTOLD: usize = 4;
 /// Lines of JSON, at most.
@@ -36,8 +36,9 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Option<Effect> {
         Command::Branch => branch(model),
         Command::Deeper => levels(model, Depth::More),
         Command::LessDeep => levels(model, Depth::Less),
-        Command::Sort => sort(model, 1),
-        Command::SortBack => sort(model, SORTS.len() - 1),
+        Command::Choose => choose(model),
+        Command::NextSort => next_sort(model),
+        Command::Trace => tracing::open(model),
         Command::Progress => model.progress = !model.progress,
         Command::Pause => pause(model),
         Command::Filter => prompt::open(model),
@@ -87,6 +88,16 @@ fn open(model: &mut Model) -> Option<Effect> {
         Opens::Crash(pid) => What::Crash(pid),
         Opens::Report(key) => What::Report(key),
         Opens::Audit(number) => What::Audit(number),
+        Opens::Sort(by) => {
+            model.opened.pop();
+            sort(model, by);
+            return None;
+        }
+        Opens::Kinds(kinds) => {
+            model.opened.pop();
+            model.kinds = kinds;
+            return None;
+        }
     };
     push(model, what);
     None
@@ -111,13 +122,31 @@ fn tab(model: &mut Model, number: usize) {
     }
 }
 
-fn sort(model: &mut Model, by: usize) {
-    if model.tab == Tab::Top {
+/// Opens what there is to choose of a list.
+fn choose(model: &mut Model) {
+    let (what, chosen) = match model.tab {
+        _ if model.is_choosing() || !model.opened.is_empty() => return,
+        Tab::Top => (What::Sorts, Opens::Sort(model.sort)),
+        Tab::Events => (What::Kinds, Opens::Kinds(model.kinds)),
+        _ => return,
+    };
+    push(model, what);
+    let page = screens::page(model);
+    let at = page.items.iter().position(|item| item.opens.as_ref() == Some(&chosen)).unwrap_or(0);
+    model.spot_mut().list.go(at, &page.keys());
+}
+
+fn next_sort(model: &mut Model) {
+    if model.tab == Tab::Top && model.opened.is_empty() {
         let at = SORTS.iter().position(|sort| *sort == model.sort).unwrap_or(0);
-        model.sort = SORTS[(at + by) % SORTS.len()];
-        // What came first comes first again.
-        model.spots[Tab::Top as usize].list = super::list::List::default();
+        sort(model, SORTS[(at + 1) % SORTS.len()]);
     }
+}
+
+fn sort(model: &mut Model, by: Sort) {
+    model.sort = by;
+    // What came first comes first again.
+    model.spots[Tab::Top as usize].list = super::list::List::default();
 }
 
 fn pause(model: &mut Model) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crashworthy_console::protocol::{CommitQuery, CommitView, Hello, PlanQuery, PlanView};
+use crashworthy_console::protocol::{CommitQuery, CommitView, Hello, PlanQuery, PlanView, TraceQuery, TraceView};
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use super::model::Found;
@@ -32,6 +32,8 @@ pub(crate) enum Event {
         again: Duration,
     },
     Round(Round),
+    /// The system traces what was asked for, or why not.
+    TraceBegun(Result<TraceView, String>),
     /// Something was written: so many bytes are in the file.
     Recorded {
         bytes: u64,
@@ -60,4 +62,7 @@ pub(crate) enum Effect {
     Plan(PlanQuery),
     /// Has it do that.
     Commit(CommitQuery),
+    Trace(TraceQuery),
+    /// What is traced is not wanted any more.
+    Untrace,
 }

@@ -24,9 +24,9 @@ pub(crate) fn areas((width, height): (u16, u16)) -> Areas {
 /// The screens by name, as much of that as there is room for: their columns, and what stands there.
 pub(crate) fn tabs(width: u16) -> Vec<(Range<u16>, String)> {
     let width = usize::from(width);
-    let whole = |gap: usize| {
+    let whole = |gap: usize, help: &str| {
         let labels = TABS.iter().enumerate().map(|(number, tab)| format!("{} {}", number + 1, tab.name()));
-        (labels.chain(["? Help".to_owned()]).collect::<Vec<_>>(), gap)
+        (labels.chain([help.to_owned()]).collect::<Vec<_>>(), gap)
     };
     let fits = |(labels, gap): &(Vec<String>, usize)| {
         labels.iter().map(|label| label.len() + gap).sum::<usize>() <= width + gap
@@ -37,7 +37,8 @@ pub(crate) fn tabs(width: u16) -> Vec<(Range<u16>, String)> {
         let labels = TABS.iter().enumerate().map(|(number, tab)| format!("{}{}", number + 1, &tab.name()[..letters]));
         (labels.chain(["?".to_owned()]).collect(), 1)
     };
-    let (labels, gap) = [whole(2), whole(1)].into_iter().find(fits).unwrap_or_else(short);
+    let (labels, gap) =
+        [whole(2, "? Help"), whole(1, "? Help"), whole(1, "?")].into_iter().find(fits).unwrap_or_else(short);
     let mut at = 0;
     let place = |label: String| {
         let columns = at..at + label.len() as u16;

@@ -23,8 +23,10 @@ pub(crate) enum Command {
     Tab(usize),
     NextTab,
     PreviousTab,
-    Sort,
-    SortBack,
+    /// What there is to choose of a list: by what it is sorted.
+    Choose,
+    NextSort,
+    Trace,
     Progress,
     Pause,
     Filter,
@@ -42,15 +44,17 @@ pub(crate) enum Command {
 }
 
 /// What is told in the help: keys, and what they do.
-pub(crate) const HELP: [(&str, &str); 21] = [
-    ("1 to 8, Tab", "the screens, one after the other"),
+pub(crate) const HELP: [(&str, &str); 23] = [
+    ("1 to 9, Tab", "the screens, one after the other"),
     ("arrows, j k", "up and down; PgUp, PgDn, Home, End, g, G"),
     ("Enter, click twice", "opens what is chosen: an actor, a crash, a report"),
     ("Esc, Backspace", "back; with a filter, first takes that away"),
     ("left, right", "in the tree: folds a branch, unfolds it"),
     ("z, - +", "in the tree: only this branch, or all; fewer levels, more"),
-    ("/", "only what has this text; with ! first, what has not"),
-    ("s, S", "in Top: sorts by the next measure, by the one before"),
+    ("/", "a regular expression; ~ letters in order; ! what does not"),
+    ("s", "in Top: chooses the measure to sort by; in Events: kinds"),
+    ("S", "in Top: sorts by the next measure"),
+    ("t", "traces the messages of an actor and those below it"),
     ("p", "in Reports: children that were started, or what went wrong"),
     ("space", "pauses: nothing changes or is forgotten until you go on"),
     ("y", "what is chosen as JSON"),
@@ -99,8 +103,9 @@ pub(crate) fn command(key: KeyEvent) -> Option<Command> {
         KeyCode::Char('z') => Command::Branch,
         KeyCode::Char('+' | '=') => Command::Deeper,
         KeyCode::Char('-') => Command::LessDeep,
-        KeyCode::Char('s') => Command::Sort,
-        KeyCode::Char('S') => Command::SortBack,
+        KeyCode::Char('s') => Command::Choose,
+        KeyCode::Char('S') => Command::NextSort,
+        KeyCode::Char('t') => Command::Trace,
         KeyCode::Char('p') => Command::Progress,
         KeyCode::Char(' ') => Command::Pause,
         KeyCode::Char('/') => Command::Filter,

@@ -1,6 +1,6 @@
 //! One connection to a system: what is asked on it, and what is watched.
 
-use crashworthy_console::protocol::Outcome;
+use crashworthy_console::protocol::{Outcome, TraceQuery, TraceView, Untraced};
 use crashworthy_console::{Client, ClientError};
 use serde::Serialize;
 use serde_json::Value;
@@ -31,6 +31,16 @@ impl Line {
             answers.push((question.clone(), outcome));
         }
         Ok(Round { answers, past: None })
+    }
+
+    /// Has the system trace.
+    pub(super) fn trace(&mut self, query: &TraceQuery) -> Result<TraceView, String> {
+        self.client.ask("trace", query).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn untrace(&mut self) {
+        // It may have ended meanwhile. A connection that fails is noticed with the next question.
+        let _ = self.client.ask::<Untraced>("untrace", &());
     }
 
     /// Watches no more what nobody wants to know any more.

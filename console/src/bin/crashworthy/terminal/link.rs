@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use crashworthy_console::Client;
-use crashworthy_console::protocol::{CommitQuery, PlanQuery};
+use crashworthy_console::protocol::{CommitQuery, PlanQuery, TraceQuery};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,6 +35,8 @@ pub(super) enum Order {
     Plan(PlanQuery),
     /// Has it done.
     Commit(CommitQuery),
+    Trace(TraceQuery),
+    Untrace,
 }
 
 /// Follows its orders until nobody gives any.
@@ -111,6 +113,8 @@ impl Link<'_> {
                 // What came of it is to be seen.
                 return matches!(self.goal, Goal::System { client: Some(_), .. });
             }
+            Order::Trace(query) => return self.trace(&query),
+            Order::Untrace => return self.untrace(),
         }
         self.tries = 0;
         true
@@ -127,6 +131,24 @@ impl Link<'_> {
             Trouble::Unread | Trouble::Helped => "it cannot be asked".to_owned(),
         })?;
         client.ask(verb, query).map_err(|error| error.to_string())
+    }
+
+    /// Has the system trace, and tells whether it does. What becomes of a connection that fails is seen with the next question.
+    fn trace(&mut self, query: &TraceQuery) -> bool {
+        let told = match &mut self.goal {
+            Goal::System { client: Some(line), .. } => line.trace(query),
+            _ => Err("nobody is there who could trace".to_owned()),
+        };
+        // Nobody hears it if the screens ended first.
+        let _ = self.events.send(Event::TraceBegun(told));
+        true
+    }
+
+    fn untrace(&mut self) -> bool {
+        if let Goal::System { client: Some(line), .. } = &mut self.goal {
+            line.untrace();
+        }
+        false
     }
 
     /// Does what there is to do, and returns how long to wait then; none if nobody listens any more.

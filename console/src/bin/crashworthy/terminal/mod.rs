@@ -13,8 +13,10 @@
 mod acting;
 mod command;
 mod event;
+mod filter;
 mod geometry;
 mod ghosts;
+mod happened;
 mod keys;
 mod line;
 mod link;
@@ -36,6 +38,7 @@ mod shell;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod tracing;
 mod view;
 
 pub(crate) use self::model::Candidate;

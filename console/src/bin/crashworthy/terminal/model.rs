@@ -8,10 +8,13 @@ use crashworthy_console::protocol::{Hello, Sort, SystemView};
 use crashworthy_runtime::Pid;
 
 use super::acting::Planned;
+use super::filter::Filter;
+use super::happened::Kinds;
 use super::list::List;
 use super::picture::Picture;
 use super::playback::Playback;
 use super::question::{MEASURES, Question};
+use super::tracing::{Stage, Tracing};
 
 /// The state of the terminal UI. Times are since it was opened.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub(crate) struct Model {
     /// What was opened from there, the last on top.
     pub(crate) opened: Vec<Opened>,
     pub(crate) sort: Sort,
+    /// Which events are shown.
+    pub(crate) kinds: Kinds,
     /// Reports of progress instead of errors.
     pub(crate) progress: bool,
     /// Branches of the tree that are folded, by the ids of their tops.
@@ -44,6 +49,8 @@ pub(crate) struct Model {
     pub(crate) branch: Option<(String, String)>,
     /// Levels of the tree that are shown, if not all.
     pub(crate) levels: Option<usize>,
+    /// The trace whose screen is open.
+    pub(crate) tracing: Option<Tracing>,
     /// A filter that is being typed.
     pub(crate) prompt: Option<String>,
     /// What would come of an action, while that is in view.
@@ -113,11 +120,12 @@ pub(crate) enum Tab {
     Health,
     Limits,
     Audit,
+    Events,
 }
 
 /// In their order.
-pub(crate) const TABS: [Tab; 8] =
-    [Tab::Pulse, Tab::Tree, Tab::Top, Tab::Crashes, Tab::Reports, Tab::Health, Tab::Limits, Tab::Audit];
+pub(crate) const TABS: [Tab; 9] =
+    [Tab::Pulse, Tab::Tree, Tab::Top, Tab::Crashes, Tab::Reports, Tab::Health, Tab::Limits, Tab::Audit, Tab::Events];
 
 impl Tab {
     pub(crate) fn name(self) -> &'static str {
@@ -130,6 +138,7 @@ impl Tab {
             Self::Health => "Health",
             Self::Limits => "Limits",
             Self::Audit => "Audit",
+            Self::Events => "Events",
         }
     }
 }
@@ -160,6 +169,12 @@ pub(crate) enum What {
     Audit(u64),
     /// A value as JSON: of what, and its lines.
     Json(String, Vec<String>),
+    /// By what the top is sorted.
+    Sorts,
+    /// Which events are shown.
+    Kinds,
+    /// The trace.
+    Trace,
     Help,
     /// What can be done to an actor, by its id and path; without one, what is done to none.
     Menu(Option<String>, Option<String>),
@@ -187,10 +202,12 @@ impl Model {
             choice: Spot::default(),
             opened: Vec::new(),
             sort: Sort::Depth,
+            kinds: Kinds::All,
             progress: false,
             folded: HashSet::new(),
             branch: None,
             levels: None,
+            tracing: None,
             prompt: None,
             planned: None,
             notice: None,
@@ -266,10 +283,10 @@ impl Model {
             questions.push(branch);
         }
         if self.tab == Tab::Top {
-            // What is to be left out is left out here.
-            let text =
-                Some(&self.spots[Tab::Top as usize].filter).filter(|text| !text.is_empty() && !text.starts_with('!'));
-            questions.push(Question::Top { sort: self.sort, text: text.cloned() });
+            // Patterns, and what is to be left out, are looked for here.
+            let filter = Filter::new(&self.spots[Tab::Top as usize].filter);
+            let text = filter.as_ref().and_then(Filter::part).map(str::to_owned);
+            questions.push(Question::Top { sort: self.sort, text });
         }
         if shows(Tab::Reports) {
             questions.push(Question::Reports { progress: self.progress });
@@ -283,8 +300,13 @@ impl Model {
         if shows(Tab::Audit) {
             questions.push(Question::Audit);
         }
+        if shows(Tab::Events) {
+            questions.push(Question::Events);
+        }
         questions.extend(self.actor().map(|id| Question::Actor(id.clone())));
         questions.extend(self.crash().map(Question::Crash));
+        let is_traced = self.tracing.as_ref().is_some_and(|tracing| matches!(tracing.stage, Stage::Runs { .. }));
+        questions.extend(is_traced.then_some(Question::Traced));
         questions
     }
 }

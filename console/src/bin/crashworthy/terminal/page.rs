@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use crashworthy_console::protocol::Deed;
+use crashworthy_console::protocol::{Deed, Sort};
 use crashworthy_runtime::Pid;
+
+use super::filter::Filter;
+use super::happened::Kinds;
 
 /// A list, or text, which is a list of lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +77,10 @@ pub(crate) enum Opens {
     System(PathBuf),
     /// What would come of that.
     Deed(Deed),
+    /// The top by this measure.
+    Sort(Sort),
+    /// Events of these kinds.
+    Kinds(Kinds),
 }
 
 /// How a line is meant.
@@ -103,41 +110,5 @@ impl Page {
         if let Some(filter) = Filter::new(filter) {
             self.items.retain(|item| filter.takes(item.cells.iter().map(String::as_str)));
         }
-    }
-}
-
-/// What is looked for: a part of the text, as `--match` has it; with `!` before it, what has no such part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Filter {
-    part: String,
-    without: bool,
-}
-
-impl Filter {
-    /// None if all match.
-    pub(crate) fn new(text: &str) -> Option<Self> {
-        let (part, without) = match text.strip_prefix('!') {
-            Some(part) => (part, true),
-            None => (text, false),
-        };
-        (!part.is_empty()).then(|| Self { part: part.to_owned(), without })
-    }
-
-    pub(crate) fn takes<'a>(&self, mut texts: impl Iterator<Item = &'a str>) -> bool {
-        texts.any(|text| text.contains(&self.part)) != self.without
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filter_is_a_part_of_the_text_or_what_lacks_it() {
-        let takes =
-            |filter: &str, text: &str| Filter::new(filter).is_none_or(|filter| filter.takes([text].into_iter()));
-        assert!(takes("till", "shop/till") && !takes("bank", "shop/till"));
-        assert!(!takes("!till", "shop/till") && takes("!bank", "shop/till"));
-        assert!(takes("", "shop") && takes("!", "shop"), "nothing to look for is found everywhere");
     }
 }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ghosts::Ghosts;
+use super::happened::Happened;
 use super::question::{Question, REPORTS, ROWS, Round, Sample, WORST};
 
 /// Samples that are kept.
@@ -33,6 +34,7 @@ pub(crate) struct Picture {
     /// Whose gates are not open.
     pub(crate) shut: Option<Actors>,
     pub(crate) audit: Option<AuditView>,
+    pub(crate) happened: Option<Happened>,
     pub(crate) ghosts: Ghosts,
     pub(crate) past: VecDeque<Sample>,
 }
@@ -43,6 +45,7 @@ impl Picture {
         if let Some(past) = round.past {
             self.past = past.into();
             self.ghosts = Ghosts::default();
+            self.happened = None;
         }
         let mut all = Ok(());
         for (question, outcome) in round.answers {
@@ -126,6 +129,9 @@ impl Picture {
                 metrics.kinds.truncate(ROWS);
                 self.metrics = Some(metrics);
             }
+            // It is no picture of the system.
+            Question::Traced => {}
+            Question::Events => self.happened.get_or_insert_default().enter(read(value)?),
         }
         Ok(())
     }

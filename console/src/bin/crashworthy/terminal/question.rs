@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, Filter, Outcome, ReportsQuery, Sort, SystemView, TreeQuery,
-    WatchQuery, Watchable,
+    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, EventsQuery, Filter, Outcome, ReportsQuery, Sort, SystemView,
+    TreeQuery, WatchQuery, Watchable,
 };
 use crashworthy_runtime::Pid;
 use serde::Serialize;
@@ -16,6 +16,8 @@ pub(crate) const ROWS: usize = 500;
 pub(crate) const WORST: usize = 5;
 /// Reports of each kind.
 pub(crate) const REPORTS: usize = 100;
+/// Events of an answer.
+pub(crate) const EVENTS: usize = 100;
 
 /// The measures by which somebody can be worst.
 pub(crate) const MEASURES: [Sort; 5] = [Sort::Depth, Sort::InHand, Sort::Restarts, Sort::Lost, Sort::Handled];
@@ -47,6 +49,10 @@ pub(crate) enum Question {
     /// Whose gates are not open.
     Shut,
     Audit,
+    /// The newest of all kinds.
+    Events,
+    /// What was traced.
+    Traced,
 }
 
 impl Question {
@@ -64,6 +70,8 @@ impl Question {
             Self::Health => "health",
             Self::Metrics => "metrics",
             Self::Audit => "audit",
+            Self::Events => "events",
+            Self::Traced => "traced",
         }
     }
 
@@ -84,7 +92,8 @@ impl Question {
 
     pub(crate) fn args(&self) -> Value {
         match self {
-            Self::System | Self::Health | Self::Metrics => Value::Null,
+            Self::System | Self::Health | Self::Metrics | Self::Traced => Value::Null,
+            Self::Events => value(&EventsQuery { limit: Some(EVENTS), ..EventsQuery::default() }),
             Self::Tree { top, levels } => value(&tree(top, *levels)),
             Self::Top { sort, text } => value(&actors(*sort, text)),
             Self::Shut => {
@@ -160,7 +169,7 @@ pub(crate) fn picture_of_all() -> Vec<Question> {
     let first =
         [Question::TREE, Question::System, Question::Crashes, Question::Health, Question::Metrics, Question::Audit];
     let lists = MEASURES.map(|sort| Question::Top { sort, text: None });
-    first.into_iter().chain(reports).chain(lists).chain([Question::Shut]).collect()
+    first.into_iter().chain(reports).chain(lists).chain([Question::Shut, Question::Events]).collect()
 }
 
 /// Whether that answer has everybody in it: lists can be made of it.

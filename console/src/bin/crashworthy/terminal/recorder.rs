@@ -38,7 +38,8 @@ impl Recorder {
         let greeting = new.map(|hello| Outcome::Ok(serde_json::to_value(hello).expect("it is plain data")));
         let greeting = greeting.iter().map(|outcome| Told { verb: "hello", args: Value::Null, outcome });
         let is_whole = round.answers.iter().any(|(question, outcome)| is_whole_tree(question, outcome));
-        let answers = round.answers.iter().filter(|(question, _)| !is_whole || !question.is_list());
+        let is_kept = |question: &Question| *question != Question::Traced && (!is_whole || !question.is_list());
+        let answers = round.answers.iter().filter(|(question, _)| is_kept(question));
         let news: Vec<_> = answers.filter(|(question, outcome)| self.is_news(question, outcome)).collect();
         let answers = news.into_iter();
         let answers = answers.map(|(question, outcome)| Told { verb: question.verb(), args: question.args(), outcome });
@@ -53,7 +54,7 @@ impl Recorder {
 
     /// Whether it is not in the file yet. Reports are many, and seldom new.
     fn is_news(&mut self, question: &Question, outcome: &Outcome<Value>) -> bool {
-        let (Question::Crashes | Question::Crash(_) | Question::Reports { .. }, Outcome::Ok(value)) =
+        let (Question::Crashes | Question::Crash(_) | Question::Reports { .. } | Question::Events, Outcome::Ok(value)) =
             (question, outcome)
         else {
             return true;

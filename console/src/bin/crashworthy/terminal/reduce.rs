@@ -9,7 +9,7 @@ use super::event::{Effect, Event};
 use super::model::{Found, Link, Model, Recorder};
 use super::picture::Picture;
 use super::question::Round;
-use super::{acting, command, geometry, keys, prompt, screens};
+use super::{acting, command, geometry, keys, prompt, screens, tracing};
 
 /// How long what was told stays.
 const NOTICE: Duration = Duration::from_secs(6);
@@ -36,7 +36,7 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
         Event::Ended | Event::LinkEnded => Some(Effect::Quit),
         Event::Systems(systems) => found(model, systems),
         // What is said of a system that somebody has just left.
-        Event::Linked(..) | Event::Lost { .. } | Event::Round(_) if model.is_choosing() => None,
+        Event::Linked(..) | Event::Lost { .. } | Event::Round(_) | Event::TraceBegun(_) if model.is_choosing() => None,
         Event::Linked(hello, socket) => {
             model.socket = socket.or(model.socket.take());
             linked(model, *hello);
@@ -46,8 +46,13 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
             lost(model, why, again);
             None
         }
-        Event::Round(round) => {
+        Event::Round(mut round) => {
+            tracing::take(model, &mut round);
             answered(model, round);
+            None
+        }
+        Event::TraceBegun(told) => {
+            tracing::begun(model, told);
             None
         }
         Event::Recorded { bytes } => {
@@ -72,7 +77,8 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
         }
     };
     settle(model);
-    effect
+    // Who quits, or goes elsewhere, leaves the connection, and the trace with it.
+    effect.or_else(|| tracing::leave(model))
 }
 
 /// Says something at the bottom, for a while.
@@ -92,6 +98,9 @@ pub(crate) fn connect(model: &mut Model, system: std::path::PathBuf) -> Option<E
 fn pressed(model: &mut Model, key: KeyEvent) -> Option<Effect> {
     if key.kind == KeyEventKind::Release {
         return None;
+    }
+    if tracing::is_asked(model) && !keys::is_interrupt(key) {
+        return tracing::edit(model, key);
     }
     if model.prompt.is_some() && !keys::is_interrupt(key) {
         prompt::edit(model, key);
@@ -147,6 +156,7 @@ fn found(model: &mut Model, found: Found) -> Option<Effect> {
 }
 
 fn linked(model: &mut Model, hello: Hello) {
+    tracing::lost(model);
     if let Some(before) = &model.hello
         && before.process != hello.process
     {
@@ -161,6 +171,7 @@ fn linked(model: &mut Model, hello: Hello) {
 }
 
 fn lost(model: &mut Model, why: String, again: Duration) {
+    tracing::lost(model);
     let since = match model.link {
         Link::Lost { since, .. } => since,
         _ => model.now,
@@ -198,6 +209,7 @@ fn forget(model: &mut Model) {
     model.is_succeeded = false;
     model.opened.clear();
     model.planned = None;
+    model.tracing = None;
     model.folded.clear();
     model.branch = None;
 }

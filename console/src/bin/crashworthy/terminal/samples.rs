@@ -71,6 +71,52 @@ pub(crate) fn health() -> Value {
     json!({ "at_ms": 73_000, "ready": false, "total": 2, "unready": [left, right] })
 }
 
+/// What was traced of the till on the left: each way to end, and one that is in hand.
+pub(crate) fn traced() -> Value {
+    let message = |number: u32, kind: &str, more: Value| {
+        let pid = json!({ "id": 4, "incarnation": 2 });
+        let message = json!({
+            "number": number, "at_ms": 72_000 + 100 * number, "pid": pid, "path": "shop/front/left", "message": kind, "size": 24,
+            "age_ms": 0, "from": "outside", "asked": false, "outcome": "handled", "took_ms": 0.0123,
+            "wall_ms": 1_764_296_185_000_u64 + u64::from(100 * number),
+        });
+        with(message, more)
+    };
+    let other = json!({ "another": { "id": 2, "path": "shop/back" } });
+    let records = [
+        message(1, "Sell", json!({})),
+        message(2, "Total", json!({ "from": other, "asked": true, "age_ms": 42, "took_ms": 3.25 })),
+        message(3, "Tick", json!({ "from": "itself", "outcome": "refused" })),
+        message(4, "Sell", json!({ "outcome": "panicked" })),
+        message(5, "Order", json!({ "outcome": "in_hand", "took_ms": null })),
+    ];
+    json!({
+        "at_ms": 73_000, "records": records, "taken": 6, "in_hand": 1, "withheld": 7, "lost": 0, "actors": 1, "left_out": 0,
+        "end": null,
+    })
+}
+
+/// What has happened, after so many that are not told any more.
+pub(crate) fn events() -> Value {
+    let left = |seq: u64, at_ms: u64, event: Value| {
+        let pid = json!({ "id": 4, "incarnation": 2 });
+        with(json!({ "seq": seq, "at_ms": at_ms, "pid": pid, "path": "shop/front/left" }), event)
+    };
+    let crashed = json!({ "event": "crashed", "crash": crash()["crash"], "restarts": 1, "judgement": "nobodys" });
+    let refuses =
+        json!({ "event": "gate_refuses", "reason": "full", "refused": 7, "depth": 1024, "limit": 1024, "wait_ms": 42 });
+    let events = [
+        left(11, 12_000, refuses),
+        left(12, 60_000, json!({ "event": "begins", "kind": "shop::Till", "parent": { "id": 3, "incarnation": 1 } })),
+        left(13, 60_001, json!({ "event": "started" })),
+        left(14, 61_500, crashed),
+        json!({ "seq": 15, "at_ms": 72_000, "pid": null, "path": "", "event": "workers_blocked", "workers": 2, "actors": 2 }),
+    ];
+    json!({
+        "at_ms": 73_000, "last": 15, "next": 15, "dropped": 10, "lifecycle_since": 12, "matched": 5, "events": events,
+    })
+}
+
 /// The answer of the shop.
 pub(crate) fn answer(question: &Question) -> Value {
     let nodes = || rows().into_iter().map(|row| with(row.clone(), json!({ "level": level(&row) }))).collect::<Vec<_>>();
@@ -96,6 +142,8 @@ pub(crate) fn answer(question: &Question) -> Value {
             json!({ "at_ms": 73_000, "total": 5, "matched": 2, "rows": [tripped, left] })
         }
         Question::Audit => audit(),
+        Question::Events => events(),
+        Question::Traced => traced(),
         Question::Metrics => json!({ "at_ms": 73_000, "system": system(), "total": 0, "kinds": [] }),
     }
 }
@@ -157,6 +205,7 @@ pub(crate) fn round() -> Round {
         Question::Metrics,
         Question::Shut,
         Question::Audit,
+        Question::Events,
     ];
     let all = all.into_iter().chain(MEASURES.map(Question::Worst));
     Round { answers: all.map(|question| (question.clone(), Outcome::Ok(answer(&question)))).collect(), past: None }

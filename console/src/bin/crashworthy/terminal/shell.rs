@@ -72,6 +72,8 @@ struct Shell {
     player: Option<Player>,
     /// Where to go, until the link knows it.
     goal: Option<Order>,
+    /// What is traced is to end, until the link knows it.
+    wants_no_trace: bool,
     /// What is being asked.
     questions: Vec<Question>,
     recorder: Option<Recorder>,
@@ -87,7 +89,8 @@ impl Shell {
         }
         let theme = Theme::of(|name| std::env::var(name).ok());
         let (began, questions) = (Instant::now(), Vec::new());
-        Ok(Self { screen, theme, began, model, link: None, player: None, goal: None, questions, recorder })
+        let (link, player, goal, wants_no_trace) = (None, None, None, false);
+        Ok(Self { screen, theme, began, model, link, player, goal, wants_no_trace, questions, recorder })
     }
 
     /// Until somebody has had enough.
@@ -149,12 +152,21 @@ impl Shell {
             Some(Effect::Search) => self.goal = Some(Order::Search),
             Some(Effect::Plan(query)) => self.ask(Order::Plan(query)),
             Some(Effect::Commit(query)) => self.ask(Order::Commit(query)),
+            Some(Effect::Trace(query)) => {
+                if !self.order(Order::Trace(query)) {
+                    self.reduce(Event::TraceBegun(Err("the system is slow: try again".to_owned())));
+                }
+            }
+            Some(Effect::Untrace) => self.wants_no_trace = true,
             Some(Effect::Quit) | None => {}
         }
         if let Some(goal) = self.goal.take()
             && !self.order(goal.clone())
         {
             self.goal = Some(goal);
+        }
+        if self.wants_no_trace && self.order(Order::Untrace) {
+            self.wants_no_trace = false;
         }
         self.feed();
         effect

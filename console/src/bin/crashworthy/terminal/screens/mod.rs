@@ -4,16 +4,19 @@ mod acting;
 mod actor;
 mod audit;
 mod crashes;
+mod events;
 mod health;
 mod help;
 mod limits;
 mod pulse;
 mod reports;
 mod rows;
+mod sorts;
 mod spark;
 mod systems;
 mod text;
 mod top;
+mod trace;
 mod tree;
 
 use crashworthy_runtime::ActorId;
@@ -37,6 +40,9 @@ pub(crate) fn page(model: &Model) -> Page {
         Some(What::Report(key)) => reports::one(model, key),
         Some(What::Audit(number)) => audit::one(model, *number),
         Some(What::Json(_, lines)) => text::plain(lines, model.body().0),
+        Some(What::Sorts) => sorts::page(model),
+        Some(What::Kinds) => events::kinds(model),
+        Some(What::Trace) => trace::page(model),
         Some(What::Help) => help::page(model.body().0),
         Some(What::Menu(actor, _)) => acting::menu(actor.is_some()),
         Some(What::Plan) => acting::plan(model),
@@ -50,6 +56,7 @@ pub(crate) fn page(model: &Model) -> Page {
             Tab::Health => health::page(model),
             Tab::Limits => limits::page(model),
             Tab::Audit => audit::page(model),
+            Tab::Events => events::page(model),
         },
     };
     page.filter(filter);
@@ -64,6 +71,9 @@ pub(crate) fn title(model: &Model) -> Option<String> {
         What::Report(_) => "a report".to_owned(),
         What::Audit(_) => "an entry of the audit".to_owned(),
         What::Json(of, _) => format!("{of} as JSON"),
+        What::Sorts => "sorted by".to_owned(),
+        What::Kinds => "which kinds".to_owned(),
+        What::Trace => trace::title(model),
         What::Help => "Help".to_owned(),
         What::Menu(_, path) => path.clone().unwrap_or_else(|| "what can be done".to_owned()),
         What::Plan => "what would come of it".to_owned(),
@@ -82,7 +92,7 @@ pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
         Opens::Crash(pid) => crashes::raw(model, *pid),
         Opens::Report(key) => reports::raw(model, key),
         Opens::Audit(number) => audit::raw(model, *number),
-        Opens::System(_) | Opens::Deed(_) => None,
+        Opens::System(_) | Opens::Deed(_) | Opens::Sort(_) | Opens::Kinds(_) => None,
     }
 }
 
@@ -93,7 +103,8 @@ pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
         Some(What::Crash(pid)) => crashes::raw(model, *pid),
         Some(What::Report(key)) => reports::raw(model, key),
         Some(What::Audit(number)) => audit::raw(model, *number),
-        Some(What::Json(..) | What::Help | What::Menu(..) | What::Plan) => None,
+        Some(What::Trace) => trace::raw(model),
+        Some(What::Json(..) | What::Sorts | What::Kinds | What::Help | What::Menu(..) | What::Plan) => None,
         None => {
             let picture = &model.picture;
             let value = match model.tab {
@@ -105,6 +116,7 @@ pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
                 Tab::Health => data(&picture.health),
                 Tab::Limits => data(&picture.shut),
                 Tab::Audit => data(&picture.audit),
+                Tab::Events => data(&picture.happened.as_ref().map(|happened| &happened.events)),
             };
             Some((model.tab.name().to_owned(), value?))
         }

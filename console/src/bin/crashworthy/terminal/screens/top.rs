@@ -1,7 +1,8 @@
 //! The top: who has most of something.
 
+use super::super::filter::Filter;
 use super::super::model::Model;
-use super::super::page::{Filter, Page};
+use super::super::page::Page;
 use super::rows;
 use crate::text::clean;
 

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use crashworthy_console::protocol::{Row, TreeView};
 
+use super::super::filter::Filter;
 use super::super::model::Model;
-use super::super::page::{Filter, Item, Page};
+use super::super::page::{Item, Page};
 use super::rows;
 use super::{id, rows::name};
 use crate::text::counted;
@@ -36,7 +37,9 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     if model.branch.is_none() {
         haunt(model, &mut lines, has_rates);
     }
-    let shown: Box<dyn Fn(&Line<'_>) -> bool> = match Filter::new(filter) {
+    let filter = Filter::new(filter);
+    let is_all = filter.is_none();
+    let shown: Box<dyn Fn(&Line<'_>) -> bool> = match filter {
         Some(filter) => {
             let kept = with_those_above(&lines, &filter);
             Box::new(move |line| kept.contains(line.row.path.as_str()))
@@ -50,7 +53,7 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     let items = shown.iter().enumerate().map(|(place, line)| {
         let mut item = line.item.clone();
         let is_open = shown.get(place + 1).is_some_and(|next| next.level > line.level);
-        let mark = if filter.is_empty() && line.row.children > 0 && !is_open { "+ " } else { "" };
+        let mark = if is_all && line.row.children > 0 && !is_open { "+ " } else { "" };
         item.cells[0] = format!("{}{mark}{}", "  ".repeat(line.level.min(DEEPEST)), item.cells[0]);
         item
     });

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crashworthy_console::protocol::Outcome;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
@@ -13,7 +14,7 @@ use serde_json::json;
 
 use super::super::event::Event;
 use super::super::model::{Candidate, Found};
-use super::super::question::Question;
+use super::super::question::{Question, Round};
 use super::super::view::{Theme, draw};
 use super::{Ui, samples};
 
@@ -119,8 +120,8 @@ fn the_limits() {
                 "text": format!("one_for_one, {restarts} of 3 restarts in 5s, {} left", 3 - restarts),
             });
         }
-        let answers = vec![(Question::TREE, crashworthy_console::protocol::Outcome::Ok(tree))];
-        ui.happens(Event::Round(super::super::question::Round { answers, past: None }));
+        let answers = vec![(Question::TREE, Outcome::Ok(tree))];
+        ui.happens(Event::Round(Round { answers, past: None }));
     });
 }
 
@@ -134,6 +135,49 @@ fn an_entry_of_the_audit() {
     check("audited", |ui| {
         tab(ui, '8');
         ui.press(KeyCode::Enter);
+    });
+}
+
+#[test]
+fn events() {
+    check("events", |ui| tab(ui, '9'));
+}
+
+#[test]
+fn a_choice_of_kinds() {
+    check("kinds", |ui| {
+        ui.type_in("9sj");
+    });
+}
+
+#[test]
+fn a_choice_of_measures() {
+    check("sorts", |ui| {
+        ui.type_in("3s");
+    });
+}
+
+#[test]
+fn a_filter_that_is_none() {
+    check("filter", |ui| {
+        ui.type_in("2/sho(p");
+    });
+}
+
+#[test]
+fn what_a_trace_asks() {
+    check("asks", |ui| {
+        ui.type_in("2jjjt");
+    });
+}
+
+#[test]
+fn a_trace() {
+    check("trace", |ui| {
+        super::traced::runs(ui);
+        ui.pass(Duration::from_secs(3));
+        let answers = vec![(Question::Traced, Outcome::Ok(samples::traced()))];
+        ui.happens(Event::Round(Round { answers, past: None }));
     });
 }
 
@@ -188,7 +232,7 @@ fn what_needs_an_eye_is_coloured_and_the_chosen_line_is_reversed() {
 #[test]
 fn a_terminal_without_more_than_ascii_gets_no_more() {
     let mut ui = Ui::open(40, 10);
-    for tab in '1'..='8' {
+    for tab in '1'..='9' {
         ui.press(KeyCode::Char(tab));
         let backend = backend(&ui, Theme { colours: false, ascii: true });
         assert!(backend.buffer().content.iter().all(|cell| cell.symbol().is_ascii()), "{backend}");
@@ -200,7 +244,7 @@ fn no_size_is_too_small() {
     for columns in 1..30 {
         for lines in 1..8 {
             let mut ui = Ui::open(columns, lines);
-            for key in "12345678?".chars() {
+            for key in "123456789?".chars() {
                 ui.press(KeyCode::Char(key));
                 ui.press(KeyCode::Down);
                 drawn(&ui);

@@ -28,6 +28,7 @@ fn poison(value: &mut Value, text: &str) {
 
 fn poisoned(text: &str) -> Round {
     let mut round = samples::round();
+    round.answers.push((Question::Traced, Outcome::Ok(samples::traced())));
     round.answers.push((Question::Actor("5.0".into()), Outcome::Ok(samples::answer(&Question::Actor("5.0".into())))));
     for (_, outcome) in &mut round.answers {
         if let Outcome::Ok(value) = outcome {
@@ -39,7 +40,7 @@ fn poisoned(text: &str) -> Round {
 
 #[track_caller]
 fn walk_through(ui: &mut Ui) {
-    for tab in '1'..='6' {
+    for tab in '1'..='9' {
         ui.press(KeyCode::Char(tab));
         for _ in 0..2 {
             let screen = drawn(ui);
@@ -143,7 +144,7 @@ impl Dice {
 
 /// Anything that can happen, in any order.
 fn anything(dice: &mut Dice) -> Event {
-    let keys: Vec<char> = "123456789jkhlgGsSp /?yRo[]{}<>z+-=qx!".chars().collect();
+    let keys: Vec<char> = "123456789jkhlgGsSp /?yRo[]{}<>z+-=qx!~(*tt".chars().collect();
     let others = [KeyCode::Enter, KeyCode::Esc, KeyCode::Backspace, KeyCode::Tab, KeyCode::PageDown, KeyCode::End];
     let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
     let place = |dice: &mut Dice| (dice.throw(130) as u16, dice.throw(45) as u16);
@@ -160,6 +161,9 @@ fn anything(dice: &mut Dice) -> Event {
             Event::Resize(columns + 1, lines + 1)
         }
         9 => Event::Round(if dice.throw(2) == 0 { poisoned(EVIL) } else { samples::round() }),
+        10 if dice.throw(2) == 0 => {
+            Event::TraceBegun(Ok(serde_json::from_value(json!({ "at_ms": 1, "actors": 1 })).unwrap()))
+        }
         10 => Event::Lost { why: EVIL.into(), again: std::time::Duration::from_secs(1) },
         _ => Event::Linked(Box::new(super::hello(4711 + dice.throw(2) as u32)), None),
     }

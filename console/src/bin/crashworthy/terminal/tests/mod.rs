@@ -6,6 +6,7 @@ mod hostile;
 mod linked;
 mod reduced;
 mod replayed;
+mod traced;
 
 use std::time::Duration;
 

@@ -24,11 +24,11 @@ fn digits_and_tab_go_to_the_screens() {
     assert_eq!(ui.model.tab, Tab::Top);
     ui.press(KeyCode::Tab);
     assert_eq!(ui.model.tab, Tab::Crashes);
-    ui.press(KeyCode::Char('9'));
+    ui.press(KeyCode::Char('0'));
     assert_eq!(ui.model.tab, Tab::Crashes, "there is no such screen");
     ui.press(KeyCode::Char('1'));
     ui.press(KeyCode::BackTab);
-    assert_eq!(ui.model.tab, Tab::Audit, "before the first is the last");
+    assert_eq!(ui.model.tab, Tab::Events, "before the first is the last");
 }
 
 #[test]
@@ -92,17 +92,75 @@ fn a_filter_is_typed_and_shows_those_above_who_match() {
 }
 
 #[test]
-fn the_top_is_sorted_by_one_measure_after_the_other_in_both_directions() {
+fn the_top_is_sorted_by_what_is_chosen_and_by_one_measure_after_the_other() {
     let mut ui = Ui::open(80, 24);
-    ui.press(KeyCode::Char('s'));
-    assert_eq!(ui.model.sort, Sort::Depth, "elsewhere the key has no meaning");
+    ui.type_in("sS");
+    assert_eq!((ui.model.sort, ui.model.opened.len()), (Sort::Depth, 0), "elsewhere the keys have no meaning");
+    ui.type_in("3s");
+    assert_eq!((ui.chosen(), ui.lines().len()), ("* queued".into(), 6), "the cursor is on what it is sorted by");
+    ui.type_in("jjj");
+    ui.press(KeyCode::Enter);
+    assert_eq!((ui.model.sort, ui.model.opened.len()), (Sort::Restarts, 0));
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Restarts, text: None }));
+    assert!(drawn(&ui).contains("RESTARTS*"), "{}", drawn(&ui));
+    ui.type_in("s");
+    assert_eq!(ui.chosen(), "* restarts");
+    ui.press(KeyCode::Down);
+    ui.press(KeyCode::Esc);
+    assert_eq!(ui.model.sort, Sort::Restarts, "who goes back has chosen nothing");
+    ui.type_in("SSS");
+    assert_eq!(ui.model.sort, Sort::Depth, "after the last comes the first");
+}
+
+#[test]
+fn events_are_gathered_as_they_come_and_shown_by_kind() {
+    let mut ui = Ui::open(80, 24);
+    ui.type_in("9");
+    assert!(ui.model.questions().contains(&Question::Events));
+    assert_eq!(ui.lines(), ["the system", "shop/front/left", "shop/front/left", "shop/front/left", "shop/front/left"]);
+    let mut more = samples::events();
+    more["last"] = 18.into();
+    let last = &mut more["events"][4];
+    (last["seq"], last["path"], last["event"]) = (18.into(), "shop/back".into(), "returned".into());
+    ui.happens(Event::Round(Round { answers: vec![(Question::Events, Outcome::Ok(more))], past: None }));
+    assert_eq!((ui.lines().len(), ui.lines()[0].clone()), (6, "shop/back".into()));
+    assert!(drawn(&ui).contains("2 lost; 6 events"), "{}", drawn(&ui));
+
+    ui.type_in("s");
+    assert_eq!(ui.chosen(), "* all");
+    ui.press(KeyCode::Down);
+    ui.press(KeyCode::Enter);
+    assert_eq!(ui.lines(), ["the system", "shop/front/left", "shop/front/left"], "troubles");
+    ui.type_in("s");
+    ui.type_in("/crashed");
+    ui.press(KeyCode::Enter);
+    ui.press(KeyCode::Enter);
+    assert_eq!(ui.lines(), ["shop/front/left"]);
+    assert!(drawn(&ui).contains("1 of 6 events, only crashed"), "{}", drawn(&ui));
+    ui.press(KeyCode::Enter);
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Actor("4.0".into()));
+}
+
+#[test]
+fn a_filter_is_a_pattern_and_one_that_is_none_says_so_and_hides_nobody() {
+    let mut ui = Ui::open(80, 24);
     ui.press(KeyCode::Char('3'));
-    ui.press(KeyCode::Char('s'));
-    assert_eq!(ui.model.sort, Sort::InHand);
-    ui.press(KeyCode::Char('S'));
-    ui.press(KeyCode::Char('S'));
-    assert_eq!(ui.model.sort, Sort::Path);
-    assert!(drawn(&ui).contains("ACTOR*"), "{}", drawn(&ui));
+    ui.type_in("/left$|back$");
+    assert_eq!(ui.lines(), ["shop/front/left", "shop/back"]);
+    let asked = |ui: &Ui| ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: None });
+    assert!(asked(&ui), "a system knows parts of texts alone");
+    ui.press(KeyCode::Esc);
+    ui.type_in("/~sbk");
+    assert_eq!(ui.lines(), ["shop/back"]);
+    ui.press(KeyCode::Esc);
+    ui.type_in("/!(left");
+    assert_eq!(ui.lines().len(), 5);
+    assert!(drawn(&ui).contains("/!(left   ") && !drawn(&ui).contains("Enter keeps"), "{}", drawn(&ui));
+    ui.press(KeyCode::Enter);
+    assert!(drawn(&ui).contains("/!(left   ") && drawn(&ui).contains("; Esc"), "{}", drawn(&ui));
+    ui.press(KeyCode::Esc);
+    ui.type_in("/!(left)");
+    assert_eq!(ui.lines().len(), 4);
 }
 
 #[test]

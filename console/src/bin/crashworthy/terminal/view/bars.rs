@@ -7,11 +7,12 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::super::acting;
-use super::super::geometry;
 use super::super::model::{Link, Model, Recorder, Tab, What};
 use super::super::page::{Page, Tone};
 use super::super::screens;
 use super::super::screens::unicode::width;
+use super::super::tracing::{self, Stage};
+use super::super::{filter, geometry};
 use super::table::tail;
 use super::{Theme, put};
 use crate::calendar::moment;
@@ -19,6 +20,8 @@ use crate::text::{clean, counted, span};
 
 /// A picture that is older is told to be.
 const FRESH: Duration = Duration::from_secs(3);
+/// What stands before how much is to be traced.
+const ASKS: &str = "count rate time: ";
 
 /// The system and its figures, and how it is reached.
 pub(crate) fn header(model: &Model, theme: Theme, line: Rect, buffer: &mut Buffer) {
@@ -122,13 +125,22 @@ const REASON: &str = "why: ";
 
 /// Where the next letter of a filter goes, or of a reason.
 pub(crate) fn cursor(model: &Model) -> Option<(u16, u16)> {
-    let before = match (&model.prompt, &model.planned) {
-        (Some(prompt), _) => 1 + width(&clean(prompt)),
-        (None, Some(planned)) if acting::is_asked(model) => width(REASON) + width(&clean(&planned.reason)),
+    let (before, text) = match (typed(model), &model.prompt, &model.planned) {
+        (Some(text), ..) => (ASKS, text),
+        (None, Some(prompt), _) => ("/", prompt.as_str()),
+        (None, None, Some(planned)) if acting::is_asked(model) => (REASON, planned.reason.as_str()),
         _ => return None,
     };
-    let column = u16::try_from(before).unwrap_or(u16::MAX);
+    let column = u16::try_from(width(before) + width(&clean(text))).unwrap_or(u16::MAX);
     Some((column.min(model.size.0.saturating_sub(1)), geometry::areas(model.size).footer.y))
+}
+
+/// How much is to be traced, while that is typed.
+fn typed(model: &Model) -> Option<&str> {
+    match &model.tracing.as_ref().filter(|_| tracing::is_asked(model))?.stage {
+        Stage::Asked { text, .. } => Some(text),
+        _ => None,
+    }
 }
 
 fn recorder(model: &Model) -> String {
@@ -140,8 +152,14 @@ fn recorder(model: &Model) -> String {
 }
 
 fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
+    if let Some(text) = typed(model) {
+        return (format!("{ASKS}{}   Enter, Esc", clean(text)), Tone::Head);
+    }
     if let Some(prompt) = &model.prompt {
-        return (format!("/{}   {} found; Enter keeps, Esc ends", clean(prompt), page.items.len()), Tone::Head);
+        return match filter::fault(prompt) {
+            Some(why) => (format!("/{}   {}", clean(prompt), clean(&why)), Tone::Bad),
+            None => (format!("/{}   {} found; Enter keeps, Esc ends", clean(prompt), page.items.len()), Tone::Head),
+        };
     }
     if let (Some(planned), None, true) = (&model.planned, &model.notice, acting::is_asked(model)) {
         let rest = if planned.is_said { "" } else { "   Enter does it, Esc does not" };
@@ -171,7 +189,10 @@ fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
     }
     let filter = &model.spot().filter;
     if !filter.is_empty() {
-        return (format!("/{}   {} found; Esc shows all", clean(filter), page.items.len()), Tone::Head);
+        return match filter::fault(filter) {
+            Some(why) => (format!("/{}   {}; Esc", clean(filter), clean(&why)), Tone::Bad),
+            None => (format!("/{}   {} found; Esc shows all", clean(filter), page.items.len()), Tone::Head),
+        };
     }
     (hints(model, room), Tone::Dim)
 }
@@ -182,11 +203,18 @@ fn hints(model: &Model, room: u16) -> String {
     let here: &[(&str, bool)] = match (model.opened.last(), model.tab) {
         _ if model.is_choosing() && model.opened.is_empty() => &[("Enter look", true)],
         (Some(opened), _) if matches!(opened.what, What::Actor(_)) => {
-            &[("Esc back", true), ("x act", true), ("/ filter", false), ("y JSON", false)]
+            &[("Esc back", true), ("x act", true), ("t trace", true), ("/ filter", false), ("y JSON", false)]
         }
         (Some(_), _) => &[("Esc back", true), ("/ filter", true), ("y JSON", false)],
-        (None, Tab::Tree) => &[("Enter open", true), ("/ filter", true), ("x act", false), ("left right fold", false)],
-        (None, Tab::Top) => &[("s sort", true), ("/ filter", true), ("Enter open", false)],
+        (None, Tab::Tree) => &[
+            ("Enter open", true),
+            ("/ filter", true),
+            ("x act", false),
+            ("t trace", false),
+            ("left right fold", false),
+        ],
+        (None, Tab::Top) => &[("s sort", true), ("/ filter", true), ("t trace", false), ("Enter open", false)],
+        (None, Tab::Events) => &[("s kinds", true), ("/ filter", true), ("Enter open", false)],
         (None, Tab::Reports) => &[("p progress", true), ("/ filter", true), ("Enter open", false)],
         (None, _) => &[("Enter open", true), ("/ filter", true)],
     };
