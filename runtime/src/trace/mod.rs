@@ -8,7 +8,8 @@
 //! message ([`flag::ATTEND`]), all with one mask. An actor whose bit is raised takes its message where it takes those that are not
 //! in its mailbox, and settles it where it settles one that failed, which the loop over messages leaves for both
 //! (`message_beside` and `settle` in `serve.rs`); so what is known of a message is noted there alone. Starting an incarnation costs a
-//! look at one word.
+//! look at one word. Counted in instructions, an optimised loop that tells an actor 500 messages and waits takes 264.5 a message with
+//! this module and 263.5 without: the compiler reloads a register. What is looked at is the same.
 //!
 //! A trace ends by itself. The bits stay until their actors look next: who finds that nobody wants to know any more lowers its own.
 //! Whatever is written as text is written by whoever reads.
