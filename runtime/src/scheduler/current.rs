@@ -1,6 +1,6 @@
 //! Which pump this thread is polling. The pump's end of its queue lives here for as long as the poll lasts.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use crashworthy_sync::run_queue::Local;
 use crashworthy_sync::task::Runnable;
@@ -23,10 +23,6 @@ pub(super) struct Seat {
 
 thread_local! {
     static CURRENT: RefCell<Option<Box<Seat>>> = const { RefCell::new(None) };
-
-    /// The task that was polled here when somebody asked last, and its runtime. A task belongs to one for ever, its number to no
-    /// other, and no two runtimes that live have the same.
-    static GUEST: Cell<Option<(task::Id, runtime::Id)>> = const { Cell::new(None) };
 }
 
 /// Takes a seat for one poll, and gives it back to the pump at its end, also when the poll unwinds.
@@ -60,17 +56,10 @@ pub(super) fn seat<R>(pool: &Pool, look: impl FnOnce(&mut Seat) -> R) -> Option<
     found.ok().flatten()
 }
 
-/// Whether this thread polls a task of this pool's runtime.
+/// Whether this thread polls a task that finds this pool's runtime around it: its own, as a rule, but a task may
+/// [enter](runtime::Handle::enter) another for a while. So it is asked each time.
 pub(super) fn is_task_of(pool: &Pool) -> bool {
-    let Some(task) = task::try_id() else { return false };
-    let known = GUEST.try_with(Cell::get).ok().flatten().filter(|(known, _)| *known == task);
-    let runtime = known.map(|(_, runtime)| runtime).or_else(|| {
-        let runtime = runtime::Handle::try_current().ok()?.id();
-        // A thread that is ending asks anew.
-        let _ = GUEST.try_with(|guest| guest.set(Some((task, runtime))));
-        Some(runtime)
-    });
-    runtime == Some(pool.runtime.id())
+    task::try_id().is_some() && runtime::Handle::try_current().is_ok_and(|current| current.id() == pool.runtime.id())
 }
 
 /// Queues on the current pump, if it is one of this pool's. True: it has more to do than what runs next.
@@ -108,5 +97,21 @@ mod tests {
             assert_eq!(seen, if turn % 2 == 0 { [here, there] } else { [there, here] });
         }
         assert!(!is_task_of(&pools[0]), "no task, no guest");
+    }
+
+    #[test]
+    fn a_task_that_enters_another_runtime_for_a_while_is_that_ones_guest_for_as_long() {
+        let [own, other] =
+            [(); 2].map(|()| runtime::Builder::new_current_thread().enable_time().build().expect("a runtime"));
+        let (pool, there) = (pool(&other), other.handle().clone());
+        let seen = own.block_on(own.spawn(async move {
+            let before = is_task_of(&pool);
+            let within = {
+                let _there = there.enter();
+                is_task_of(&pool)
+            };
+            [before, within, is_task_of(&pool)]
+        }));
+        assert_eq!(seen.expect("no panic"), [false, true, false]);
     }
 }
