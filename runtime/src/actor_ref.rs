@@ -4,37 +4,28 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_sync::mailbox::{Place, Pushed, ReserveError};
 use crashworthy_sync::promises::Promise;
-use crashworthy_sync::task::{Runnable, Task};
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
-use crate::ask::{Ask, Door};
-use crate::cell::{ActorCell, AnyCell as _, Cell, Status, flag, wake};
+use crate::ask::{Ask, Door as _};
+use crate::cell::{ActorCell, AnyCell as _, flag, wake};
 use crate::crash::tell;
-use crate::drain;
-use crate::envelope::Envelope;
-use crate::error::{Load, Reason, Refused, Rejected};
+use crate::error::{Load, Refused, Rejected};
 use crate::exit::ExitReason;
-use crate::gate::{Demand, GateState, Refusals, Says, Wish, events};
+use crate::gate::{Demand, GateState, Refusals, Wish};
+use crate::intake;
 use crate::lane::{Mark, Ordered, What};
-use crate::message::{Criticality, Message, Overflow};
-use crate::pace::Pace;
+use crate::message::{Criticality, Message};
 use crate::permit::{Admission, Permit, Term};
 use crate::pid::{ActorId, Pid};
 use crate::places::{Hold, Lease};
 use crate::port::nanos;
-use crate::readiness;
 use crate::recipient::Recipient;
-use crate::reply::{Caller, Reply};
-use crate::route::Route;
-use crate::shared::Shared;
-use crate::shelf;
+use crate::reply::Reply;
 use crate::signal::{Down, MonitorRef};
 use crate::ties::Watcher;
 use crate::turn::{self, Call, NEVER};
-use crate::waits;
 
 /// The address of an actor's slot. Cheap to clone; it survives restarts: the next incarnation answers it.
 ///
@@ -76,7 +67,7 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// # Errors
     /// [`Rejected`] gives the message back: the mailbox is full, the message would not be handled within the time its type
-    /// names, or the actor is not started, not [ready](Reason::NotReady), draining or ended.
+    /// names, or the actor is not started, not [ready](crate::Reason::NotReady), draining or ended.
     ///
     /// # Differs from OTP
     /// `cast` never fails and tells nothing; a tell that was not accepted says so. `cast` never expires; a message whose type
@@ -108,10 +99,10 @@ impl<A: Actor> ActorRef<A> {
     /// It is refused at once if what the actor has to do already, and this, would not be done before that deadline, as its
     /// messages have taken so far: an overloaded actor says so in time. An actor with nothing to do takes every question.
     /// Once a question has expired behind a handler that does not return, those who have less time than that has taken are
-    /// refused as [`Stuck`](Reason::Stuck).
+    /// refused as [`Stuck`](crate::Reason::Stuck).
     ///
     /// Actors that wait for each other in a ring would wait until their deadlines. Inside a handler, or another callback, a
-    /// question that closes one is refused at once as a [`Cycle`](Reason::Cycle), with the [path](Refused::cycle); a question
+    /// question that closes one is refused at once as a [`Cycle`](crate::Reason::Cycle), with the [path](Refused::cycle); a question
     /// to oneself is the shortest such ring. Everybody in it must wait for the answer of the next and for nothing else: a
     /// handler that waits for a timer, a channel or another answer as well (`join!`, `select!`, a timeout) may yet go on, and
     /// so may one whose answer somebody else owes (see [`Reply::handed_on`]). Such rings, those of more than 128 actors, and
@@ -142,8 +133,8 @@ impl<A: Actor> ActorRef<A> {
     /// a turn of an actor the permit belongs to that incarnation.
     ///
     /// # Errors
-    /// [`Refused`] with the actor's load: [`Full`](Reason::Full), or [`NoTime`](Reason::NoTime) and [`Shed`](Reason::Shed) if
-    /// the message would not be handled within the time offered; [`NotReady`](Reason::NotReady) and the like as for a tell.
+    /// [`Refused`] with the actor's load: [`Full`](crate::Reason::Full), or [`NoTime`](crate::Reason::NoTime) and [`Shed`](crate::Reason::Shed) if
+    /// the message would not be handled within the time offered; [`NotReady`](crate::Reason::NotReady) and the like as for a tell.
     pub fn reserve(&self, offer: Offer) -> Result<Permit<A::Msg>, Refused> {
         self.take_place(offer).map_err(|why| self.cell.core().counted(why, offer.criticality))
     }
@@ -153,19 +144,18 @@ impl<A: Actor> ActorRef<A> {
         let core = self.cell.core();
         let flow = turn::flow(core.home().map_or(0, |home| home.shared.salt));
         let demand = Demand { left_ns: nanos(within), criticality, cost, flow };
-        let promise = reserve(&self.cell, demand, || turn::deadline_after(&core.shared().port, within))?;
+        let (promise, now) = intake::reserve(&self.cell, demand, || turn::deadline_after(&core.shared().port, within))?;
         let lease = self.sign(promise)?;
-        let deadline = turn::deadline_after(&core.shared().port, within);
-        Ok(Permit::new(self, offer, lease, Term { promise, deadline }))
+        Ok(Permit::new(self, offer, lease, Term { promise, deadline: turn::after(now, within) }))
     }
 
     /// Waits for room for one message: back pressure. Waiting senders are served in the order they came.
     ///
     /// # Errors
-    /// [`NoTime`](Reason::NoTime) at once when what is queued would not be done within `deadline`, and later when there was
+    /// [`NoTime`](crate::Reason::NoTime) at once when what is queued would not be done within `deadline`, and later when there was
     /// no room within it (inside a handler: or before the call being handled ends); `Stopped`, `Gone` and the like when the actor ends.
-    /// [`NotReady`](Reason::NotReady) and `Draining` at once, also when that comes about while it waits.
-    /// [`Cycle`](Reason::Cycle) at once, inside a handler, when the actor waits for whoever waits here, and nobody holds a place
+    /// [`NotReady`](crate::Reason::NotReady) and `Draining` at once, also when that comes about while it waits.
+    /// [`Cycle`](crate::Reason::Cycle) at once, inside a handler, when the actor waits for whoever waits here, and nobody holds a place
     /// in its mailbox that may yet be given back; the rules are those of [questions](Self::ask).
     ///
     /// # Cancel safety
@@ -275,7 +265,7 @@ impl<A: Actor> ActorRef<A> {
 
     /// What the gate says before anything is written.
     pub(crate) fn look(&self, criticality: Criticality, deadline: impl FnOnce() -> u64) -> Result<(), Refused> {
-        look(&self.cell, || Wish { criticality, needs_nothing: false, deadline: deadline() })
+        intake::look(&self.cell, || Wish { criticality, needs_nothing: false, deadline: deadline() })
     }
 
     /// Enters a place that was reserved just now in the books. If the incarnation that reserved it was abandoned
@@ -310,318 +300,12 @@ impl<A: Actor> ActorRef<A> {
 
     #[inline(always)]
     fn push(&self, msg: A::Msg, call: Call) -> Result<(), Rejected<A::Msg>> {
-        match put(&self.cell, msg, None, call) {
+        match intake::put(&self.cell, msg, None, call) {
             Ok(false) => {}
             Ok(true) => wake(&self.cell),
-            Err((why, msg)) => return Err(rejected(&self.cell, why, msg, call)),
+            Err((why, msg)) => return Err(intake::rejected(&self.cell, why, msg, call)),
         }
         Ok(())
-    }
-}
-
-/// Reserves a place, until the deadline, for somebody who has so much time left.
-pub(crate) fn reserve<A: Actor>(
-    cell: &Task<Cell<A>>,
-    demand: Demand,
-    deadline: impl FnOnce() -> u64,
-) -> Result<Promise, Refused> {
-    look(cell, || Wish { criticality: demand.criticality, needs_nothing: false, deadline: deadline() })?;
-    let says = says(cell, demand);
-    let reserve = || cell.mailbox.try_reserve_within(places(says));
-    let reserved = match reserve() {
-        Err(ReserveError::Full) if cell.forgives() => reserve(),
-        reserved => reserved,
-    };
-    reserved.map_err(|error| refused(cell, error, says))?;
-    let core = cell.core();
-    Ok(core.gate.promise(core.shared().port.now_ns(), demand.left_ns))
-}
-
-/// A message that was not taken in. One that names no time is looked at only now.
-#[cold]
-fn rejected<A: Actor>(cell: &Task<Cell<A>>, why: Refused, msg: A::Msg, call: Call) -> Rejected<A::Msg> {
-    let criticality = if call.deadline == NEVER { msg.criticality() } else { call.criticality };
-    Rejected::new(cell.core().counted(why, criticality), msg)
-}
-
-/// What the gate says before anything is written: whether the sender still exists, whether the actor takes new work.
-#[inline(always)]
-fn look<A: Actor>(cell: &Task<Cell<A>>, wish: impl FnOnce() -> Wish) -> Result<(), Refused> {
-    // Where there is no system the mailbox is closed.
-    if cell.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
-        return Err(cell.core().refuse(Reason::Fenced));
-    }
-    match cell.core().flags() & (flag::DRAINS | flag::UNREADY | flag::AWAY | flag::HELD) {
-        0 => Ok(()),
-        flags => look_closely(cell, flags, wish()),
-    }
-}
-
-/// The same of an actor that drains, lacks something, is being restarted, or was ordered something.
-#[cold]
-fn look_closely<A: Actor>(cell: &Task<Cell<A>>, flags: u32, wish: Wish) -> Result<(), Refused> {
-    if flags & flag::DRAINS != 0 && turn::current().pid == Pid::OUTSIDE {
-        return Err(draining(cell));
-    }
-    if cell.core().is_over() {
-        return Err(cell.core().closed());
-    }
-    let orders = cell.core().orders();
-    if orders.tripped {
-        return Err(Refused { load: cell.load(), ..cell.core().refuse(Reason::Tripped) });
-    }
-    if orders.drains && !drain::is_part_of_it(cell.core()) {
-        return Err(cell.core().refuse(Reason::Draining));
-    }
-    if let Some(why) = readiness::refusal(cell.core(), wish) {
-        return Err(why);
-    }
-    match cell.core().back_in() {
-        Some((back_in, reason)) => look_ahead(cell, back_in, reason, wish.deadline),
-        None => Ok(()),
-    }
-}
-
-/// Whether an actor that will be back after this time will have come to one more message by then.
-#[cold]
-fn look_ahead<A: Actor>(cell: &Task<Cell<A>>, back_in: Duration, reason: Reason, deadline: u64) -> Result<(), Refused> {
-    let (core, load) = (cell.core(), cell.load());
-    let left = Duration::from_nanos(deadline.saturating_sub(core.shared().port.now_ns()));
-    if deadline == NEVER || load.wait.max(back_in) <= left {
-        return Ok(());
-    }
-    Err(Refused { retry_after: Some(back_in), load, ..core.refuse(reason) })
-}
-
-/// Who drains takes no new work; who has ended since does not drain any more.
-#[cold]
-fn draining<A: Actor>(cell: &Task<Cell<A>>) -> Refused {
-    match cell.core().status() {
-        Status::Stopped | Status::Gone => cell.core().closed(),
-        Status::Fresh | Status::Starting | Status::Running | Status::Down => cell.core().refuse(Reason::Draining),
-    }
-}
-
-/// Takes a message in. True: the actor is to be woken.
-#[inline(always)]
-fn put<A: Actor>(
-    cell: &Task<Cell<A>>,
-    msg: A::Msg,
-    caller: Option<Caller>,
-    call: Call,
-) -> Result<bool, (Refused, A::Msg)> {
-    let Some(home) = cell.core().home() else { return Err((refused(cell, ReserveError::Closed, None), msg)) };
-    let shared = home.shared;
-    if !turn::is_carefree(&shared.stragglers)
-        && let Err(why) = look(cell, || {
-            let criticality = if call.deadline == NEVER { msg.criticality() } else { call.criticality };
-            Wish { criticality, needs_nothing: msg.needs_nothing(), deadline: call.deadline }
-        })
-    {
-        return Err((why, msg));
-    }
-    let says = match call.deadline {
-        NEVER => None,
-        deadline => {
-            let left_ns = deadline.saturating_sub(shared.port.coarse_ns());
-            let (criticality, cost, flow) = (call.criticality, msg.cost(), call.flow(shared.salt));
-            says(cell, Demand { left_ns, criticality, cost, flow })
-        }
-    };
-    match msg.overflow() {
-        Overflow::Refuse => {}
-        overflow => return put_aside(cell, envelope(shared, msg, caller, call, false), overflow, says),
-    }
-    match cell.mailbox.place_at_once(places(says)) {
-        Some(place) => Ok(fill(cell, place, msg, caller, call, says)),
-        None => put_with_care(cell, msg, caller, call, says),
-    }
-}
-
-/// Takes a message in where that is not ordinary: a block ends, there is no room by what is known, somebody waits.
-#[inline(never)]
-fn put_with_care<A: Actor>(
-    cell: &Task<Cell<A>>,
-    msg: A::Msg,
-    caller: Option<Caller>,
-    call: Call,
-    says: Option<Says>,
-) -> Result<bool, (Refused, A::Msg)> {
-    let place = match cell.mailbox.place_within(places(says)) {
-        Err(ReserveError::Full) => place_again(cell, places(says)),
-        place => place,
-    };
-    match place {
-        Ok(place) => Ok(fill(cell, place, msg, caller, call, says)),
-        Err(error) => Err((refused(cell, error, says), msg)),
-    }
-}
-
-/// Takes in a message that has a word to say about what happens when there is no room.
-#[cold]
-fn put_aside<A: Actor>(
-    cell: &Task<Cell<A>>,
-    envelope: Envelope<A::Msg>,
-    overflow: Overflow,
-    says: Option<Says>,
-) -> Result<bool, (Refused, A::Msg)> {
-    shelf::put(cell, envelope, overflow, places(says)).map_err(|(error, msg)| (refused(cell, error, says), msg))
-}
-
-/// Makes the envelope where it is to lie, field by field. Whether the actor is to be woken.
-#[inline(always)]
-fn fill<A: Actor>(
-    cell: &Task<Cell<A>>,
-    place: Place<'_, Envelope<A::Msg>>,
-    msg: A::Msg,
-    caller: Option<Caller>,
-    call: Call,
-    says: Option<Says>,
-) -> bool {
-    let is_share = says.is_some() && cell.core().gate.takes_share(says);
-    place.fill(envelope(cell.core().shared(), msg, caller, call, is_share)).wake
-}
-
-/// What a message becomes on its way.
-#[inline(always)]
-fn envelope<M>(shared: &Shared, msg: M, caller: Option<Caller>, call: Call, is_share: bool) -> Envelope<M> {
-    let Call { deadline, criticality, .. } = call;
-    let flow = if deadline == NEVER { 0 } else { call.flow(shared.salt) };
-    if caller.is_none() && std::mem::needs_drop::<M>() {
-        waits::gives();
-    }
-    let (from, stamp) = (turn::current_id(), shared.stamp());
-    Envelope { msg, caller, deadline, criticality, from, stamp, flow, is_share }
-}
-
-/// Takes a place whose time has passed from whoever holds it, if there is one.
-#[cold]
-fn place_again<A: Actor>(cell: &Task<Cell<A>>, at_most: u32) -> Result<Place<'_, Envelope<A::Msg>>, ReserveError> {
-    if cell.forgives() { cell.mailbox.place_within(at_most) } else { Err(ReserveError::Full) }
-}
-
-/// What the gate says to whoever wants something, if time may limit it.
-#[inline]
-fn says<A: Actor>(cell: &Task<Cell<A>>, demand: Demand) -> Option<Says> {
-    let core = cell.core();
-    let free = core.gate.is_ample(demand.left_ns) && demand.cost <= 1.0;
-    if free {
-        return None;
-    }
-    let now = core.home().map_or(0, |home| home.shared.port.coarse_ns());
-    core.gate.ask(demand, core.running_ns(), now)
-}
-
-/// How many messages may be in the mailbox.
-#[inline(always)]
-fn places(says: Option<Says>) -> u32 {
-    says.map_or(u32::MAX, |says| says.places())
-}
-
-#[cold]
-fn refused<A: Actor>(cell: &Task<Cell<A>>, error: ReserveError, says: Option<Says>) -> Refused {
-    match (error, says) {
-        (ReserveError::Full, None) => cell.full(Reason::Full),
-        (ReserveError::Full, Some(says)) => late(cell, says),
-        (ReserveError::Closed, _) => cell.core().closed(),
-    }
-}
-
-/// Refuses who has a deadline.
-pub(crate) fn late<A: Actor>(cell: &Task<Cell<A>>, says: Says) -> Refused {
-    let load = cell.load();
-    let now = cell.core().shared().port.now_ns();
-    let (reason, after) = cell.core().gate.refuse(says, now, load.depth, load.limit);
-    Refused {
-        retry_after: Some(after).filter(|after| !after.is_zero()),
-        load: Load { limit: load.limit.min(says.places()), ..load },
-        ..cell.core().refuse(reason)
-    }
-}
-
-/// Sends into a place that was reserved.
-fn push_reserved<A: Actor>(
-    cell: &Task<Cell<A>>,
-    msg: A::Msg,
-    caller: Option<Caller>,
-    call: Call,
-) -> Result<(), Rejected<A::Msg>> {
-    // Whoever has a place has it in a mailbox that was open.
-    let envelope = envelope(cell.core().shared(), msg, caller, call, false);
-    match cell.mailbox.push_reserved(envelope) {
-        Ok(Pushed { wake: true }) => wake(cell),
-        Ok(Pushed { wake: false }) => {}
-        // A place that is reserved is lost to a close alone.
-        Err(error) => {
-            let why = cell.core().counted(cell.core().closed(), call.criticality);
-            return Err(Rejected::new(why, error.into_inner().msg));
-        }
-    }
-    Ok(())
-}
-
-impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
-    fn put(&self, msg: A::Msg, caller: Caller, call: Call) -> Result<Option<Runnable>, Refused> {
-        match put(self, msg, Some(caller), call) {
-            Ok(true) => Ok(self.wake()),
-            Ok(false) => Ok(None),
-            Err((why, _)) => Err(self.core().counted(why, call.criticality)),
-        }
-    }
-
-    fn pace(&self) -> &Pace {
-        &self.core().pace
-    }
-
-    fn put_reserved(&self, msg: A::Msg, caller: Option<Caller>, call: Call) -> Result<(), Rejected<A::Msg>> {
-        if self.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers)) {
-            self.mailbox.release_reserved();
-            let why = self.core().refuse(Reason::Fenced);
-            return Err(Rejected::new(self.core().counted(why, call.criticality), msg));
-        }
-        push_reserved(self, msg, caller, call)
-    }
-
-    fn release(&self) {
-        self.mailbox.release_reserved();
-    }
-
-    fn shared(&self) -> Option<&Shared> {
-        self.core().home().map(|home| home.shared)
-    }
-
-    fn route(&self) -> Option<&Route> {
-        self.core().gate.route()
-    }
-
-    fn id(&self) -> ActorId {
-        self.core().id()
-    }
-
-    fn refuse(&self) -> Refused {
-        self.core().closed()
-    }
-
-    fn fenced(&self) -> Refused {
-        self.core().refuse(Reason::Fenced)
-    }
-
-    fn keep(&self, promise: Promise) -> bool {
-        self.core().gate.keep(promise)
-    }
-
-    fn too_late(&self) -> Refused {
-        let is_fenced = self.core().home().is_some_and(|home| turn::is_fenced_in(&home.shared.stragglers));
-        if is_fenced { self.fenced() } else { self.full(Reason::NoTime) }
-    }
-
-    fn counted(&self, why: Refused, criticality: Criticality) -> Refused {
-        events::counted(self.core(), why.reason, criticality);
-        why
-    }
-
-    fn was_late(&self) {
-        self.core().gate.is_suspect();
     }
 }
 

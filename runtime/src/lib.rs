@@ -42,6 +42,7 @@ mod hold;
 mod in_place;
 mod inbox;
 mod inspect;
+mod intake;
 mod kinds;
 mod lane;
 mod letters;

@@ -11,12 +11,13 @@ use crashworthy_sync::mailbox::RoomTicket;
 use crashworthy_sync::promises::Promise;
 
 use crate::actor::Actor;
-use crate::actor_ref::{ActorRef, Offer, late};
+use crate::actor_ref::{ActorRef, Offer};
 use crate::ask::{Deadline, Door};
 use crate::asked::Asked;
 use crate::cell::Status;
 use crate::error::{Reason, Refused, Rejected};
 use crate::gate::{Demand, events};
+use crate::intake;
 use crate::message::{Criticality, Message};
 use crate::places::{Hold, Lease};
 use crate::port::nanos;
@@ -221,7 +222,7 @@ impl<A: Actor> Admission<A> {
         let says = gate
             .ask(demand, 0, cell.core().shared().port.coarse_ns())
             .filter(|says| cell.load().depth >= says.places_in_time())?;
-        Some(Refused { reason: Reason::NoTime, ..late(cell, says) })
+        Some(Refused { reason: Reason::NoTime, ..intake::late(cell, says) })
     }
 
     /// Why there will be no place.

@@ -450,7 +450,7 @@ fn is_due<A: Actor>(
 /// Makes what the question in hand has along that of this call.
 #[inline]
 fn carrying<A: Actor>(owner: &Owner<A>) -> Option<Carrying> {
-    owner.caller.as_ref().and_then(Carried::of).map(turn::carry)
+    owner.caller.as_ref().and_then(Carried::of).map(|carried| turn::carry(Some(carried)))
 }
 
 /// Takes a message into hand. What it says of itself is user code and may panic: by then it is in hand. Whether no copy of

@@ -361,11 +361,12 @@ pub(crate) fn carried() -> Option<Arc<Carried>> {
     if carries() { CARRIED.try_with(|carried| carried.borrow().clone()).ok().flatten() } else { None }
 }
 
-/// Makes these the places of the current call until the guard goes.
+/// Makes these, or none, the places of the current call until the guard goes.
 #[must_use]
-pub(crate) fn carry(carried: Arc<Carried>) -> Carrying {
-    let before = CARRIED.try_with(|known| known.replace(Some(carried))).ok().flatten();
-    Carrying { before, carried: AMBIENT.with(|ambient| ambient.carries.replace(true)) }
+pub(crate) fn carry(carried: Option<Arc<Carried>>) -> Carrying {
+    let carries = carried.is_some();
+    let before = CARRIED.try_with(|known| known.replace(carried)).ok().flatten();
+    Carrying { before, carried: AMBIENT.with(|ambient| ambient.carries.replace(carries)) }
 }
 
 /// Restores what was carried before, also on unwinding.
@@ -499,7 +500,7 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let _turn = enter(Turn { call: this.scope.call, ..current() });
-        let _carried = this.scope.carried.clone().map(carry);
+        let _carried = carry(this.scope.carried.clone());
         let _span = this.scope.span.enter();
         this.future.as_mut().poll(cx)
     }

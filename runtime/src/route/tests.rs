@@ -24,6 +24,8 @@ enum Errand {
     Piped(Reply<u32>),
     /// Asks the first in a place that the handler reserves itself.
     Permit(Reply<u32>),
+    /// Asks all in this scope, in vain, and then without it.
+    Scoped(CallScope, Reply<u32>),
     /// Asks the desk behind it.
     Behind(Reply<u32>),
 }
@@ -80,6 +82,10 @@ impl Actor for Desk {
                 let permit = self.clerks[0].reserve(Offer::within(ms(1_000)))?;
                 permit.ask(once).await?;
                 reply.send(1);
+            }
+            Errand::Scoped(scope, reply) => {
+                refused(scope.scope(all(&self.clerks)).await);
+                reply.send(all(&self.clerks).await?);
             }
             Errand::Behind(reply) => {
                 let behind = self.behind.as_ref().expect("there is one");
@@ -184,6 +190,17 @@ fn places_go_along_into_tasks_that_keep_the_scope_of_the_call() {
         let (clerks, _) = clerks(&system, 1, 1).await;
         let desk = desk(&system, &clerks).await;
         assert_eq!(desk.ask(Errand::Piped).await, Ok(1));
+        assert_eq!(depths(&clerks), [0]);
+    });
+}
+
+#[test]
+fn a_scope_of_another_call_does_not_see_the_places_of_the_one_around_it() {
+    simulate(11, async |system| {
+        let (clerks, _) = clerks(&system, 1, 1).await;
+        let desk = desk(&system, &clerks).await;
+        let scope = CallScope::current();
+        assert_eq!(desk.ask(|reply| Errand::Scoped(scope, reply)).await, Ok(1));
         assert_eq!(depths(&clerks), [0]);
     });
 }
