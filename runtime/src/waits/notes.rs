@@ -167,7 +167,7 @@ impl Notes {
 
 /// The incarnation waits for nobody.
 #[inline]
-fn withdraw(core: &Core) {
+pub(crate) fn withdraw(core: &Core) {
     if let Some(standing) = core.counters.standing() {
         standing.withdraw();
     }
