@@ -39,7 +39,7 @@ pub use self::row::{Doing, Row, Supervises};
 pub use self::state::{ActorState, Seen};
 pub use self::sums::{Health, InGate, InState, KindMetrics, Metrics, Refused, Unready};
 pub use self::system::SystemView;
-pub use self::trace::{TraceQuery, TraceView, Traced, TracedMessage, Untraced};
+pub use self::trace::{TraceQuery, TraceView, Traced, Untraced};
 pub use self::watch::{Frame, FrameQuery, News, Push, Rates, SeenBusy, Unwatch, WatchQuery, WatchView, Watchable};
 
 /// The version of this protocol. It changes when an old client would misread a new server.

@@ -135,6 +135,7 @@ pub(crate) enum Action {
     #[command(flatten)]
     Act(Act),
     /// Which messages actors take, from whom, how they end and how long that takes; not what they say. Exit code 1 if there were none.
+    #[command(after_help = crate::trace::WHY)]
     Trace(TraceArgs),
     /// Writes one picture of everything to a new file, or with - to standard output. --replay opens it.
     Dump {

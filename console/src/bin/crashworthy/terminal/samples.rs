@@ -76,7 +76,8 @@ pub(crate) fn traced() -> Value {
     let message = |number: u32, kind: &str, more: Value| {
         let pid = json!({ "id": 4, "incarnation": 2 });
         let message = json!({
-            "number": number, "at_ms": 72_000 + 100 * number, "pid": pid, "path": "shop/front/left", "message": kind, "size": 24,
+            "number": number, "at_ms": 72_000 + 100 * number, "pid": pid, "path": "shop/front/left", "kind": "shop::Cashier", "message": kind,
+            "size": 24,
             "age_ms": 0, "from": "outside", "asked": false, "outcome": "handled", "took_ms": 0.0123,
             "wall_ms": 1_764_296_185_000_u64 + u64::from(100 * number),
         });

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crashworthy_console::protocol::{Outcome, TraceQuery, TraceView, Traced, TracedMessage};
+use crashworthy_console::protocol::{Outcome, TraceQuery, TraceView, Traced};
+use crashworthy_runtime::TraceRecord;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::Value;
 
@@ -30,7 +31,7 @@ pub(crate) struct Tracing {
     pub(crate) whom: String,
     pub(crate) stage: Stage,
     /// The newest messages, oldest first, and when each came.
-    pub(crate) messages: VecDeque<(Duration, TracedMessage)>,
+    pub(crate) messages: VecDeque<(Duration, TraceRecord)>,
     /// What was told last, but for the messages.
     pub(crate) told: Option<Traced>,
 }
