@@ -181,6 +181,8 @@ pub(crate) struct Stop {
     told: AtomicBool,
     /// A second signal came: no more draining.
     hurry: AtomicBool,
+    /// It fails, and the parts have been told, or are being told.
+    fails: AtomicBool,
     began_ns: AtomicU64,
     undrained: AtomicU64,
     late: Mutex<Vec<Straggler>>,
@@ -196,6 +198,7 @@ impl Default for Stop {
             begun: AtomicBool::default(),
             told: AtomicBool::default(),
             hurry: AtomicBool::default(),
+            fails: AtomicBool::default(),
             began_ns: AtomicU64::default(),
             undrained: AtomicU64::default(),
             late: Mutex::default(),
@@ -214,6 +217,11 @@ impl Stop {
     /// Whether somebody has asked for it.
     pub(crate) fn has_begun(&self) -> bool {
         self.begun.load(Ordering::Acquire)
+    }
+
+    /// Whether this is the incarnation at the top of the tree.
+    pub(crate) fn is_top(&self, pid: Pid) -> bool {
+        *self.top.lock() == Some(pid)
     }
 
     /// Whether this incarnation was noted: it has been waited for.
@@ -336,6 +344,29 @@ fn tell(shared: &Shared, reason: Option<ExitReason>) {
     });
 }
 
+/// Tells the parts, the last first, that the system fails, unless somebody has asked it to stop: once.
+pub(crate) fn fails(shared: &Shared) {
+    let stop = &shared.stop;
+    if stop.has_begun() || stop.fails.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    // Parts are foreign: not under the lock.
+    let mut parts = std::mem::take(&mut *stop.parts.lock());
+    for part in parts.iter_mut().rev() {
+        if let Err(panic) = contain(|| part.fails()) {
+            tracing::error!(location = panic.location, "a part panicked when the system failed: {}", panic.message);
+        }
+    }
+    let mut held = stop.parts.lock();
+    if stop.told.load(Ordering::Acquire) {
+        // Whoever told of the end meanwhile has found none.
+        drop(held);
+        detach(parts);
+    } else {
+        *held = parts;
+    }
+}
+
 /// Tells the parts, the last first.
 fn detach(parts: Vec<Box<dyn Part>>) {
     for mut part in parts.into_iter().rev() {
@@ -357,6 +388,9 @@ pub(crate) fn watch(system: &System, top: Pid) {
             Some(down) => down.await.map_or(ExitReason::NoProc, |down| down.reason),
             None => ExitReason::NoProc,
         };
+        if reason != ExitReason::Normal {
+            fails(&shared);
+        }
         end(&shared, Some(reason)).await;
     });
 }

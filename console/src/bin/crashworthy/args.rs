@@ -78,9 +78,16 @@ pub(crate) struct Cli {
 impl Cli {
     /// What goes together for clap, and not for us.
     pub(crate) fn misuse(&self) -> Option<clap::Error> {
-        let why = "--record is for the screens: it goes without a command";
-        (self.record.is_some() && self.action.is_some())
-            .then(|| Self::command().error(ErrorKind::ArgumentConflict, why))
+        let Which { socket, system, connect, .. } = &self.which;
+        let is_one = socket.is_some() || system.is_some() || connect.is_some();
+        let why = match &self.action {
+            Some(_) if self.record.is_some() => "--record is for the screens: it goes without a command",
+            Some(Action::Show(What::Ps { .. })) if is_one => {
+                "ps tells of all systems of this user: of one tells `tree` or `top`"
+            }
+            _ => return None,
+        };
+        Some(Self::command().error(ErrorKind::ArgumentConflict, why))
     }
 }
 

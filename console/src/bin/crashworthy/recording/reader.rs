@@ -10,10 +10,11 @@ use crashworthy_console::protocol::{
     ActorView, Actors, AuditView, Crashes, DeadLetters, Events, Health, Hello, Metrics, Outcome, PROTOCOL, ReportsView,
     SystemView, TreeView,
 };
+use crashworthy_console::recording::{Frame, Head, LINE, MOST, NAME, VERSION};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
-use super::{Fault, Frame, Head, LINE, MOST, NAME, Problem, VERSION};
+use super::{Fault, Problem};
 
 /// A recording that has been read and found to be whole.
 #[derive(Debug)]

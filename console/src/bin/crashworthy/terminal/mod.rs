@@ -42,5 +42,4 @@ mod tracing;
 mod view;
 
 pub(crate) use self::model::Candidate;
-pub(crate) use self::question::{Question, is_whole_tree, picture_of_all};
 pub(crate) use self::shell::{play, run};

@@ -163,15 +163,6 @@ impl From<&SystemView> for Sample {
     }
 }
 
-/// What a picture of everything is made of, but for the actors one by one. The tree comes first.
-pub(crate) fn picture_of_all() -> Vec<Question> {
-    let reports = [false, true].map(|progress| Question::Reports { progress });
-    let first =
-        [Question::TREE, Question::System, Question::Crashes, Question::Health, Question::Metrics, Question::Audit];
-    let lists = MEASURES.map(|sort| Question::Top { sort, text: None });
-    first.into_iter().chain(reports).chain(lists).chain([Question::Shut, Question::Events]).collect()
-}
-
 /// Whether that answer has everybody in it: lists can be made of it.
 pub(crate) fn is_whole_tree(question: &Question, outcome: &Outcome<Value>) -> bool {
     match outcome {
