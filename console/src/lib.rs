@@ -77,7 +77,8 @@ pub use watch::{Amiss, Watch, Watched};
 /// Who may enter is the user of the process alone, and what clients can use up is bounded by [`Limits`]; no actor waits for
 /// them. On `ro.sock` they can look and do nothing else. On `rw.sock` beside it, unless the console is
 /// [read-only](Self::read_only), they (and root) can act: each action is planned, then committed with a reason, and entered in
-/// the audit, `audit/<name>.jsonl` beside the directory of the system. The top of the tree can be neither ended nor suspended.
+/// the audit, `audit/<name>.jsonl` beside the directory of the system. The top of the tree can be drained, with which the system ends as on SIGTERM,
+/// and otherwise be neither ended nor suspended.
 ///
 /// A system that [fails](crashworthy_runtime::Part::fails) leaves a dump behind: `dumps/<name>-<seconds since 1970>-<process>.jsonl` beside the
 /// directory of the system, the newest four of a name. It is one picture of everything, as it was when the supervisor at the top gave up and

@@ -16,6 +16,7 @@ use crate::cell::{AnyCell, flag};
 use crate::crash::{contain, discard};
 use crate::exit::{Callback, ExitReason};
 use crate::pid::Pid;
+use crate::port::nanos;
 use crate::report;
 use crate::shared::Shared;
 use crate::signal::{Down, Via, send_exit};
@@ -219,9 +220,9 @@ impl Stop {
         self.begun.load(Ordering::Acquire)
     }
 
-    /// Whether this is the incarnation at the top of the tree.
-    pub(crate) fn is_top(&self, pid: Pid) -> bool {
-        *self.top.lock() == Some(pid)
+    /// The incarnation at the top of the tree.
+    pub(crate) fn top(&self) -> Option<Pid> {
+        *self.top.lock()
     }
 
     /// Whether this incarnation was noted: it has been waited for.
@@ -235,10 +236,10 @@ pub(crate) struct Ending;
 
 impl Ending {
     /// Drains and stops, once, in a task of its own.
-    pub(crate) fn begin(shared: &Arc<Shared>, reason: ExitReason) {
+    pub(crate) fn begin(shared: &Arc<Shared>, drain: Duration, reason: ExitReason) {
         if !shared.stop.begun.swap(true, Ordering::AcqRel) {
             let worker = shared.clone();
-            shared.port.spawn(async move { stop(&worker, reason).await });
+            shared.port.spawn(async move { stop(&worker, drain, reason).await });
         }
     }
 }
@@ -246,13 +247,13 @@ impl Ending {
 /// How often a drain looks whether everything is served.
 pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
-async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
+async fn stop(shared: &Arc<Shared>, drain: Duration, reason: ExitReason) {
     let began = shared.port.now_ns();
     shared.stop.began_ns.store(began, Ordering::Release);
     shared.each_cell(|cell| cell.core().raise(flag::DRAINS));
     shared.stragglers.drains();
     shared.each_cell(|cell| cell.rouse_waiters());
-    let until = began.saturating_add(shared.settings.drain.as_nanos() as u64);
+    let until = began.saturating_add(nanos(drain));
     loop {
         let work = unserved_by_all(shared);
         shared.stop.undrained.store(work.left, Ordering::Release);
@@ -443,7 +444,7 @@ pub(crate) async fn run_until_signal(system: &System) -> Ended {
             shared.stop.hurry.store(true, Ordering::Release);
         } else {
             tracing::info!(system = system.name(), "stopping");
-            Ending::begin(shared, ExitReason::Shutdown);
+            Ending::begin(shared, shared.settings.drain, ExitReason::Shutdown);
         }
     }
 }

@@ -120,7 +120,7 @@ impl System {
     /// [parts](crate::Part::fails) are told.
     pub fn note_given_up(&self, pid: Pid, path: &Arc<str>, budget: Option<Budget>) {
         note(&self.shared, Some(pid), path.clone(), Happening::GivesUp { budget });
-        if self.shared.stop.is_top(pid) {
+        if self.top() == Some(pid) {
             shutdown::fails(&self.shared);
         }
     }

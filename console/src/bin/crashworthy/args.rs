@@ -43,6 +43,7 @@ Examples:
   crashworthy kill shop/till --reason 'it hangs'    what would come of it, and whether to do it
   crashworthy trip shop/till --reason 'wrong prices'    nothing new gets in, until: untrip
   crashworthy drain shop/front --within 1m --reason 'new tills'    finish, then stop
+  crashworthy drain shop --within 1m --reason 'a new version'    the top of the tree: the system ends, as on SIGTERM
   crashworthy log-level debug --reason 'what happens there?'
   crashworthy top --shut                    whose gate is not open, and what it is
   crashworthy stop --under shop/front --match Cashier --reason 'tills are closed' --yes
