@@ -207,3 +207,33 @@ fn somebody_traces_an_actor_and_sees_its_messages_and_the_end() {
     terminal.press(&["q"]);
     terminal.see_text("it ended with 0");
 }
+
+#[test]
+fn somebody_goes_to_an_actor_by_name_looks_at_its_state_and_gives_it_less_room() {
+    let shop = Shop::open();
+    shop.right.tell(Till::Sell).unwrap();
+    assert_eq!(shop.total(&shop.right), 1);
+    let Some(terminal) = Terminal::open(&shop.dir, "") else { return };
+    terminal.see_text(" live");
+    terminal.press(&[":"]);
+    terminal.press(&["-l", "right"]);
+    terminal.press(&["Enter"]);
+    terminal.see_text("Pulse > shop/front/right");
+    terminal.press(&["d"]);
+    let state = terminal.see_text("sold: 1");
+    assert!(state.contains("pin: (secret)"), "{state}");
+    terminal.press(&["Escape"]);
+    terminal.see_text("mailbox    0 of 1024 places taken");
+    terminal.press(&["x", "End", "Enter"]);
+    terminal.see_text("messages its mailbox is to hold: ");
+    terminal.press(&["-l", "8"]);
+    terminal.press(&["Enter"]);
+    terminal.see_text("limit: 1024 now");
+    terminal.press(&["-l", "too much waits there"]);
+    terminal.press(&["Enter"]);
+    terminal.see_text("done: limit");
+    terminal.see_text("mailbox    0 of 8 places taken");
+    assert_eq!(shop.look(&shop.right).limit, 8);
+    terminal.press(&["q"]);
+    terminal.see_text("it ended with 0");
+}

@@ -132,6 +132,12 @@ pub(crate) fn to_act(which: &Which) -> Result<Client, Trouble> {
     }
 }
 
+/// Whether the system that is looked at there has a socket for actions, too.
+pub(crate) fn can_act(which: &Which, place: &Path) -> bool {
+    which.connect.is_none()
+        && (place.file_name() != Some("ro.sock".as_ref()) || place.with_file_name("rw.sock").exists())
+}
+
 /// The system that is meant, and a connection to it.
 fn pick(which: &Which) -> Result<(Place, Client), Trouble> {
     let listen = |place: Place| {

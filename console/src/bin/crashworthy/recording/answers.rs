@@ -48,10 +48,11 @@ impl Recording {
         match verb {
             "tree" => lists::branch(self.tree(at)?, &read(args)?).map(ok),
             "actors" => self.actors(at, args),
-            "actor" => {
+            "actor" | "state" => {
                 let ActorQuery { actor } = read(args)?;
+                let what = if verb == "state" { ("state", "was") } else { ("details", "were") };
                 self.newest(at, verb, |kept| kept.words.contains(&actor))
-                    .ok_or_else(|| refuse(format!("no details of {actor:.256?} were recorded")))
+                    .ok_or_else(|| refuse(format!("no {} of {actor:.256?} {} recorded", what.0, what.1)))
             }
             "crashes" => self.crashes(at, &read(args)?).map(ok),
             "events" => self.events(at, &read(args)?).map(ok),

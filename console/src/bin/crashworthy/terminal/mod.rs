@@ -39,6 +39,7 @@ mod signals;
 #[cfg(test)]
 mod tests;
 mod tracing;
+mod typed;
 mod view;
 
 pub(crate) use self::model::Candidate;

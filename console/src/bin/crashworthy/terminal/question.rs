@@ -38,6 +38,8 @@ pub(crate) enum Question {
     Worst(Sort),
     /// One actor, by its id.
     Actor(String),
+    /// What it shows of its state.
+    State(String),
     Crashes,
     /// One crash in full.
     Crash(Pid),
@@ -65,6 +67,7 @@ impl Question {
             Self::Tree { .. } => "tree",
             Self::Top { .. } | Self::Worst(_) | Self::Shut => "actors",
             Self::Actor(_) => "actor",
+            Self::State(_) => "state",
             Self::Crashes | Self::Crash(_) => "crashes",
             Self::Reports { .. } => "reports",
             Self::Health => "health",
@@ -102,7 +105,7 @@ impl Question {
             }
             Self::Audit => value(&AuditQuery { limit: Some(REPORTS) }),
             Self::Worst(sort) => value(&ActorsQuery { sort: *sort, limit: Some(WORST), ..ActorsQuery::default() }),
-            Self::Actor(id) => value(&ActorQuery { actor: id.clone() }),
+            Self::Actor(id) | Self::State(id) => value(&ActorQuery { actor: id.clone() }),
             Self::Crashes => value(&CrashesQuery { brief: true, limit: Some(REPORTS), ..CrashesQuery::default() }),
             Self::Crash(pid) => value(&CrashesQuery { of: Some(*pid), limit: Some(1), ..CrashesQuery::default() }),
             Self::Reports { progress } => {

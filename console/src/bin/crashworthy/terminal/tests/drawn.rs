@@ -91,6 +91,18 @@ fn an_actor() {
 }
 
 #[test]
+fn a_state() {
+    check("state", |ui| {
+        tab(ui, '2');
+        ui.press(KeyCode::End);
+        ui.type_in("d");
+        let question = ui.model.questions().pop().expect("the state is asked for");
+        let outcome = crashworthy_console::protocol::Outcome::Ok(samples::answer(&question));
+        ui.happens(Event::Round(super::super::question::Round { answers: vec![(question, outcome)], past: None }));
+    });
+}
+
+#[test]
 fn crashes() {
     check("crashes", |ui| tab(ui, '4'));
 }
