@@ -3,6 +3,7 @@
 mod act;
 mod actions;
 mod blocked;
+mod bureau;
 mod command;
 mod events;
 mod governed;
@@ -15,4 +16,5 @@ mod support;
 mod tcp;
 mod terminal;
 mod trace;
+mod truth;
 mod watching;
