@@ -89,15 +89,14 @@ pub(crate) struct Bureau {
 
 impl Bureau {
     pub(crate) fn open() -> Self {
-        Self::with(|bureau| bureau)
+        Self::under(Supervisor::rest_for_one("bureau").intensity(5, secs(3_600)))
     }
 
-    /// With a supervisor that is made to be so.
-    pub(crate) fn with(made: impl FnOnce(Supervisor) -> Supervisor) -> Self {
+    /// Under a supervisor of that name.
+    pub(crate) fn under(bureau: Supervisor) -> Self {
         let (dir, runtime) = (Dir::new(), workers());
         let (one, two) = (Slot::named("one"), Slot::named("two").mailbox(ROOM).expect("room for some"));
-        let tree = Supervisor::rest_for_one("bureau").intensity(5, secs(3_600));
-        let tree = made(tree).child(one.child(())).child(two.child(()));
+        let tree = bureau.child(one.child(())).child(two.child(()));
         let console = Console::default().below(dir.path());
         let system = runtime.block_on(System::builder().name("bureau").with(console).start(tree)).expect("it starts");
         Self { system, one, two, runtime, _dir: dir }

@@ -17,4 +17,5 @@ mod tcp;
 mod terminal;
 mod trace;
 mod truth;
+mod truth_under_load;
 mod watching;

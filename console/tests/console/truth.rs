@@ -142,7 +142,7 @@ fn limits_and_refusals_by_reason_are_those_that_senders_met() {
 #[test]
 fn a_gate_is_told_not_ready_shedding_or_restarting_when_it_is_that() {
     let long = Backoff::new(secs(1 << 32), secs(1 << 32));
-    let bureau = Bureau::with(|bureau| bureau.backoff(long));
+    let bureau = Bureau::under(Supervisor::one_for_one("bureau").backoff(long));
     let mut client = bureau.client();
     let bank = Dependency::named("bank");
     bureau.one.tell(Work::Need(bank.clone())).unwrap();
