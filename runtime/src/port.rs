@@ -9,7 +9,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant as StdInstant};
+use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use crashworthy_sync::clock::monotonic_ns;
 use tokio::runtime::Handle;
@@ -146,6 +146,15 @@ impl Port {
             self.coarse.0.fetch_max(now, Relaxed);
         }
         now
+    }
+
+    /// What the clock on the wall says: since the beginning of 1970, in UTC. It may be set, so nothing is reckoned with it.
+    /// In a simulation 1970 begins with the port.
+    pub(crate) fn wall(&self) -> Duration {
+        match self.world {
+            World::Production(_) => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+            World::Simulated { .. } => Duration::from_nanos(self.now_ns()),
+        }
     }
 
     /// The time as it was when somebody last looked: never ahead of [`Port::now_ns`], and monotonic.

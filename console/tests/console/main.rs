@@ -4,6 +4,7 @@ mod act;
 mod actions;
 mod blocked;
 mod command;
+mod dumps;
 mod events;
 mod governed;
 mod held;

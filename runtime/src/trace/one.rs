@@ -21,8 +21,10 @@ const SECOND_NS: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) at: u64,
+    pub(super) wall: Duration,
     pub(super) pid: Pid,
     pub(super) path: Arc<str>,
+    pub(super) kind: &'static str,
     pub(super) message: &'static str,
     pub(super) size: usize,
     pub(super) age: Duration,
@@ -191,12 +193,14 @@ impl One {
 
 /// In full, for whoever reads.
 fn told(shared: &Shared, Noted { number, taken, ended }: Noted) -> TraceRecord {
-    let Taken { at, pid, path, message, size, age, from, asked } = taken;
+    let Taken { at, wall, pid, path, kind, message, size, age, from, asked } = taken;
     TraceRecord {
         number,
         at: Duration::from_nanos(at),
+        wall: whole(wall),
         pid,
         path,
+        kind: report::kind(kind),
         message: report::kind(message),
         size,
         age: whole(age),
@@ -222,8 +226,10 @@ mod tests {
     fn take(one: &One, at: u64) -> Option<u32> {
         let taken = || Taken {
             at,
+            wall: Duration::ZERO,
             pid: Pid::OUTSIDE,
             path: "".into(),
+            kind: "Till",
             message: "Sell",
             size: 0,
             age: Duration::ZERO,

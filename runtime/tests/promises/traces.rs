@@ -67,7 +67,7 @@ fn a_record_says_who_when_from_whom_and_for_how_long() {
         );
         for record in [&awaited, &noted, &asked] {
             assert_eq!((record.pid, record.path.rsplit('/').next()), (nursery.slot.pid(), Some("till")));
-            assert_eq!(record.size, size_of::<Order>());
+            assert_eq!((record.size, &*record.kind), (size_of::<Order>(), std::any::type_name::<Puppet>()));
             assert!((begun..=ended).contains(&record.at) && record.took.is_some_and(|took| record.at + took <= ended));
         }
         assert!(awaited.took >= Some(ms(15)), "{awaited:?}");
