@@ -41,6 +41,7 @@ mod tcp;
 mod token;
 mod traces;
 mod vitals;
+mod waiting;
 mod watch;
 mod watches;
 mod wire;

@@ -17,6 +17,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
+use crate::rests::{self, Rests};
+
 /// Blocking calls that run at once unless [`Port::with_blocking_limit`] says otherwise.
 const BLOCKING_CALLS: usize = 64;
 
@@ -52,6 +54,8 @@ pub struct Port {
     world: World,
     runtime: Handle,
     coarse: Padded<AtomicU64>,
+    /// When that stood still.
+    pub(crate) rests: Rests,
     random: AtomicU64,
     ids: AtomicU64,
     blocking: Arc<Semaphore>,
@@ -111,6 +115,7 @@ impl Port {
             world,
             runtime,
             coarse: Padded(AtomicU64::new(0)),
+            rests: Rests::default(),
             random: AtomicU64::new(seed),
             ids: AtomicU64::new(0),
             blocking: Arc::new(Semaphore::new(BLOCKING_CALLS)),
@@ -143,7 +148,10 @@ impl Port {
         };
         if now >= self.coarse.0.load(Relaxed).saturating_add(COARSE_STEP_NS) {
             // Not a plain store: of two readers that race, the later reading stays.
-            self.coarse.0.fetch_max(now, Relaxed);
+            let before = self.coarse.0.fetch_max(now, Relaxed);
+            if now >= before.saturating_add(rests::SHORTEST_NS) {
+                self.rests.note(before, now);
+            }
         }
         now
     }

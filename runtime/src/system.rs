@@ -20,6 +20,7 @@ use crate::pid::Pid;
 use crate::port::Port;
 use crate::process::Abandoning;
 use crate::report::{self, CrashReport, Importance};
+use crate::scheduler::PoolStats;
 use crate::shared::Shared;
 use crate::shutdown::{Ended, Ending, ShutdownReport, Straggler, Whereabouts};
 use crate::signal::{Down, MonitorRef, Via, send_down, send_exit, send_kill, send_stop};
@@ -349,6 +350,22 @@ impl System {
     /// The whole system as data. The figures of different actors are of slightly different instants.
     pub fn snapshot(&self) -> SystemSnapshot {
         SystemSnapshot::of(&self.shared)
+    }
+
+    /// The threads that take turns, pool by pool, at this moment: workers and what waits for each, and those that step in while
+    /// handlers block them. Reading it stops nobody.
+    ///
+    /// # Examples
+    /// ```
+    /// # tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(async {
+    /// let system = crashworthy_runtime::System::bare()?;
+    /// let pools = system.pools();
+    /// assert_eq!((pools.len(), pools[0].pumps.len(), pools[0].queued()), (1, 2, 0));
+    /// # Ok::<(), crashworthy_runtime::StartError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn pools(&self) -> Vec<PoolStats> {
+        vec![self.shared.pool.stats()]
     }
 
     /// Whether its orderly stop has begun: it takes no new work from outside, and ends. What readiness is told by first.

@@ -28,6 +28,13 @@ pub struct Row {
     pub depth: u32,
     /// Messages its mailbox would hold.
     pub limit: u32,
+    /// How long ago its oldest message was sent, the one in hand included; nothing if it has none. Of several, it is the one that
+    /// comes next.
+    #[serde(default, rename = "oldest_ms", with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Duration>,
+    /// That is what it is at the least: none is in hand, and for so long messages were seen to wait.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oldest_at_least: bool,
     /// How often it was started anew.
     pub restarts: u32,
     /// Messages taken in so far.

@@ -6,6 +6,8 @@ use crashworthy_runtime::{Pid, millis};
 use crashworthy_supervisor::ReportCounts;
 use serde::{Deserialize, Serialize};
 
+use super::Pools;
+
 /// The answer to `system`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SystemView {
@@ -42,4 +44,7 @@ pub struct SystemView {
     pub runnable: usize,
     /// Turns taken so far.
     pub turns: u64,
+    /// The threads that take them.
+    #[serde(default)]
+    pub pools: Pools,
 }

@@ -3,6 +3,7 @@
 mod act;
 mod actions;
 mod blocked;
+mod bureau;
 mod command;
 mod dumps;
 mod events;
@@ -16,4 +17,6 @@ mod support;
 mod tcp;
 mod terminal;
 mod trace;
+mod truth;
+mod truth_under_load;
 mod watching;
