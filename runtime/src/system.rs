@@ -20,6 +20,7 @@ use crate::pid::Pid;
 use crate::port::Port;
 use crate::process::Abandoning;
 use crate::report::{self, CrashReport, Importance};
+use crate::scheduler::PoolStats;
 use crate::shared::Shared;
 use crate::shutdown::{Ended, Ending, ShutdownReport, Straggler, Whereabouts};
 use crate::signal::{Down, MonitorRef, Via, send_down, send_exit, send_kill, send_stop};
@@ -349,6 +350,12 @@ impl System {
     /// The whole system as data. The figures of different actors are of slightly different instants.
     pub fn snapshot(&self) -> SystemSnapshot {
         SystemSnapshot::of(&self.shared)
+    }
+
+    /// Its pools of threads at this moment: its own, then bulkheads and actors that are alone on a thread, as long as somebody
+    /// uses them or a turn is under way there.
+    pub fn pools(&self) -> Vec<PoolStats> {
+        self.shared.pool_stats()
     }
 
     /// Whether its orderly stop has begun: it takes no new work from outside, and ends. What readiness is told by first.
