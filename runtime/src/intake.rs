@@ -20,6 +20,7 @@ use crate::pid::{ActorId, Pid};
 use crate::readiness;
 use crate::reply::Caller;
 use crate::route::Route;
+use crate::scheduler::Pool;
 use crate::shared::Shared;
 use crate::shelf;
 use crate::turn::{self, Call, NEVER};
@@ -302,6 +303,10 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
 
     fn pace(&self) -> &Pace {
         &self.core().pace
+    }
+
+    fn pool(&self) -> &Pool {
+        self.core().pool()
     }
 
     fn put_reserved(&self, msg: A::Msg, caller: Option<Caller>, call: Call) -> Result<(), Rejected<A::Msg>> {

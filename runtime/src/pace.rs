@@ -10,6 +10,7 @@ use crate::actor::Actor;
 use crate::cell::{Cell, Core, Status};
 use crate::gate::{Stretch, events};
 use crate::inbox::BATCH;
+use crate::offender;
 use crate::port::nanos;
 
 /// A turn no longer than this is shorter than a wake-up.
@@ -195,6 +196,7 @@ impl Timing {
         let (pace, port) = (&core.pace, &core.shared().port);
         let (ended, handled) = (port.now_ns(), core.counters.handled.get() as u32);
         let (here, left) = (handled.wrapping_sub(self.handled), cell.mailbox.len());
+        offender::took(core, ended.saturating_sub(self.began), here);
         let cost = if here == 0 { 0 } else { nanos(port.turn_cost()) };
         if here == 0 && !holds {
             // A beginning, a signal, or a look into an empty mailbox: who rested goes on resting.
