@@ -24,6 +24,11 @@ impl Crashworthy {
     pub fn alone() -> Self {
         Self { system: System::builder().drain(Duration::ZERO).bare().expect("the settings are in range") }
     }
+
+    /// Whose actors it has.
+    pub fn system(&self) -> &System {
+        &self.system
+    }
 }
 
 /// How long a sender waits for room before the work has failed.
