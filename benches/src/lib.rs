@@ -24,6 +24,7 @@ pub mod overload;
 pub mod peer;
 pub mod peers;
 pub mod program;
+pub mod scaling;
 pub mod section;
 pub mod versus;
 pub mod works;
