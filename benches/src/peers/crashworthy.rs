@@ -38,6 +38,11 @@ impl Crashworthy {
         let starter = alone.system.spawn::<Starter>(Bulkhead::threads(threads)).await.expect("it starts");
         Self { bulkhead: Some(starter), ..alone }
     }
+
+    /// Whose actors it has.
+    pub fn system(&self) -> &System {
+        &self.system
+    }
 }
 
 /// How long a sender waits for room before the work has failed.
