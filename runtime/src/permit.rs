@@ -81,7 +81,12 @@ impl<M: Message> Permit<M> {
     /// reserved; inside a handler no later than the call being handled.
     ///
     /// # Errors
-    /// See [`AskError`](crate::AskError). It is refused only for the reasons for which [`send`](Self::send) is.
+    /// See [`AskError`](crate::AskError). It is refused for the reasons for which [`send`](Self::send) is; if its message [is
+    /// forwarded](crate::Message::forwards), also by the first whom the actor forwards to that has no room. The place is given
+    /// back then.
+    ///
+    /// # Panics
+    /// If `make` does; the place is given back.
     ///
     /// # Cancel safety
     /// Dropping the future cancels the question.
@@ -220,7 +225,12 @@ impl<A: Actor> Admission<A> {
         }
         // A message that has been in hand for long may be done with at any time, and leave room.
         let says = gate
-            .ask(demand, 0, cell.core().shared().port.coarse_ns())
+            .ask(
+                demand,
+                0,
+                cell.core().shared().port.coarse_ns(),
+                &intake::query(cell, &|| None, &|| cell.load().depth),
+            )
             .filter(|says| cell.load().depth >= says.places_in_time())?;
         Some(Refused { reason: Reason::NoTime, ..intake::late(cell, says) })
     }

@@ -399,8 +399,20 @@ impl System {
     /// # Cancel safety
     /// Once begun, the stop goes on.
     pub async fn stop(&self) -> ShutdownReport {
-        Ending::begin(&self.shared, ExitReason::Shutdown);
+        self.begin_stop(self.shared.settings.drain, ExitReason::Shutdown);
         self.ended().await.report
+    }
+
+    /// The same with another drain time, and a reason for which the top of the tree is asked to stop. It waits for nothing:
+    /// [`ended`](Self::ended) does. A stop that has begun already goes on as it is.
+    pub fn begin_stop(&self, drain: Duration, reason: ExitReason) {
+        Ending::begin(&self.shared, drain, reason);
+    }
+
+    /// The incarnation at the top of its tree: with it the system ends. None before there is one, and of a
+    /// [bare](Self::bare) system.
+    pub fn top(&self) -> Option<Pid> {
+        self.shared.stop.top()
     }
 
     /// Runs until SIGINT, SIGTERM or the end of the root; a signal stops the system as [`stop`](Self::stop) does. A

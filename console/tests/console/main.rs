@@ -5,6 +5,7 @@ mod actions;
 mod blocked;
 mod bureau;
 mod command;
+mod dumps;
 mod events;
 mod governed;
 mod held;

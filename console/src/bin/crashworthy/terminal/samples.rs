@@ -137,6 +137,7 @@ pub(crate) fn answer(question: &Question) -> Value {
             json!({ "at_ms": 73_000, "total": 5, "matched": 5, "rows": rows })
         }
         Question::Actor(_) => actor(),
+        Question::State(_) => state(),
         Question::Crashes | Question::Crash(_) => {
             json!({ "at_ms": 73_000, "total": 2, "matched": 1, "reports": [crash()] })
         }
@@ -154,6 +155,16 @@ pub(crate) fn answer(question: &Question) -> Value {
         Question::Traced => traced(),
         Question::Metrics => json!({ "at_ms": 73_000, "system": system(), "total": 0, "kinds": [] }),
     }
+}
+
+/// What the till on the right shows.
+fn state() -> Value {
+    json!({
+        "at_ms": 73_000, "pid": { "id": 5, "incarnation": 1 }, "path": "shop/front/right", "kind": "shop::Till",
+        "state": { "at_ms": 72_990, "cut": null, "entries": [
+            { "name": "sold", "value": { "count": 77 } }, { "name": "pin", "value": "secret" },
+        ] },
+    })
 }
 
 fn audit() -> Value {
