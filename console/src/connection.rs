@@ -67,7 +67,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             tokio::select! {
                 line = &mut line => return Ok(line),
                 () = watches.due() => {
-                    while let Some(frame) = watches.next() {
+                    // One, and then the client is heard again.
+                    if let Some(frame) = watches.next() {
                         send(&mut self.write, &frame, limits).await?;
                     }
                 }

@@ -39,6 +39,8 @@ pub struct Inspector {
     pub(crate) attending: Mutex<Option<Attending>>,
     /// Places for traces.
     pub(crate) traces: Arc<Semaphore>,
+    /// Kept by each connection that is sent frames unasked, too.
+    pub(crate) pushed: Arc<()>,
 }
 
 /// The newest picture.
@@ -61,7 +63,7 @@ impl Inspector {
             limits,
         };
         let traces = Arc::new(Semaphore::new(hello.limits.trace.at_once));
-        Self { system, hello, last: Mutex::default(), attending: Mutex::default(), traces }
+        Self { system, hello, last: Mutex::default(), attending: Mutex::default(), traces, pushed: Arc::default() }
     }
 
     /// Who is there.
