@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{Attending, CrashReport, GateState, Pid, State, System, WeakSystem};
+use crashworthy_runtime::{CrashReport, GateState, Pid, State, System, WeakSystem};
 use crashworthy_supervisor::SystemExt;
 use tokio::sync::Semaphore;
 
@@ -35,10 +35,10 @@ pub struct Inspector {
     system: WeakSystem,
     hello: Hello,
     last: Mutex<Option<Taken>>,
-    /// Somebody has asked for events.
-    pub(crate) attending: Mutex<Option<Attending>>,
     /// Places for traces.
     pub(crate) traces: Arc<Semaphore>,
+    /// Kept by each connection that is sent frames unasked, too.
+    pub(crate) pushed: Arc<()>,
 }
 
 /// The newest picture.
@@ -61,7 +61,7 @@ impl Inspector {
             limits,
         };
         let traces = Arc::new(Semaphore::new(hello.limits.trace.at_once));
-        Self { system, hello, last: Mutex::default(), attending: Mutex::default(), traces }
+        Self { system, hello, last: Mutex::default(), traces, pushed: Arc::default() }
     }
 
     /// Who is there.
@@ -79,10 +79,9 @@ impl Inspector {
         &self.hello.system
     }
 
-    /// Forgets the newest picture, and attends to events no more: for whoever knows that nobody looks any more.
+    /// Forgets the newest picture: for whoever knows that nobody looks any more. Who looks all the same has another one taken.
     pub fn rest(&self) {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.attending.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     pub(crate) fn held(&self) -> Result<System, Refusal> {

@@ -14,6 +14,7 @@ use crashworthy_console::protocol::{ActorQuery, ActorView};
 use crashworthy_console::{Inspector, openmetrics};
 use tokio::sync::Semaphore;
 
+use crate::attention::Attention;
 use crate::guard::{self, Names, TurnedAway};
 use crate::health::{self, Health};
 use crate::info::{self, Application};
@@ -49,6 +50,8 @@ pub(crate) struct Desk {
     pub(crate) started: SystemTime,
     pub(crate) turned_away: TurnedAway,
     pub(crate) health: Health,
+    /// To events, by those who ask for them.
+    pub(crate) attention: Attention,
     /// Places for pages that are watched.
     pub(crate) watchers: Arc<Semaphore>,
 }
@@ -69,6 +72,7 @@ impl Desk {
             started: SystemTime::now(),
             turned_away: TurnedAway::default(),
             health: Health::default(),
+            attention: Attention::default(),
         }
     }
 }

@@ -22,8 +22,8 @@ pub struct EventsQuery {
     pub limit: Option<usize>,
 }
 
-/// The answer to `events`. Once somebody has asked, beginnings and ends of incarnations are told, too, until the last client
-/// has left.
+/// The answer to `events`. Once a client has asked, beginnings and ends of incarnations are told, too, until the last of those
+/// who have asked has left; over HTTP, for one to two minutes after the last request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Events {
     /// When it was, by the clock of the system.

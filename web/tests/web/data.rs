@@ -77,6 +77,21 @@ fn what_has_happened_is_told_and_gone_on_from() {
 }
 
 #[test]
+fn beginnings_and_ends_are_told_to_who_asks_now_and_then_however_many_come_and_go_between() {
+    let shop = Shop::open();
+    let first = shop.ask("/events").json();
+    assert!(first["lifecycle_since"].is_null(), "nobody has asked before");
+    shop.left.tell(Till::Break("the drawer is stuck")).unwrap();
+    assert_eq!(shop.total(&shop.left), 0);
+    for _ in 0..10 {
+        assert_eq!(shop.ask_as_anybody("/livez").status, 200);
+        assert_eq!(shop.system.events_since(0).lifecycle_since, Some(1), "nobody was connected for a moment");
+    }
+    let told = shop.ask(&format!("/events?since={}&kinds=begins,ends", first["next"])).json();
+    assert_eq!((&told["matched"], &told["lifecycle_since"]), (&2.into(), &1.into()), "{told}");
+}
+
+#[test]
 fn an_actor_shows_of_its_state_what_its_author_says_and_whoever_is_busy_is_told_as_such() {
     let shop = Shop::open();
     shop.right.tell(Till::Sell).unwrap();
