@@ -222,8 +222,8 @@ impl LazyGate {
     }
 
     /// Whether some are refused for the sake of the others.
-    pub(crate) fn is_shedding(&self) -> bool {
-        self.gate.get().is_some_and(|gate| gate.sight().standing.is_some())
+    pub(crate) fn is_shedding(&self, port: &Port) -> bool {
+        self.gate.get().is_some_and(|gate| gate.is_shedding(port))
     }
 
     /// When the next place may be forgiven.

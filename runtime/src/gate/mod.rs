@@ -83,6 +83,7 @@ use self::standing::{Standing, step};
 pub use self::state::GateState;
 pub(crate) use self::trouble::{Notes, Watch};
 use crate::dependency::Dependency;
+use crate::port::Port;
 
 /// The gate of one actor. What few have is made when it is needed.
 #[derive(Debug, Default)]
@@ -201,6 +202,13 @@ impl Gate {
     /// Whether it was made for more than to count refusals.
     fn is_measured(&self) -> bool {
         self.board.service().is_known() || self.board.refused().is_some()
+    }
+
+    /// Whether senders are refused for the sake of others: one was, less time ago than he had.
+    fn is_shedding(&self, port: &Port) -> bool {
+        let stands = self.sight().standing.is_some_and(|standing| standing != TRIED);
+        // What stands is published after work alone: who rests has no more of it, and nobody to tell.
+        stands && self.board.refused().is_some_and(|(at, left_ns)| port.now_ns().saturating_sub(at) < left_ns)
     }
 
     /// A sender is refused that had so much time left.
