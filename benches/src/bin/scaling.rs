@@ -15,8 +15,7 @@ use crashworthy_benches::wrong::Wrong;
 #[command(after_help = "Examples:
   scaling                              ours and tokio tasks, up to a million, a minute or so
   scaling --rounds 1 --largest 10000   a quick look
-  scaling --write benches/README.md    puts the chart there
-  scaling --misses                     instructions and cache misses of a message, by valgrind; minutes")]
+  scaling --write benches/README.md    puts the chart there")]
 struct Options {
     /// Who is measured; both when left out.
     #[arg(long = "peer", value_name = "NAME")]
@@ -30,12 +29,9 @@ struct Options {
     /// Prints JSON lines on stdout, and the chart on stderr.
     #[arg(long)]
     json: bool,
-    /// Writes the chart into the section `scaling` of a document, and the misses into `misses`.
+    /// Writes the chart into the section `scaling` of a document.
     #[arg(long, value_name = "DOCUMENT")]
     write: Option<PathBuf>,
-    /// Simulates the caches instead, up to 100,000 actors of ours.
-    #[arg(long)]
-    misses: bool,
     /// Measures one size in this process.
     #[arg(long, hide = true)]
     alone: bool,
@@ -45,21 +41,15 @@ struct Options {
     asks: u64,
 }
 
-/// The most that are simulated, at fifty times the time.
-const MOST_SIMULATED: usize = 100_000;
+/// The section of the document.
+const SECTION: &str = "scaling";
 
 fn main() -> ExitCode {
     let mut options = Options::parse();
     if options.peers.is_empty() {
         options.peers = Subject::ALL.to_vec();
     }
-    let outcome = if options.alone {
-        alone(&options)
-    } else if options.misses {
-        misses(&options)
-    } else {
-        measure(&options)
-    };
+    let outcome = if options.alone { alone(&options) } else { measure(&options) };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -97,24 +87,17 @@ fn measure(options: &Options) -> Result<(), Wrong> {
             sizes.iter().for_each(|figures| println!("{}", chart::json_line(*subject, options.rounds, *figures)));
         }
     }
-    show(options, "scaling", &chart::draw(&all))
+    show(options, &chart::draw(&all))
 }
 
-fn misses(options: &Options) -> Result<(), Wrong> {
-    let sizes = scaling::sizes(options.largest.min(MOST_SIMULATED as u32) as usize);
-    let each = sizes.into_iter().map(|size| Ok((size, scaling::misses(Subject::Crashworthy, size)?)));
-    let all: Vec<_> = each.collect::<Result<_, Wrong>>()?;
-    show(options, "misses", &chart::misses(&all))
-}
-
-fn show(options: &Options, section: &str, chart: &str) -> Result<(), Wrong> {
+fn show(options: &Options, chart: &str) -> Result<(), Wrong> {
     if options.json {
         eprint!("{chart}")
     } else {
         print!("{chart}")
     }
     match &options.write {
-        Some(document) => section::write(document, section, &format!("```text\n{chart}```")),
+        Some(document) => section::write(document, SECTION, &format!("```text\n{chart}```")),
         None => Ok(()),
     }
 }

@@ -39,7 +39,7 @@ pub enum HotPath {
 }
 
 /// How often a path is run the first time; the second time it is [`TIMES`] as often.
-pub const FEWER: u64 = 12_800;
+const FEWER: u64 = 12_800;
 const TIMES: u64 = 4;
 /// How long a process may take. It is some fifty times as slow as it would be otherwise.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -88,8 +88,11 @@ fn handle<B: Behaviour>(behaviour: &mut B, envelope: Envelope<B>) -> Result<(), 
 #[derive(Debug)]
 struct Starter(Bulkhead);
 
+/// Starts one with these threads.
+type Start = Box<dyn FnOnce(&Context<Starter>, Threads) + Send>;
+
 /// What starts one.
-struct Begin(Box<dyn FnOnce(&Context<Starter>, Threads) + Send>);
+struct Begin(Start);
 
 impl Message for Begin {}
 

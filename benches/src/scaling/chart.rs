@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{Figures, Misses, Subject};
+use super::{Figures, Subject};
 
 /// The length of the longest bar of a figure.
 const WIDTH: f64 = 40.0;
@@ -41,16 +41,6 @@ pub fn draw(all: &[(Subject, Vec<Figures>)]) -> String {
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
-    text
-}
-
-/// What a message takes, by size.
-pub fn misses(all: &[(usize, Misses)]) -> String {
-    let mut text = String::from("   actors  instructions   misses of the first cache   of the last one\n");
-    for (actors, Misses { instructions, first, last }) in all {
-        writeln!(text, "{actors:>9}  {instructions:>12.0} {first:>27.1} {last:>17.1}")
-            .expect("a string takes everything");
-    }
     text
 }
 

@@ -5,7 +5,6 @@
 
 pub mod chart;
 mod crowd;
-mod misses;
 
 use std::env;
 use std::process::Command;
@@ -14,7 +13,6 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-pub use self::misses::{Misses, misses};
 use crate::peers::{Crashworthy, TokioMpsc};
 use crate::program;
 use crate::works::median;
