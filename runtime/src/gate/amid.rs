@@ -57,17 +57,20 @@ pub(super) struct Amid {
 }
 
 impl Amid {
-    /// How many messages may be in the mailbox before this one, which costs so many of its kind, if it is to be done within
-    /// this time.
+    /// How many messages may be in the mailbox before this one, which costs as much as so many usual ones, if it is to be done
+    /// within this time.
     pub(super) fn places(&self, within_ns: u64, cost: u32) -> u32 {
-        let before = self.before();
-        let fit = self.more(before, within_ns as f64);
-        if fit >= cost {
-            return self.queued.saturating_add(fit - (cost - 1));
+        let (before, one) = (self.before(), Work::of(self.own, 1));
+        // What its kind takes is known, and may be for what it costs: it is not counted twice.
+        let costs = Work::of(self.usual, cost);
+        let first = if cost > 1 && costs.ns > one.ns { costs } else { one };
+        let over = before.and(first).time() - within_ns as f64;
+        if over > 0.0 {
+            let too_many = Work { ns: over, margin2: 0.0 }.messages(self.usual);
+            return self.queued.saturating_sub(too_many);
         }
-        let over = before.and(Work::of(self.own, cost)).time() - within_ns as f64;
-        let too_many = Work { ns: over.max(0.0), margin2: 0.0 }.messages(self.usual);
-        self.queued.saturating_sub(too_many)
+        let more = self.more(before.and(first), within_ns as f64);
+        self.queued.saturating_add(more.saturating_add(1))
     }
 
     /// What is to be done before this one: as in the law for one kind, a message is in hand, whether or not one is.
@@ -146,6 +149,15 @@ mod tests {
         let (for_short, for_long) = (mixed(100, 0, short), mixed(100, 0, long));
         assert!(for_short.places(3 * MS / 2, 1) > 100 && for_long.places(3 * MS / 2, 1) <= 100);
         assert_eq!(for_long.places(5 * MS / 2, 1), 101, "one, and no more");
+    }
+
+    #[test]
+    fn what_a_message_costs_is_not_counted_again_where_its_kind_is_known() {
+        let long = takes(1_000.0 * US, 0.1);
+        // Its kind takes as much as two usual ones, and it says so.
+        let amid = mixed(0, 0, long);
+        assert_eq!([1, 2].map(|cost| amid.places(5 * MS / 2, cost)), [2, 2]);
+        assert_eq!(amid.places(4 * MS, 20), 0, "it takes ten milliseconds, it says");
     }
 
     #[test]

@@ -267,6 +267,8 @@ mod tests {
         assert_eq!(apart.waiting(102, usual()).wait_ns(), 2_500 * US, "one was not counted: it is a usual one");
         apart.goes(short);
         assert_eq!(apart.waiting(100, usual()).wait_ns(), 1_990 * US);
+        apart.comes(apart.marks("never met"));
+        assert_eq!(apart.waiting(101, usual()).wait_ns(), 2_490 * US, "of a kind that is not known: the same");
     }
 
     #[test]

@@ -40,8 +40,6 @@ pub(super) struct Told {
     each: [Estimator; KINDS],
     /// Messages of the stretch, but for those since the last change.
     tally: [u32; KINDS],
-    /// When the stretch began.
-    began: u32,
     /// The kind since the last change, and when that was.
     current: Slot,
     changed: u32,
@@ -49,7 +47,7 @@ pub(super) struct Told {
 
 impl Default for Told {
     fn default() -> Self {
-        Self { each: Default::default(), tally: [0; KINDS], began: 0, current: Slot::REST, changed: 0 }
+        Self { each: Default::default(), tally: [0; KINDS], current: Slot::REST, changed: 0 }
     }
 }
 
@@ -70,18 +68,17 @@ impl Told {
     /// A stretch begins when so many were handled.
     pub(super) fn begins(&mut self, handled: u32) {
         self.turns_to(self.current, handled);
-        (self.tally, self.began) = ([0; KINDS], handled);
+        self.tally = [0; KINDS];
     }
 
     /// A stretch ends that began at `before`, and in which so many messages took so long; of all kinds this was believed.
     pub(super) fn ends(&mut self, before: u32, messages: u32, took_ns: u64, all: ServiceTime) {
         let handled = before.wrapping_add(messages);
         self.turns_to(self.current, handled);
-        let (tally, began) = (self.tally, self.began);
-        self.begins(handled);
+        let tally = std::mem::take(&mut self.tally);
         // One that was not seen from its beginning tells nothing.
         let counted = tally.iter().fold(0_u32, |sum, &count| sum.wrapping_add(count));
-        if began == before && counted == messages && messages != 0 {
+        if counted == messages && messages != 0 {
             self.attribute(tally, took_ns, all);
         }
     }

@@ -137,6 +137,18 @@ fn a_quick_one_is_refused_for_slow_ones_that_are_queued() {
 }
 
 #[test]
+fn a_quick_one_is_begun_when_there_is_time_for_it_and_would_be_none_for_a_usual_one() {
+    simulate(Simulation::seeded(1), async |_, desk: ActorRef<Desk>| {
+        taught(&desk).await;
+        let mut answers = Answers::new();
+        send(&desk, &mut answers, 1, AGES, Wants::Slow).await;
+        // When the slow one is done a tenth of its time is left: less than a usual message takes.
+        send(&desk, &mut answers, 1, SLOW + 10 * QUICK, Wants::Quick).await;
+        assert_eq!(answers.join_all().await, [Ok(()), Ok(())]);
+    });
+}
+
+#[test]
 fn whatever_becomes_of_a_message_it_is_counted_out() {
     simulate(Simulation::seeded(1), async |system, desk: ActorRef<Desk>| {
         taught(&desk).await;
