@@ -86,6 +86,7 @@ impl Tracing {
 pub(crate) fn open(model: &mut Model) {
     match &model.link {
         Link::Recorded => return tell(model, "this is a recording: nothing happens in it"),
+        Link::Up if model.is_succeeded => return tell(model, "what is in view is of a process that has ended"),
         Link::Up => {}
         _ => return tell(model, "nothing can be traced of a system that is not there"),
     }
