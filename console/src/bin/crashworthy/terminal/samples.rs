@@ -151,7 +151,7 @@ pub(crate) fn answer(question: &Question) -> Value {
             json!({ "at_ms": 73_000, "total": 5, "matched": 2, "rows": [tripped, left] })
         }
         Question::Audit => audit(),
-        Question::Events => events(),
+        Question::Events | Question::News => events(),
         Question::Traced => traced(),
         Question::Metrics => json!({ "at_ms": 73_000, "system": system(), "total": 0, "kinds": [] }),
     }
