@@ -166,6 +166,7 @@ impl LazyGate {
     }
 
     /// A stretch of work begins when so many have been handled. By the holder of the running claim.
+    #[inline]
     pub(crate) fn begins_stretch(&self, handled: u32) {
         if let Some(apart) = self.gate.get().and_then(|gate| gate.apart.get()) {
             apart.begins(handled);

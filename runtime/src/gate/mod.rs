@@ -16,7 +16,7 @@
 //! * the first message of a busy period runs unless it has expired, for the same reason;
 //! * what measures is not what refuses: no healthy load is shed in order to measure.
 //!
-//! Where [kinds](kinds) of messages take times that differ, work is counted in place of messages, [by kind](apart).
+//! Where [kinds] of messages take times that differ, work is counted in place of messages, [by kind](apart).
 //!
 //! The laws are plain values with time as an argument; they read no clock. The gate belongs to the cell: it outlives
 //! incarnations.
