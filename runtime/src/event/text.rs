@@ -42,10 +42,10 @@ impl fmt::Display for Happening {
                 )
             }
             Self::WorkersBlocked { pool, workers, actors: 0 } => {
-                write!(f, "none of {workers} workers of `{pool}` takes turns: other tasks of the runtime block them")
+                write!(f, "none of {workers} workers{} takes turns: other tasks of the runtime block them", Of(pool))
             }
             Self::WorkersBlocked { pool, workers, actors } => {
-                write!(f, "none of {workers} workers of `{pool}` takes turns: {actors} handlers block them")
+                write!(f, "none of {workers} workers{} takes turns: {actors} handlers block them", Of(pool))
             }
             Self::PoolsExceedCores { threads, cores } => {
                 write!(f, "the pools have {threads} threads for {cores} cores")
@@ -79,6 +79,15 @@ impl fmt::Display for Under {
             Some(Pid::OUTSIDE) => f.write_str(", below the system"),
             Some(parent) => write!(f, ", below {parent}"),
         }
+    }
+}
+
+/// The pool, if it is known: one that was told of by an older version is not.
+struct Of<'a>(&'a str);
+
+impl fmt::Display for Of<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " of `{}`", self.0) }
     }
 }
 
