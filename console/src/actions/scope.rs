@@ -60,7 +60,7 @@ impl Scope {
         let branches: Vec<Vec<usize>> =
             targets.iter().map(|&top| picture.branch(Some(top)).map(|(place, _)| place).collect()).collect();
         // Whoever is below another one ends with it.
-        let is_below = |place: usize| branches.iter().any(|branch| branch[1..].contains(&place));
+        let is_below = |place: usize| branches.iter().any(|branch| branch.iter().skip(1).any(|&below| below == place));
         targets.retain(|&place| !is_below(place));
         let mut touched: Vec<usize> = branches.concat();
         touched.sort_unstable();
