@@ -27,7 +27,7 @@
 //!   28
 //! ```
 //!
-//! Next: `testing`.
+//! Next: `bulkhead`.
 
 use std::collections::BTreeMap;
 use std::future::pending;

@@ -82,8 +82,8 @@ pub const fn ms(milliseconds: u64) -> Duration {
 /// What almost every program needs.
 pub mod prelude {
     pub use crate::{
-        Actor, ActorRef, Answer, Ask, AskError, Balancer, CallScope, Context, Criticality, Dependency, Down, Exit,
-        ExitReason, Message, Offer, Overflow, Part, Permit, Pid, Probe, Readiness, Reason, Recipient, Refused,
+        Actor, ActorRef, Answer, Ask, AskError, Balancer, Bulkhead, CallScope, Context, Criticality, Dependency, Down,
+        Exit, ExitReason, Message, Offer, Overflow, Part, Permit, Pid, Probe, Readiness, Reason, Recipient, Refused,
         Rejected, Reply, RetryPolicy, Signal, Slot, Solo, StartError, System, View, ms, reserve_all, reserve_some,
         secs,
     };

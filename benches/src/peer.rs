@@ -130,6 +130,11 @@ pub trait Peer: Clone + Send + Sync + Unpin + 'static {
     /// Starts an actor. Its address can be sent to at once.
     fn spawn<B: Behaviour>(&self, lane: Lane, behaviour: B) -> impl Future<Output = Self::Addr<B>> + Send;
 
+    /// Starts an actor that is to block its thread: where the peer has a place for such.
+    fn spawn_to_block<B: Behaviour>(&self, lane: Lane, behaviour: B) -> impl Future<Output = Self::Addr<B>> + Send {
+        self.spawn(lane, behaviour)
+    }
+
     /// Sends from a task: waits for room where the mailbox is bounded.
     fn send<B: Behaviour>(to: &Self::Addr<B>, message: B::Tell) -> impl Future<Output = Result<(), Lost>> + Send;
 

@@ -20,7 +20,8 @@ impl Inspector {
         }
         let system = self.held()?;
         let SystemEvents { last, dropped, lifecycle_since, mut events } = system.events_since(query.since.unwrap_or(0));
-        events.retain(|event| matches(event, query));
+        let top = self.top(&query.under)?;
+        events.retain(|event| matches(event, query, top.as_deref()));
         let matched = events.len();
         let mut next = last;
         let events = match query.since {
@@ -51,7 +52,8 @@ impl Inspector {
     /// [`Code::SystemEnded`].
     pub fn dead_letters(&self, query: &DeadLettersQuery) -> Result<DeadLetters, Refusal> {
         let (system, picture) = self.look()?;
-        let is_meant = |path: &str| query.under.as_ref().is_none_or(|top| is_under(path, top));
+        let top = self.top(&query.under)?;
+        let is_meant = |path: &str| top.as_ref().is_none_or(|top| is_under(path, top));
         let kept = system.letters();
         let mut letters = kept.letters;
         letters.retain(|letter| is_meant(&letter.path) && query.why.is_none_or(|why| why == letter.why));
@@ -72,7 +74,7 @@ impl Inspector {
     }
 }
 
-fn matches(event: &SystemEvent, query: &EventsQuery) -> bool {
+fn matches(event: &SystemEvent, query: &EventsQuery, top: Option<&str>) -> bool {
     let is_kind = query.kinds.is_empty() || query.kinds.iter().any(|kind| kind == event.what.name());
-    is_kind && query.under.as_ref().is_none_or(|top| is_under(&event.path, top))
+    is_kind && top.is_none_or(|top| is_under(&event.path, top))
 }

@@ -104,3 +104,25 @@ fn a_queue_dropped_by_its_owner_first_drops_what_the_thief_leaves() {
         thief.join().expect("the thief ends");
     });
 }
+
+/// What a lookout does with a pump whose turn blocks, when that returns just then.
+#[test]
+fn what_a_blocked_owner_has_is_handed_over_or_run_by_itself_once() {
+    model(|| {
+        let (mut local, remote) = run_queue::<Item>();
+        local.push_next(item(1));
+        let lookout = thread::spawn(move || {
+            let taken: Vec<_> = std::iter::from_fn(|| remote.take_next()).map(|item| item.0).collect();
+            taken
+        });
+        // It makes another ready, and its poll ends: what it would run next is put behind the others.
+        let displaced = local.push_next(item(2));
+        local.shelve();
+        let handed_over = lookout.join().expect("the lookout ends");
+        let mut all = rest(&mut local);
+        assert_eq!(displaced, all.contains(&1), "displaced unless it was handed over");
+        all.extend(handed_over);
+        all.sort_unstable();
+        assert_eq!(all, [1, 2]);
+    });
+}

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::Mutex;
+
 use crashworthy_loom_tests::{
     Arc,
     atomic::{AtomicU32, Ordering},
@@ -313,5 +315,56 @@ fn a_release_and_a_new_hold_lose_nothing() {
         assert!(!task.is_held());
         drop(task);
         assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// A task whose turns are followed by others elsewhere: what is to follow is put where other threads take it.
+struct Mover {
+    work: AtomicU32,
+    seen: AtomicU32,
+    elsewhere: Mutex<Vec<Runnable>>,
+}
+
+impl Run for Mover {
+    type Owner = ();
+
+    fn run(task: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran {
+        let seen = task.work.load(Ordering::Relaxed);
+        task.seen.store(seen, Ordering::Relaxed);
+        claim.idle()
+    }
+
+    fn again(task: &Arc<Task<Self>>, runnable: Runnable) -> Option<Runnable> {
+        task.elsewhere.lock().expect("nobody panics").push(runnable);
+        None
+    }
+}
+
+/// What an actor is moved to other threads by, while somebody wakes it.
+#[test]
+fn a_turn_that_is_followed_elsewhere_loses_no_wake_up() {
+    model(|| {
+        let mover = Mover { work: AtomicU32::new(0), seen: AtomicU32::new(0), elsewhere: Mutex::default() };
+        let task = Task::new(mover, ());
+        let runnable = Task::hold_and_wake(&task).expect("idle");
+        let waker = {
+            let task = Arc::clone(&task);
+            thread::spawn(move || {
+                task.work.fetch_add(1, Ordering::Relaxed);
+                if let Some(runnable) = task.wake() {
+                    assert!(runnable.run().is_none());
+                }
+            })
+        };
+        assert!(runnable.run().is_none(), "whoever takes the turn is left with nothing");
+        waker.join().unwrap();
+        let left = std::mem::take(&mut *task.elsewhere.lock().expect("nobody panics"));
+        assert!(left.len() <= 1, "there is one runnable at a time");
+        for runnable in left {
+            assert!(runnable.run().is_none());
+        }
+        assert_eq!(task.seen.load(Ordering::Relaxed), 1, "a turn came after the wake-up");
+        let none = Task::claim_now(&task).expect("it is idle").run(|_, claim| claim.release());
+        assert!(none.is_none());
     });
 }

@@ -19,6 +19,7 @@ use crate::pace::Pace;
 use crate::pid::ActorId;
 use crate::reply::{Caller, Question, Reply, question};
 use crate::route::{self, Route, Way};
+use crate::scheduler::Pool;
 use crate::shared::Shared;
 use crate::time::TimerKey;
 use crate::turn::{self, Call};
@@ -30,6 +31,11 @@ pub(crate) trait Door<M>: Send + Sync {
     fn put(&self, msg: M, caller: Caller, call: Call) -> Result<Option<Runnable>, Refused>;
     /// How long the callee's turns take.
     fn pace(&self) -> &Pace;
+    /// Where the callee runs.
+    ///
+    /// # Panics
+    /// Unless it was started.
+    fn pool(&self) -> &Pool;
     /// Takes a message, which may be a question, into a place that was reserved.
     fn put_reserved(&self, msg: M, caller: Option<Caller>, call: Call) -> Result<(), Rejected<M>>;
     /// Gives a reserved place back.
@@ -278,9 +284,9 @@ where
     };
     if let Some(runnable) = woken {
         if at > now {
-            in_place::run(shared, door.pace(), runnable, at, cx);
+            in_place::run(shared, (door.pool(), door.pace()), runnable, at, cx);
         } else {
-            shared.pool.schedule(runnable);
+            door.pool().schedule(runnable);
         }
     }
     Ok((question, Posed { since, criticality, deadline: at }))

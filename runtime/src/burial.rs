@@ -151,6 +151,7 @@ pub(crate) fn bury_here(shared: &Arc<Shared>) {
     for look in 0..LOOKS {
         // A turn that is under way may have queued others.
         shared.pool.drop_queued();
+        shared.pools.drop_queued();
         left.retain(|cell| !is_buried(cell));
         if left.is_empty() {
             return;

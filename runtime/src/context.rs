@@ -10,11 +10,12 @@ use parking_lot::MutexGuard;
 
 use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
-use crate::cell::{ActorCell, AnyCell, Status, flag};
+use crate::cell::{ActorCell, AnyCell, CAPACITY, Cell, Status, flag};
 use crate::error::{AskError, Refused, StartError};
 use crate::exit::ExitReason;
 use crate::pid::Pid;
 use crate::pipe::Pipes;
+use crate::pools::{Bulkhead, Kept, Threads, Wish};
 use crate::port::nanos;
 use crate::reply::Caller;
 use crate::report::{self, Unjudged};
@@ -98,7 +99,10 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// [`StartError::Failed`] with the reason, [`StartError::Ignored`] if it chose not to run.
     pub async fn spawn<B: Actor>(&mut self, args: B::Args) -> Result<ActorRef<B>, StartError> {
-        self.system().spawn(args).await
+        let (cell, core) = (Cell::new(None, CAPACITY), self.cell.core());
+        let mut starting = Start::alone().from(core).begin(&cell, &core.shared_arc(), args)?;
+        starting.ready().await?;
+        Ok(ActorRef::new(cell))
     }
 
     /// Starts an actor that is linked to this one from before its `init`.
@@ -106,7 +110,7 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// As [`spawn`](Self::spawn). A start that fails sends no exit signal.
     pub async fn spawn_link<B: Actor>(&mut self, args: B::Args) -> Result<ActorRef<B>, StartError> {
-        let slot = ActorRef::new(crate::cell::Cell::new(None, crate::cell::CAPACITY));
+        let slot = ActorRef::new(Cell::new(None, CAPACITY));
         self.start(&slot, args, Under { parent: false, link: true }).await?;
         Ok(slot)
     }
@@ -127,7 +131,38 @@ impl<A: Actor> Context<A> {
     /// # Errors
     /// [`StartError::SlotTaken`] if the slot is running or belongs to another parent or system.
     pub fn begin<B: Actor>(&self, slot: &ActorRef<B>, args: B::Args, under: Under) -> Result<Starting, StartError> {
-        Start::under(self.pid(), under).begin(&slot.cell, &self.cell.core().shared_arc(), args)
+        self.begin_on(Threads::Inherited, slot, args, under)
+    }
+
+    /// The same on other threads than those of this actor. They stay the slot's until another incarnation begins elsewhere, or
+    /// the slot is gone.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin); and [`StartError::Setting`] for a bulkhead of fewer than 1 or more than
+    /// [`MAX_THREADS`](crate::MAX_THREADS) threads, one of another size than that of the same name, more than
+    /// [`MAX_POOLS`](crate::MAX_POOLS) bulkheads and threads of their own, or threads that the operating system did not give.
+    pub fn begin_on<B: Actor>(
+        &self,
+        threads: Threads,
+        slot: &ActorRef<B>,
+        args: B::Args,
+        under: Under,
+    ) -> Result<Starting, StartError> {
+        let core = self.cell.core();
+        Start::under(self.pid(), under).from(core).on(threads).begin(&slot.cell, &core.shared_arc(), args)
+    }
+
+    /// Makes the threads of a bulkhead, if they are not there, and keeps them as they are until what is returned is dropped, also
+    /// while no actor runs on them.
+    ///
+    /// # Errors
+    /// As [`begin_on`](Self::begin_on), of bulkheads.
+    pub fn keep_bulkhead(&self, bulkhead: &Bulkhead) -> Result<Kept, StartError> {
+        let core = self.cell.core();
+        let threads = Threads::Bulkhead(bulkhead.clone());
+        let wish = Wish { threads: &threads, label: &|| core.path().to_string(), has: 0, from: core.pool_number() };
+        let number = core.shared().pools.lease(core.shared(), &wish)?;
+        Ok(Kept::new(core.shared(), number))
     }
 
     /// Resolves when this actor's parent asks it to stop. For actors that trap exits and have long handlers: others
@@ -485,9 +520,11 @@ impl<A: Actor> Context<A> {
         &self,
         code: F,
     ) -> impl Future<Output = Result<T, crate::Exit>> + Send + use<A, T, F> {
-        let port = self.cell.core().shared().port.clone();
+        let core = self.cell.core();
+        let (shared, number) = (core.shared(), core.pool_number());
+        let running = shared.pools.run_blocking(&shared.port, number, move || crate::crash::contain(code));
         async move {
-            match port.run_blocking(move || crate::crash::contain(code)).await {
+            match running.await {
                 Ok(Ok(value)) => Ok(value),
                 Ok(Err(panic)) => Err(crate::Exit::from(panic.message)),
                 Err(gone) => Err(crate::Exit::from(gone)),

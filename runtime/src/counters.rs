@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use once_cell::race::OnceBox;
 use serde::{Deserialize, Serialize};
 
+use crate::offender;
 use crate::waits::Standing;
 
 /// A number that one writer raises and anybody reads.
@@ -47,6 +48,8 @@ pub(crate) struct Rare {
     pub(crate) given_up: Count,
     /// Whom it waits for.
     pub(crate) standing: Standing,
+    /// Turns that blocked their threads.
+    pub(crate) offences: offender::Record,
 }
 
 impl Counters {
@@ -54,6 +57,12 @@ impl Counters {
     #[inline]
     pub(crate) fn standing(&self) -> Option<&Standing> {
         self.rare.get().map(|rare| &rare.standing)
+    }
+
+    /// Turns that blocked, if there are other ends than usual.
+    #[inline]
+    pub(crate) fn offences(&self) -> Option<&offender::Record> {
+        self.rare.get().map(|rare| &rare.offences)
     }
 
     pub(crate) fn rare(&self) -> &Rare {

@@ -4,7 +4,8 @@
 //! So an asker runs it, if all of this holds:
 //!
 //! * the question woke the callee: it was idle and its mailbox empty;
-//! * the asker is a turn of the same pool or a task of its runtime, so that the callee finds the reactor it expects;
+//! * the asker is a turn of the callee's pool or a task of its runtime, so that the callee finds the reactor it expects, and what
+//!   it does is done by the threads that are there for it;
 //! * the question's deadline has not passed when it is asked;
 //! * the callee's turns have been short ([`Pace`]): the last one that was timed took no longer than 2 us, and
 //!   its handlers did not await since;
@@ -20,6 +21,7 @@ use crashworthy_sync::task::Runnable;
 use tokio::task::coop::poll_proceed;
 
 use crate::pace::Pace;
+use crate::scheduler::Pool;
 use crate::shared::Shared;
 use crate::turn;
 use crate::waits::Notes;
@@ -29,19 +31,20 @@ const DEPTH: u8 = 8;
 
 /// Runs the turn for a question that has just been asked, and ends at `deadline`, which is yet to come: here if that is
 /// allowed and cheap, else by a pump.
-pub(crate) fn run(shared: &Shared, pace: &Pace, runnable: Runnable, deadline: u64, cx: &mut Poller<'_>) {
-    let here = pace.is_short() && shared.port.in_place() && shared.pool.on_worker() && !std::thread::panicking();
+pub(crate) fn run(shared: &Shared, callee: (&Pool, &Pace), runnable: Runnable, deadline: u64, cx: &mut Poller<'_>) {
+    let (pool, pace) = callee;
+    let here = pace.is_short() && shared.port.in_place() && pool.on_worker() && !std::thread::panicking();
     let Some(nested) = here.then(|| turn::nest(DEPTH, deadline)).flatten() else {
-        return shared.pool.schedule(runnable);
+        return pool.schedule(runnable);
     };
     let Poll::Ready(budget) = poll_proceed(cx) else {
-        return shared.pool.schedule(runnable);
+        return pool.schedule(runnable);
     };
     let kept = Notes::keep();
     let again = runnable.run();
     drop((kept, nested));
     budget.made_progress();
     if let Some(again) = again {
-        shared.pool.schedule(again);
+        pool.schedule(again);
     }
 }

@@ -12,7 +12,7 @@ use crate::gate::{GateState, Refusals};
 use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
 use crate::readiness::{self, Lack};
-use crate::scheduler::PumpState;
+use crate::scheduler::PoolStats;
 use crate::shared::Shared;
 
 /// Where a slot is in its life.
@@ -72,6 +72,9 @@ pub struct ActorSnapshot {
     /// After what time it is expected back, if it is being restarted or is suspended, and that is known and still to come.
     #[serde(default)]
     pub back_in: Option<Duration>,
+    /// The pool of threads it runs on, if that is not the system's own.
+    #[serde(default)]
+    pub pool: Option<String>,
     /// Messages queued and places promised.
     pub depth: u32,
     /// Messages it would hold.
@@ -133,6 +136,9 @@ pub struct SystemSnapshot {
     /// Actors that wait for a turn, and pumps that are not idle: they are in a turn, or look for the next. So are threads
     /// that take turns while handlers block every worker.
     pub runnable: usize,
+    /// Actors that were moved to a thread of their own so far, because they blocked those of the system.
+    #[serde(default)]
+    pub moved: u64,
     /// Turns that have been taken so far. While nothing is runnable and this stands still, the system is at rest.
     pub turns: u64,
 }
@@ -159,6 +165,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         only,
         gate: GateState::of(core),
         back_in: core.back_in().map(|(back_in, _)| back_in),
+        pool: home(core),
         depth: load.depth,
         limit: load.limit,
         signals,
@@ -180,6 +187,12 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         shot.watchers = tied.watchers.keys().map(|(pid, _)| *pid).collect();
     }
     shot
+}
+
+/// What the pool is called that it runs on, if that is not the system's own.
+fn home(core: &Core) -> Option<String> {
+    let number = core.pool_number();
+    if number == 0 { None } else { Some(core.shared().pools.name(number)?.to_string()) }
 }
 
 /// Where a slot is in its life, for whoever looks.
@@ -212,8 +225,7 @@ impl SystemSnapshot {
 
     /// What is to say of the system itself.
     pub(crate) fn without_actors(shared: &Arc<Shared>) -> Self {
-        let pool = shared.pool.stats();
-        let busy = pool.pumps.iter().filter(|pump| pump.state != PumpState::Idle).count();
+        let pools = shared.pool_stats();
         Self {
             name: shared.settings.name.to_string(),
             uptime: Duration::from_nanos(shared.port.now_ns()),
@@ -226,8 +238,9 @@ impl SystemSnapshot {
             timers: shared.wheel.armed() + shared.wheel.ending(),
             names: shared.names.len(),
             memberships: shared.groups.memberships(),
-            runnable: pool.queued() + busy + pool.rescuers,
-            turns: pool.turns(),
+            runnable: pools.iter().map(|pool| pool.queued() + pool.busy()).sum(),
+            moved: shared.pools.moved(),
+            turns: pools.iter().map(PoolStats::turns).sum(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::actor::Actor;
 use crate::cell::{Cell, Core, Status};
 use crate::gate::{Stretch, events};
 use crate::inbox::BATCH;
+use crate::offender;
 use crate::port::nanos;
 
 /// A turn no longer than this is shorter than a wake-up.
@@ -182,6 +183,9 @@ impl Timing {
                 Mark::RestsSince(_) if core.pace.handled.load(Relaxed) != handled => Mark::Unknown,
                 mark => mark,
             };
+            if !matches!(mark, Mark::BusySince(_)) {
+                core.gate.begins_stretch(handled);
+            }
             Self { began: core.shared().port.now_ns(), handled, mark, held: !core.doing.get().is_none() }
         })
     }
@@ -192,6 +196,7 @@ impl Timing {
         let (pace, port) = (&core.pace, &core.shared().port);
         let (ended, handled) = (port.now_ns(), core.counters.handled.get() as u32);
         let (here, left) = (handled.wrapping_sub(self.handled), cell.mailbox.len());
+        offender::took(core, ended.saturating_sub(self.began), here);
         let cost = if here == 0 { 0 } else { nanos(port.turn_cost()) };
         if here == 0 && !holds {
             // A beginning, a signal, or a look into an empty mailbox: who rested goes on resting.
@@ -216,11 +221,13 @@ impl Timing {
             Mark::BusySince(_) | Mark::Unknown => None,
         };
         let took_ns = ended.saturating_sub(since) + cost;
-        let stretch = Stretch { ended_at: ended, took_ns, messages: handled.wrapping_sub(before), left, idle_ns };
+        let stretch =
+            Stretch { ended_at: ended, took_ns, before, messages: handled.wrapping_sub(before), left, idle_ns };
         let is_early = pace.turns.load(Relaxed) < TIMED;
         if core.gate.worked(stretch, cell.mailbox.capacity(), is_early) {
             pace.closely.store(CLOSELY, Relaxed);
         }
+        cell.mailbox.set_careful(core.gate.counts());
         if core.gate.exceeds(cell.mailbox.capacity(), nanos(core.shared().settings.ask_within)) {
             events::exceeds(core);
         }

@@ -132,7 +132,7 @@ impl Pipes {
         let mut pipe = Piped(Some(CallScope::current().scope(pipe)));
         let shared = cell.core().shared();
         let stragglers = shared.stragglers.clone();
-        let task = shared.port.spawn(async move {
+        let task = cell.core().pool().spawn(async move {
             let _running = running;
             let met = poll_fn(move |cx| {
                 // It acts for its actor: what it sends is sent by that incarnation, or refused with it.

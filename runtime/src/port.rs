@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep};
 use crate::rests::{self, Rests};
 
 /// Blocking calls that run at once unless [`Port::with_blocking_limit`] says otherwise.
-const BLOCKING_CALLS: usize = 64;
+pub(crate) const BLOCKING_CALLS: usize = 64;
 
 /// The stack of a thread of ours.
 const STACK: usize = 128 * 1024;
@@ -268,7 +268,16 @@ impl Port {
         &self,
         code: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, BlockingError>> + Send + 'static {
-        let (runtime, places) = (self.runtime.clone(), self.blocking.clone());
+        self.run_blocking_beside(None, code)
+    }
+
+    /// The same on the threads of another runtime, with places of its own.
+    pub(crate) fn run_blocking_beside<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
+        &self,
+        other: Option<(Handle, Arc<Semaphore>)>,
+        code: F,
+    ) -> impl Future<Output = Result<T, BlockingError>> + Send + 'static + use<T, F> {
+        let (runtime, places) = other.unwrap_or_else(|| (self.runtime.clone(), self.blocking.clone()));
         let simulated = match &self.world {
             World::Production(_) => None,
             World::Simulated { rules, .. } => Some(rules.blocking_cost),

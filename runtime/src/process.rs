@@ -46,7 +46,7 @@ pub(crate) enum Abandoning {
 
 impl<A: Actor> Schedule for Cell<A> {
     fn schedule(task: &Arc<Task<Self>>, runnable: Runnable) {
-        task.core().shared().pool.schedule(runnable);
+        task.core().pool().schedule(runnable);
     }
 
     fn waker_is_kept(task: &Arc<Task<Self>>) {
@@ -56,6 +56,17 @@ impl<A: Actor> Schedule for Cell<A> {
 
 impl<A: Actor> Run for Cell<A> {
     type Owner = Owner<A>;
+
+    #[inline]
+    fn again(task: &Arc<Task<Self>>, runnable: Runnable) -> Option<Runnable> {
+        let core = task.core();
+        if core.pool_number() == 0 || core.pool().is_current() {
+            return Some(runnable);
+        }
+        // It was moved to other threads, or this thread was only lent.
+        core.pool().schedule(runnable);
+        None
+    }
 
     #[inline]
     fn run(task: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran {
@@ -210,6 +221,6 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
         caller.force(AskError::Died);
     }
     bury(&**task, pid, &ExitReason::Killed, false, None, true);
-    shared.pool.schedule(runnable);
+    core.pool().schedule(runnable);
     Abandoning::Done
 }

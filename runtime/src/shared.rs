@@ -14,9 +14,10 @@ use crate::event::EventLog;
 use crate::letters::LetterRing;
 use crate::names::{Groups, Names};
 use crate::pid::ActorId;
+use crate::pools::Pools;
 use crate::port::Port;
 use crate::report::Reports;
-use crate::scheduler::Pool;
+use crate::scheduler::{Pool, PoolStats};
 use crate::shutdown::Stop;
 use crate::system::Settings;
 use crate::time::Wheel;
@@ -37,7 +38,9 @@ pub(crate) struct Shared {
     me: Weak<Self>,
     pub(crate) settings: Settings,
     pub(crate) port: Arc<Port>,
+    /// The system's own pool, and the others.
     pub(crate) pool: Arc<Pool>,
+    pub(crate) pools: Pools,
     pub(crate) wheel: Arc<Wheel>,
     pub(crate) names: Names,
     pub(crate) groups: Groups,
@@ -73,6 +76,7 @@ impl Shared {
             settings,
             port,
             pool,
+            pools: Pools::default(),
             wheel,
             names: Names::default(),
             groups: Groups::default(),
@@ -89,6 +93,13 @@ impl Shared {
             monitors: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         })
+    }
+
+    /// All pools at this moment, the system's own first.
+    pub(crate) fn pool_stats(&self) -> Vec<PoolStats> {
+        let mut pools = vec![self.pool.stats()];
+        pools.extend(self.pools.stats());
+        pools
     }
 
     /// Gives a cell its identity.
@@ -187,6 +198,7 @@ impl Shared {
 impl Drop for Shared {
     /// Nobody has an address, nobody holds the system: its pumps, its lookout and its wheel have nothing to do any more.
     fn drop(&mut self) {
+        self.pools.close();
         self.pool.close();
         self.wheel.close();
     }

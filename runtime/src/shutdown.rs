@@ -324,6 +324,8 @@ fn tell(shared: &Shared, reason: Option<ExitReason>) {
     if shared.stop.told.swap(true, Ordering::AcqRel) {
         return;
     }
+    // All have ended, or been left behind.
+    shared.pools.close();
     // Parts are foreign: not under the lock.
     let parts = std::mem::take(&mut *shared.stop.parts.lock());
     detach(parts);
@@ -403,12 +405,13 @@ pub(crate) fn watch_runtime(shared: &Arc<Shared>) {
     let weak = shared.weak();
     shared.pool.on_blocked(move || {
         if let Some(shared) = weak.upgrade() {
-            report::tell_blocked(&shared);
+            report::tell_blocked(&shared, 0);
         }
     });
     let weak = shared.weak();
     shared.pool.on_closed(Box::new(move || {
         if let Some(shared) = weak.upgrade() {
+            shared.pools.close();
             burial::bury_here(&shared);
             shared.wheel.close();
             tell(&shared, None);

@@ -18,6 +18,7 @@ use crate::lane::Next;
 use crate::life::{Birth, Passed, StartAck, StartFailure, Started, comes_to_life};
 use crate::names::LONGEST;
 use crate::pid::{ActorId, Pid};
+use crate::pools::{Threads, Wish};
 use crate::reply::Caller;
 use crate::report;
 use crate::shared::Shared;
@@ -41,22 +42,35 @@ pub(crate) struct Start {
     by: Option<(Pid, Under)>,
     /// Who is told of its end, whenever it comes.
     watcher: Option<(MonitorRef, Watcher)>,
+    /// Where it is to run, and the number of the pool of whoever starts it.
+    threads: Threads,
+    from: u32,
 }
 
 impl Start {
     /// By nobody in particular.
     pub(crate) fn alone() -> Self {
-        Self { by: None, watcher: None }
+        Self { by: None, watcher: None, threads: Threads::Inherited, from: 0 }
     }
 
     pub(crate) fn under(by: Pid, under: Under) -> Self {
-        Self { by: Some((by, under)), watcher: None }
+        Self { by: Some((by, under)), ..Self::alone() }
     }
 
     /// By the system itself, as the top of its tree; the system is told of its end.
     pub(crate) fn top(down: oneshot::Sender<Down>, shared: &Shared) -> Self {
         let watcher = (MonitorRef(shared.next_monitor()), Watcher::Outside(down));
-        Self { by: Some((Pid::OUTSIDE, Under { parent: true, link: false })), watcher: Some(watcher) }
+        Self { by: Some((Pid::OUTSIDE, Under { parent: true, link: false })), watcher: Some(watcher), ..Self::alone() }
+    }
+
+    /// The same, started from an actor.
+    pub(crate) fn from(self, starter: &Core) -> Self {
+        Self { from: starter.pool_number(), ..self }
+    }
+
+    /// The same, on these threads.
+    pub(crate) fn on(self, threads: Threads) -> Self {
+        Self { threads, ..self }
     }
 
     /// Puts the life of a new incarnation into the cell and makes it run, for somebody who waits for its `init`.
@@ -120,13 +134,25 @@ impl Start {
         attach(cell, shared)?;
         let core = cell.core();
         let parent = self.by.as_ref().filter(|(_, under)| under.parent).map(|(parent, _)| *parent);
-        let pid = take_slot(cell, parent, shared).map_err(|taken| match shared.is_closed() {
-            // The end of the system has closed the slot meanwhile.
-            true => StartError::SystemStopped,
-            false => taken,
+        let has = core.pool_number();
+        let wish = Wish { threads: &self.threads, label: &|| core.label(), has, from: self.from };
+        let number = shared.pools.lease(shared, &wish)?;
+        let pid = take_slot(cell, parent, shared).map_err(|taken| {
+            shared.pools.give_back(number);
+            match shared.is_closed() {
+                // The end of the system has closed the slot meanwhile.
+                true => StartError::SystemStopped,
+                false => taken,
+            }
         })?;
+        if number != has || number != 0 {
+            core.moves_to(number);
+        }
         if let Some((starter, under)) = self.by {
             tie(core, pid, starter, under);
+        }
+        if self.threads == Threads::Own {
+            shared.pools.rename(number, core.path());
         }
         if let Some((monitor, watcher)) = self.watcher.take() {
             core.ties.lock().tied().watchers.insert((Pid::OUTSIDE, monitor), watcher);
@@ -154,7 +180,7 @@ impl Start {
         }
         core.gate.tell_dependants(core);
         if let Some(runnable) = Task::hold_and_wake(cell) {
-            shared.pool.schedule(runnable);
+            core.pool().schedule(runnable);
         }
         if shared.is_closed() {
             let any: Arc<dyn AnyCell> = cell.clone();

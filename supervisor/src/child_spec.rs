@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::millis;
+use crashworthy_runtime::{MAX_THREADS, Threads, millis};
 use serde::{Deserialize, Serialize};
 
 use crate::strategy::AutoShutdown;
@@ -72,12 +72,21 @@ pub struct ChildSpec {
     pub kind: Kind,
     /// Whether its end can end the supervisor ([`AutoShutdown`]).
     pub significant: bool,
+    /// On which threads it runs. A supervisor itself runs on those of its own supervisor, so that it acts whatever its
+    /// children do: this is said of what is below it, as far as that does not say otherwise.
+    #[serde(default, skip_serializing_if = "is_inherited")]
+    pub threads: Threads,
+}
+
+fn is_inherited(threads: &Threads) -> bool {
+    *threads == Threads::Inherited
 }
 
 impl ChildSpec {
     /// A child of this kind with OTP's defaults: permanent, not significant, [`Kind::default_shutdown`].
     pub fn new(id: impl Into<Arc<str>>, kind: Kind) -> Self {
-        Self { id: id.into(), restart: Restart::default(), shutdown: kind.default_shutdown(), kind, significant: false }
+        let (restart, shutdown) = (Restart::default(), kind.default_shutdown());
+        Self { id: id.into(), restart, shutdown, kind, significant: false, threads: Threads::Inherited }
     }
 
     /// A worker with OTP's defaults.
@@ -108,15 +117,32 @@ impl ChildSpec {
         Self { significant: true, ..self }
     }
 
+    /// The same child on these threads.
+    #[must_use]
+    pub fn threads(self, threads: Threads) -> Self {
+        Self { threads, ..self }
+    }
+
     /// The first rule this child breaks under a supervisor with this automatic shutdown, if any.
     pub fn broken_rule(&self, auto_shutdown: AutoShutdown) -> Option<Rule> {
-        name_rule(&self.id).or_else(|| self.significance_rule(Some(auto_shutdown)))
+        name_rule(&self.id).or_else(|| self.significance_rule(Some(auto_shutdown))).or_else(|| self.threads_rule())
     }
 
     /// Like [`broken_rule`](Self::broken_rule) when the supervisor is not known: the rule about
     /// [`AutoShutdown::Never`] is not applied.
     pub fn broken_rule_anywhere(&self) -> Option<Rule> {
-        name_rule(&self.id).or_else(|| self.significance_rule(None))
+        name_rule(&self.id).or_else(|| self.significance_rule(None)).or_else(|| self.threads_rule())
+    }
+
+    /// The rule that its threads break.
+    pub(crate) fn threads_rule(&self) -> Option<Rule> {
+        match &self.threads {
+            Threads::Bulkhead(bulkhead) if !bulkhead.is_in_range() => {
+                Some(Rule::BulkheadThreads { threads: bulkhead.size(), max: MAX_THREADS })
+            }
+            Threads::Own if self.kind == Kind::Supervisor => Some(Rule::SupervisorAlone),
+            _ => None,
+        }
     }
 
     fn significance_rule(&self, auto_shutdown: Option<AutoShutdown>) -> Option<Rule> {
@@ -192,6 +218,15 @@ pub enum Rule {
     SignificantUnderNever,
     /// A significant child is transient or temporary: a permanent one never ends for good.
     SignificantPermanent,
+    /// A bulkhead has a number of threads that is within limits.
+    BulkheadThreads {
+        /// How many it is to have.
+        threads: usize,
+        /// How many it may have.
+        max: usize,
+    },
+    /// An actor may have a thread of its own, a supervisor with all below it may have a bulkhead.
+    SupervisorAlone,
     /// Supervisors nest at most this deep.
     TooDeep {
         /// How deep they may nest.
@@ -219,6 +254,8 @@ impl fmt::Display for Rule {
                 f.write_str("a child can be significant only under a supervisor with automatic shutdown")
             }
             Self::SignificantPermanent => f.write_str("a significant child must be transient or temporary"),
+            Self::BulkheadThreads { threads, max } => write!(f, "a bulkhead has 1 to {max} threads, not {threads}"),
+            Self::SupervisorAlone => f.write_str("a supervisor has no thread of its own, but may have a bulkhead"),
             Self::TooDeep { max } => write!(f, "supervisors nest at most {max} deep"),
         }
     }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, AskError, Pid, Reply, Root, Slot, StartError, System};
+use crashworthy_runtime::{Actor, AskError, Bulkhead, Pid, Reply, Root, Slot, StartError, System, Threads};
 
 use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
@@ -101,6 +101,14 @@ impl<A: Actor> Dynamic<A> {
         self
     }
 
+    /// Each child runs on a thread of its own, which it may block: [`Child::blocking`](crate::Child::blocking). A limit to
+    /// their number ([`max_children`](Self::max_children)) is one to the number of threads.
+    #[must_use]
+    pub fn blocking(mut self) -> Self {
+        self.members(|template, _| template.threads = Threads::Own);
+        self
+    }
+
     /// Messages the mailbox of each child holds.
     #[must_use]
     pub fn mailbox(mut self, capacity: u32) -> Self {
@@ -182,6 +190,14 @@ impl<A> Dynamic<A> {
             Members::Dynamic { template, .. } => template,
             Members::Static(_) | Members::Partitions { .. } => unreachable!("it was declared as dynamic"),
         }
+    }
+
+    /// All its children run on threads of their own, which are made when it starts:
+    /// [`Supervisor::bulkhead`](crate::Supervisor::bulkhead).
+    #[must_use]
+    pub fn bulkhead(mut self, bulkhead: Bulkhead) -> Self {
+        self.tree.spec.threads = Threads::Bulkhead(bulkhead);
+        self
     }
 
     /// The most children at a time.

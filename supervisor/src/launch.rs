@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, ActorRef, Context, Pid, StartError, Starting, Under};
+use crashworthy_runtime::{Actor, ActorRef, Context, Pid, StartError, Starting, Threads, Under};
 
 use crate::manager::Manager;
 
 /// Starts one child, again and again.
 pub(crate) trait Launch: Send {
-    /// Begins its next incarnation as a child of the supervisor whose context this is.
-    fn launch(&mut self, cx: &Context<Manager>) -> Result<Starting, StartError>;
+    /// Begins its next incarnation as a child of the supervisor whose context this is, on these threads.
+    fn launch(&mut self, cx: &Context<Manager>, threads: Threads) -> Result<Starting, StartError>;
     /// The slot rests: senders are refused. `gone`: it will not be started again.
     fn close(&self, cx: &Context<Manager>, gone: bool);
     /// Throws away what is queued.
@@ -47,8 +47,8 @@ impl<A: Actor> Launch for Static<A>
 where
     A::Args: Clone,
 {
-    fn launch(&mut self, cx: &Context<Manager>) -> Result<Starting, StartError> {
-        let starting = cx.begin(&self.slot, self.args.clone(), BELOW)?;
+    fn launch(&mut self, cx: &Context<Manager>, threads: Threads) -> Result<Starting, StartError> {
+        let starting = cx.begin_on(threads, &self.slot, self.args.clone(), BELOW)?;
         self.begun = true;
         Ok(starting)
     }
@@ -112,8 +112,8 @@ impl<A: Actor> Launch for Own<A>
 where
     A::Args: Clone,
 {
-    fn launch(&mut self, cx: &Context<Manager>) -> Result<Starting, StartError> {
-        cx.begin(&self.slot, self.args.clone(), BELOW)
+    fn launch(&mut self, cx: &Context<Manager>, threads: Threads) -> Result<Starting, StartError> {
+        cx.begin_on(threads, &self.slot, self.args.clone(), BELOW)
     }
 
     fn close(&self, cx: &Context<Manager>, gone: bool) {
@@ -158,9 +158,9 @@ pub(crate) struct Once<A: Actor> {
 }
 
 impl<A: Actor> Launch for Once<A> {
-    fn launch(&mut self, cx: &Context<Manager>) -> Result<Starting, StartError> {
+    fn launch(&mut self, cx: &Context<Manager>, threads: Threads) -> Result<Starting, StartError> {
         match self.args.take() {
-            Some(args) => cx.begin(&self.slot, args, BELOW),
+            Some(args) => cx.begin_on(threads, &self.slot, args, BELOW),
             // Used up: it declines, and its supervisor drops it.
             None => Err(StartError::Ignored),
         }

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crashworthy_runtime::{
-    Actor, Context, Exit, ExitReason, Message, MonitorRef, Pid, Reply, Signal, StartError, State, Straggler, TimerRef,
+    Actor, Context, Exit, ExitReason, Kept, Message, MonitorRef, Pid, Reply, Signal, StartError, State, Straggler,
+    Threads, TimerRef,
 };
 
-use crate::child_spec::{ChildSpec, Rule, Shutdown};
+use crate::child_spec::{ChildSpec, Kind, Rule, Shutdown};
 use crate::clerk::Clerk;
 use crate::core::{Action, CallError, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
 use crate::index::Index;
-use crate::launch::{Launch, Launchers};
+use crate::launch::{Launch, Launchers, below};
 use crate::reap::{Reaper, Stuck, outwait, reap, within};
 use crate::register::Registered;
 use crate::tree::{MAX_DEPTH, Members, Tree};
@@ -69,6 +70,9 @@ pub(crate) struct Manager {
     next_call: u64,
     reaper: Reaper,
     phase: Phase,
+    /// Where children run that say nothing else, and what keeps that as it is.
+    threads: Threads,
+    _kept: Option<Kept>,
     /// A restart that failed, until whatever had arrived before has been read.
     failed: Option<(MonitorRef, Event<Pid, ExitReason>)>,
     /// When it is to look whether a wait is over.
@@ -93,7 +97,9 @@ impl Actor for Manager {
         cx.trap_exit(true);
         let clerk = Clerk::new(&blueprint, cx);
         let registered = Registered::new(&cx.system(), cx.pid(), &blueprint.path, &blueprint.tree);
-        let mut manager = Self::new(blueprint, clerk, registered, cx.system().random())?;
+        let (threads, kept) = threads_below(&blueprint, cx)?;
+        let mut manager =
+            Self { threads, _kept: kept, ..Self::new(blueprint, clerk, registered, cx.system().random())? };
         manager.core.handle(cx.system().now(), Event::Begin);
         match manager.carry_out(cx).await {
             Some(reason) => Err(Exit::because(reason)),
@@ -183,6 +189,8 @@ impl Manager {
             next_call: 0,
             reaper: Reaper::new(),
             phase: Phase::Starting,
+            threads: Threads::Inherited,
+            _kept: None,
             failed: None,
             alarm: None,
         })
@@ -301,8 +309,9 @@ impl Manager {
         if self.phase == Phase::Ending {
             return Event::StartFailed { child, reason: ExitReason::Shutdown };
         }
+        let threads = self.threads_of(child);
         let launcher = self.launchers.get_mut(&child).expect("the core names children that were brought");
-        let mut started = launcher.launch(cx);
+        let mut started = launcher.launch(cx, threads.clone());
         if matches!(started, Err(StartError::SlotTaken(_))) {
             if let Some(pid) = launcher.leftover(cx) {
                 // A child of this supervisor's life before, which was killed: its link has told it to end.
@@ -315,7 +324,7 @@ impl Manager {
                 self.note(&late, cx);
             }
             // A child that was left may also have ended between the two looks.
-            started = self.launchers.get_mut(&child).expect("it was there just now").launch(cx);
+            started = self.launchers.get_mut(&child).expect("it was there just now").launch(cx, threads);
         }
         let mut starting = match started {
             Ok(starting) => starting,
@@ -346,6 +355,17 @@ impl Manager {
         }
     }
 
+    /// Where a child runs: where it says, or where all do.
+    fn threads_of(&self, child: ChildKey) -> Threads {
+        let Some(spec) = self.core.specification(child) else { return self.threads.clone() };
+        match (&spec.threads, spec.kind) {
+            // It says so of those below it.
+            (_, Kind::Supervisor) | (Threads::Inherited, _) => self.threads.clone(),
+            (Threads::Bulkhead(bulkhead), _) => Threads::Bulkhead(bulkhead.clone().at(&below(&self.path, &spec.id))),
+            (Threads::Own, _) => Threads::Own,
+        }
+    }
+
     fn path_of(&self, pid: Pid) -> String {
         match self.names.get(&pid) {
             Some(name) => format!("{}/{name}", self.path),
@@ -366,6 +386,18 @@ impl Manager {
             tracing::warn!(supervisor = &*self.path, "{straggler}");
             cx.system().note_straggler(straggler.clone());
         }
+    }
+}
+
+/// Where the children of a supervisor run that say nothing else.
+fn threads_below(blueprint: &Blueprint, cx: &Context<Manager>) -> Result<(Threads, Option<Kept>), StartError> {
+    match &blueprint.tree.spec.threads {
+        Threads::Bulkhead(bulkhead) => {
+            let bulkhead = bulkhead.clone().at(&blueprint.path);
+            let kept = cx.keep_bulkhead(&bulkhead)?;
+            Ok((Threads::Bulkhead(bulkhead), Some(kept)))
+        }
+        Threads::Inherited | Threads::Own => Ok((Threads::Inherited, None)),
     }
 }
 

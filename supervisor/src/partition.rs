@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, ActorRef, Slot, StartError};
+use crashworthy_runtime::{Actor, ActorRef, Bulkhead, Slot, StartError, Threads};
 use parking_lot::Mutex;
 
 use crate::backoff::Backoff;
@@ -103,6 +103,23 @@ impl<A: Actor> Partition<A> {
     pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
         if let Members::Partitions { template, .. } = &mut self.tree.members {
             template.shutdown = shutdown;
+        }
+        self
+    }
+
+    /// All its children run on threads of their own, which are made when it starts:
+    /// [`Supervisor::bulkhead`](crate::Supervisor::bulkhead).
+    #[must_use]
+    pub fn bulkhead(mut self, bulkhead: Bulkhead) -> Self {
+        self.tree.spec.threads = Threads::Bulkhead(bulkhead);
+        self
+    }
+
+    /// Each partition runs on a thread of its own, which it may block: [`Child::blocking`](crate::Child::blocking).
+    #[must_use]
+    pub fn blocking(mut self) -> Self {
+        if let Members::Partitions { template, .. } = &mut self.tree.members {
+            template.threads = Threads::Own;
         }
         self
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Pid, Root, Slot, StartError, System};
+use crashworthy_runtime::{Bulkhead, Pid, Root, Slot, StartError, System, Threads};
 
 use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
@@ -105,6 +105,24 @@ impl Supervisor {
     /// have limits of their own.
     pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
         self.tree.spec.shutdown = shutdown;
+        self
+    }
+
+    /// Everything below it runs on threads of its own: whatever happens there, the rest of the system keeps its threads, and
+    /// the other way round. The supervisor itself stays on those of its own supervisor, so that it acts while its children
+    /// block theirs. Children may say otherwise, and supervisors below it may have bulkheads of their own.
+    ///
+    /// # Examples
+    /// ```
+    /// use crashworthy_runtime::Bulkhead;
+    /// use crashworthy_supervisor::Supervisor;
+    ///
+    /// let reports = Supervisor::one_for_one("reports").bulkhead(Bulkhead::threads(2));
+    /// let shop = Supervisor::one_for_one("shop").child(reports);
+    /// assert!(shop.to_string().contains("reports: supervisor") && shop.to_string().contains("bulkhead of 2 threads"));
+    /// ```
+    pub fn bulkhead(mut self, bulkhead: Bulkhead) -> Self {
+        self.tree.spec.threads = Threads::Bulkhead(bulkhead);
         self
     }
 

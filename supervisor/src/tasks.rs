@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as Poller, Poll, ready};
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, AskError, Context, Down, Exit, ExitReason, Pid, StartError, System};
+use crashworthy_runtime::{Actor, AskError, Bulkhead, Context, Down, Exit, ExitReason, Pid, StartError, System};
 use tokio::sync::oneshot;
 
 use crate::backoff::Backoff;
@@ -73,6 +73,12 @@ impl Tasks {
     #[must_use]
     pub fn max_children(self, max: usize) -> Self {
         Self { crowd: self.crowd.max_children(max) }
+    }
+
+    /// All tasks run on threads of their own: [`Supervisor::bulkhead`](crate::Supervisor::bulkhead).
+    #[must_use]
+    pub fn bulkhead(self, bulkhead: Bulkhead) -> Self {
+        Self { crowd: self.crowd.bulkhead(bulkhead) }
     }
 
     /// How tasks are stopped: 5 s unless told otherwise, for all together.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use crashworthy_runtime::Threads;
 use serde::{Deserialize, Serialize};
 
 use crate::child_spec::{ChildSpec, Rule, name_rule};
@@ -173,7 +174,7 @@ impl Tree {
     /// All violations, in the order of the tree, each with the path of the child and the rule.
     pub fn check(&self) -> Result<(), InvalidTree> {
         let mut violations = Vec::new();
-        if let Some(rule) = name_rule(self.name()) {
+        if let Some(rule) = name_rule(self.name()).or_else(|| self.spec.threads_rule()) {
             violations.push(Violation { path: shown(self.name()), rule });
         }
         self.check_below(&shown(self.name()), 1, &mut violations);
@@ -282,8 +283,9 @@ impl Tree {
         if self.flags.auto_shutdown != AutoShutdown::Never {
             write!(f, ", auto_shutdown {}", self.flags.auto_shutdown)?;
         }
-        if depth > 0 {
-            print_fate(f, &self.spec)?;
+        match depth {
+            0 => print_threads(f, &self.spec)?,
+            _ => print_fate(f, &self.spec)?,
         }
         writeln!(f)?;
         match &self.members {
@@ -314,7 +316,15 @@ fn print_fate(f: &mut fmt::Formatter<'_>, spec: &ChildSpec) -> fmt::Result {
     if spec.significant {
         f.write_str(", significant")?;
     }
-    Ok(())
+    print_threads(f, spec)
+}
+
+fn print_threads(f: &mut fmt::Formatter<'_>, spec: &ChildSpec) -> fmt::Result {
+    match &spec.threads {
+        Threads::Inherited => Ok(()),
+        Threads::Bulkhead(bulkhead) => write!(f, ", {bulkhead}"),
+        Threads::Own => f.write_str(", a thread of its own"),
+    }
 }
 
 fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {

@@ -41,6 +41,12 @@ impl Attention {
         self.0.fetch_or(bits, Ordering::Release);
     }
 
+    /// Makes the bits of `mask` those of `bits`, in one step.
+    pub fn assign(&self, mask: u32, bits: u32) {
+        // Release, as for bits that are raised.
+        let _ = self.0.fetch_update(Ordering::Release, Ordering::Relaxed, |all| Some(all & !mask | bits & mask));
+    }
+
     /// Lowers bits. One that is raised just now counts as raised afterwards.
     #[inline]
     pub fn lower(&self, bits: u32) {

@@ -5,14 +5,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use crashworthy_benches::blocked::report::{Figures, HEAD};
-use crashworthy_benches::blocked::{By, Runtime, on_own};
+use crashworthy_benches::blocked::{By, Measured, Runtime, beside_bulkhead, on_own, quiet};
 use crashworthy_benches::versus::roster::{self, Host, OURS};
+use crashworthy_benches::wrong::Wrong;
 
 /// Blocks every worker at once, and looks what others get meanwhile: ours and the peers in turns.
 ///
 /// In each round handlers of as many actors as a runtime has workers block for 400 ms. A thread outside of it asks another actor every
 /// millisecond, another one an HTTP endpoint that is a plain task of that runtime every four; latency counts from when a question was due.
-/// "ambient" is a runtime of two workers on which actors are guests; "own" is the one that #[crashworthy::main] makes.
+/// "ambient" is a runtime of two workers on which actors are guests; "own" is the one that #[crashworthy::main] makes. In "bulkhead" it is that, too,
+/// and those who block are in a bulkhead of two threads: these are blocked, and the four that come to help. In "quiet" nobody blocks.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   blocked                              everybody, a minute or so
@@ -46,24 +48,31 @@ fn main() -> ExitCode {
     }
     let mut failed = false;
     say(options.json, HEAD);
+    if options.peers.iter().any(|peer| peer.name == OURS) {
+        failed |= !shown(&options, OURS, Runtime::Quiet, By::Sleep, quiet(options.rounds));
+    }
     for &by in &options.by {
         for peer in &options.peers {
             let mut turns = vec![(Runtime::Ambient, (peer.blocked)(by, options.rounds))];
             if peer.name == OURS {
                 turns.push((Runtime::Own, on_own(by, options.rounds)));
+                turns.push((Runtime::Bulkhead, beside_bulkhead(by, options.rounds)));
             }
             for (runtime, measured) in turns {
-                match measured {
-                    Ok(measured) => show(&options, Figures::of(peer.name, runtime, by, &measured)),
-                    Err(why) => {
-                        eprintln!("{} blocked by {}: {why}", peer.name, by.name());
-                        failed = true;
-                    }
-                }
+                failed |= !shown(&options, peer.name, runtime, by, measured);
             }
         }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Shows what was measured. False: nothing was.
+fn shown(options: &Options, peer: &'static str, runtime: Runtime, by: By, measured: Result<Measured, Wrong>) -> bool {
+    match &measured {
+        Ok(measured) => show(options, Figures::of(peer, runtime, by, measured)),
+        Err(why) => eprintln!("{peer} blocked by {}, {}: {why}", by.name(), runtime.name()),
+    }
+    measured.is_ok()
 }
 
 fn show(options: &Options, figures: [Figures; 2]) {

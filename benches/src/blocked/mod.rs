@@ -24,6 +24,9 @@ use crate::wrong::{Wrong, wrong};
 
 /// How long the workers are blocked in a round.
 pub const HOLD: Duration = Duration::from_millis(400);
+/// Threads of the bulkhead, and those that come to help it when all of them are blocked.
+const BULKHEAD: usize = 2;
+const RESCUERS: usize = 4;
 /// How long one that is blocked waits for the others to be.
 const GATHER: Duration = Duration::from_millis(500);
 /// A question to the actor is due every so often, and one to the endpoint.
@@ -73,6 +76,10 @@ pub enum Runtime {
     Ambient,
     /// That of `#[crashworthy::main]`.
     Own,
+    /// The same, and those who block are in a bulkhead of two threads: all of these are blocked, and all that come to help.
+    Bulkhead,
+    /// The same, and nobody blocks anything: what there is to compare with.
+    Quiet,
 }
 
 impl Runtime {
@@ -81,6 +88,8 @@ impl Runtime {
         match self {
             Runtime::Ambient => "ambient",
             Runtime::Own => "own",
+            Runtime::Bulkhead => "bulkhead",
+            Runtime::Quiet => "quiet",
         }
     }
 }
@@ -179,6 +188,27 @@ pub fn on_own(by: By, rounds: u32) -> Result<Measured, Wrong> {
     })
 }
 
+/// Measures ours on a runtime as `#[crashworthy::main]` makes it, while a bulkhead beside it is saturated.
+///
+/// # Errors
+/// As [`on_ambient`].
+pub fn beside_bulkhead(by: By, rounds: u32) -> Result<Measured, Wrong> {
+    crashworthy::__private::block_on_main(None, async move {
+        let peer = Crashworthy::with_bulkhead(BULKHEAD).await;
+        from_outside(peer, by, BULKHEAD + RESCUERS, rounds).await
+    })
+}
+
+/// Measures ours on such a runtime while nothing is blocked.
+///
+/// # Errors
+/// As [`on_ambient`].
+pub fn quiet(rounds: u32) -> Result<Measured, Wrong> {
+    crashworthy::__private::block_on_main(None, async move {
+        from_outside(Crashworthy::alone(), By::Sleep, 0, rounds).await
+    })
+}
+
 /// Has a thread that is no worker do it all.
 async fn from_outside<P: Peer>(peer: P, by: By, workers: usize, rounds: u32) -> Result<Measured, Wrong> {
     let url = web::serve().await.map_err(wrong)?;
@@ -204,7 +234,7 @@ fn round<P: Peer>(
     let other = handle.block_on(peer.spawn(Lane::Nth(0), Clerk));
     handle.block_on(P::ask::<Clerk>(&other, ())).map_err(wrong)?;
     for worker in 0..all {
-        let clerk = handle.block_on(peer.spawn(Lane::Nth(worker), Clerk));
+        let clerk = handle.block_on(peer.spawn_to_block(Lane::Nth(worker), Clerk));
         handle.block_on(P::send::<Clerk>(&clerk, held.clone())).map_err(wrong)?;
     }
     let begun = Instant::now();
@@ -280,8 +310,10 @@ mod tests {
     }
 
     #[test]
-    fn ours_goes_on_in_either_runtime() {
-        for measured in [on_ambient::<Crashworthy>(By::Mutex, 1), on_own(By::Sleep, 1)] {
+    fn ours_goes_on_in_every_runtime() {
+        let ways =
+            [on_ambient::<Crashworthy>(By::Mutex, 1), on_own(By::Sleep, 1), beside_bulkhead(By::Sleep, 1), quiet(1)];
+        for measured in ways {
             let measured = measured.expect("the workers can be blocked");
             assert_eq!(measured.actor.latency_us.len(), measured.actor.asks);
             assert_eq!(measured.http.latency_us.len(), measured.http.asks);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crashworthy::prelude::*;
+use crashworthy::{Bulkhead, Threads, Under};
 use futures_util::future::try_join_all;
 
 use super::on_tokio;
@@ -14,6 +15,8 @@ use crate::versus::roster::OURS;
 #[derive(Clone, Debug)]
 pub struct Crashworthy {
     system: System,
+    /// Whoever starts those who are to block, on the threads of a bulkhead.
+    bulkhead: Option<ActorRef<Starter>>,
 }
 
 impl Crashworthy {
@@ -22,7 +25,23 @@ impl Crashworthy {
     /// # Panics
     /// Outside of one.
     pub fn alone() -> Self {
-        Self { system: System::builder().drain(Duration::ZERO).bare().expect("the settings are in range") }
+        let system = System::builder().drain(Duration::ZERO).bare().expect("the settings are in range");
+        Self { system, bulkhead: None }
+    }
+
+    /// The same, where those who are to block have a bulkhead of so many threads.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub async fn with_bulkhead(threads: usize) -> Self {
+        let alone = Self::alone();
+        let starter = alone.system.spawn::<Starter>(Bulkhead::threads(threads)).await.expect("it starts");
+        Self { bulkhead: Some(starter), ..alone }
+    }
+
+    /// Whose actors it has.
+    pub fn system(&self) -> &System {
+        &self.system
     }
 }
 
@@ -62,6 +81,32 @@ fn handle<B: Behaviour>(behaviour: &mut B, envelope: Envelope<B>) -> Result<(), 
             reply.send(behaviour.on_ask(question));
             Ok(())
         }
+    }
+}
+
+/// Starts actors in a bulkhead.
+#[derive(Debug)]
+struct Starter(Bulkhead);
+
+/// Starts one with these threads.
+type Start = Box<dyn FnOnce(&Context<Starter>, Threads) + Send>;
+
+/// What starts one.
+struct Begin(Start);
+
+impl Message for Begin {}
+
+impl Actor for Starter {
+    type Args = Bulkhead;
+    type Msg = Begin;
+
+    async fn init(bulkhead: Bulkhead, _: &mut Context<Self>) -> Result<Self, Exit> {
+        Ok(Self(bulkhead.named("benches")))
+    }
+
+    async fn handle(&mut self, Begin(begin): Begin, cx: &mut Context<Self>) -> Result<(), Exit> {
+        begin(cx, Threads::Bulkhead(self.0.clone()));
+        Ok(())
     }
 }
 
@@ -123,7 +168,7 @@ impl Peer for Crashworthy {
     {
         on_tokio::run(workers, async move {
             let system = System::builder().drain(Duration::ZERO).bare().expect("the settings are in range");
-            let output = main(Crashworthy { system: system.clone() }).await;
+            let output = main(Crashworthy { system: system.clone(), bulkhead: None }).await;
             system.stop().await;
             output
         })
@@ -135,6 +180,21 @@ impl Peer for Crashworthy {
 
     async fn spawn<B: Behaviour>(&self, _: Lane, behaviour: B) -> Self::Addr<B> {
         self.system.launch::<Host<B>>(behaviour).expect("the system runs as long as its driver")
+    }
+
+    async fn spawn_to_block<B: Behaviour>(&self, lane: Lane, behaviour: B) -> Self::Addr<B> {
+        let Some(starter) = &self.bulkhead else { return self.spawn(lane, behaviour).await };
+        let slot = Slot::<Host<B>>::anonymous();
+        let address = slot.address();
+        let begin = move |cx: &Context<Starter>, threads| {
+            drop(
+                cx.begin_on(threads, &slot, behaviour, Under::default())
+                    .expect("the system runs as long as its driver"),
+            );
+        };
+        starter.tell(Begin(Box::new(begin))).expect("it has room");
+        starter.settled().await;
+        address
     }
 
     async fn send<B: Behaviour>(to: &Self::Addr<B>, message: B::Tell) -> Result<(), Lost> {

@@ -95,8 +95,8 @@ impl Scope {
             let (percent, few, most) = (limits.bulk_percent, limits.bulk_few, limits.bulk_of(all));
             if count > most {
                 return too_many(format!(
-                    "{count} of {all} {kind} would be touched, allowed are {most} at once: {percent} %, or {few} of those that \
-                     are more"
+                    "{count} of {all} {kind} would be touched, allowed are {most} at once: {percent} % of a type, or {few}, but \
+                     never all"
                 ));
             }
         }

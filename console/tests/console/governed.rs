@@ -107,7 +107,10 @@ fn of_a_type_so_many_per_cent_are_touched_at_once_and_of_all_so_many() {
     // They are all that there are.
     let both = query(Deed::Kill, &["left", "right"]);
     let why = client.ask::<Value>("plan", &both).unwrap_err().to_string();
-    assert!(why.starts_with("2 of 2 ") && why.contains("allowed are 1 at once: 10 %, or 3 of those"), "{why}");
+    assert!(
+        why.starts_with("2 of 2 ") && why.contains("allowed are 1 at once: 10 % of a type, or 3, but never all"),
+        "{why}"
+    );
     // What takes something back is not limited so.
     client.ask::<PlanView>("plan", &query(Deed::Resume, &["left", "right"])).expect("all may be resumed");
     let third = shop.runtime.block_on(shop.system.spawn::<Cashier>(())).unwrap();

@@ -20,6 +20,7 @@ use crate::lane::Control;
 use crate::message::Criticality;
 use crate::pace::Pace;
 use crate::pid::{ActorId, Pid};
+use crate::scheduler::Pool;
 use crate::shared::{Shared, waited};
 use crate::ties::Ties;
 
@@ -196,6 +197,33 @@ impl Core {
 
     pub(crate) fn lower(&self, bits: u32) {
         self.flags.lower(bits);
+    }
+
+    /// The number of the pool that it runs on; 0 is the system's own.
+    #[inline(always)]
+    pub(crate) fn pool_number(&self) -> u32 {
+        self.flags() >> flag::POOL_SHIFT
+    }
+
+    /// From now on it runs there; what it had is given back.
+    pub(crate) fn moves_to(&self, number: u32) {
+        let before = self.pool_number();
+        self.flags.assign(flag::POOL, number << flag::POOL_SHIFT);
+        self.shared().pools.give_back(before);
+    }
+
+    /// The pool that it runs on.
+    ///
+    /// # Panics
+    /// As [`Core::shared`].
+    #[inline(always)]
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        let shared = self.shared();
+        match self.pool_number() {
+            0 => &shared.pool,
+            // A number may be seen before its pool is: any pool does then.
+            number => shared.pools.find(number).unwrap_or(&shared.pool),
+        }
     }
 
     pub(crate) fn traps(&self) -> bool {

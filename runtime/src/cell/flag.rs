@@ -35,5 +35,8 @@ pub(crate) const VIEW: u32 = 1 << 11;
 /// It was ordered to trip, to drain, or to handle nothing for now. Changed under the lock of the orders; senders look at it as
 /// at [`UNREADY`].
 pub(crate) const HELD: u32 = 1 << 12;
+/// Where the number of its pool begins, which takes up the rest. Changed when an incarnation begins, and by a turn.
+pub(crate) const POOL_SHIFT: u32 = 16;
+pub(crate) const POOL: u32 = !0 << POOL_SHIFT;
 /// Somebody may want to know of each message. Changed under the lock of the traces.
 pub(crate) const TRACED: u32 = 1 << 13;

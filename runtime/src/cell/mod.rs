@@ -166,6 +166,7 @@ impl<A: Actor> Drop for Cell<A> {
             self.core().gate.end(self.core());
             trace::goes(self.core(), home.shared);
             home.shared.strike(home.id);
+            home.shared.pools.give_back(self.core().pool_number());
         }
     }
 }
@@ -184,10 +185,10 @@ pub(crate) fn attach<A: Actor>(cell: &ActorCell<A>, shared: &Arc<Shared>) -> Res
     if std::ptr::eq(core.shared(), &**shared) { Ok(core.id()) } else { Err(StartError::SlotTaken(core.label())) }
 }
 
-/// Makes a cell runnable, on the scheduler of its system.
+/// Makes a cell runnable, on its pool.
 #[inline]
 pub(crate) fn wake<A: Actor>(cell: &Task<Cell<A>>) {
     if let Some(runnable) = cell.wake() {
-        cell.core().shared().pool.schedule(runnable);
+        cell.core().pool().schedule(runnable);
     }
 }

@@ -135,12 +135,22 @@ pub enum Happening {
         #[serde(rename = "deadline_ms", with = "millis")]
         deadline: Duration,
     },
-    /// No worker takes turns: rescuers do. About the system.
+    /// No worker of a pool takes turns: rescuers do. About the system.
     WorkersBlocked {
+        /// The pool: the system's name for its own, else that of the bulkhead.
+        #[serde(default)]
+        pool: Cow<'static, str>,
         /// Workers there are.
         workers: usize,
         /// Actors that were found to block them; 0: other tasks of the runtime do.
         actors: usize,
+    },
+    /// The pools of the system have more threads than there are cores. Told once.
+    PoolsExceedCores {
+        /// Threads of its own pool and of the bulkheads.
+        threads: usize,
+        /// How many run at a time.
+        cores: usize,
     },
     /// A turn of this actor blocks its thread, while no worker takes turns.
     Blocks {
@@ -151,6 +161,12 @@ pub enum Happening {
         /// How long it has run.
         #[serde(rename = "held_ms", with = "millis")]
         held: Duration,
+    },
+    /// It has blocked its thread again and again, and has one of its own from now on.
+    Moved {
+        /// How long the last such turn held the thread.
+        #[serde(rename = "last_ms", with = "millis")]
+        last: Duration,
     },
     /// The incarnation was abandoned: a turn of it does not return.
     Abandoned {
@@ -199,7 +215,7 @@ pub enum Happening {
 
 impl Happening {
     /// The names of all, as they are serialised.
-    pub const NAMES: [&'static str; 24] = [
+    pub const NAMES: [&'static str; 26] = [
         "begins",
         "started",
         "ends",
@@ -217,7 +233,9 @@ impl Happening {
         "expires_no_more",
         "bound_exceeds_deadline",
         "workers_blocked",
+        "pools_exceed_cores",
         "blocks",
+        "moved",
         "abandoned",
         "returned",
         "dead_letters",
@@ -246,7 +264,9 @@ impl Happening {
             Self::ExpiresNoMore { .. } => "expires_no_more",
             Self::BoundExceedsDeadline { .. } => "bound_exceeds_deadline",
             Self::WorkersBlocked { .. } => "workers_blocked",
+            Self::PoolsExceedCores { .. } => "pools_exceed_cores",
             Self::Blocks { .. } => "blocks",
+            Self::Moved { .. } => "moved",
             Self::Abandoned { .. } => "abandoned",
             Self::Returned => "returned",
             Self::DeadLetters { .. } => "dead_letters",

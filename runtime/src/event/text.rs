@@ -41,14 +41,20 @@ impl fmt::Display for Happening {
                     "a full mailbox is more than callers wait for: {limit} messages take {takes:?}, not {deadline:?}"
                 )
             }
-            Self::WorkersBlocked { workers, actors: 0 } => {
-                write!(f, "none of {workers} workers takes turns: other tasks of the runtime block them")
+            Self::WorkersBlocked { pool, workers, actors: 0 } => {
+                write!(f, "none of {workers} workers of `{pool}` takes turns: other tasks of the runtime block them")
             }
-            Self::WorkersBlocked { workers, actors } => {
-                write!(f, "none of {workers} workers takes turns: {actors} handlers block them")
+            Self::WorkersBlocked { pool, workers, actors } => {
+                write!(f, "none of {workers} workers of `{pool}` takes turns: {actors} handlers block them")
+            }
+            Self::PoolsExceedCores { threads, cores } => {
+                write!(f, "the pools have {threads} threads for {cores} cores")
             }
             Self::Blocks { callback, message, held } => {
                 write!(f, "blocks its thread: {callback}{} for {held:?}", In(message.as_deref()))
+            }
+            Self::Moved { last } => {
+                write!(f, "gets a thread of its own: it blocks again and again, the last time for {last:?}")
             }
             Self::Abandoned { message } => write!(f, "is abandoned: a turn does not return{}", In(message.as_deref())),
             Self::Returned => f.write_str("the turn of an abandoned incarnation has returned"),
@@ -142,8 +148,10 @@ mod tests {
             Happening::Expires { count: 3, not_begun_in_time: 1, depth: 0 },
             Happening::ExpiresNoMore { count: 3, lasted },
             Happening::BoundExceedsDeadline { limit: 1024, takes: 6 * lasted, deadline: lasted },
-            Happening::WorkersBlocked { workers: 2, actors: 2 },
+            Happening::WorkersBlocked { pool: "shop".into(), workers: 2, actors: 2 },
+            Happening::PoolsExceedCores { threads: 6, cores: 2 },
             Happening::Blocks { callback: Callback::Handle, message: message(), held: lasted },
+            Happening::Moved { last: lasted },
             Happening::Abandoned { message: None },
             Happening::Returned,
             Happening::DeadLetters {
@@ -177,8 +185,8 @@ mod tests {
         let lines: Vec<_> = all().iter().map(ToString::to_string).collect();
         assert_eq!(lines[0], "begins as shop::Till, below the system");
         assert_eq!(lines[5], "gives up: 4 of 3 restarts in 5s, 0 left");
-        assert_eq!(lines[20], "given up: Sell from outside");
-        assert_eq!(lines[22], "lacks db, as 2 others");
+        assert_eq!(lines[22], "given up: Sell from outside");
+        assert_eq!(lines[24], "lacks db, as 2 others");
         assert!(lines.iter().all(|line| !line.contains('\n') && !line.is_empty()));
     }
 }

@@ -15,21 +15,29 @@ const HELD_UP: Duration = Duration::from_millis(4);
 /// More than so many are not told at a time: those that a system has first.
 const MOST: usize = 16;
 
-/// Tells that no worker takes turns, and which turns last long, as often as may be told. If none does, other tasks of the
+/// Tells that no worker of a pool takes turns, and which turns last long, as often as may be told. If none does, other tasks of the
 /// runtime hold it up. While it may not be told nobody is looked for, which takes longer the more actors there are.
-pub(crate) fn tell_blocked(shared: &Shared) {
+pub(crate) fn tell_blocked(shared: &Shared, number: u32) {
+    let Some(blocked) = (if number == 0 { Some(&shared.pool) } else { shared.pools.find(number) }) else { return };
     let system = &*shared.settings.name;
-    let Some(withheld) = pass(shared, system) else { return };
+    let name = blocked.name();
+    let pool = &*name;
+    let Some(withheld) = pass(shared, pool) else { return };
     let mut held = Vec::new();
     shared.each_cell(|cell| {
-        if held.len() < MOST && holds_up(&cell) {
+        if held.len() < MOST && cell.core().pool_number() == number && holds_up(&cell) {
             held.push(cell);
         }
     });
-    let (blocks, workers) = (held.len(), shared.pool.pumps());
+    let (blocks, workers) = (held.len(), blocked.pumps());
     let why = if held.is_empty() { "other tasks of the runtime block them" } else { "handlers block them" };
-    event::note(shared, None, "".into(), Happening::WorkersBlocked { workers, actors: blocks });
-    tracing::warn!(system, workers, blocks, withheld, "no worker takes turns, {why}: rescuers do");
+    event::note(
+        shared,
+        None,
+        "".into(),
+        Happening::WorkersBlocked { pool: pool.to_owned().into(), workers, actors: blocks },
+    );
+    tracing::warn!(system, pool, workers, blocks, withheld, "no worker takes turns, {why}: rescuers do");
     for cell in held {
         tell(shared, &cell);
     }
@@ -134,7 +142,7 @@ mod tests {
             assert!(begun.elapsed() < HANG, "it holds up nobody");
             std::thread::yield_now();
         }
-        tracing::subscriber::with_default(ear.clone(), || (0..100).for_each(|_| tell_blocked(&system.shared)));
+        tracing::subscriber::with_default(ear.clone(), || (0..100).for_each(|_| tell_blocked(&system.shared, 0)));
         let told = ear.hears("actor blocks its thread");
         assert!((1..100).contains(&told.len()), "not more often than may be told: {}", told.len());
         let (_, told) = &told[0];

@@ -16,7 +16,7 @@
 //!
 //! # Rest
 //!
-//! When all pumps have been idle for [`QUIET`] looks, the lookout says that it rests, looks once more, and sleeps
+//! One thread looks after all pools of a system. When all pumps have been idle for [`QUIET`] looks, the lookout says that it rests, looks once more, and sleeps
 //! until it is called. Whoever wakes an idle pump marks it as notified, then looks whether the lookout rests. Between
 //! the two steps of each is a fence, so one of them sees the other.
 
@@ -27,6 +27,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use crashworthy_sync::run_queue::run_queue;
+use parking_lot::Mutex;
 use tokio::runtime::RuntimeFlavor;
 
 use super::pool::Pool;
@@ -36,25 +37,32 @@ use crate::port::Port;
 /// Between two looks.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Looks at a pool that has nothing to do before the lookout rests: an unpark costs more than a look.
+/// Looks at pools that have nothing to do before the lookout rests: an unpark costs more than a look.
 const QUIET: u32 = 16;
 
-/// The lookout of a pool, as its pumps see it.
+/// The lookout of the pools of a system, as their pumps see it.
 #[derive(Default)]
 pub(super) struct Lookout {
     rests: AtomicBool,
     thread: OnceLock<Thread>,
+    begun: AtomicBool,
+    /// Pools that it is to look after, too, and has not seen yet.
+    arrivals: Mutex<Vec<Weak<Pool>>>,
 }
 
 impl Lookout {
-    /// Begins to look after a pool, unless it is one thread's alone, or time is not real.
-    pub(super) fn start(pool: &Arc<Pool>) {
+    /// Looks after a pool from now on, unless it is one thread's alone, or time is not real.
+    pub(super) fn look_after(self: &Arc<Self>, pool: &Arc<Pool>) {
         if pool.runtime.runtime_flavor() != RuntimeFlavor::MultiThread || !pool.port.is_watched() {
             return;
         }
-        let (looked_after, port) = (Arc::downgrade(pool), pool.port.clone());
-        if let Err(error) = pool.port.spawn_thread("lookout", move || look_out(&looked_after, &port)) {
-            tracing::warn!(pool = pool.name(), %error, "no thread to look after the pumps");
+        self.arrivals.lock().push(Arc::downgrade(pool));
+        if self.begun.swap(true, Relaxed) {
+            return self.end_rest();
+        }
+        let (lookout, port) = (self.clone(), pool.port.clone());
+        if let Err(error) = pool.port.spawn_thread("lookout", move || look_out(&lookout, &port)) {
+            tracing::warn!(pool = &*pool.name(), %error, "no thread to look after the pumps");
         }
     }
 
@@ -78,10 +86,10 @@ impl Lookout {
     }
 
     /// Says that it rests, unless there is something to look after.
-    fn may_rest(&self, pool: &Pool) -> bool {
+    fn may_rest(&self, watched: &[Watched]) -> bool {
         self.rests.store(true, Relaxed);
         fence(SeqCst);
-        let rests = pool.is_idle();
+        let rests = watched.iter().all(Watched::is_idle) && self.arrivals.lock().is_empty();
         if !rests {
             self.rests.store(false, Relaxed);
         }
@@ -89,26 +97,55 @@ impl Lookout {
     }
 }
 
-/// Looks until the pool is closed.
-fn look_out(pool: &Weak<Pool>, port: &Port) {
-    let (mut seen, mut quiet, mut watch) = (Vec::new(), 0, Watch::default());
+/// Looks until every pool is closed.
+fn look_out(lookout: &Lookout, port: &Port) {
+    // Before it rests for the first time.
+    lookout.thread.get_or_init(std::thread::current);
+    let (mut watched, mut quiet) = (Vec::new(), 0);
     loop {
-        let rests = {
-            let Some(pool) = pool.upgrade().filter(|pool| !pool.is_closed()) else { return };
-            // Before it rests for the first time.
-            pool.lookout.thread.get_or_init(std::thread::current);
-            quiet = if pool.is_idle() { quiet + 1 } else { 0 };
-            let seen = look(&pool, &mut seen);
-            watch.note(&pool, seen);
-            if let Some(wheel) = pool.wheel.get().and_then(Weak::upgrade) {
-                wheel.stand_in();
-            }
-            quiet >= QUIET && pool.lookout.may_rest(&pool)
-        };
+        watched.extend(std::mem::take(&mut *lookout.arrivals.lock()).into_iter().map(Watched::new));
+        let mut is_idle = true;
+        watched.retain_mut(|pool| pool.look().inspect(|idle| is_idle &= idle).is_some());
+        if watched.is_empty() {
+            return;
+        }
+        quiet = if is_idle { quiet + 1 } else { 0 };
+        let rests = quiet >= QUIET && lookout.may_rest(&watched);
         port.park((!rests).then_some(TICK));
         if rests {
             quiet = 0;
         }
+    }
+}
+
+/// A pool that is looked after.
+struct Watched {
+    pool: Weak<Pool>,
+    /// What each of its pumps had done at the last look.
+    seen: Vec<Sighting>,
+    watch: Watch,
+}
+
+impl Watched {
+    fn new(pool: Weak<Pool>) -> Self {
+        Self { pool, seen: Vec::new(), watch: Watch::default() }
+    }
+
+    /// One look, unless it is closed: whether it is idle.
+    fn look(&mut self) -> Option<bool> {
+        let pool = self.pool.upgrade().filter(|pool| !pool.is_closed())?;
+        let is_idle = pool.is_idle();
+        let seen = look(&pool, &mut self.seen);
+        self.watch.note(&pool, seen);
+        if let Some(wheel) = pool.wheel.get().and_then(Weak::upgrade) {
+            wheel.stand_in();
+        }
+        Some(is_idle)
+    }
+
+    /// Whether it has nothing to do, now or ever more.
+    fn is_idle(&self) -> bool {
+        self.pool.upgrade().is_none_or(|pool| pool.is_idle())
     }
 }
 

@@ -17,8 +17,12 @@
 //! - **Every turn has a budget of its own** for tokio's resources: a turn cannot use up another's.
 //! - **Nothing is out of reach.** All that is queued, on any pump, can be taken by another, also while that pump's
 //!   turn blocks, and while it waits for its next poll.
-//! - **Nobody starves.** What waits longest runs although something is always made ready last; what comes from outside
-//!   is looked at every so many turns, and every so often.
+//! - **Nobody starves.** An actor that becomes runnable in a turn while `n` others wait in that pump's queue has its own turn after
+//!   no more than [`TURNS_PER_PLACE`]` * (n + 1)` further turns of that pump, whatever the others are sent and however often: at
+//!   most [`NEXT_RUNS`] times in a row something that was made ready later runs first, and every second turn at the most is left to what
+//!   comes from outside, which then queues behind. Who is made runnable from outside is taken out of the injector in the order in which
+//!   they came, at least one in 61 turns of each pump. If another pump steals an actor, its wait is no longer: thieves have nothing to
+//!   do, and take 32 at a time.
 //! - **A notified pump that does not come holds nobody back**: see [`crashworthy_sync::wakeup`].
 //! - **Work does not wait for a worker that is not free while another is.** Where pumps relied on each other in vain, the
 //!   `lookout` notices within about 10 ms.
@@ -38,9 +42,14 @@ mod rescue;
 mod stats;
 mod waking;
 
+use crashworthy_sync::run_queue::NEXT_RUNS;
+
 pub use pool::Pool;
 pub use rescue::CREW;
-pub use stats::{PoolStats, PumpState, PumpStats};
+pub use stats::{PoolKind, PoolStats, PumpState, PumpStats};
+
+/// Turns of its pump that go by, at most, for each actor that waits before one, and for that one itself: see *Nobody starves*.
+pub const TURNS_PER_PLACE: u64 = 2 * (NEXT_RUNS as u64 + 1);
 
 /// A poll of a pump ends when it has taken this long.
 pub const POLL_NS: u64 = 100_000;

@@ -1,6 +1,7 @@
 //! A pool: the pumps of one tokio runtime, and the way in.
 
 use std::fmt;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
@@ -11,31 +12,43 @@ use crashworthy_sync::task::Runnable;
 use crashworthy_sync::wakeup::Wakeup;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use super::current::{self, Seat};
 use super::lookout::Lookout;
 use super::pump::Pump;
 use super::record::Record;
-use super::rescue::Rescue;
-use super::stats::{PoolStats, PumpState, PumpStats};
+use super::rescue::{CREW, Rescue};
+use super::stats::{PoolKind, PoolStats, PumpState, PumpStats};
 use super::waking::Last;
 use crate::port::Port;
 use crate::time::Wheel;
+
+/// What ties a pool to the others of its system.
+struct Beside {
+    lookout: Arc<Lookout>,
+    heir: Weak<Pool>,
+    crew: usize,
+}
 
 /// Told that a pool takes no more work.
 type Hook = Box<dyn FnOnce() + Send>;
 
 /// The pumps of one tokio runtime. It lives until it is closed, or its runtime goes away.
 pub struct Pool {
-    name: Arc<str>,
+    /// Changes when the threads of a pool are lent to somebody else.
+    name: Mutex<Arc<str>>,
     pub(super) port: Arc<Port>,
     pub(super) runtime: Handle,
     pub(super) injector: Injector<Runnable>,
     pub(super) wakeup: Wakeup,
     pub(super) records: Box<[Record]>,
     pub(super) last: Last,
-    pub(super) lookout: Lookout,
+    /// Shared by all pools of a system.
+    pub(super) lookout: Arc<Lookout>,
     pub(super) rescue: Rescue,
+    /// Who runs what is left when this pool is closed; nobody, if it is a system's own.
+    heir: Weak<Pool>,
     /// Told that turns block every worker, or other tasks do, when the first rescuer has been sent.
     pub(super) on_blocked: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// The timers of the system whose actors run here.
@@ -53,19 +66,47 @@ impl Pool {
     /// # Panics
     /// Unless there are 1 to [`PUMPS`](crashworthy_sync::wakeup::PUMPS) of them.
     pub fn start(name: impl Into<Arc<str>>, runtime: Handle, pumps: usize, port: Arc<Port>) -> Arc<Self> {
+        Self::begin(
+            name.into(),
+            runtime,
+            pumps,
+            port,
+            Beside { lookout: Arc::default(), heir: Weak::new(), crew: CREW },
+        )
+    }
+
+    /// Starts a pool on a runtime of its own beside this one, which runs what is left when that is closed. One thread looks
+    /// after both; the new one has at most `crew` rescuers at a time.
+    ///
+    /// # Panics
+    /// As [`Pool::start`].
+    pub(crate) fn start_beside(
+        self: &Arc<Self>,
+        name: Arc<str>,
+        runtime: Handle,
+        pumps: usize,
+        crew: usize,
+    ) -> Arc<Self> {
+        let beside = Beside { lookout: self.lookout.clone(), heir: Arc::downgrade(self), crew };
+        Self::begin(name, runtime, pumps, self.port.clone(), beside)
+    }
+
+    fn begin(name: Arc<str>, runtime: Handle, pumps: usize, port: Arc<Port>, beside: Beside) -> Arc<Self> {
+        let Beside { lookout, heir, crew } = beside;
         let wakeup = Wakeup::new(pumps);
         let (locals, records): (Vec<Local<_>>, Vec<Record>) =
             (0..pumps).map(|_| run_queue()).map(|(local, remote)| (local, Record::new(remote))).unzip();
         let pool = Arc::new(Self {
-            name: name.into(),
+            name: Mutex::new(name),
             port,
             runtime,
             injector: Injector::new(),
             wakeup,
             records: records.into(),
             last: Last::default(),
-            lookout: Lookout::default(),
-            rescue: Rescue::default(),
+            lookout,
+            rescue: Rescue::of(crew),
+            heir,
             on_blocked: OnceLock::new(),
             wheel: OnceLock::new(),
             on_closed: Mutex::default(),
@@ -76,7 +117,7 @@ impl Pool {
             let seat = Seat { pool: pool.address(), pump, queue, turn_ns: 0, outside_at: 0, inside: 0 };
             pool.runtime.spawn(Pump::new(pool.clone(), Box::new(seat)));
         }
-        Lookout::start(&pool);
+        pool.lookout.look_after(&pool);
         pool
     }
 
@@ -92,22 +133,39 @@ impl Pool {
     }
 
     /// The pool's name.
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn name(&self) -> Arc<str> {
+        self.name.lock().clone()
+    }
+
+    /// It is somebody else's from now on.
+    pub(crate) fn rename(&self, name: Arc<str>) {
+        *self.name.lock() = name;
     }
 
     /// Has a pump run this: the current one next, if this is a turn of one; otherwise whichever is idle, or gets to it.
     ///
-    /// On a closed pool the runnable is dropped: its task is idle again.
+    /// On a closed pool the runnable goes to the pool beside it, if there is one; else it is dropped: its task is idle again.
     #[inline]
     pub fn schedule(&self, runnable: Runnable) {
-        drop(self.try_schedule(runnable));
+        if let Err(runnable) = self.try_schedule(runnable) {
+            self.let_go(runnable);
+        }
+    }
+
+    /// What this pool, which is closed, does not run.
+    #[cold]
+    fn let_go(&self, runnable: Runnable) {
+        match self.heir.upgrade() {
+            Some(heir) => heir.schedule(runnable),
+            None => drop(runnable),
+        }
     }
 
     /// [`Pool::schedule`], which gives the runnable back if the pool is closed.
     ///
     /// # Errors
-    /// The runnable, if the pool was closed before. One that was taken while the pool closes is dropped.
+    /// The runnable, if the pool was closed before. One that was taken while the pool closes is let go as [`Pool::schedule`]
+    /// would.
     #[inline]
     pub fn try_schedule(&self, runnable: Runnable) -> Result<(), Runnable> {
         match current::push(self, runnable) {
@@ -151,6 +209,11 @@ impl Pool {
     #[inline]
     pub fn now_running(&self, what: u64) {
         current::seat(self, |seat| self.records[seat.pump].runs.store(what, Relaxed));
+    }
+
+    /// Starts a task beside the pumps.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(task)
     }
 
     /// The runtime whose workers poll the pumps.
@@ -222,24 +285,24 @@ impl Pool {
         }
     }
 
-    /// Drops what is queued, on every pump.
+    /// Lets go of what is queued, on every pump.
     pub(crate) fn drop_queued(&self) {
         let (mut local, _remote) = run_queue();
         while let Some(runnable) = self.injector.pop() {
-            drop(runnable);
+            self.let_go(runnable);
         }
         for record in &self.records {
             while let Some(runnable) = record.remote.take_next().or_else(|| local.steal(&record.remote)) {
-                drop(runnable);
+                self.let_go(runnable);
                 while let Some(runnable) = local.pop() {
-                    drop(runnable);
+                    self.let_go(runnable);
                 }
             }
         }
     }
 
     /// Whether every pump is idle, and nobody has notified one.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         (0..self.pumps()).all(|pump| self.wakeup.is_idle(pump))
     }
 
@@ -270,7 +333,9 @@ impl Pool {
     /// The pool at this moment.
     pub fn stats(&self) -> PoolStats {
         PoolStats {
-            name: self.name.to_string(),
+            kind: PoolKind::System,
+            name: self.name().to_string(),
+            actors: None,
             at_ns: self.port.now_ns(),
             closed: self.is_closed(),
             injected: self.injector.len(),
@@ -286,6 +351,9 @@ impl Pool {
         let since = record.turn_since.load(Relaxed);
         PumpStats {
             state: match since {
+                // Nobody is woken any more: only what is under way counts.
+                0 if self.is_closed() => PumpState::Idle,
+                _ if self.is_closed() => PumpState::InTurn,
                 _ if self.wakeup.is_notified(pump) => PumpState::Notified,
                 _ if self.wakeup.is_idle(pump) => PumpState::Idle,
                 0 => PumpState::Ready,
@@ -330,6 +398,6 @@ pub(super) fn contain(code: impl FnOnce()) -> bool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("name", &self.name).field("pumps", &self.wakeup).finish_non_exhaustive()
+        f.debug_struct("Pool").field("name", &self.name()).field("pumps", &self.wakeup).finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 //! A handler that blocks its thread takes a worker with it, and with the last worker the last pump: whatever is queued
 //! would wait until one returns. So when the lookout sees work that nobody gets on with, it sends a *rescuer*: a thread
 //! of ours, inside the runtime, that takes from the injector (to where the lookout moves what stuck pumps have queued) and
-//! runs it. If that thread is blocked, too, it sends another, up to [`CREW`].
+//! runs it. If that thread is blocked, too, it sends another, up to [`CREW`], or fewer beside a bulkhead.
 //!
 //! ```text
 //!   worker 1: pump 0 in a turn that blocks ─┐
@@ -38,8 +38,9 @@ const NAP: Duration = Duration::from_millis(5);
 const NOBODY_LEFT: &str = "every worker and every rescuer is blocked: messages wait until one returns";
 
 /// The rescuers of a pool.
-#[derive(Default)]
 pub(super) struct Rescue {
+    /// How many there may be at a time.
+    most: usize,
     on_duty: AtomicBool,
     crew: Mutex<Vec<Rescuer>>,
     /// That there are no more, or can be none, was told.
@@ -64,6 +65,18 @@ struct Bed {
 }
 
 impl Rescue {
+    /// At most so many at a time.
+    pub(super) fn of(most: usize) -> Self {
+        Self {
+            most,
+            on_duty: AtomicBool::new(false),
+            crew: Mutex::default(),
+            told: AtomicBool::new(false),
+            sent: Count::default(),
+            turns: AtomicU64::new(0),
+        }
+    }
+
     /// Whether rescuers take turns.
     pub(super) fn is_on_duty(&self) -> bool {
         self.on_duty.load(Acquire)
@@ -110,12 +123,12 @@ impl Rescue {
 
     /// Sends one more, unless there are as many as may be. For the lookout.
     pub(super) fn send(&self, pool: &Arc<Pool>) {
-        let (name, is_first) = (pool.name(), !self.on_duty.load(Relaxed));
+        let (name, is_first) = (&*pool.name(), !self.on_duty.load(Relaxed));
         // Told under no lock: whoever hears it may ask how many there are.
         match self.try_send(pool) {
             Ok(true) => {}
             Ok(false) if self.told.swap(true, Relaxed) => {}
-            Ok(false) => tracing::error!(pool = name, rescuers = CREW, "{NOBODY_LEFT}"),
+            Ok(false) => tracing::error!(pool = name, rescuers = self.most, "{NOBODY_LEFT}"),
             Err(_) if self.told.swap(true, Relaxed) => {}
             Err(error) => tracing::error!(pool = name, %error, "no thread to take turns while the workers are blocked"),
         }
@@ -127,7 +140,7 @@ impl Rescue {
     /// False: there are as many as may be.
     fn try_send(&self, pool: &Arc<Pool>) -> std::io::Result<bool> {
         // Nobody but the lookout adds one.
-        if self.crew() >= CREW {
+        if self.crew() >= self.most {
             return Ok(false);
         }
         self.on_duty.store(true, Relaxed);
@@ -161,7 +174,7 @@ fn turn(pool: &Pool, runnable: Runnable) {
     let mut again = None;
     if !contain(|| again = runnable.run()) {
         tracing::error!(
-            pool = pool.name(),
+            pool = &*pool.name(),
             "a panic has left a turn: a defect of the runtime, since user code is contained"
         );
     }

@@ -5,8 +5,14 @@ use serde::{Deserialize, Serialize};
 /// A pool at one moment. Numbers are read one by one while pumps run: each is right, all together are nearly so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolStats {
-    /// The pool's name.
+    /// Whose threads they are.
+    #[serde(default)]
+    pub kind: PoolKind,
+    /// The pool's name: the system's, the bulkhead's, the actor's.
     pub name: String,
+    /// Slots that run here, and supervisors that start some; `None` for a system's own pool, which has all others.
+    #[serde(default)]
+    pub actors: Option<usize>,
     /// The system's clock when this was read.
     pub at_ns: u64,
     /// The pool takes no more work.
@@ -29,10 +35,34 @@ impl PoolStats {
         self.injected + self.pumps.iter().map(|pump| pump.queued).sum::<usize>()
     }
 
+    /// Whether nothing is under way, and nothing waits.
+    pub fn is_at_rest(&self) -> bool {
+        self.busy() == 0 && self.queued() == 0
+    }
+
+    /// Pumps that are not idle, and rescuers.
+    pub fn busy(&self) -> usize {
+        self.rescuers + self.pumps.iter().filter(|pump| pump.state != PumpState::Idle).count()
+    }
+
     /// Turns taken, by all pumps and rescuers.
     pub fn turns(&self) -> u64 {
         self.rescued + self.pumps.iter().map(|pump| pump.turns).sum::<u64>()
     }
+}
+
+/// Whose threads a pool is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PoolKind {
+    /// The system's own: whoever was not told otherwise.
+    #[default]
+    System,
+    /// Those of a [bulkhead](crate::Bulkhead).
+    Bulkhead,
+    /// One actor's.
+    Own,
 }
 
 /// A pump at one moment.

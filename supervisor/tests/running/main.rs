@@ -6,6 +6,7 @@
 )]
 
 mod backoff;
+mod bulkheads;
 mod crash_reports;
 mod crash_world;
 mod drain;

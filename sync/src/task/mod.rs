@@ -81,6 +81,13 @@ pub trait Run: Send + Sync + Sized + 'static {
     /// A panic that leaves this function, or a claim that was forgotten, retires the task: its
     /// hold is given back and it is never scheduled again until it is held anew.
     fn run(task: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran;
+
+    /// A turn has ended that is to be followed by another: gives its runnable to whoever took the turn, to be scheduled,
+    /// unless it belongs elsewhere and was put there.
+    #[inline]
+    fn again(_task: &Arc<Task<Self>>, runnable: Runnable) -> Option<Runnable> {
+        Some(runnable)
+    }
 }
 
 /// A task that knows where its runnables go, and can therefore be a [`std::task::Waker`].

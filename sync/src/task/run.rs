@@ -189,8 +189,11 @@ impl<T: Run> Frame<'_, T> {
         // If the task is idle now it may be anybody's, and gone: it is looked at only if it is scheduled.
         let task = self.task;
         mem::forget(self);
+        if !after.has(SCHEDULED) {
+            return None;
+        }
         // SAFETY: the turn ended in SCHEDULED, and who woke the task meanwhile got no runnable: this is it.
-        after.has(SCHEDULED).then(|| unsafe { Runnable::new(task) })
+        T::again(task, unsafe { Runnable::new(task) })
     }
 }
 

@@ -22,6 +22,9 @@ fn info_says_what_the_service_is_and_where_and_within_which_limits() {
     assert!((now - 6e5..=now).contains(&started), "{info}");
     assert!(info["up_ms"].as_f64().is_some_and(|up| up <= now - started), "{info}");
     assert_eq!((&info["accepts_work"], &info["turned_away"]["tokens"]), (&json!(true), &json!(0)));
+    let pool = &info["pools"]["first"][0];
+    assert_eq!((&info["pools"]["total"], &pool["total"]), (&json!(1), &json!(2)), "{info}");
+    assert_eq!((pool["workers"].as_array().map(Vec::len), &info["sources"]), (Some(2), &json!([])), "{info}");
     assert_eq!(info["limits"]["web"], json!(crashworthy_web::Limits::default()));
     assert_eq!(info["limits"]["console"]["rows"], 500);
 }

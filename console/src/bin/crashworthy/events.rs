@@ -25,7 +25,7 @@ pub(crate) struct EventsArgs {
     /// Of this kind; may be said several times.
     #[arg(long = "kind", value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(Happening::NAMES))]
     kinds: Vec<String>,
-    /// Of this actor and those below it, by path.
+    /// Of this actor and those below it, by path, name or id.
     #[arg(long, value_name = "PATH")]
     under: Option<String>,
     /// How many at most. [default: 20, or all with --since]
@@ -45,7 +45,7 @@ impl EventsArgs {
 /// Which dead letters.
 #[derive(Debug, Args)]
 pub(crate) struct DeadLettersArgs {
-    /// To this actor and those below it, by path.
+    /// To this actor and those below it, by path, name or id.
     #[arg(long, value_name = "PATH")]
     under: Option<String>,
     /// Those that fell for this reason.

@@ -40,10 +40,7 @@ impl Planned {
 pub(crate) fn deeds(of_actor: bool) -> impl Iterator<Item = (Deed, &'static str)> {
     let actors = [
         (Deed::Stop, "asks it to stop, in order; a permanent one is started again"),
-        (
-            Deed::Drain { within: MINUTE / 2 },
-            "takes no new work, finishes what it has, then stops; those below it, too",
-        ),
+        (Deed::Drain { within: MINUTE / 2 }, "finishes, takes nothing new, then stops; those below it, too"),
         (Deed::Restart, "ends it as if it had failed, so that it is started again"),
         (Deed::Kill, "ends it at its next await; no callback of it runs any more"),
         (Deed::Suspend { span: MINUTE }, "handles no messages for a while"),

@@ -123,7 +123,7 @@ fn console(text: &mut Text, limits: &Limits) {
     let (destructive, bulks) = (counted(actions.destructive.into(), "action", "actions"), actions.bulks);
     text.say("actions", &format!("{destructive} a minute that take something away, {bulks} to several actors"));
     let (actors, percent, few) = (actions.bulk_actors, actions.bulk_percent, actions.bulk_few);
-    text.say("at once", &format!("{actors} actors, and {percent} % of a type, or {few} of more than those"));
+    text.say("at once", &format!("{actors} actors, and {percent} % of a type, or {few}, but never all"));
     let times = [(&actions.plan_valid, "a plan"), (&actions.suspend, "a suspension"), (&actions.drain, "a drain")];
     text.say("at most", &listed(times));
 }
