@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use crashworthy_runtime::{CrashReport, GateState, Pid, State, System, WeakSystem};
 use crashworthy_supervisor::SystemExt;
-use tokio::sync::Semaphore;
 
 use crate::limits::Limits;
 use crate::order::first;
@@ -17,6 +16,7 @@ use crate::protocol::{
 };
 use crate::role::Role;
 use crate::sums;
+use crate::traces::Places;
 
 /// A picture serves until it is so many times as old as it took to make: so the inspector spends at most about a tenth of
 /// its thread on taking them, however many ask.
@@ -36,7 +36,7 @@ pub struct Inspector {
     hello: Hello,
     last: Mutex<Option<Taken>>,
     /// Places for traces.
-    pub(crate) traces: Arc<Semaphore>,
+    pub(crate) traces: Places,
     /// Kept by each connection that is sent frames unasked, too.
     pub(crate) pushed: Arc<()>,
 }
@@ -60,8 +60,7 @@ impl Inspector {
             verbs: Role::Looks.verbs(),
             limits,
         };
-        let traces = Arc::new(Semaphore::new(hello.limits.trace.at_once));
-        Self { system, hello, last: Mutex::default(), traces, pushed: Arc::default() }
+        Self { system, hello, last: Mutex::default(), traces: Places::default(), pushed: Arc::default() }
     }
 
     /// Who is there.

@@ -14,7 +14,8 @@ pub(crate) const ROWS: usize = 10_000;
 /// What a client may use up at most. The limits in force are in the first frame a client reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Connections at a time, on each socket. One more is told so and closed.
+    /// Connections at a time, on each socket; on TCP as many that have shown the token, and as many that have not yet. One more
+    /// is told so and closed.
     pub connections: usize,
     /// Bytes of a request, its line feed included.
     pub line: usize,
@@ -36,7 +37,7 @@ pub struct Limits {
     /// How long a client may take to read an answer.
     #[serde(rename = "read_within_ms", with = "millis")]
     pub read_within: Duration,
-    /// How long a connection may stay without a request.
+    /// How long a connection may stay without a request, unless it is sent frames of what it watches.
     #[serde(rename = "idle_ms", with = "millis")]
     pub idle: Duration,
     /// What may be done to the system.

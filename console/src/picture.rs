@@ -67,7 +67,7 @@ impl Picture {
         path.clear();
         let Some((_, level)) = self.forest.rank(place) else { return };
         if level > DEEPEST {
-            path.push_str("…/");
+            path.push_str(DEEP);
         } else {
             self.write_above(place, level, path);
         }
@@ -87,6 +87,24 @@ impl Picture {
         }
     }
 
+    /// Whether that is its path, in full, however deep it is.
+    pub(crate) fn is_at(&self, place: usize, path: &str) -> bool {
+        let (mut rest, mut label) = (path, String::new());
+        let mut at = self.forest.rank(place).map(|_| place);
+        while let Some(place) = at {
+            label.clear();
+            write_label(&self.actors[place], &mut label);
+            let Some(above) = rest.strip_suffix(&*label) else { return false };
+            at = self.forest.above(place);
+            match (at, above.strip_suffix('/')) {
+                (None, None) => return above.is_empty(),
+                (Some(_), Some(above)) => rest = above,
+                _ => return false,
+            }
+        }
+        false
+    }
+
     /// Everybody, in no order.
     pub(crate) fn everybody(&self) -> std::ops::Range<usize> {
         0..self.actors.len()
@@ -99,28 +117,32 @@ impl Picture {
 
     /// Whom a path means, or else an id, or a name that only one has. The error says how many have it.
     pub(crate) fn find(&self, word: &str) -> Result<usize, usize> {
+        if word.starts_with(DEEP) {
+            return self.find_deep(word);
+        }
         if let Some(place) = self.find_path(word).or_else(|| self.find_id(word)) {
             return Ok(place);
         }
         let is_named = |&place: &usize| self.actors[place].name.as_deref() == Some(word);
-        let mut named = self.everybody().filter(is_named);
-        match (named.next(), named.count()) {
-            (Some(place), 0) => Ok(place),
-            (first, others) => Err(others + usize::from(first.is_some())),
-        }
+        alone(self.everybody().filter(is_named))
+    }
+
+    /// Whom a path means of which only the end is told: others may have the same.
+    fn find_deep(&self, word: &str) -> Result<usize, usize> {
+        let mut path = String::new();
+        alone(self.everybody().filter(|&place| {
+            self.write_path(place, &mut path);
+            path == word
+        }))
     }
 
     fn find_path(&self, word: &str) -> Option<usize> {
-        let mut path = String::new();
         // What a path ends in is told without the rest of it.
         let may_be = |actor: &Glance| match &actor.name {
             Some(name) => word.ends_with(&**name),
             None => word.ends_with(|last: char| last.is_ascii_digit()),
         };
-        self.everybody().filter(|&place| may_be(&self.actors[place])).find(|&place| {
-            self.write_path(place, &mut path);
-            path == word
-        })
+        self.everybody().filter(|&place| may_be(&self.actors[place])).find(|&place| self.is_at(place, word))
     }
 
     /// Whom an id means, with its incarnation or without.
@@ -218,6 +240,16 @@ pub(crate) fn doing(actor: &Glance) -> Option<Doing> {
 /// How deep a path is told in full. Trees of supervisors end before; a chain of actors that are each other's parents need not,
 /// and all its paths would together be as long as its square.
 const DEEPEST: usize = 64;
+/// What stands for the rest of a path that is deeper.
+const DEEP: &str = "…/";
+
+/// The only one, or else how many there are.
+fn alone(mut places: impl Iterator<Item = usize>) -> Result<usize, usize> {
+    match (places.next(), places.count()) {
+        (Some(place), 0) => Ok(place),
+        (first, others) => Err(others + usize::from(first.is_some())),
+    }
+}
 
 fn write_label(actor: &Glance, path: &mut String) {
     match &actor.name {
@@ -228,7 +260,54 @@ fn write_label(actor: &Glance, path: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use crashworthy_runtime::{Actor, Context, Exit, Slot, Under};
+
     use super::*;
+
+    /// Somebody with so many below, one below the other.
+    struct Floor;
+
+    impl Actor for Floor {
+        type Args = usize;
+        type Msg = ();
+
+        async fn init(floors: usize, cx: &mut Context<Self>) -> Result<Self, Exit> {
+            if floors > 0 {
+                let below = Slot::<Self>::named(format!("{floors}"));
+                cx.start(&below, floors - 1, Under { parent: true, link: true }).await?;
+            }
+            Ok(Self)
+        }
+
+        async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_very_deep_is_found_by_a_path_in_full_and_by_the_end_of_it_if_nobody_else_has_it() {
+        let system = System::bare().unwrap();
+        let _top = system.spawn::<Floor>(80).await.unwrap();
+        let picture = Picture::take(&system, None);
+        let (deepest, level) = picture.branch(None).max_by_key(|(_, level)| *level).unwrap();
+        assert_eq!((level, picture.path(deepest).starts_with(DEEP)), (80, true));
+        let label = |place| {
+            let mut label = String::new();
+            write_label(picture.actor(place), &mut label);
+            label
+        };
+        let labels: Vec<_> = picture.branch(None).map(|(place, _)| label(place)).collect();
+        let full = labels.join("/");
+        assert!(picture.is_at(deepest, &full));
+        for wrong in [&full[1..], &full[..full.len() - 1], &format!("0/{full}"), &labels[1..].join("/"), ""] {
+            assert!(!picture.is_at(deepest, wrong), "{wrong}");
+        }
+        assert_eq!(picture.find(&full), Ok(deepest));
+        assert_eq!(picture.find(&labels[..70].join("/")), Ok(picture.branch(None).nth(69).unwrap().0));
+        assert_eq!(picture.find(&picture.path(deepest)), Ok(deepest));
+        assert_eq!(picture.find("…/front"), Err(0));
+        assert_eq!((alone([3].into_iter()), alone([3, 4].into_iter()), alone([].into_iter())), (Ok(3), Err(2), Err(0)));
+    }
 
     #[test]
     fn a_path_is_under_itself_and_its_parents_and_under_no_namesake() {

@@ -69,8 +69,8 @@ impl Tcp {
         self
     }
 
-    /// The token that is in this file, instead of a new one each time: 22 to 256 letters, digits, and `-._~`; nobody but the
-    /// user may read the file.
+    /// The token that is in this file, instead of a new one each time: 22 to 256 letters, digits, and `-._~`; its mode
+    /// must let nobody but its owner read it. Whose it is is not looked at: root reads the file of anybody.
     pub fn token_from(mut self, file: impl Into<PathBuf>) -> Self {
         self.token = Some(file.into());
         self

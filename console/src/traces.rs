@@ -1,12 +1,11 @@
 //! The trace of a connection: what is asked of it, and that it ends with it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use crashworthy_runtime::{Trace, TraceError, TraceRead, TraceRecord, TraceSpec, millis};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::inspector::Inspector;
 use crate::protocol::{Code, Outcome, Refusal, Response, TraceQuery, TraceView, Traced, Untraced};
@@ -72,6 +71,25 @@ fn said<T: Copy>(name: &str, value: Option<T>, most: u64, number: impl Fn(T) -> 
     }
 }
 
+/// Who has a place for a trace, and when it ends at the latest: nobody keeps one for a trace that has ended and is not read.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Mutex<Vec<(Weak<Place>, Duration)>>);
+
+/// One of them, while this is there.
+#[derive(Debug)]
+pub(crate) struct Place;
+
+impl Places {
+    /// A place until then, if fewer than so many are taken.
+    fn take(&self, most: usize, now: Duration, ends: Duration) -> Option<Arc<Place>> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.retain(|(place, ends)| place.strong_count() > 0 && *ends > now);
+        let place = (taken.len() < most).then(|| Arc::new(Place))?;
+        taken.push((Arc::downgrade(&place), ends));
+        Some(place)
+    }
+}
+
 /// What one connection traces.
 pub(crate) struct Tracer {
     inspector: Arc<Inspector>,
@@ -84,7 +102,7 @@ struct Current {
     /// Records that did not fit into the last answer.
     rest: VecDeque<TraceRecord>,
     lost: u64,
-    _place: OwnedSemaphorePermit,
+    _place: Arc<Place>,
 }
 
 impl Current {
@@ -113,8 +131,9 @@ impl Tracer {
             let why = "this connection traces already: `untrace` ends that, and so does its end, once it is told";
             return Err(Refusal::new(Code::TracesAlready, why));
         }
-        let too_many = |_| Refusal::new(Code::TooMany, format!("trace: there are {} traces already", limits.at_once));
-        let place = self.inspector.traces.clone().try_acquire_owned().map_err(too_many)?;
+        let too_many = || Refusal::new(Code::TooMany, format!("trace: there are {} traces already", limits.at_once));
+        let now = system.now();
+        let place = self.inspector.traces.take(limits.at_once, now, now + spec.within).ok_or_else(too_many)?;
         let trace = system.trace(spec).map_err(|error| Refusal::new(code(&error), error.to_string()))?;
         let mut current = Current { trace, rest: VecDeque::new(), lost: 0, _place: place };
         let actors = current.read().actors;
@@ -186,6 +205,18 @@ mod tests {
         let within = seconds.map(Duration::from_secs);
         let query = TraceQuery { actors: vec!["*".into()], messages: vec![], count, rate, within };
         TraceLimits::default().spec(query).map_err(|why| (why.code, why.message))
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_its_trace_has_gone_or_must_have_ended() {
+        let (places, at) = (Places::default(), Duration::from_secs);
+        let (first, second) = (places.take(2, at(0), at(60)).unwrap(), places.take(2, at(0), at(10)).unwrap());
+        assert!(places.take(2, at(9), at(60)).is_none());
+        let third = places.take(2, at(10), at(60)).expect("the second has ended, although nobody has read so");
+        assert!(places.take(2, at(10), at(60)).is_none());
+        drop((first, second));
+        assert!(places.take(2, at(10), at(60)).is_some());
+        drop(third);
     }
 
     #[test]

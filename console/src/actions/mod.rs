@@ -188,7 +188,8 @@ impl Actions {
             }
         }
         let (deed, most) = (plan.deed, self.limits().suspended);
-        if matches!(deed, Deed::Suspend { .. }) && !self.suspensions.has_room(system, plan.targets.len(), most) {
+        let targets = plan.targets.iter().map(|target| target.pid);
+        if matches!(deed, Deed::Suspend { .. }) && !self.suspensions.has_room(system, targets, most) {
             return Err(Refusal::new(Code::TooMany, format!("allowed are {most} suspended actors at a time")));
         }
         if deed.is_destructive()

@@ -7,7 +7,7 @@ use crashworthy_runtime::{Pid, State};
 use super::limits::ActionLimits;
 use crate::forest::is_living;
 use crate::inspector::{find, matching as meant};
-use crate::picture::{Picture, is_under};
+use crate::picture::Picture;
 use crate::protocol::{Code, Deed, PlanQuery, Refusal};
 
 /// Whom an action means, by their places in a picture.
@@ -60,7 +60,7 @@ impl Scope {
         let branches: Vec<Vec<usize>> =
             targets.iter().map(|&top| picture.branch(Some(top)).map(|(place, _)| place).collect()).collect();
         // Whoever is below another one ends with it.
-        let is_below = |place: usize| branches.iter().any(|branch| branch[1..].contains(&place));
+        let is_below = |place: usize| branches.iter().any(|branch| branch.iter().skip(1).any(|&below| below == place));
         targets.retain(|&place| !is_below(place));
         let mut touched: Vec<usize> = branches.concat();
         touched.sort_unstable();
@@ -153,11 +153,18 @@ fn shield(picture: &Picture, place: usize, query: &PlanQuery, protected: &[Strin
             "{path} is the top of the tree: without it the system would end, which is for a drain alone"
         ));
     }
-    if protected.contains(&path) {
+    // Of one that is very deep the path is not told in full.
+    if protected.iter().any(|name| picture.is_at(place, name)) {
         return Some(format!("{path} is protected"));
     }
-    let below = protected.iter().find(|name| query.deed.ends() && is_under(name, &path))?;
+    let below = protected.iter().find(|name| query.deed.ends() && is_above(picture, place, name))?;
     Some(format!("{below}, which would end with {path}, is protected"))
+}
+
+/// Whether a path leads to it, or to somebody who is or may come below it.
+fn is_above(picture: &Picture, place: usize, path: &str) -> bool {
+    let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+    ends.into_iter().any(|end| picture.is_at(place, &path[..end]))
 }
 
 /// Whether that can be done to whoever is in this state.

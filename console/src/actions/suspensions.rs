@@ -15,12 +15,13 @@ impl Suspensions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is room for so many more.
-    pub(crate) fn has_room(&self, system: &System, more: usize, most: usize) -> bool {
+    /// Whether there is room for these, too. Those who are suspended already have theirs.
+    pub(crate) fn has_room(&self, system: &System, more: impl IntoIterator<Item = Pid>, most: usize) -> bool {
         let now = system.now();
         let mut held = self.held();
         held.retain(|_, (_, until)| *until > now);
-        held.len() + more <= most
+        let is_new = |pid: &Pid| !held.contains_key(&pid.id);
+        held.len() + more.into_iter().filter(is_new).count() <= most
     }
 
     /// Suspends an incarnation for so long, instead of as long as was said before.
@@ -86,10 +87,11 @@ mod tests {
         suspensions.begin(&system, ours, HOUR);
         system.suspend(theirs);
         assert_eq!((state(ours), state(theirs)), (State::Suspended, State::Suspended));
-        assert!(suspensions.has_room(&system, 1, 2) && !suspensions.has_room(&system, 2, 2));
+        assert!(suspensions.has_room(&system, [theirs], 2) && !suspensions.has_room(&system, [theirs], 1));
+        assert!(suspensions.has_room(&system, [ours], 1), "it has its place already");
         suspensions.end_all(&system.downgrade());
         assert_eq!((state(ours), state(theirs)), (State::Running, State::Suspended));
-        assert!(suspensions.has_room(&system, 2, 2));
+        assert!(suspensions.has_room(&system, [ours, theirs], 2));
     }
 
     #[tokio::test]
@@ -98,11 +100,12 @@ mod tests {
         let clerk = system.spawn::<Clerk>(()).await.unwrap();
         let suspensions = Suspensions::default();
         suspensions.begin(&system, clerk.pid(), HOUR);
-        assert!(!suspensions.has_room(&system, 1, 1));
+        let other = system.spawn::<Clerk>(()).await.unwrap().pid();
+        assert!(!suspensions.has_room(&system, [other], 1));
         suspensions.begin(&system, clerk.pid(), Duration::ZERO);
         clerk.tell(()).unwrap();
         clerk.settled().await;
         assert_eq!(clerk.law().handled, 1);
-        assert!(suspensions.has_room(&system, 1, 1));
+        assert!(suspensions.has_room(&system, [other], 1));
     }
 }

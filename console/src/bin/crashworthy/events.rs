@@ -130,7 +130,7 @@ fn wait(client: &mut Client, every: Duration) -> Result<(), Trouble> {
 pub(crate) fn listed(view: &Events) -> String {
     let mut text = format!("{} happened", view.last);
     if view.dropped > 0 {
-        let _ = write!(text, ", {} of those asked for are not kept any more", view.dropped);
+        let _ = write!(text, ", {} of all that happened since are not kept any more", view.dropped);
     }
     if view.lifecycle_since.is_none() {
         text += ", and who began and ended is not told while nobody watches";
@@ -150,7 +150,7 @@ enum When {
 
 /// A line for those that were lost, if any were.
 fn missed(lost: u64) -> String {
-    if lost == 0 { String::new() } else { format!("{YELLOW}{lost} events were lost{YELLOW:#}\n") }
+    if lost == 0 { String::new() } else { format!("{YELLOW}{lost} events of whatever kind were lost{YELLOW:#}\n") }
 }
 
 /// A line for beginnings and ends after a number that were not told, if there may be such: nobody has listened.

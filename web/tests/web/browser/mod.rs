@@ -99,11 +99,13 @@ fn a_pause_keeps_the_picture_and_says_so() {
     until("it is counted", || (shop.ask("/actor?actor=right").json()["handled"] == 1).then_some(()));
     // Later pictures have come by when the next crash is told.
     shop.left.tell(Till::Break("meanwhile")).unwrap();
-    browser.until("document.querySelector('.crash') !== null");
+    browser.until("document.querySelector('#age').textContent.includes('more has happened')");
+    assert_eq!(browser.value("document.querySelector('.crash') === null"), true, "it waits, too");
     let handled =
         "[...document.querySelectorAll('#top tr')].find(row => row.innerText.startsWith('right')).cells[2].innerText";
     assert_eq!(browser.value(handled), "0");
     browser.value("document.querySelector('#pause').click()");
+    browser.until("document.querySelector('.crash') !== null");
     browser.until(&format!("{handled} === '1'"));
     browser.until("document.querySelector('#age').textContent === 'live'");
 }

@@ -12,7 +12,7 @@ use super::reduce::tell;
 use super::{command, screens};
 use crate::text::clean;
 
-/// Characters of a reason; a system may allow fewer.
+/// Bytes of a reason, where the system has not said how many it allows.
 const LONGEST: usize = 200;
 /// What is said before the process that is there now has been looked at.
 const SUCCEEDED: &str = "what is in view is of a process that has ended: look at the one there is now first";
@@ -124,6 +124,7 @@ pub(crate) fn is_asked(model: &Model) -> bool {
 pub(crate) fn edit(model: &mut Model, key: KeyEvent) -> Option<Effect> {
     let page_of_lines = isize::try_from(model.body().1).unwrap_or(1).max(1);
     let now = model.now;
+    let most = model.hello.as_ref().map_or(LONGEST, |hello| hello.limits.actions.reason);
     let planned = model.planned.as_mut()?;
     match key.code {
         KeyCode::Esc => close(model),
@@ -144,7 +145,7 @@ pub(crate) fn edit(model: &mut Model, key: KeyEvent) -> Option<Effect> {
         }
         _ if planned.is_said => {}
         _ => {
-            write(&mut planned.reason, key);
+            write(&mut planned.reason, key, most);
             // What was told hides what is typed.
             model.notice = None;
         }
@@ -152,11 +153,11 @@ pub(crate) fn edit(model: &mut Model, key: KeyEvent) -> Option<Effect> {
     None
 }
 
-fn write(reason: &mut String, key: KeyEvent) {
+fn write(reason: &mut String, key: KeyEvent, most: usize) {
     match key.code {
         KeyCode::Backspace => _ = reason.pop(),
         KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => reason.clear(),
-        KeyCode::Char(c) if !c.is_control() && reason.chars().count() < LONGEST => reason.push(c),
+        KeyCode::Char(c) if !c.is_control() && reason.len() + c.len_utf8() <= most => reason.push(c),
         _ => {}
     }
 }

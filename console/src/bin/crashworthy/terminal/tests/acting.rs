@@ -180,8 +180,9 @@ fn nothing_can_be_done_to_a_recording_or_to_who_is_not_there() {
 fn a_reason_has_an_end() {
     let (mut ui, _) = chosen(40, 10);
     ui.happens(Event::Planned(Ok(Box::new(plan(2)))));
-    ui.type_in(&"x".repeat(5_000));
-    assert_eq!(ui.model.planned.as_ref().unwrap().reason.len(), 200);
+    ui.type_in(&"ü".repeat(5_000));
+    let most = ui.model.hello.as_ref().unwrap().limits.actions.reason;
+    assert_eq!((ui.model.planned.as_ref().unwrap().reason.len(), most), (256, 256), "the system counts bytes");
     drawn(&ui);
 }
 
