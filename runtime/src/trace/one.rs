@@ -170,6 +170,16 @@ impl One {
         TraceRead { records: noted.into_iter().map(|noted| told(shared, noted)).collect(), ..read }
     }
 
+    /// What is left when the system has gone, by which records are told: how many they were.
+    pub(super) fn lose(&self) -> TraceRead {
+        let mut kept = self.kept.lock();
+        kept.lost += (kept.unread.len() + kept.in_hand.len()) as u64;
+        kept.unread.clear();
+        kept.in_hand.clear();
+        let (withheld, lost) = (self.withheld.load(Relaxed), kept.lost);
+        TraceRead { taken: kept.begun, withheld, lost, end: Some(TraceEnd::SystemGone), ..TraceRead::default() }
+    }
+
     /// The same, with records that are no text yet.
     fn collect(&self, now: u64) -> (VecDeque<Noted>, TraceRead) {
         let mut kept = self.kept.lock();

@@ -125,8 +125,9 @@ impl Traces {
     /// An incarnation begins: from now on it is watched, or not.
     #[cold]
     pub(crate) fn begins(&self, core: &Core, kind: &'static str) {
-        let path = path(core);
-        self.watches.write().iter_mut().for_each(|watch| watch.look(core, &path, kind));
+        let (path, now) = (path(core), core.shared().port.coarse_ns());
+        let mut watches = self.watches.write();
+        watches.iter_mut().filter(|watch| !watch.one.is_over(now)).for_each(|watch| watch.look(core, &path, kind));
     }
 
     /// The actor with this identity goes.
