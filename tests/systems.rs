@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Sender, channel};
 
 use crashworthy::prelude::*;
+use crashworthy::{AutoShutdown, State};
 
 #[derive(Message)]
 enum Till {
@@ -141,4 +142,86 @@ async fn a_part_that_refuses_ends_the_start_and_the_system_that_others_were_told
         system.ended().await;
     }
     assert!(!till.is_alive());
+}
+
+/// Tells that its system fails, and how somebody is then; and of its end.
+struct Post {
+    idle: Slot<Idle>,
+    told: Sender<(&'static str, Option<State>)>,
+    system: Option<System>,
+}
+
+impl Post {
+    fn tell(&self, what: &'static str) {
+        let system = self.system.as_ref().expect("it is attached");
+        let idle = system.inspect(self.idle.pid()).map(|idle| idle.state);
+        self.told.send((what, idle)).expect("the test listens");
+    }
+}
+
+impl Part for Post {
+    fn attach(&mut self, system: &System) -> Result<(), StartError> {
+        self.system = Some(system.clone());
+        Ok(())
+    }
+
+    fn fails(&mut self) {
+        self.tell("fails");
+        panic!("a part that is broken");
+    }
+
+    fn detach(&mut self) {
+        self.tell("ends");
+    }
+}
+
+/// Does nothing.
+struct Idle;
+
+impl Actor for Idle {
+    type Args = ();
+    type Msg = ();
+
+    async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> {
+        Ok(())
+    }
+}
+
+/// What a part is told of a system that ends so, and how somebody in it is each time.
+async fn told_of(
+    tree: impl FnOnce(Supervisor, &Slot<Cashier>) -> Supervisor,
+    end: impl AsyncFnOnce(&System, &Slot<Cashier>),
+) -> Vec<(&'static str, Option<State>)> {
+    let (told, listens) = channel();
+    let (till, idle) = (Slot::<Cashier>::named("till"), Slot::<Idle>::named("idle"));
+    let back = Supervisor::one_for_one("back").child(idle.child(()));
+    let tree = tree(Supervisor::one_for_one("shop").intensity(0, secs(60)), &till).child(back);
+    let post = Post { idle, told, system: None };
+    let system = System::builder().with(post).start(tree).await.expect("it starts");
+    end(&system, &till).await;
+    system.ended().await;
+    listens.try_iter().collect()
+}
+
+#[crashworthy::test]
+async fn parts_are_told_once_that_a_system_fails_and_nobody_has_ended_when_its_top_gives_up() {
+    let given_up =
+        told_of(|shop, till| shop.child(till.child(0)), async |_, till| till.tell(Till::Break).unwrap()).await;
+    assert_eq!(given_up[0], ("fails", Some(State::Running)));
+    assert_eq!((given_up[1].0, given_up.len()), ("ends", 2));
+    assert_ne!(given_up[1].1, Some(State::Running));
+
+    let significant = told_of(
+        |shop, till| shop.auto_shutdown(AutoShutdown::AnySignificant).child(till.child(0).temporary().significant()),
+        async |_, till| till.tell(Till::Break).unwrap(),
+    );
+    let significant: Vec<_> = significant.await.into_iter().map(|(what, _)| what).collect();
+    assert_eq!(significant, ["fails", "ends"], "whatever ends it");
+
+    let asked = told_of(|shop, till| shop.child(till.child(0)), async |system, _| _ = system.stop().await).await;
+    assert_eq!(asked.into_iter().map(|(what, _)| what).collect::<Vec<_>>(), ["ends"], "it was asked to");
 }

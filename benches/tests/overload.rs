@@ -16,16 +16,16 @@ fn turns(
     lasts: Duration,
 ) -> impl Iterator<Item = (&'static str, Turn)> {
     let scene = Scene { scenario, law: Law::Exp, load, deadline, lasts, seed: 1 };
-    roster::everybody().into_iter().map(move |contestant| {
-        let turn = (contestant.overload)(scene).unwrap_or_else(|wrong| panic!("{}: {wrong}", contestant.name));
+    roster::hosts().into_iter().map(move |host| {
+        let turn = (host.overload)(scene).unwrap_or_else(|wrong| panic!("{}: {wrong}", host.name));
         // Who tries again may be served more often than once.
         let attempts = if scenario == Scenario::Dogpile { 3 } else { 1 };
         assert!(
             turn.in_vain <= turn.served && turn.served <= attempts * turn.all.calls.offered,
             "{}: {turn:?}",
-            contestant.name
+            host.name
         );
-        (contestant.name, turn)
+        (host.name, turn)
     })
 }
 

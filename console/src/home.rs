@@ -8,6 +8,7 @@
 //!     web.token                              of who serves a web page, if somebody does                   mode 0600
 //!     tcp.token                              of a console that listens on TCP, too                        mode 0600
 //!   audit/shop.jsonl                         what was done to systems of that name; it outlives them      mode 0600
+//!   dumps/shop-1764296185-4711.jsonl         what there was when one of them failed: name, time, process  mode 0600
 //! ```
 
 use std::fs::{self, DirBuilder, Permissions};
@@ -23,6 +24,8 @@ const SOCKET: &str = "ro.sock";
 const ACTIONS: &str = "rw.sock";
 /// The directory of the audits, beside those of the systems.
 const AUDIT: &str = "audit";
+/// The directory of the dumps, beside those of the systems.
+const DUMPS: &str = "dumps";
 /// The name of a file that others of the user keep here: the token of a web page.
 pub const TOKEN: &str = "web.token";
 /// The name of the file with the token for TCP.
@@ -102,6 +105,21 @@ impl Drop for Home {
     fn drop(&mut self) {
         self.leave();
     }
+}
+
+/// The directory of the dumps below `base`, made unless it is there.
+pub(crate) fn dumps(base: &Path) -> io::Result<PathBuf> {
+    let (uid, dir) = (uid()?, base.join(DUMPS));
+    private(base, uid)?;
+    private(&dir, uid)?;
+    Ok(dir)
+}
+
+/// The dump that was written last of any system that has failed, if it was left where such directories are.
+pub fn newest_dump(base: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(base.join(DUMPS)).ok()?.take(ENTRIES);
+    let written = |entry: fs::DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
+    entries.filter_map(|entry| written(entry.ok()?)).max().map(|(_, file)| file)
 }
 
 /// The user that this process acts as, asked of a socket of its own.
@@ -238,7 +256,7 @@ fn fresh(base: &Path, system: &str) -> io::Result<PathBuf> {
 }
 
 /// The name of a system as a part of a path.
-fn word(system: &str) -> String {
+pub(crate) fn word(system: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     system.chars().take(NAME).map(allowed).collect()
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crashworthy_runtime::{Attending, CrashReport, GateState, State, System, WeakSystem};
-use crashworthy_supervisor::{ReportCounts, SystemExt};
+use crashworthy_supervisor::SystemExt;
 use tokio::sync::Semaphore;
 
 use crate::limits::Limits;
@@ -96,8 +96,7 @@ impl Inspector {
             return Ok((system, taken.picture.clone()));
         }
         let began = Instant::now();
-        // Nobody may look at the older one any more: then its room serves for the next.
-        let older = last.take().and_then(|taken| Arc::into_inner(taken.picture));
+        let older = last.take().map(|taken| taken.picture);
         let picture = Arc::new(Picture::take(&system, older));
         *last = Some(Taken { picture: picture.clone(), when: Instant::now(), cost: began.elapsed() });
         Ok((system, picture))
@@ -113,7 +112,7 @@ impl Inspector {
     /// [`Code::SystemEnded`].
     pub fn system(&self) -> Result<SystemView, Refusal> {
         let (system, picture) = self.look()?;
-        Ok(overview(&picture, system.supervisor_reports().counts))
+        Ok(overview(&system, &picture))
     }
 
     /// The answer to `tree`.
@@ -251,7 +250,7 @@ impl Inspector {
         for actor in picture.actors() {
             sums::add(kinds.entry(actor.kind).or_insert_with(|| sums::none(actor.kind)), actor);
         }
-        let system = overview(&picture, system.supervisor_reports().counts);
+        let system = overview(&system, &picture);
         let total = kinds.len();
         Ok(Metrics { at: picture.at, system, total, kinds: kinds.into_values().take(self.limits().rows).collect() })
     }
@@ -272,7 +271,7 @@ fn missing(word: &str) -> Refusal {
     Refusal::new(Code::NotFound, format!("no actor {word:.256?}"))
 }
 
-fn overview(picture: &Picture, reports: ReportCounts) -> SystemView {
+fn overview(system: &System, picture: &Picture) -> SystemView {
     let shot = &picture.system;
     SystemView {
         name: shot.name.clone(),
@@ -282,7 +281,7 @@ fn overview(picture: &Picture, reports: ReportCounts) -> SystemView {
         busy: picture.actors().iter().filter(|actor| actor.is_busy()).count(),
         queued: picture.actors().iter().map(|actor| u64::from(actor.depth)).sum(),
         crashes: shot.crashes,
-        reports,
+        reports: system.supervisor_reports().counts,
         reports_withheld: shot.reports_withheld,
         dead_letters: shot.dead_letters,
         stragglers: shot.stragglers.iter().copied().take(TIES).collect(),
@@ -291,6 +290,7 @@ fn overview(picture: &Picture, reports: ReportCounts) -> SystemView {
         memberships: shot.memberships,
         runnable: shot.runnable,
         turns: shot.turns,
+        pools: system.pools().into(),
     }
 }
 

@@ -19,6 +19,7 @@ mod actions;
 mod client;
 mod connection;
 mod desk;
+mod dumps;
 mod events;
 mod forest;
 mod home;
@@ -31,6 +32,7 @@ mod order;
 mod pace;
 mod picture;
 pub mod protocol;
+pub mod recording;
 mod role;
 mod server;
 mod state;
@@ -39,6 +41,7 @@ mod tcp;
 mod token;
 mod traces;
 mod vitals;
+mod waiting;
 mod watch;
 mod watches;
 mod wire;
@@ -51,8 +54,9 @@ use crashworthy_runtime::{Part, StartError, System};
 pub use actions::ActionLimits;
 use actions::Terms;
 pub use client::{Client, ClientError};
+use dumps::{Dumper, Dumps};
 use home::Home;
-pub use home::{Place, TOKEN, base, list};
+pub use home::{Place, TOKEN, base, list, newest_dump};
 pub use inspector::Inspector;
 pub use limits::Limits;
 use log::Log;
@@ -74,7 +78,13 @@ pub use watch::{Amiss, Watch, Watched};
 /// Who may enter is the user of the process alone, and what clients can use up is bounded by [`Limits`]; no actor waits for
 /// them. On `ro.sock` they can look and do nothing else. On `rw.sock` beside it, unless the console is
 /// [read-only](Self::read_only), they (and root) can act: each action is planned, then committed with a reason, and entered in
-/// the audit, `audit/<name>.jsonl` beside the directory of the system. The top of the tree can be neither ended nor suspended.
+/// the audit, `audit/<name>.jsonl` beside the directory of the system. The top of the tree can be drained, with which the system ends as on SIGTERM,
+/// and otherwise be neither ended nor suspended.
+///
+/// A system that [fails](crashworthy_runtime::Part::fails) leaves a dump behind: `dumps/<name>-<seconds since 1970>-<process>.jsonl` beside the
+/// directory of the system, the newest four of a name. It is one picture of everything, as it was when the supervisor at the top gave up and
+/// had ended nobody yet, and what has crashed and happened before: `crashworthy --replay FILE` opens it, and the log says where it
+/// is. Its end waits for that for two seconds at most. Who is killed, aborts or runs out of memory leaves none.
 ///
 /// # Errors
 /// A console that cannot listen does not keep a service from starting: the log says why, and
@@ -106,6 +116,8 @@ pub struct Console {
     terms: Terms,
     tcp: Option<Tcp>,
     home: Option<Arc<Home>>,
+    dumps: Dumps,
+    dumper: Option<Dumper>,
 }
 
 impl Console {
@@ -157,6 +169,26 @@ impl Console {
         self
     }
 
+    /// The same with dumps in another directory, which is made with the mode 0700 unless it is there.
+    ///
+    /// # Examples
+    /// ```
+    /// use crashworthy_console::Console;
+    ///
+    /// let console = Console::default().dumps_to("/var/lib/shop/dumps");
+    /// # drop(console);
+    /// ```
+    pub fn dumps_to(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dumps = Dumps::To(dir.into());
+        self
+    }
+
+    /// The same without dumps: a system that fails leaves nothing behind but its log.
+    pub fn without_dumps(mut self) -> Self {
+        self.dumps = Dumps::Nowhere;
+        self
+    }
+
     /// The same with other limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -177,9 +209,11 @@ impl Part for Console {
         // The first of two consoles is the one that is told of.
         let _ = plate.inspector.set(inspector.clone());
         let acts = (!self.read_only).then(|| std::mem::take(&mut self.terms));
-        let opening = Opening { base: self.base.take(), inspector, acts, tcp: self.tcp.take() };
+        let opening = Opening { base: self.base.clone(), inspector, acts, tcp: self.tcp.take() };
+        let mut done = None;
         match server::start(opening, system.downgrade()) {
-            Ok(Listens { home, tcp }) => {
+            Ok(Listens { home, tcp, actions }) => {
+                done = actions;
                 if let Some(tcp) = tcp {
                     tracing::info!(system = system.name(), addr = %tcp.addr(), "the console listens on TCP");
                     let _ = plate.tcp.set(tcp);
@@ -194,7 +228,14 @@ impl Part for Console {
                 tracing::error!(system = system.name(), %error, "the console cannot listen: nobody can attach")
             }
         }
+        self.dumper = Dumper::new(system, self.dumps.clone(), self.base.take(), done);
         Ok(())
+    }
+
+    fn fails(&mut self) {
+        if let Some(dumper) = self.dumper.take() {
+            dumper.dump();
+        }
     }
 
     fn detach(&mut self) {

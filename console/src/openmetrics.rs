@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::protocol::{KindMetrics, Metrics, SystemView};
+use crate::protocol::{KindMetrics, Metrics, PoolView, Pools, SystemView};
 
 /// The media type of such text.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -34,6 +34,7 @@ impl Collector for Figures {
         let Metrics { system, kinds, total, .. } = &self.0;
         let mut out = Encoder { encoder: &mut encoder, system: &system.name };
         out.of_system(system)?;
+        out.of_pools(&system.pools)?;
         out.gauge("kinds", "Types of actors, told or not", [(Vec::new(), *total as u64)])?;
         out.of_kinds(kinds)
     }
@@ -60,6 +61,21 @@ impl Encoder<'_, '_> {
         self.counter("crashes", "Incarnations that crashed", one(of.crashes))?;
         self.counter("dead_letters", "Messages that nobody handled", one(of.dead_letters))?;
         self.counter("reports_withheld", "Reports withheld from the log by its rate limit", one(of.reports_withheld))
+    }
+
+    /// Of each pool the sum of its workers.
+    fn of_pools(&mut self, pools: &Pools) -> fmt::Result {
+        let all = &pools.first;
+        let each =
+            |value: fn(&PoolView) -> u64| all.iter().map(move |of| (vec![("pool", of.name.as_str())], value(of)));
+        self.gauge("pools", "Pools of workers, told or not", [(Vec::new(), pools.total as u64)])?;
+        self.gauge("pool_workers", "Workers, which take the turns of actors", each(|of| of.total as u64))?;
+        self.gauge("pool_workers_in_turn", "Workers that are in a turn", each(|of| of.in_turn as u64))?;
+        self.gauge("pool_waiting", "Actors that wait for a turn", each(|of| of.queued as u64))?;
+        let rescuers = "Threads that take turns because handlers block every worker";
+        self.gauge("pool_rescuers", rescuers, each(|of| of.rescuers as u64))?;
+        self.counter("pool_rescues", "Threads that have done so", each(|of| of.rescues))?;
+        self.counter("pool_turns", "Turns taken", each(|of| of.turns))
     }
 
     fn of_kinds(&mut self, kinds: &[KindMetrics]) -> fmt::Result {
@@ -140,5 +156,118 @@ fn word(of: &impl Serialize) -> String {
     match serde_json::to_value(of) {
         Ok(Value::String(word)) => word,
         _ => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// A system with one actor type, whose names are as bad as can be.
+    fn hostile() -> Metrics {
+        let name = "a\"b\\c\nd\u{1f980}";
+        let law = json!({ "accepted": 9, "handled": 2, "expired": 1, "cancelled": 1, "displaced": 1, "undelivered": 1,
+            "given_up": 1, "in_hand": 1, "queued": 1 });
+        let reports =
+            json!({ "start_error": 0, "child_terminated": 0, "shutdown": 0, "shutdown_error": 0, "progress": 0 });
+        let pool = json!({ "name": name, "total": 2, "workers": [], "in_turn": 1, "queued": 3, "turns": 7, "rescuers": 0,
+            "rescues": 1, "closed": false });
+        let kind = json!({ "kind": name, "busy": 1, "depth": 2, "restarts": 3, "law": law,
+            "states": [{ "state": "running", "actors": 2 }, { "state": "restarting", "actors": 1 }],
+            "gates": [{ "gate": "open", "actors": 3 }],
+            "refusals": [{ "reason": "full", "criticality": "critical", "count": 5 }] });
+        let other = json!({ "kind": "b", "busy": 0, "depth": 0, "restarts": 0, "law": law, "states": [], "gates": [],
+            "refusals": [] });
+        serde_json::from_value(json!({ "at_ms": 1500, "total": 2, "kinds": [kind, other], "system": {
+            "name": name, "process": 1, "at_ms": 1500, "actors": 3, "busy": 1, "queued": 2, "crashes": 4, "reports": reports,
+            "reports_withheld": 0, "dead_letters": 2, "stragglers": [], "timers": 0, "names": 0, "memberships": 0,
+            "runnable": 0, "turns": 7, "pools": { "total": 1, "first": [pool] } } }))
+        .expect("they are figures")
+    }
+
+    fn is_name(name: &str) -> bool {
+        let mut bytes = name.bytes();
+        bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    }
+
+    /// The names of the labels in `a="…",b="…"}`, and what comes behind.
+    fn labels(mut text: &str) -> (Vec<&str>, &str) {
+        let mut names = Vec::new();
+        loop {
+            let (name, rest) = text.split_once("=\"").expect("a label has a value");
+            assert!(is_name(name), "{name}");
+            names.push(name);
+            let mut is_escaped = false;
+            let end = rest.find(|letter: char| match letter {
+                '"' if !is_escaped => true,
+                _ if is_escaped => {
+                    assert!(['"', '\\', 'n'].contains(&letter), "{letter} is not to be escaped");
+                    is_escaped = false;
+                    false
+                }
+                _ => {
+                    is_escaped = letter == '\\';
+                    false
+                }
+            });
+            text = &rest[end.expect("a value ends") + 1..];
+            match text.split_at(1) {
+                (",", rest) => text = rest,
+                ("}", rest) => return (names, rest),
+                _ => panic!("{text}"),
+            }
+        }
+    }
+
+    /// Holds a text against what OpenMetrics 1.0 and the text format of Prometheus both demand.
+    fn lint(text: &str) {
+        let body = text.strip_suffix("# EOF\n").expect("it says that it is complete");
+        let (mut families, mut samples) = (BTreeSet::new(), BTreeSet::new());
+        let (mut family, mut is_counter, mut has_help) = ("", false, false);
+        for line in body.lines() {
+            if let Some(help) = line.strip_prefix("# HELP ") {
+                let (name, said) = help.split_once(' ').expect("a help says something");
+                assert!(
+                    is_name(name) && !said.is_empty() && families.insert(name),
+                    "{name} comes once, all of it together"
+                );
+                (family, has_help) = (name, true);
+            } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = kind.split_once(' ').expect("a type is named");
+                assert!(has_help && name == family && ["gauge", "counter"].contains(&kind), "{line}");
+                (is_counter, has_help) = (kind == "counter", false);
+            } else {
+                let (name, rest) = line.split_once('{').expect("everything is of a system");
+                let own = if is_counter { format!("{family}_total") } else { family.to_owned() };
+                assert_eq!(name, own, "a counter is a total, and a gauge is none: {line}");
+                assert!(is_counter || !name.ends_with("_total"));
+                let (labels, value) = labels(rest);
+                let distinct: BTreeSet<_> = labels.iter().collect();
+                assert_eq!((labels[0], distinct.len()), ("system", labels.len()), "{line}");
+                let known = ["system", "kind", "pool", "state", "gate", "end", "reason", "criticality"];
+                assert!(labels.iter().all(|label| known.contains(label)), "nothing of an instance: {line}");
+                let value = value.strip_prefix(' ').expect("a space, and a value");
+                assert!(value.parse::<f64>().is_ok_and(|value| value >= 0.0), "{line}");
+                assert!(samples.insert(line.rsplit_once(' ').expect("as before").0), "{line} comes twice");
+            }
+        }
+        assert!(families.len() > 20 && samples.len() > families.len(), "{families:?}");
+    }
+
+    #[test]
+    fn whatever_names_are_the_text_is_well_formed() {
+        let text = text(&hostile());
+        lint(&text);
+        for line in [
+            "crashworthy_pool_turns_total{system=\"a\\\"b\\\\c\\nd\u{1f980}\",pool=\"a\\\"b\\\\c\\nd\u{1f980}\"} 7\n",
+            "crashworthy_messages_ended{system=\"a\\\"b\\\\c\\nd\u{1f980}\",kind=\"b\",end=\"expired\"} 1\n",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
     }
 }

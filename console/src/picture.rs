@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crashworthy_runtime::{ActorId, Glance, Pid, System, SystemSnapshot};
@@ -9,6 +10,7 @@ use crashworthy_supervisor::{SupervisorInfo, SystemExt};
 
 use crate::forest::Forest;
 use crate::protocol::{Doing, Row, Supervises, Tie, Ties};
+use crate::waiting::Waiting;
 
 /// One look at a system.
 #[derive(Debug)]
@@ -21,12 +23,17 @@ pub(crate) struct Picture {
     actors: Vec<Glance>,
     forest: Forest,
     supervisors: HashMap<Pid, SupervisorInfo>,
+    waiting: Waiting,
 }
 
 impl Picture {
-    /// Looks at a system. The room of an older picture is used again.
-    pub(crate) fn take(system: &System, older: Option<Self>) -> Self {
-        let (mut actors, mut forest) = older.map(|older| (older.actors, older.forest)).unwrap_or_default();
+    /// Looks at a system, again if there is an older picture, whose room is used again if nobody looks at it.
+    pub(crate) fn take(system: &System, older: Option<Arc<Self>>) -> Self {
+        let (mut actors, mut forest, mut waiting) = match older.map(Arc::try_unwrap) {
+            None => Default::default(),
+            Some(Ok(older)) => (older.actors, older.forest, older.waiting),
+            Some(Err(shared)) => (Vec::new(), Forest::default(), shared.waiting.clone()),
+        };
         let totals = system.glance(&mut actors);
         // Of a crowd that has gone no room is kept.
         if actors.capacity() / 4 > actors.len() {
@@ -35,7 +42,9 @@ impl Picture {
         }
         forest.grow(&actors);
         let supervisors = system.supervisors().into_iter().map(|info| (info.pid, info)).collect();
-        Self { at: system.now(), system: totals, actors, forest, supervisors }
+        let at = system.now();
+        waiting.look(&actors, at);
+        Self { at, system: totals, actors, forest, supervisors, waiting }
     }
 
     pub(crate) fn actor(&self, place: usize) -> &Glance {
@@ -155,6 +164,8 @@ impl Picture {
             doing: self.doing(actor),
             depth: actor.depth,
             limit: actor.limit,
+            oldest: actor.sent_ago().or_else(|| self.waiting.at_least(actor.pid.id, self.at)),
+            oldest_at_least: actor.sent_ago().is_none() && law.queued > 0,
             restarts: actor.restarts(),
             accepted: law.accepted,
             handled: law.handled,

@@ -42,6 +42,8 @@ pub(crate) struct Opening {
 pub(crate) struct Listens {
     pub(crate) home: Arc<Home>,
     pub(crate) tcp: Option<OnTcp>,
+    /// What does something, where something can be done.
+    pub(crate) actions: Option<Arc<Actions>>,
 }
 
 /// Starts the thread, and waits until it listens.
@@ -68,7 +70,8 @@ fn run(opening: Opening, system: &WeakSystem, told: &SyncSender<io::Result<Liste
             let home = server.home.clone();
             let _ends = Ends { actions: server.desk.actions.clone(), system };
             let tcp = server.tcp.as_ref().map(TcpDoor::address);
-            let _ = told.send(Ok(Listens { home: home.clone(), tcp }));
+            let actions = server.desk.actions.clone();
+            let _ = told.send(Ok(Listens { home: home.clone(), tcp, actions }));
             runtime.block_on(server.listen(system));
             home.leave();
         }

@@ -2,15 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crashworthy_runtime::millis::{self, whole};
-use crashworthy_runtime::{Trace, TraceError, TraceRead, TraceSpec};
+use crashworthy_runtime::{Trace, TraceError, TraceRead, TraceRecord, TraceSpec, millis};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::inspector::Inspector;
-use crate::protocol::{Code, Outcome, Refusal, Response, TraceQuery, TraceView, Traced, TracedMessage, Untraced};
+use crate::protocol::{Code, Outcome, Refusal, Response, TraceQuery, TraceView, Traced, Untraced};
 use crate::wire::{line, refusal};
 
 /// How much of a system's messages may be traced, whatever a client asks for. A client has to ask for some count, rate and time.
@@ -83,21 +82,16 @@ pub(crate) struct Tracer {
 struct Current {
     trace: Trace,
     /// Records that did not fit into the last answer.
-    rest: VecDeque<TracedMessage>,
+    rest: VecDeque<TraceRecord>,
     lost: u64,
     _place: OwnedSemaphorePermit,
 }
 
 impl Current {
-    /// What the trace says at this time of the system; its records are put with the rest.
-    fn read(&mut self, now: Duration) -> TraceRead {
+    /// What the trace says; its records are put with the rest.
+    fn read(&mut self) -> TraceRead {
         let mut read = self.trace.read();
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let records = std::mem::take(&mut read.records).into_iter();
-        self.rest.extend(records.map(|record| {
-            let ago = now.saturating_sub(record.at);
-            TracedMessage { wall: whole(wall.saturating_sub(ago)), record }
-        }));
+        self.rest.append(&mut std::mem::take(&mut read.records).into());
         let surplus = self.rest.len().saturating_sub(2 * TraceSpec::UNREAD);
         self.rest.drain(..surplus);
         self.lost += surplus as u64;
@@ -123,7 +117,7 @@ impl Tracer {
         let place = self.inspector.traces.clone().try_acquire_owned().map_err(too_many)?;
         let trace = system.trace(spec).map_err(|error| Refusal::new(code(&error), error.to_string()))?;
         let mut current = Current { trace, rest: VecDeque::new(), lost: 0, _place: place };
-        let actors = current.read(system.now()).actors;
+        let actors = current.read().actors;
         self.current = Some(current);
         Ok(TraceView { at: system.now(), actors })
     }
@@ -136,7 +130,7 @@ impl Tracer {
         };
         let Some(current) = &mut self.current else { return refusal(Some(id), no_trace()) };
         let limits = self.inspector.limits();
-        let TraceRead { taken, in_hand, withheld, lost, actors, left_out, end, .. } = current.read(now);
+        let TraceRead { taken, in_hand, withheld, lost, actors, left_out, end, .. } = current.read();
         let mut most = limits.rows;
         loop {
             let records: Vec<_> = current.rest.iter().take(most).cloned().collect();
@@ -165,9 +159,9 @@ impl Tracer {
 
     /// Ends the trace.
     pub(crate) fn untrace(&mut self) -> Result<Untraced, Refusal> {
-        let now = self.inspector.held()?.now();
+        self.inspector.held()?;
         let mut current = self.current.take().ok_or_else(no_trace)?;
-        let TraceRead { taken, withheld, lost, .. } = current.read(now);
+        let TraceRead { taken, withheld, lost, .. } = current.read();
         Ok(Untraced { taken, withheld, lost: lost + current.lost + current.rest.len() as u64 })
     }
 }

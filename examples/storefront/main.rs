@@ -149,8 +149,8 @@ fn welcome(cli: &Cli, listener: &TcpListener, system: &System) -> Result<String,
     };
     let look_inside = match system.console() {
         Some(socket) => format!(
-            "\nLook inside, from another terminal (`tree`, `actor orders`, `crashes` and so on; it answers when the shop does not):\n\n  \
-             cargo run --release -p crashworthy-console -- top --watch 1 --socket '{}'\n",
+            "\nLook inside, from another terminal (screens; before --socket also `tree`, `actor orders`, `crashes` and so on; it answers when the shop does not):\n\n  \
+             cargo run --release -p crashworthy-console -- --socket '{}'\n",
             socket.display()
         ),
         None => String::new(),

@@ -47,6 +47,8 @@ pub(crate) trait Door<M>: Send + Sync {
     fn route(&self) -> Option<&Route>;
     /// Whose it is.
     fn id(&self) -> ActorId;
+    /// Which slot it is, whether it was ever started or not.
+    fn at(&self) -> *const ();
     /// The refusal of an actor that is not there.
     fn refuse(&self) -> Refused;
     /// What a sender is told whose incarnation was abandoned.
@@ -105,10 +107,12 @@ impl<R: Send + 'static> Waiting<R> {
     #[inline]
     pub(crate) fn poll<M>(&mut self, door: &dyn Door<M>, cx: &mut Poller<'_>) -> Poll<Result<R, AskError>> {
         let polled = waits::quietly(|| self.poll_answer(door, cx));
-        if polled.is_pending()
-            && let Some(by) = waits::whose(&self.deadline.shared)
-        {
-            waits::pends(by, door.id(), self.since, self.criticality, || Awaited::Answer(self.question.wait()));
+        if polled.is_pending() {
+            if let Some(by) = waits::whose(&self.deadline.shared) {
+                waits::pends(by, door.id(), self.since, self.criticality, || Awaited::Answer(self.question.wait()));
+            }
+        } else if self.question.has_baggage() {
+            waits::is_answered(&self.deadline.shared);
         }
         polled
     }

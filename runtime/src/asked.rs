@@ -55,20 +55,27 @@ impl<M: Message, R: Send + 'static> Asked<M, R> {
         let (question, reply, caller) = question();
         let posed = Posed { since: waits::since(now), criticality, deadline };
         let waiting = Waiting::new(question, shared, posed);
+        let place = Given(&*door);
         let (message, call) = (make(reply), Call { deadline, criticality, ..call });
         match route::prepare(&*door, shared, &message, &caller, call) {
-            Ok(Way::Open) => {}
+            Ok(Way::Open) => std::mem::forget(place),
             // It needs one place here.
-            Ok(Way::Reserved) => door.release(),
-            Err(why) => {
-                door.release();
-                return Self::refused(why);
-            }
+            Ok(Way::Reserved) => drop(place),
+            Err(why) => return Self::refused(why),
         }
         match door.put_reserved(message, Some(caller), call) {
             Ok(()) => Self { state: State::Waiting(waiting, door) },
             Err(rejected) => Self::refused(rejected.why),
         }
+    }
+}
+
+/// A place that is given back unless it is used: what makes the message, and what that says of itself, is user code.
+struct Given<'d, M>(&'d dyn Door<M>);
+
+impl<M> Drop for Given<'_, M> {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 
@@ -108,7 +115,7 @@ impl<M, R> fmt::Debug for Asked<M, R> {
 #[cfg(test)]
 mod tests {
     use crate::scripted::{Line, clerk, ms, once, simulate, small_clerk};
-    use crate::{AskError, CallScope, Offer, Reason};
+    use crate::{AskError, CallScope, Offer, Reason, Reply};
 
     #[test]
     fn a_permit_asks_where_others_find_no_room() {
@@ -138,6 +145,18 @@ mod tests {
             tokio::time::sleep(ms(100)).await;
             assert_eq!(endless.ask(once).await, Ok(()));
             assert_eq!((script.played().len(), clerk.load().depth), (2, 0));
+        });
+    }
+
+    #[test]
+    fn a_question_that_cannot_be_made_gives_its_place_back() {
+        simulate(1, async |system| {
+            let (clerk, script) = small_clerk(&system, 1).await;
+            let permit = clerk.reserve(Offer::within(ms(1_000))).unwrap();
+            let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| permit.ask(|_: Reply<()>| panic!())));
+            assert!(made.is_err());
+            assert_eq!(clerk.ask(once).await, Ok(()));
+            assert_eq!((script.played().len(), clerk.load().depth), (1, 0));
         });
     }
 

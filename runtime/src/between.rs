@@ -148,7 +148,7 @@ fn undelivered<A: Actor>(task: &ActorCell<A>, envelope: Envelope<A::Msg>, fall: 
         to_name: core.name().map(str::to_owned),
         kind: contain(|| short(msg.kind())).unwrap_or("?"),
         from,
-        age: core.shared().age(stamp),
+        age: core.shared().sent_ago(stamp),
         size: size_of::<A::Msg>(),
         fallen: Fallen::Undelivered,
         message: contain(|| msg.salvage()).unwrap_or_default(),

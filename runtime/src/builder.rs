@@ -25,6 +25,12 @@ pub trait Part: Send + 'static {
     /// Ends the start.
     fn attach(&mut self, system: &System) -> Result<(), StartError>;
 
+    /// The system fails: its top ends, or is about to, and nobody has asked for that. Called once at most, before
+    /// [`detach`](Self::detach), on the thread that found out, which may be one that runs actors. A supervisor at the top that gives up
+    /// has ended nobody yet: whoever wants to tell what there was can look. The end waits for this, so it must be short, and must not
+    /// wait for an actor. When the runtime goes away under a system, nobody is told.
+    fn fails(&mut self) {}
+
     /// The system has ended, and nobody has been told yet. Called once on a part that was attached, on the thread that ends
     /// the system: it must not wait. A part of a system that everybody has forgotten is only dropped.
     fn detach(&mut self) {}

@@ -277,7 +277,7 @@ impl<A: Actor> AsDependency for Slot<A> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DependencyError {
-    /// It depends on so many already, the most allowed.
+    /// It has named so many already, the most allowed.
     TooMany(usize),
     /// The incarnation was abandoned: the slot is another's.
     Fenced,
@@ -286,7 +286,7 @@ pub enum DependencyError {
 impl fmt::Display for DependencyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooMany(most) => write!(f, "it depends on {most} others already, the most allowed"),
+            Self::TooMany(most) => write!(f, "it has named {most} others already, the most allowed"),
             Self::Fenced => f.write_str("the incarnation was abandoned"),
         }
     }

@@ -4,6 +4,7 @@
 //! are not are refused; who is started there meanwhile is marked at the next look. The marks go with the incarnations.
 
 use std::collections::{HashMap, HashSet};
+use std::iter::successors;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ use crate::system::System;
 use crate::time::Nap;
 use crate::turn::{self, Whose, deadline_after};
 
+/// Whose parents are looked for no further up than this: nobody's tree is that deep, and actors may be each other's parents.
+const DEEPEST: usize = 64;
+
 /// What a drain came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,7 +32,8 @@ pub enum Drained {
     Ended {
         /// Why: for what it was asked to stop, unless it ended by itself before.
         reason: ExitReason,
-        /// Messages that were still queued or in hand when it was asked to stop; of those, who is restarted finds his own.
+        /// Messages that were still queued or in hand when it was asked to stop, or the system was; of those, who is restarted
+        /// finds his own.
         undrained: u64,
     },
     /// It had ended before, drains already, or the system stops as a whole: nothing was begun.
@@ -45,7 +50,7 @@ impl System {
     /// pass. Who crashes meanwhile is restarted as ever. After the stop its supervisor does what the restart type says: a permanent
     /// child comes back, and takes new work.
     ///
-    /// The system as a whole is drained by [`stop`](Self::stop). A drain of a branch is over at once when that begins.
+    /// The system as a whole is drained by [`stop`](Self::stop). A drain of a branch becomes a part of that when it begins.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -81,8 +86,10 @@ impl System {
         self.watch_once(pid, down);
         self.shared.port.spawn(async move {
             let undrained = branch.serve(until).await;
+            // Of a system that stops, what is queued here is served with all the rest, and then the top of its tree ends.
             if undrained.is_some()
-                && let Some((_, top)) = branch.top()
+                && let Some((shared, top)) = branch.top()
+                && !shared.stop.has_begun()
             {
                 send_stop(&top, pid.incarnation, reason);
             }
@@ -178,10 +185,102 @@ fn mark(cell: &Arc<dyn AnyCell>, pid: Pid) -> bool {
     ties.lives(pid.incarnation) && cell.core().gate.drains(cell.core(), true)
 }
 
-/// Whether whoever sends to an actor that drains is in the same boat: it drains itself.
+/// Whether whoever sends to an actor that drains is in the same boat: it drains itself, or will as soon as it is looked for, since
+/// it was started below somebody who does.
 #[cold]
 pub(crate) fn is_part_of_it(core: &Core) -> bool {
-    let Whose::Here(sender) = turn::whose(&core.shared().stragglers) else { return false };
-    let drains = |cell: Arc<dyn AnyCell>| cell.core().orders().drains;
-    sender.id == core.id() || core.shared().find(sender.id).is_some_and(drains)
+    let shared = core.shared();
+    let Whose::Here(sender) = turn::whose(&shared.stragglers) else { return false };
+    let above = |cell: &Arc<dyn AnyCell>| {
+        let parent = cell.core().ties.lock().parent()?;
+        shared.find(parent.id)
+    };
+    let mut line = successors(shared.find(sender.id), above).take(DEEPEST);
+    sender.id == core.id() || line.any(|cell| cell.core().orders().drains)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::drain::Drained;
+    use crate::scripted::{Line, clerk, ms, note, simulate};
+    use crate::{Actor, ActorRef, Context, Exit, ExitReason, Message, Reply, Slot, Under};
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn what_is_queued_in_a_branch_that_drains_is_served_when_the_system_stops_too() {
+        simulate(1, async |system| {
+            let (clerk, script) = clerk(&system, [Line::Work(ms(100))]).await;
+            (0..3).for_each(|_| clerk.tell(note()).expect("it has room"));
+            let drained = system.drain(clerk.pid(), HOUR, ExitReason::Shutdown);
+            let (drained, _) = tokio::join!(drained, system.stop());
+            assert!(matches!(drained, Drained::Ended { .. }), "{drained:?}");
+            assert_eq!((script.played().len(), clerk.law().undelivered), (3, 0));
+        });
+    }
+
+    /// Has its work done by one below it, which tells it when that is done.
+    struct Boss(u32);
+
+    enum ToBoss {
+        Work,
+        Done,
+        HowMany(Reply<u32>),
+    }
+
+    impl Message for ToBoss {}
+
+    impl Actor for Boss {
+        type Args = ();
+        type Msg = ToBoss;
+
+        async fn init((): (), _: &mut Context<Self>) -> Result<Self, Exit> {
+            Ok(Self(0))
+        }
+
+        async fn handle(&mut self, msg: ToBoss, cx: &mut Context<Self>) -> Result<(), Exit> {
+            match msg {
+                ToBoss::Work => {
+                    // Longer than from one look at the branch to the next.
+                    tokio::time::sleep(ms(100)).await;
+                    let hand = Slot::<Hand>::anonymous();
+                    cx.start(&hand, cx.address(), Under { parent: true, link: true }).await?;
+                }
+                ToBoss::Done => self.0 += 1,
+                ToBoss::HowMany(reply) => reply.send(self.0),
+            }
+            Ok(())
+        }
+    }
+
+    struct Hand;
+
+    impl Actor for Hand {
+        type Args = ActorRef<Boss>;
+        type Msg = ();
+
+        async fn init(boss: ActorRef<Boss>, _: &mut Context<Self>) -> Result<Self, Exit> {
+            boss.tell(ToBoss::Done)?;
+            Ok(Self)
+        }
+
+        async fn handle(&mut self, (): (), _: &mut Context<Self>) -> Result<(), Exit> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn who_is_started_in_a_branch_that_drains_is_a_part_of_it_from_the_beginning() {
+        simulate(2, async |system| {
+            let boss = system.spawn::<Boss>(()).await.expect("it starts");
+            boss.tell(ToBoss::Work).expect("it has room");
+            let permit = boss.reserve(crate::Offer::within(HOUR)).expect("it has room");
+            let drained = system.drain(boss.pid(), HOUR, ExitReason::Shutdown);
+            // A permit that was given before passes.
+            let (_, how_many) = tokio::join!(drained, permit.ask(ToBoss::HowMany));
+            assert_eq!((how_many, boss.law().handled), (Ok(0), 3), "the question came before the answer of the hand");
+        });
+    }
 }

@@ -41,9 +41,12 @@ pub struct Glance {
     pub depth: u32,
     /// Messages it would hold.
     pub limit: u32,
-    above: Pid,
+    /// Whoever is above, in two parts, which leave no gap.
+    above: ActorId,
+    incarnation_above: u32,
     is_below: bool,
     busy_ms: u32,
+    sent_ms: u32,
     queued: u32,
     accepted: u64,
     handled: u64,
@@ -71,6 +74,8 @@ impl Glance {
         let callback = core.callback();
         let is_busy = message.is_some() || callback.is_some();
         let busy = if is_busy { core.in_hand_for() } else { Duration::ZERO };
+        let sent = if message.is_some() { core.origin().1 } else { Duration::ZERO };
+        let millis = |span: Duration| u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
         let mut glance = Self {
             pid: core.pid(),
             name: core.name_arc(),
@@ -82,9 +87,11 @@ impl Glance {
             in_turn: cell.is_in_turn(),
             depth: load.depth,
             limit: load.limit,
-            above: Pid::OUTSIDE,
+            above: Pid::OUTSIDE.id,
+            incarnation_above: Pid::OUTSIDE.incarnation,
             is_below: false,
-            busy_ms: u32::try_from(busy.as_millis()).unwrap_or(u32::MAX),
+            busy_ms: millis(busy),
+            sent_ms: millis(sent),
             queued: u32::try_from(law.queued).unwrap_or(u32::MAX),
             accepted: law.accepted,
             handled: law.handled,
@@ -95,7 +102,8 @@ impl Glance {
             let ties = core.ties.lock();
             let (parent, owner) = (ties.parent(), ties.owning());
             glance.is_below = parent.is_some();
-            glance.above = parent.or(owner).unwrap_or(Pid::OUTSIDE);
+            let above = parent.or(owner).unwrap_or(Pid::OUTSIDE);
+            (glance.above, glance.incarnation_above) = (above.id, above.incarnation);
             seldom.peers = ties.peers();
         }
         if !seldom.is_nothing() {
@@ -106,12 +114,16 @@ impl Glance {
 
     /// Its parent, if it lives and has one; [`Pid::OUTSIDE`] for the top of the tree.
     pub fn parent(&self) -> Option<Pid> {
-        self.is_below.then_some(self.above)
+        self.is_below.then_some(self.above())
     }
 
     /// Whose slot it is: its parent, or while it does not live whoever may start it.
     pub fn owner(&self) -> Option<Pid> {
-        (self.is_below || self.above != Pid::OUTSIDE).then_some(self.above)
+        (self.is_below || self.above() != Pid::OUTSIDE).then_some(self.above())
+    }
+
+    fn above(&self) -> Pid {
+        Pid { id: self.above, incarnation: self.incarnation_above }
     }
 
     /// Whether it has something in hand.
@@ -122,6 +134,11 @@ impl Glance {
     /// How long it has been busy, to a millisecond or so; nothing if it is not.
     pub fn busy_for(&self) -> Option<Duration> {
         self.is_busy().then(|| Duration::from_millis(self.busy_ms.into()))
+    }
+
+    /// How long ago the message in hand was sent, to a millisecond or so; nothing if none is in hand.
+    pub fn sent_ago(&self) -> Option<Duration> {
+        self.message.is_some().then(|| Duration::from_millis(self.sent_ms.into()))
     }
 
     /// How often it was started anew.

@@ -49,6 +49,11 @@ pub struct ActorSnapshot {
     pub state: State,
     /// The kind of the message in hand, and since when (to a millisecond or so).
     pub in_hand: Option<(String, Duration)>,
+    /// How long ago the message in hand was sent, to a millisecond or so: it is the oldest that the actor has, as far as messages are
+    /// handled in the order in which they came. What has a place of its own (timers, pipes, messages to oneself) counts from when
+    /// it was taken.
+    #[serde(default)]
+    pub sent_ago: Option<Duration>,
     /// The callback that runs or awaits, and since when (to a millisecond or so).
     pub callback: Option<(Callback, Duration)>,
     /// Some thread runs a turn of it: the callback works, or blocks that thread. Else it awaits.
@@ -151,6 +156,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         name: core.name().map(str::to_owned),
         kind: cell.kind().to_owned(),
         state,
+        sent_ago: in_hand.as_ref().map(|_| core.origin().1),
         in_hand,
         callback: core.callback().map(|callback| (callback, core.in_hand_for())),
         in_turn: cell.is_in_turn(),

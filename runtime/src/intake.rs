@@ -309,6 +309,10 @@ impl<A: Actor> Door<A::Msg> for Task<Cell<A>> {
         self.core().id()
     }
 
+    fn at(&self) -> *const () {
+        std::ptr::from_ref(self).cast()
+    }
+
     fn refuse(&self) -> Refused {
         self.core().closed()
     }

@@ -65,6 +65,7 @@ mod recipient;
 mod reply;
 mod report;
 mod reserve;
+mod rests;
 mod retry;
 mod route;
 pub mod scheduler;

@@ -81,7 +81,12 @@ impl<M: Message> Permit<M> {
     /// reserved; inside a handler no later than the call being handled.
     ///
     /// # Errors
-    /// See [`AskError`](crate::AskError). It is refused only for the reasons for which [`send`](Self::send) is.
+    /// See [`AskError`](crate::AskError). It is refused for the reasons for which [`send`](Self::send) is; if its message [is
+    /// forwarded](crate::Message::forwards), also by the first whom the actor forwards to that has no room. The place is given
+    /// back then.
+    ///
+    /// # Panics
+    /// If `make` does; the place is given back.
     ///
     /// # Cancel safety
     /// Dropping the future cancels the question.

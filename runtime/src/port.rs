@@ -9,13 +9,15 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant as StdInstant};
+use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use crashworthy_sync::clock::monotonic_ns;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
+
+use crate::rests::{self, Rests};
 
 /// Blocking calls that run at once unless [`Port::with_blocking_limit`] says otherwise.
 pub(crate) const BLOCKING_CALLS: usize = 64;
@@ -52,6 +54,8 @@ pub struct Port {
     world: World,
     runtime: Handle,
     coarse: Padded<AtomicU64>,
+    /// When that stood still.
+    pub(crate) rests: Rests,
     random: AtomicU64,
     ids: AtomicU64,
     blocking: Arc<Semaphore>,
@@ -111,6 +115,7 @@ impl Port {
             world,
             runtime,
             coarse: Padded(AtomicU64::new(0)),
+            rests: Rests::default(),
             random: AtomicU64::new(seed),
             ids: AtomicU64::new(0),
             blocking: Arc::new(Semaphore::new(BLOCKING_CALLS)),
@@ -143,9 +148,21 @@ impl Port {
         };
         if now >= self.coarse.0.load(Relaxed).saturating_add(COARSE_STEP_NS) {
             // Not a plain store: of two readers that race, the later reading stays.
-            self.coarse.0.fetch_max(now, Relaxed);
+            let before = self.coarse.0.fetch_max(now, Relaxed);
+            if now >= before.saturating_add(rests::SHORTEST_NS) {
+                self.rests.note(before, now);
+            }
         }
         now
+    }
+
+    /// What the clock on the wall says: since the beginning of 1970, in UTC. It may be set, so nothing is reckoned with it.
+    /// In a simulation 1970 begins with the port.
+    pub(crate) fn wall(&self) -> Duration {
+        match self.world {
+            World::Production(_) => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+            World::Simulated { .. } => Duration::from_nanos(self.now_ns()),
+        }
     }
 
     /// The time as it was when somebody last looked: never ahead of [`Port::now_ns`], and monotonic.

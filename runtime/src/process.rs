@@ -213,6 +213,8 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
         core.doing.set(Label::NONE);
     }
     core.enters(None);
+    // What it was last seen to wait for holds a waker of this cell, and no turn of it comes back to take that away.
+    waits::withdraw(core);
     // How long the stuck turn took says nothing of its heir's.
     core.pace.rests();
     if let Some(caller) = caller {

@@ -58,6 +58,7 @@ pub struct Unready {
     pub path: String,
     /// What its gate is to new messages: not ready, or [tripped](System::trip), [draining](System::drain) or
     /// [suspended](System::suspend), whatever it lacks besides.
+    #[serde(default)]
     pub gate: GateState,
     /// What is missing: what it says of itself first, then what it depends on, in the order named. Empty if it says that it
     /// takes [some](Readiness::Only), and if it was ordered to take nothing.

@@ -8,8 +8,9 @@
 //! ```
 //! An actor says whom it [forwards to](Context::forwards_to), a message whether it [is forwarded](crate::Message::forwards). The asker
 //! reserves at all of them or is refused by the first without room; so no work is begun that cannot be finished, and the root
-//! refuses for the leaf. The places belong to the question: all who handle it, or what is asked for it, share them, and what
-//! nobody has used is given back with its last end.
+//! refuses for the leaf. The places belong to the question: all who handle it, or what is asked for it, share them. A question
+//! that is asked for it and is forwarded itself borrows what it needs of them, reserves the rest, and puts back what it has not
+//! used; what nobody has used is given back with the last end of the question whose it is.
 
 use std::sync::Arc;
 
@@ -47,8 +48,15 @@ struct Stops {
 
 #[derive(Clone, Debug)]
 struct Stop {
-    id: ActorId,
     cell: WeakCell,
+    /// As it was known when it was named: nobody, before it is first started.
+    id: ActorId,
+}
+
+/// Which slot a cell is. An identity would not do: a slot that was never started has none, and those of other systems are
+/// numbered alike. No two are in one place while somebody keeps a tie to them.
+fn place_of(cell: &WeakCell) -> *const () {
+    cell.as_ptr().cast()
 }
 
 impl Route {
@@ -58,47 +66,60 @@ impl Route {
         if named.named_by != incarnation {
             *named = Stops { named_by: incarnation, stops: Vec::new() };
         }
-        if named.stops.iter().any(|stop| stop.id == id) {
+        if named.stops.iter().any(|stop| place_of(&stop.cell) == place_of(&cell)) {
             return Ok(());
         }
         if named.stops.len() == MOST {
             return Err(DependencyError::TooMany(MOST));
         }
-        named.stops.push(Stop { id, cell });
+        named.stops.push(Stop { cell, id });
         Ok(())
     }
 
-    /// A place at each of them, or at none. What the question has along already is used first.
+    /// A place at each of them, or at none; nothing where nobody was named. What the question has along already is used
+    /// first.
     pub(crate) fn reserve(
         &self,
         shared: &Shared,
         call: Call,
-        along: Option<&Carried>,
-    ) -> Result<Arc<Carried>, Refused> {
+        along: Option<&Arc<Carried>>,
+    ) -> Result<Option<Arc<Carried>>, Refused> {
         // Nobody's gate is looked at under this lock.
         let stops = self.0.lock().stops.clone();
-        let mut places = Vec::with_capacity(stops.len());
-        for Stop { id, cell } in stops {
-            let place = match along.and_then(|along| along.take(id)) {
-                Some(place) => place,
-                None => Place::reserve(id, &cell, shared, call)?,
-            };
-            places.push(place);
+        if stops.is_empty() {
+            return Ok(None);
         }
-        Ok(Arc::new(Carried(Mutex::new(places))))
+        // What it has so far goes back where it came from if the next has no room.
+        let mut carried = Carried { places: Mutex::default(), around: along.cloned() };
+        for Stop { cell, id } in stops {
+            let place = match along.and_then(|along| along.take(place_of(&cell))) {
+                Some(place) => place.borrowed(),
+                None => Place::reserve(cell, shared, call)
+                    .map_err(|why| if why.reason == Reason::Gone { Refused { by: id, ..why } } else { why })?,
+            };
+            carried.places.get_mut().push(place);
+        }
+        Ok(Some(Arc::new(carried)))
     }
 }
 
 /// Places that a question has along.
 #[derive(Debug)]
-pub(crate) struct Carried(Mutex<Vec<Place>>);
+pub(crate) struct Carried {
+    places: Mutex<Vec<Place>>,
+    /// What the question has that this one is asked for.
+    around: Option<Arc<Carried>>,
+}
 
 impl Carried {
-    /// The one at this actor, if there is one left.
-    fn take(&self, at: ActorId) -> Option<Place> {
-        let mut places = self.0.lock();
-        let found = places.iter().position(|place| place.at == at)?;
-        Some(places.swap_remove(found))
+    /// The one at this actor, if there is one left, be it of what is around.
+    fn take(&self, at: *const ()) -> Option<Place> {
+        let own = {
+            let mut places = self.places.lock();
+            let found = places.iter().position(|place| place_of(&place.cell) == at);
+            found.map(|found| places.swap_remove(found))
+        };
+        own.or_else(|| Some(self.around.as_ref()?.take(at)?.borrowed()))
     }
 
     /// What the question has along that this is the asker of.
@@ -107,36 +128,55 @@ impl Carried {
     }
 }
 
+impl Drop for Carried {
+    /// What was lent and is not used goes back to whose it is; the rest is given back.
+    fn drop(&mut self) {
+        if let Some(around) = &self.around {
+            let lent = self.places.get_mut().extract_if(.., |place| place.lent != 0);
+            around.places.lock().extend(lent.map(Place::put_back));
+        }
+    }
+}
+
 /// A place in a mailbox. Dropped, it is given back.
 #[derive(Debug)]
 struct Place {
-    at: ActorId,
-    /// Until it is used.
-    cell: Option<Arc<dyn AnyCell>>,
-    promise: Promise,
+    cell: WeakCell,
+    /// Nothing, once it is used.
+    promise: Option<Promise>,
+    /// How many questions further around the one is whose it is.
+    lent: u32,
 }
 
 impl Place {
-    fn reserve(at: ActorId, cell: &WeakCell, shared: &Shared, call: Call) -> Result<Self, Refused> {
-        let gone = || Refused { by: at, ..Refused::because(Reason::Gone) };
-        let cell = cell.upgrade().ok_or_else(gone)?;
+    fn reserve(cell: WeakCell, shared: &Shared, call: Call) -> Result<Self, Refused> {
+        let at = cell.upgrade().ok_or(Refused::because(Reason::Gone))?;
         let left_ns = call.deadline.saturating_sub(shared.port.coarse_ns());
         let demand = Demand { left_ns, criticality: call.criticality, cost: 1.0, flow: call.flow(shared.salt) };
-        let promise = cell.reserve(demand, call.deadline)?;
-        Ok(Self { at, cell: Some(cell), promise })
+        let promise = at.reserve(demand, call.deadline)?;
+        Ok(Self { cell, promise: Some(promise), lent: 0 })
+    }
+
+    fn borrowed(mut self) -> Self {
+        self.lent += 1;
+        self
+    }
+
+    fn put_back(mut self) -> Self {
+        self.lent -= 1;
+        self
     }
 
     /// Uses it. False: its time had passed, and it is another's.
     fn redeem<M>(mut self, door: &dyn Door<M>) -> bool {
-        self.cell = None;
-        door.keep(self.promise)
+        self.promise.take().is_some_and(|promise| door.keep(promise))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(cell) = self.cell.take() {
-            cell.give_back(&Hold::Reserved(self.promise));
+        if let (Some(promise), Some(cell)) = (self.promise.take(), self.cell.upgrade()) {
+            cell.give_back(&Hold::Reserved(promise));
         }
     }
 }
@@ -175,12 +215,12 @@ fn load<M: Message>(
     call: Call,
 ) -> Result<Way, Refused> {
     let along = turn::carried();
-    let own = along.as_ref().and_then(|along| along.take(door.id()));
     let reserved = match door.route().filter(|_| message.forwards()) {
-        Some(route) => Some(route.reserve(shared, call, along.as_deref())?),
-        None => along,
+        Some(route) => route.reserve(shared, call, along.as_ref())?,
+        None => None,
     };
-    if let Some(carried) = reserved {
+    let own = along.as_ref().and_then(|along| along.take(door.at()));
+    if let Some(carried) = reserved.or(along) {
         caller.load(carried);
     }
     Ok(if own.is_some_and(|place| place.redeem(door)) { Way::Reserved } else { Way::Open })
@@ -269,5 +309,7 @@ impl<A: Actor> Context<A> {
     }
 }
 
+#[cfg(test)]
+mod nested_tests;
 #[cfg(test)]
 mod tests;

@@ -151,6 +151,12 @@ impl Shared {
         Duration::from_nanos(u64::from(self.stamp().wrapping_sub(stamp)) * STAMP_NS)
     }
 
+    /// How long ago a message with this stamp was sent, to a step; if the clock rested then, since it went on.
+    pub(crate) fn sent_ago(&self, stamp: u32) -> Duration {
+        let end = self.port.rests.end_of(|began| (began / STAMP_NS) as u32 == stamp);
+        self.age(end.map_or(stamp, |end| (end / STAMP_NS) as u32))
+    }
+
     /// The one value of this type that is kept with the system; made when it is first asked for.
     pub(crate) fn extension<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         let kept = self.extensions.lock().iter().find_map(|kept| kept.clone().downcast().ok());

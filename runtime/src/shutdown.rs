@@ -16,6 +16,7 @@ use crate::cell::{AnyCell, flag};
 use crate::crash::{contain, discard};
 use crate::exit::{Callback, ExitReason};
 use crate::pid::Pid;
+use crate::port::nanos;
 use crate::report;
 use crate::shared::Shared;
 use crate::signal::{Down, Via, send_exit};
@@ -181,6 +182,8 @@ pub(crate) struct Stop {
     told: AtomicBool,
     /// A second signal came: no more draining.
     hurry: AtomicBool,
+    /// It fails, and the parts have been told, or are being told.
+    fails: AtomicBool,
     began_ns: AtomicU64,
     undrained: AtomicU64,
     late: Mutex<Vec<Straggler>>,
@@ -196,6 +199,7 @@ impl Default for Stop {
             begun: AtomicBool::default(),
             told: AtomicBool::default(),
             hurry: AtomicBool::default(),
+            fails: AtomicBool::default(),
             began_ns: AtomicU64::default(),
             undrained: AtomicU64::default(),
             late: Mutex::default(),
@@ -216,6 +220,11 @@ impl Stop {
         self.begun.load(Ordering::Acquire)
     }
 
+    /// The incarnation at the top of the tree.
+    pub(crate) fn top(&self) -> Option<Pid> {
+        *self.top.lock()
+    }
+
     /// Whether this incarnation was noted: it has been waited for.
     pub(crate) fn has_noted(&self, pid: Pid) -> bool {
         self.late.lock().iter().any(|straggler| straggler.pid == pid)
@@ -227,10 +236,10 @@ pub(crate) struct Ending;
 
 impl Ending {
     /// Drains and stops, once, in a task of its own.
-    pub(crate) fn begin(shared: &Arc<Shared>, reason: ExitReason) {
+    pub(crate) fn begin(shared: &Arc<Shared>, drain: Duration, reason: ExitReason) {
         if !shared.stop.begun.swap(true, Ordering::AcqRel) {
             let worker = shared.clone();
-            shared.port.spawn(async move { stop(&worker, reason).await });
+            shared.port.spawn(async move { stop(&worker, drain, reason).await });
         }
     }
 }
@@ -238,13 +247,13 @@ impl Ending {
 /// How often a drain looks whether everything is served.
 pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
-async fn stop(shared: &Arc<Shared>, reason: ExitReason) {
+async fn stop(shared: &Arc<Shared>, drain: Duration, reason: ExitReason) {
     let began = shared.port.now_ns();
     shared.stop.began_ns.store(began, Ordering::Release);
     shared.each_cell(|cell| cell.core().raise(flag::DRAINS));
     shared.stragglers.drains();
     shared.each_cell(|cell| cell.rouse_waiters());
-    let until = began.saturating_add(shared.settings.drain.as_nanos() as u64);
+    let until = began.saturating_add(nanos(drain));
     loop {
         let work = unserved_by_all(shared);
         shared.stop.undrained.store(work.left, Ordering::Release);
@@ -338,6 +347,29 @@ fn tell(shared: &Shared, reason: Option<ExitReason>) {
     });
 }
 
+/// Tells the parts, the last first, that the system fails, unless somebody has asked it to stop: once.
+pub(crate) fn fails(shared: &Shared) {
+    let stop = &shared.stop;
+    if stop.has_begun() || stop.fails.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    // Parts are foreign: not under the lock.
+    let mut parts = std::mem::take(&mut *stop.parts.lock());
+    for part in parts.iter_mut().rev() {
+        if let Err(panic) = contain(|| part.fails()) {
+            tracing::error!(location = panic.location, "a part panicked when the system failed: {}", panic.message);
+        }
+    }
+    let mut held = stop.parts.lock();
+    if stop.told.load(Ordering::Acquire) {
+        // Whoever told of the end meanwhile has found none.
+        drop(held);
+        detach(parts);
+    } else {
+        *held = parts;
+    }
+}
+
 /// Tells the parts, the last first.
 fn detach(parts: Vec<Box<dyn Part>>) {
     for mut part in parts.into_iter().rev() {
@@ -359,6 +391,9 @@ pub(crate) fn watch(system: &System, top: Pid) {
             Some(down) => down.await.map_or(ExitReason::NoProc, |down| down.reason),
             None => ExitReason::NoProc,
         };
+        if reason != ExitReason::Normal {
+            fails(&shared);
+        }
         end(&shared, Some(reason)).await;
     });
 }
@@ -412,7 +447,7 @@ pub(crate) async fn run_until_signal(system: &System) -> Ended {
             shared.stop.hurry.store(true, Ordering::Release);
         } else {
             tracing::info!(system = system.name(), "stopping");
-            Ending::begin(shared, ExitReason::Shutdown);
+            Ending::begin(shared, shared.settings.drain, ExitReason::Shutdown);
         }
     }
 }

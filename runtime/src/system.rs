@@ -352,8 +352,19 @@ impl System {
         SystemSnapshot::of(&self.shared)
     }
 
-    /// Its pools of threads at this moment: its own, then bulkheads and actors that are alone on a thread, as long as somebody
-    /// uses them or a turn is under way there.
+    /// The threads that take turns, pool by pool, at this moment: workers and what waits for each, and those that step in while
+    /// handlers block them: its own, then bulkheads and actors that are alone on a thread, as long as somebody uses them or a
+    /// turn is under way there. Reading it stops nobody.
+    ///
+    /// # Examples
+    /// ```
+    /// # tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(async {
+    /// let system = crashworthy_runtime::System::bare()?;
+    /// let pools = system.pools();
+    /// assert_eq!((pools.len(), pools[0].pumps.len(), pools[0].queued()), (1, 2, 0));
+    /// # Ok::<(), crashworthy_runtime::StartError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn pools(&self) -> Vec<PoolStats> {
         self.shared.pool_stats()
     }
@@ -389,8 +400,20 @@ impl System {
     /// # Cancel safety
     /// Once begun, the stop goes on.
     pub async fn stop(&self) -> ShutdownReport {
-        Ending::begin(&self.shared, ExitReason::Shutdown);
+        self.begin_stop(self.shared.settings.drain, ExitReason::Shutdown);
         self.ended().await.report
+    }
+
+    /// The same with another drain time, and a reason for which the top of the tree is asked to stop. It waits for nothing:
+    /// [`ended`](Self::ended) does. A stop that has begun already goes on as it is.
+    pub fn begin_stop(&self, drain: Duration, reason: ExitReason) {
+        Ending::begin(&self.shared, drain, reason);
+    }
+
+    /// The incarnation at the top of its tree: with it the system ends. None before there is one, and of a
+    /// [bare](Self::bare) system.
+    pub fn top(&self) -> Option<Pid> {
+        self.shared.stop.top()
     }
 
     /// Runs until SIGINT, SIGTERM or the end of the root; a signal stops the system as [`stop`](Self::stop) does. A

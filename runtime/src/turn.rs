@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::hash::Hash;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Release};
+use std::sync::{Arc, Weak};
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
@@ -422,14 +422,16 @@ impl Drop for Guard {
 #[derive(Clone, Debug)]
 pub struct CallScope {
     call: Call,
-    carried: Option<Arc<Carried>>,
+    /// What the call has along: no longer than it lasts.
+    carried: Weak<Carried>,
     span: tracing::Span,
 }
 
 impl CallScope {
     /// The call this code runs for; outside of any it has no deadline.
     pub fn current() -> Self {
-        Self { call: current().call, carried: carried(), span: tracing::Span::current() }
+        let carried = carried().map_or_else(Weak::new, |carried| Arc::downgrade(&carried));
+        Self { call: current().call, carried, span: tracing::Span::current() }
     }
 
     /// The same scope, ending no later than `within` from now by this system's clock.
@@ -500,7 +502,7 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let _turn = enter(Turn { call: this.scope.call, ..current() });
-        let _carried = carry(this.scope.carried.clone());
+        let _carried = carry(this.scope.carried.upgrade());
         let _span = this.scope.span.enter();
         this.future.as_mut().poll(cx)
     }

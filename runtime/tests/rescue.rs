@@ -170,7 +170,8 @@ fn rescuers_that_are_blocked_themselves_are_followed_by_others_but_not_for_ever(
     let runtime = workers(2);
     let (pool, gate) = (pool(&runtime, 2), Gate::new());
     block_turns(&pool, &gate, 2 + CREW);
-    assert_eq!(pool.stats().rescuers, CREW);
+    // A rescuer is counted when whoever sent it goes on, which may be after its first turn has begun.
+    wait_until(|| pool.stats().rescuers == CREW);
     let (says, said) = channel();
     start(&pool, move || says.send(()).expect("the test waits"));
     assert!(said.try_recv().is_err(), "there is no thread left to run it");

@@ -63,9 +63,9 @@ impl Clerk {
     /// Reports what the core says.
     pub(crate) fn report(&mut self, report: Report<Pid, ExitReason>, cx: &Life<Manager>) {
         let report = bounded(report);
-        if matches!((report.context, &report.cause), (Context::Shutdown, Cause::ReachedMaxRestartIntensity(_))) {
-            self.system.note_given_up(cx.pid(), &self.path, report.ruling.map(|ruling| ruling.budget));
-        }
+        let gives_up =
+            matches!((report.context, &report.cause), (Context::Shutdown, Cause::ReachedMaxRestartIntensity(_)));
+        let budget = report.ruling.map(|ruling| ruling.budget);
         let told = if self.goes_with_crash(&report, cx) { Told::WithCrash } else { self.log(&report) };
         self.book.enter(SupervisorReport {
             supervisor: self.path.clone(),
@@ -74,6 +74,10 @@ impl Clerk {
             report,
             told,
         });
+        if gives_up {
+            // Whoever looks then finds the report.
+            self.system.note_given_up(cx.pid(), &self.path, budget);
+        }
     }
 
     /// Whether a crash report says what this one does.

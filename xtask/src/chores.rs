@@ -2,7 +2,7 @@
 
 use crate::step::Step;
 use crate::workspace::Workspace;
-use crate::{Chore, hazards, lessons, mutants, otp};
+use crate::{Chore, hazards, lessons, mutants, otp, screens};
 
 /// How deep the models go unless LOOM_MAX_PREEMPTIONS says otherwise.
 const PREEMPTIONS: &str = "2";
@@ -34,6 +34,7 @@ pub(crate) fn steps(workspace: &Workspace, chore: Chore) -> Vec<Step> {
         Chore::Examples { names } => vec![examples(workspace, names)],
         Chore::Faults => vec![faults(workspace)],
         Chore::Hazards => vec![abort(workspace)],
+        Chore::Screens => vec![shown(workspace)],
         Chore::Otp { mutants: true, .. } => vec![seeded_faults(workspace)],
         Chore::Otp { count, seed, mutants: false } => vec![differential(workspace, count, seed)],
     }
@@ -130,6 +131,12 @@ fn differential(workspace: &Workspace, count: u64, seed: u64) -> Step {
     let workspace = workspace.clone();
     let what = format!("{count} scenarios of seed {seed} on Erlang's supervisor and on ours");
     Step::new("otp", "cargo xtask otp", what, move || otp::run(&workspace, count, seed))
+}
+
+fn shown(workspace: &Workspace) -> Step {
+    let workspace = workspace.clone();
+    let what = "the README shows what the console shows";
+    Step::new("screens", "cargo xtask screens", what, move || screens::run(&workspace))
 }
 
 fn seeded_faults(workspace: &Workspace) -> Step {

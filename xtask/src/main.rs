@@ -2,8 +2,8 @@
 //!
 //! `chores` says which steps a chore has, `step` runs them and tells the outcome, `workspace` knows how to call cargo.
 //! Some steps are more than a cargo command: `lessons` runs the examples against what they promise to print (`expected`),
-//! `hazards` looks for an error that must be there, `otp` compares our supervisor with Erlang's, and `mutants` shows that
-//! this can fail. Nothing here depends on another member: a broken runtime must not
+//! `hazards` looks for an error that must be there, `otp` compares our supervisor with Erlang's, `mutants` shows that
+//! this can fail, and `screens` writes into the README what the console shows. Nothing here depends on another member: a broken runtime must not
 //! break the tool that says so.
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod lessons;
 mod mutants;
 mod otp;
 mod paint;
+mod screens;
 mod step;
 mod workspace;
 
@@ -35,7 +36,7 @@ struct Cli {
 /// What can be done. A step that fails ends the run.
 #[derive(Subcommand)]
 enum Chore {
-    /// Everything below but `otp`, in order: what CI runs
+    /// Everything below but `screens` and `otp`, in order: what CI runs
     Check,
     /// Format every member
     Fmt {
@@ -67,6 +68,8 @@ enum Chore {
     Faults,
     /// Show that `panic = "abort"` is refused
     Hazards,
+    /// Write the screens of the console into the README, as a storefront that runs shows them (not a part of `check`: needs `tmux`)
+    Screens,
     /// Play new scenarios on Erlang's own supervisor and on ours, and compare (not a part of `check`: needs `erl`, `python3`)
     Otp {
         /// How many scenarios

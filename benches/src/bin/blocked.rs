@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use crashworthy_benches::blocked::report::{Figures, HEAD};
 use crashworthy_benches::blocked::{By, Measured, Runtime, beside_bulkhead, on_own, quiet};
-use crashworthy_benches::versus::roster::{self, Contestant, OURS};
+use crashworthy_benches::versus::roster::{self, Host, OURS};
 use crashworthy_benches::wrong::Wrong;
 
 /// Blocks every worker at once, and looks what others get meanwhile: ours and the peers in turns.
@@ -28,8 +28,8 @@ struct Options {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: u32,
     /// Who takes part; when left out crashworthy, ractor, kameo and tokio-mpsc.
-    #[arg(long = "peer", value_name = "NAME", num_args = 1.., value_delimiter = ',', value_parser = roster::named)]
-    peers: Vec<Contestant>,
+    #[arg(long = "peer", value_name = "NAME", num_args = 1.., value_delimiter = ',', value_parser = roster::host_named)]
+    peers: Vec<Host>,
     /// Prints JSON lines on stdout, and the table on stderr.
     #[arg(long)]
     json: bool,
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         options.by = By::ALL.to_vec();
     }
     if options.peers.is_empty() {
-        options.peers = roster::everybody().into_iter().filter(|peer| USUAL.contains(&peer.name)).collect();
+        options.peers = roster::hosts().into_iter().filter(|peer| USUAL.contains(&peer.name)).collect();
     }
     let mut failed = false;
     say(options.json, HEAD);

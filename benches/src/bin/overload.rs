@@ -10,7 +10,7 @@ use crashworthy_benches::overload::law::Law;
 use crashworthy_benches::overload::report::{Figures, HEAD};
 use crashworthy_benches::overload::scene::{Scenario, Scene};
 use crashworthy_benches::overload::{Wrong, turn};
-use crashworthy_benches::versus::roster::{self, Contestant};
+use crashworthy_benches::versus::roster::{self, Host};
 use crashworthy_benches::versus::silence_crashes_on_demand;
 
 /// Asks one actor for more than it can do: ours and the peers in turns, in real time.
@@ -43,8 +43,8 @@ struct Options {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Who takes part; everybody when left out.
-    #[arg(long = "peer", value_name = "NAME", num_args = 1.., value_delimiter = ',', value_parser = roster::named)]
-    peers: Vec<Contestant>,
+    #[arg(long = "peer", value_name = "NAME", num_args = 1.., value_delimiter = ',', value_parser = roster::host_named)]
+    peers: Vec<Host>,
     /// What the callers' times and the service times follow from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -81,7 +81,7 @@ fn main() -> io::Result<ExitCode> {
     let mut options = Options::parse();
     silence_crashes_on_demand();
     if options.peers.is_empty() {
-        options.peers = roster::everybody();
+        options.peers = roster::hosts();
     }
     if options.alone { alone(&options) } else { Ok(in_turns(&options)) }
 }

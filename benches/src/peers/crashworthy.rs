@@ -160,7 +160,7 @@ impl Peer for Crashworthy {
     {
         on_tokio::run(workers, async move {
             let system = System::builder().drain(Duration::ZERO).bare().expect("the settings are in range");
-            let output = main(Crashworthy { system: system.clone() }).await;
+            let output = main(Crashworthy { system: system.clone(), bulkhead: None }).await;
             system.stop().await;
             output
         })

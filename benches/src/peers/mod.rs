@@ -1,7 +1,10 @@
 //! The peers, one file each, in one shape: the instance, the hosting of a [`Behaviour`](crate::peer::Behaviour), the trait.
+//!
+//! [`erlang`] alone is no library and hosts nothing: it does the works in a program of its own.
 
 mod actix;
 mod crashworthy;
+pub mod erlang;
 mod kameo;
 mod kanal;
 mod on_tokio;

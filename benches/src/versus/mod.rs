@@ -1,6 +1,7 @@
 //! The comparison: who takes part, how they take turns, how the figures are shown.
 
 pub mod child;
+pub mod goals;
 pub mod report;
 pub mod roster;
 pub mod rounds;

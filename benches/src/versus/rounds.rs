@@ -177,17 +177,9 @@ fn value(contestant: Contestant, work: Work, actors: usize) -> Result<f64, Strin
 mod tests {
     use super::*;
     use crate::works::Wrong;
-    use crate::{overload, wrong};
 
     fn contestant(name: &'static str, measure: fn(Work, u64) -> Result<f64, Wrong>) -> Contestant {
-        Contestant {
-            name,
-            bounded: true,
-            measure,
-            idle_memory: |_, _| Err(Wrong::Lost),
-            overload: |_| Err(overload::Wrong::Endless(0)),
-            blocked: |_, _| Err(wrong::Wrong::default()),
-        }
+        Contestant { name, bounded: true, measure, idle_memory: |_, _| Err(Wrong::Lost) }
     }
 
     #[test]

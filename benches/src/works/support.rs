@@ -23,6 +23,8 @@ pub enum Wrong {
         /// How much it was.
         found: u64,
     },
+    /// What another program says that did the work.
+    Elsewhere(String),
 }
 
 impl From<Lost> for Wrong {
@@ -42,6 +44,7 @@ impl fmt::Display for Wrong {
         match self {
             Wrong::Lost => Lost.fmt(f),
             Wrong::Count { what, expected, found } => write!(f, "{what}: expected {expected}, found {found}"),
+            Wrong::Elsewhere(why) => f.write_str(why),
         }
     }
 }

@@ -7,12 +7,16 @@ use crashworthy_runtime::{ActorId, GateState, Glance, Pid, Reason, State};
 use crashworthy_supervisor::Strategy;
 
 use super::outlook::{Outlook, Supervisors};
-use super::scope::{Scope, state};
+use super::scope::{Scope, is_top, state};
 use crate::picture::{Picture, doing};
 use crate::protocol::{Code, Deed, Refusal};
 
 /// Supervisors that are told of one by one.
 const SUPERVISORS: usize = 5;
+
+/// What comes of a drain of the top.
+const SHUTDOWN: &str =
+    "the system: it ends then, as on SIGTERM; the process ends, too, if its main function waits for no more than that";
 
 /// What would come of it, line by line.
 ///
@@ -50,7 +54,10 @@ pub(crate) fn effect(
         Deed::Drain { within } => {
             lines.extend(draining(picture, scope, within));
             lines.extend(ending(picture, scope, deed));
-            lines.extend(supervisors(picture, scope, deed, known, force)?);
+            match scope.targets.iter().any(|&place| is_top(picture, place)) {
+                true => lines.push(SHUTDOWN.to_owned()),
+                false => lines.extend(supervisors(picture, scope, deed, known, force)?),
+            }
         }
         Deed::Trip => {
             lines.push(

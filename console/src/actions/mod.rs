@@ -218,6 +218,10 @@ impl Actions {
             Deed::Limit { capacity } => system
                 .set_mailbox(pid, capacity)
                 .map_err(|error| Refusal::new(Code::BadArguments, error.to_string()))?,
+            // The whole system: as on SIGTERM.
+            Deed::Drain { within } if system.top() == Some(pid) => {
+                system.begin_stop(within, ExitReason::ShutdownWith(mark.to_owned()));
+            }
             // It goes on by itself; nobody waits for it here.
             Deed::Drain { within } => drop(system.drain(pid, within, ExitReason::ShutdownWith(mark.to_owned()))),
             // Whether or not that is news, it is so.

@@ -130,15 +130,23 @@ fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Resul
     Ok((targets, spared.len()))
 }
 
+/// Whether the system ends with it: its parent is the system itself.
+pub(super) fn is_top(picture: &Picture, place: usize) -> bool {
+    picture.actor(place).parent() == Some(Pid::OUTSIDE)
+}
+
 /// What protects an actor, if something does. It can always be resumed, and untripped.
 fn shield(picture: &Picture, place: usize, query: &PlanQuery, protected: &[String]) -> Option<String> {
     if query.deed.takes_back() {
         return None;
     }
     let path = picture.path(place);
-    // Its parent is the system itself.
-    if picture.actor(place).parent() == Some(Pid::OUTSIDE) {
-        return Some(format!("{path} is the top of the tree: without it the system would end"));
+    // Nobody drains the system by a pattern.
+    let is_drained = matches!(query.deed, Deed::Drain { .. }) && query.matching.is_none();
+    if is_top(picture, place) && !is_drained {
+        return Some(format!(
+            "{path} is the top of the tree: without it the system would end, which is for a drain alone"
+        ));
     }
     if protected.contains(&path) {
         return Some(format!("{path} is protected"));

@@ -1,6 +1,7 @@
 //! A client that waits: what the command is made of, and what programs and tests can ask with.
 
 mod stream;
+mod tracing;
 mod watching;
 
 use std::fmt;

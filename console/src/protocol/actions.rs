@@ -42,7 +42,8 @@ pub enum Deed {
         /// How many.
         capacity: u32,
     },
-    /// It and those below it take no new work from others, finish what is queued, and then stop as by [`Stop`](Self::Stop).
+    /// It and those below it take no new work from others, finish what is queued, and then stop as by [`Stop`](Self::Stop). Of
+    /// the top of the tree, which nothing else ends: the system drains and stops, as on SIGTERM.
     Drain {
         /// For how long at most. What is not finished then is stopped all the same.
         #[serde(rename = "within_ms", with = "millis", default = "half_a_minute")]

@@ -33,15 +33,15 @@ pub struct TraceView {
     pub actors: usize,
 }
 
-/// The answer to `traced`: what was traced since that was asked last, without waiting for more. To be asked about ten times a second,
-/// and once a second at least: a system keeps 256 records for whoever traces.
+/// The answer to `traced`: what was traced since that was asked last, without waiting for more. A system keeps 256 records for
+/// whoever traces, of 100 a second at most: whoever asks once a second loses none, ten times a second is soon enough for eyes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Traced {
     /// When it was, by the clock of the system.
     #[serde(rename = "at_ms", with = "millis")]
     pub at: Duration,
     /// Messages whose handling ended, in that order; at the end also those that are still in hand.
-    pub records: Vec<TracedMessage>,
+    pub records: Vec<TraceRecord>,
     /// How many messages were taken and recorded so far.
     pub taken: u32,
     /// Those of them that are in hand.
@@ -56,17 +56,6 @@ pub struct Traced {
     pub left_out: u64,
     /// Why it has ended, if it has: nothing more comes.
     pub end: Option<TraceEnd>,
-}
-
-/// A message that was traced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TracedMessage {
-    /// What is known of it.
-    #[serde(flatten)]
-    pub record: TraceRecord,
-    /// When it was taken, by the clock on the wall, to a millisecond: since the beginning of 1970, in UTC.
-    #[serde(rename = "wall_ms", with = "millis")]
-    pub wall: Duration,
 }
 
 /// The answer to `untrace`: what there was, if there was a trace.

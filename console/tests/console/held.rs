@@ -7,12 +7,13 @@ use crashworthy::prelude::*;
 use crashworthy::{GateState, Reason};
 use crashworthy_console::LogControl;
 use crashworthy_console::protocol::{
-    Actors, AuditResult, Code, Deed, Filter, Health, LogLevel, Metrics, PlanView, Row,
+    Actors, AuditResult, Code, Deed, Filter, Health, LogLevel, Metrics, PlanQuery, PlanView, Row,
 };
 use crashworthy_console::{Client, ClientError};
 use serde_json::json;
 
 use crate::actions::{audit, commit, plan, query, refused};
+use crate::command::run;
 use crate::support::{Cashier, Dir, PATIENCE, Shop, Till, until};
 
 #[track_caller]
@@ -221,4 +222,53 @@ fn who_waits_for_its_next_incarnation_is_tripped_all_the_same_and_nothing_else_i
     commit(&mut client, &trip).unwrap();
     assert_eq!((till.gate(), till.tell(Till::Sell).unwrap_err().why.reason), (GateState::Tripped, Reason::Tripped));
     runtime.block_on(system.stop());
+}
+
+#[test]
+fn a_drain_of_the_top_ends_the_whole_system_in_order_and_nothing_else_does() {
+    let shop = Shop::open();
+    let mut client = shop.actor();
+    let drain = query(Deed::Drain { within: PATIENCE }, &["shop"]);
+    let plan: PlanView = client.ask("plan", &drain).unwrap();
+    assert_eq!((plan.total, plan.ends), (1, 4));
+    assert!(plan.effect.iter().any(|line| line.starts_with("the system: it ends then, as on SIGTERM")), "{plan:#?}");
+    // Who means it says so.
+    let supervisors = Filter { text: Some("Manager".into()), ..Filter::default() };
+    let by_pattern = PlanQuery { actors: vec![], matching: Some(supervisors), ..drain };
+    let others: PlanView = client.ask("plan", &by_pattern).unwrap();
+    assert_eq!((others.total, others.targets[0].path.as_str()), (1, "shop/front"));
+
+    let blocks = shop.block(&shop.left);
+    shop.left.tell(Till::Sell).unwrap();
+    commit(&mut client, &plan).unwrap();
+    until("it takes nothing new", || {
+        shop.left.tell(Till::Sell).err().filter(|error| error.why.reason == Reason::Draining)
+    });
+    assert!(!shop.system.is_stopped(), "it waits for what is queued");
+    let before = shop.look(&shop.left).law.handled;
+    drop(blocks);
+    let ended = shop.runtime.block_on(shop.system.ended());
+    assert!(ended.asked && ended.report.undrained == 0 && ended.report.stragglers.is_empty(), "{ended:?}");
+    assert!(shop.look(&shop.left).law.handled > before + 1, "what was queued was handled");
+    match ended.reason {
+        Some(crashworthy::ExitReason::ShutdownWith(why)) => {
+            assert!(why.starts_with("console: ") && why.ends_with("it is slow"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_system_of_which_somebody_is_protected_is_not_drained() {
+    let shop = Shop::built(|console| console.protect(["shop/front/left"]));
+    let drain = query(Deed::Drain { within: PATIENCE }, &["shop"]);
+    assert_eq!(refused(shop.actor().ask::<PlanView>("plan", &drain)), Code::Protected);
+}
+
+#[test]
+fn the_command_says_that_the_system_has_ended_with_its_top() {
+    let shop = Shop::open();
+    let (code, out, err) = run(&shop.dir, &["drain", "shop", "--reason", "a new version", "--yes"]);
+    assert!(code == 0 && out.ends_with("now: the system has ended\n"), "{code} {out} {err}");
+    assert!(shop.runtime.block_on(shop.system.ended()).into_result().is_ok());
 }

@@ -3,7 +3,9 @@
 mod act;
 mod actions;
 mod blocked;
+mod bureau;
 mod command;
+mod dumps;
 mod events;
 mod governed;
 mod held;
@@ -15,4 +17,6 @@ mod support;
 mod tcp;
 mod terminal;
 mod trace;
+mod truth;
+mod truth_under_load;
 mod watching;

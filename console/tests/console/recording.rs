@@ -18,7 +18,7 @@ fn dumped(shop: &Shop) -> String {
 fn a_dump_answers_what_the_system_would_have_answered() {
     let shop = Shop::open();
     let file = dumped(&shop);
-    let questions: [&[&str]; 7] = [
+    let questions: [&[&str]; 10] = [
         &["tree", "shop/front", "--levels", "1"],
         &["top", "--sort", "restarts", "-n", "2"],
         &["top", "--under", "shop/front", "--match", "ri", "--sort", "path"],
@@ -26,6 +26,9 @@ fn a_dump_answers_what_the_system_would_have_answered() {
         &["reports"],
         &["reports", "--progress", "-n", "1"],
         &["health"],
+        &["dead-letters"],
+        &["dead-letters", "--under", "shop/front/left", "-n", "1"],
+        &["dead-letters", "--under", "shop/back"],
     ];
     for words in questions {
         let json = [words, &["--json"]].concat();

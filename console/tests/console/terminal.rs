@@ -3,17 +3,17 @@
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::support::{Shop, Till, until};
+use crate::support::{Dir, Shop, Till, until};
 
 /// A terminal of 80 columns and 24 lines in which the command runs, on a server of tmux of its own.
-struct Terminal<'a> {
-    shop: &'a Shop,
+pub(crate) struct Terminal<'a> {
+    dir: &'a Dir,
     socket: String,
 }
 
 impl<'a> Terminal<'a> {
     /// None where there is no tmux; that is told.
-    fn open(shop: &'a Shop, words: &str) -> Option<Self> {
+    pub(crate) fn open(dir: &'a Dir, words: &str) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             eprintln!("skipped: there is no tmux here, and without it no terminal to look at");
             return None;
@@ -21,7 +21,7 @@ impl<'a> Terminal<'a> {
         // One that is ending leaves its socket for a moment.
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let socket = format!("tmux-{}", NUMBER.fetch_add(1, Relaxed));
-        let terminal = Self { shop, socket: shop.dir.path().join(socket).display().to_string() };
+        let terminal = Self { dir, socket: dir.path().join(socket).display().to_string() };
         let program = env!("CARGO_BIN_EXE_crashworthy");
         let program = format!("sh -c 'echo $$ > pid; exec \"$0\" {words}' '{program}'");
         let command = format!("{program}; echo \"it ended with $?\"; exec cat");
@@ -32,15 +32,14 @@ impl<'a> Terminal<'a> {
     #[track_caller]
     fn tmux(&self, words: &[&str]) -> String {
         let mut tmux = Command::new("tmux");
-        let tmux = tmux.arg("-S").arg(&self.socket).args(words).current_dir(self.shop.dir.path());
-        let tmux =
-            tmux.env("CRASHWORTHY_RUNTIME_DIR", self.shop.dir.path()).env("LC_ALL", "C.UTF-8").env_remove("TMUX");
+        let tmux = tmux.arg("-S").arg(&self.socket).args(words).current_dir(self.dir.path());
+        let tmux = tmux.env("CRASHWORTHY_RUNTIME_DIR", self.dir.path()).env("LC_ALL", "C.UTF-8").env_remove("TMUX");
         let Output { status, stdout, stderr } = tmux.output().expect("it runs");
         assert!(status.success(), "tmux {words:?}: {}", String::from_utf8_lossy(&stderr));
         String::from_utf8(stdout).expect("it shows text")
     }
 
-    fn press(&self, keys: &[&str]) {
+    pub(crate) fn press(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys"], keys].concat());
     }
 
@@ -58,7 +57,7 @@ impl<'a> Terminal<'a> {
     }
 
     #[track_caller]
-    fn see_text(&self, text: &str) -> String {
+    pub(crate) fn see_text(&self, text: &str) -> String {
         self.see(text, |screen| screen.contains(text))
     }
 }
@@ -72,7 +71,7 @@ impl Drop for Terminal<'_> {
 #[test]
 fn somebody_looks_at_the_tree_opens_an_actor_pauses_and_quits() {
     let shop = Shop::open();
-    let Some(terminal) = Terminal::open(&shop, "") else { return };
+    let Some(terminal) = Terminal::open(&shop.dir, "") else { return };
     terminal.see("the pulse of the only system", |screen| screen.contains("MOST QUEUED") && screen.contains(" live"));
 
     terminal.press(&["2"]);
@@ -106,7 +105,7 @@ fn somebody_looks_at_the_tree_opens_an_actor_pauses_and_quits() {
 #[test]
 fn somebody_trips_a_gate_says_why_and_sees_it_in_the_limits_and_in_the_audit() {
     let shop = Shop::open();
-    let Some(terminal) = Terminal::open(&shop, "") else { return };
+    let Some(terminal) = Terminal::open(&shop.dir, "") else { return };
     terminal.see_text("MOST QUEUED");
     terminal.press(&["2"]);
     terminal.see_text("    right ");
@@ -135,7 +134,7 @@ fn somebody_trips_a_gate_says_why_and_sees_it_in_the_limits_and_in_the_audit() {
 #[test]
 fn a_signal_gives_the_terminal_back_and_leaves_a_whole_recording() {
     let shop = Shop::open();
-    let Some(terminal) = Terminal::open(&shop, "--record tape.jsonl") else { return };
+    let Some(terminal) = Terminal::open(&shop.dir, "--record tape.jsonl") else { return };
     terminal.see_text("REC ");
     terminal.see_text("MOST QUEUED");
     let pid = std::fs::read_to_string(shop.dir.path().join("pid")).expect("it was written before the command ran");
@@ -153,7 +152,7 @@ fn what_is_recorded_is_replayed_after_the_system_has_ended() {
     let shop = Shop::open();
     shop.left.tell(Till::Break).unwrap();
     assert_eq!(shop.total(&shop.left), 0);
-    let Some(terminal) = Terminal::open(&shop, "--record tape.jsonl") else { return };
+    let Some(terminal) = Terminal::open(&shop.dir, "--record tape.jsonl") else { return };
     terminal.see_text("REC ");
     terminal.see_text(" live");
     terminal.press(&["4"]);
@@ -166,7 +165,7 @@ fn what_is_recorded_is_replayed_after_the_system_has_ended() {
     terminal.see("what was recorded", |screen| screen.contains("recorded: ") && screen.contains("it ended with 0"));
     drop(terminal);
 
-    let terminal = Terminal::open(&shop, "--replay tape.jsonl").expect("there was a tmux before");
+    let terminal = Terminal::open(&shop.dir, "--replay tape.jsonl").expect("there was a tmux before");
     terminal.see_text("recorded");
     terminal.press(&["4", "Enter"]);
     terminal.see_text("reason     error in handle: the drawer is stuck");
@@ -181,7 +180,7 @@ fn what_is_recorded_is_replayed_after_the_system_has_ended() {
 #[test]
 fn somebody_traces_an_actor_and_sees_its_messages_and_the_end() {
     let shop = Shop::open();
-    let Some(terminal) = Terminal::open(&shop, "") else { return };
+    let Some(terminal) = Terminal::open(&shop.dir, "") else { return };
     terminal.see_text(" live");
     terminal.press(&["2"]);
     terminal.see("the tree", |screen| screen.contains("    left "));
@@ -205,6 +204,36 @@ fn somebody_traces_an_actor_and_sees_its_messages_and_the_end() {
     terminal.press(&["9"]);
     shop.left.tell(Till::Break).unwrap();
     terminal.see("what happens", |screen| screen.contains("shop/front/left") && screen.contains("crashed"));
+    terminal.press(&["q"]);
+    terminal.see_text("it ended with 0");
+}
+
+#[test]
+fn somebody_goes_to_an_actor_by_name_looks_at_its_state_and_gives_it_less_room() {
+    let shop = Shop::open();
+    shop.right.tell(Till::Sell).unwrap();
+    assert_eq!(shop.total(&shop.right), 1);
+    let Some(terminal) = Terminal::open(&shop.dir, "") else { return };
+    terminal.see_text(" live");
+    terminal.press(&[":"]);
+    terminal.press(&["-l", "right"]);
+    terminal.press(&["Enter"]);
+    terminal.see_text("Pulse > shop/front/right");
+    terminal.press(&["d"]);
+    let state = terminal.see_text("sold: 1");
+    assert!(state.contains("pin: (secret)"), "{state}");
+    terminal.press(&["Escape"]);
+    terminal.see_text("mailbox    0 of 1024 places taken");
+    terminal.press(&["x", "End", "Enter"]);
+    terminal.see_text("messages its mailbox is to hold: ");
+    terminal.press(&["-l", "8"]);
+    terminal.press(&["Enter"]);
+    terminal.see_text("limit: 1024 now");
+    terminal.press(&["-l", "too much waits there"]);
+    terminal.press(&["Enter"]);
+    terminal.see_text("done: limit");
+    terminal.see_text("mailbox    0 of 8 places taken");
+    assert_eq!(shop.look(&shop.right).limit, 8);
     terminal.press(&["q"]);
     terminal.see_text("it ended with 0");
 }

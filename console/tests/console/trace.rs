@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crashworthy::console::Limits;
-use crashworthy::{Outcome, Sender, TraceEnd};
-use crashworthy_console::protocol::{Code, TraceQuery, TraceView, Traced, TracedMessage, Untraced};
+use crashworthy::{Outcome, Sender, TraceEnd, TraceRecord};
+use crashworthy_console::protocol::{Code, TraceQuery, TraceView, Traced, Untraced};
 use crashworthy_console::{Client, ClientError, TraceLimits};
 use serde_json::{Value, json};
 
@@ -21,15 +21,15 @@ fn all_of(actors: &[&str]) -> TraceQuery {
 }
 
 fn begin(client: &mut Client, query: &TraceQuery) -> TraceView {
-    client.ask("trace", query).expect("it is traced")
+    client.trace(query).expect("it is traced")
 }
 
 fn traced(client: &mut Client) -> Traced {
-    client.ask("traced", &()).expect("it answers")
+    client.traced().expect("it answers")
 }
 
 /// What was traced, once that are so many.
-fn read(client: &mut Client, messages: usize) -> Vec<TracedMessage> {
+fn read(client: &mut Client, messages: usize) -> Vec<TraceRecord> {
     let mut seen = Vec::new();
     until("so many are traced", || {
         seen.extend(traced(client).records);
@@ -72,18 +72,19 @@ fn what_is_told_is_what_was_sent_and_nothing_else() {
     let messages = read(&mut client, sent.len());
     let told: Vec<_> = messages
         .iter()
-        .map(|TracedMessage { record, .. }| (&*record.message, record.outcome, record.asked, record.pid.incarnation))
+        .map(|record| (&*record.message, record.outcome, record.asked, record.pid.incarnation))
         .collect();
     assert_eq!(told, sent);
     let (ended, size) = (shop.system.now(), size_of::<Till>());
     let since_1970 = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).unwrap();
     let soon = Duration::from_secs(1);
-    for (at, TracedMessage { record, wall: told }) in messages.iter().enumerate() {
+    for (at, record) in messages.iter().enumerate() {
         assert_eq!((record.number as usize, &*record.path, record.size), (at + 1, "shop/front/left", size));
         assert_eq!((record.pid.id, &record.from), (shop.left.id(), &Sender::Outside));
         assert!((began..=ended).contains(&record.at) && record.took.is_some_and(|took| record.at + took <= ended));
         let (first, last) = (since_1970(wall), since_1970(std::time::SystemTime::now()));
-        assert!((first - soon..=last + soon).contains(told), "{told:?}");
+        assert!((first - soon..=last + soon).contains(&record.wall), "{record:?}");
+        assert_eq!(record.kind, std::any::type_name::<crate::support::Cashier>());
     }
     let rest = traced(&mut client);
     assert_eq!((rest.taken, rest.in_hand, rest.withheld, rest.lost), (sent.len() as u32, 0, 0, 0));
@@ -102,7 +103,7 @@ fn a_message_kind_and_actors_who_start_later_are_chosen_by_pattern() {
         till.tell(Till::Sell).unwrap();
         shop.runtime.block_on(till.ask(|reply| Till::Total { reply }).into_future()).unwrap();
     }
-    let mut told: Vec<_> = read(&mut client, 3).into_iter().map(|message| message.record.pid.id).collect();
+    let mut told: Vec<_> = read(&mut client, 3).into_iter().map(|message| message.pid.id).collect();
     told.sort_unstable();
     let mut there = [shop.left.id(), shop.right.id(), later.id()];
     there.sort_unstable();
@@ -147,7 +148,7 @@ fn when_its_time_has_passed_what_is_in_hand_is_told_while_a_worker_is_blocked() 
         traced.end
     });
     let [blocks] = &seen[..] else { panic!("{seen:?}") };
-    assert_eq!((&*blocks.record.message, blocks.record.outcome, end), ("Block", Outcome::InHand, TraceEnd::Time));
+    assert_eq!((&*blocks.message, blocks.outcome, end), ("Block", Outcome::InHand, TraceEnd::Time));
     drop(held);
     shop.assert_serves();
 }
@@ -196,11 +197,11 @@ fn two_trace_one_actor_and_neither_knows_of_the_other() {
     shop.left.tell(Till::Sell).unwrap();
     shop.total(&shop.left);
     assert_eq!(read(&mut first, 2).len(), 2);
-    let ended: Untraced = first.ask("untrace", &()).unwrap();
+    let ended: Untraced = first.untrace().unwrap();
     assert_eq!((ended.taken, ended.withheld, ended.lost), (2, 0, 0));
     shop.total(&shop.left);
     let totals = read(&mut second, 2);
-    assert!(totals.iter().all(|message| message.record.message == "Total") && totals.len() == 2, "{totals:?}");
+    assert!(totals.iter().all(|message| message.message == "Total") && totals.len() == 2, "{totals:?}");
 }
 
 #[test]
@@ -223,8 +224,8 @@ fn a_trace_ends_with_its_connection_however_that_ends() {
         }
         drop(raw);
         // Long before its time has passed.
-        until("it has ended", || other.ask::<TraceView>("trace", &query).ok());
-        other.ask::<Untraced>("untrace", &()).unwrap();
+        until("it has ended", || other.trace(&all_of(&["*"])).ok());
+        other.untrace().unwrap();
     }
 }
 
@@ -240,7 +241,7 @@ fn what_does_not_fit_into_an_answer_comes_with_the_next() {
     let mut numbers = Vec::new();
     let last = until("it has ended", || {
         let traced = traced(&mut client);
-        numbers.extend(traced.records.iter().map(|message| message.record.number));
+        numbers.extend(traced.records.iter().map(|message| message.number));
         traced.end.map(|_| traced.lost)
     });
     assert_eq!((numbers, last), ((1..=60).collect(), 0));
@@ -253,7 +254,7 @@ fn a_flood_of_traces_harms_nobody() {
     for _ in 0..200 {
         begin(&mut client, &all_of(&["*", "shop*", "Cash"]));
         shop.left.tell(Till::Sell).unwrap();
-        client.ask::<Untraced>("untrace", &()).unwrap();
+        client.untrace().unwrap();
     }
     assert_eq!(shop.total(&shop.left), 200);
     shop.assert_serves();

@@ -204,7 +204,8 @@ fn a_list_that_would_be_too_long_is_told_to_be_and_whole_when_it_fits() {
 
 #[test]
 fn who_reads_slowly_gets_fewer_frames_and_knows_how_many_are_missing() {
-    let shop = Shop::open();
+    // Its pace is not to keep the server from being blocked.
+    let shop = Shop::with(Limits { requests: 1_000, ..Limits::default() });
     // A list that fills what lies between, soon.
     let mut raw = Raw::greeted(&shop);
     for id in 1..=4 {

@@ -96,13 +96,14 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     }
 
     fn law(&self) -> Law {
-        let own = self.own().map_or(0, |own| own.lock().len() as u64);
-        let (shelved, taken_in, displaced) = self.shelf().map_or((0, 0, 0), |shelf| shelf.lock().counts());
-        let (tail, queued) = (self.mailbox.tail(), u64::from(self.mailbox.len()));
         let in_hand = u64::from(!self.core().doing.get().is_none());
+        // The ends come first: what has ended by then was taken in by the time that is read.
+        let ends = self.core().counters.read(0, in_hand, 0);
+        let (shelved, taken_in, displaced) = self.shelf().map_or((0, 0, 0), |shelf| shelf.lock().counts());
         // Own messages are counted when they are taken out: until then they are queued.
-        let law = self.core().counters.read(tail, in_hand, queued + own + shelved);
-        Law { accepted: law.accepted + own + taken_in, displaced, ..law }
+        let (own_tail, own) = (self.own_tail(), self.own().map_or(0, |own| own.lock().len() as u64));
+        let (tail, queued) = (self.mailbox.tail(), u64::from(self.mailbox.len()));
+        Law { accepted: tail + own_tail + taken_in, displaced, queued: queued + own + shelved, ..ends }
     }
 
     fn set_capacity(&self, capacity: u32) {

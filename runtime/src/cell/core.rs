@@ -297,7 +297,7 @@ impl Core {
 
     /// Who sent the message in hand, and how long ago.
     pub(crate) fn origin(&self) -> (ActorId, Duration) {
-        (ActorId(self.from.load(Relaxed)), self.shared().age(self.sent.load(Relaxed)))
+        (ActorId(self.from.load(Relaxed)), self.shared().sent_ago(self.sent.load(Relaxed)))
     }
 
     /// How long the message that was taken last had waited when a turn began, as far as steps of the coarse clock tell.

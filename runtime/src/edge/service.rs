@@ -19,7 +19,8 @@ use crate::turn::{self, NEVER};
 
 /// An actor as a [`Service`] of tower. Made by [`ActorRef::service`].
 ///
-/// *Ready* means that a place in the actor's mailbox is reserved: the next call is taken, whatever others send meanwhile.
+/// *Ready* means that a place in the actor's mailbox is reserved: the next call is taken, whatever others send meanwhile. (One
+/// whose message [is forwarded](crate::Message::forwards) may yet be refused by whom it is forwarded to.)
 /// Who is not ready waits for room in the order of coming, as with [`ActorRef::admitted`].
 ///
 /// * As tower would have it, `poll_ready` fails only if the service will never work again: the actor is

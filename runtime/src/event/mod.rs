@@ -28,6 +28,7 @@ use crate::pid::Pid;
 use crate::report::millis::{self, whole};
 use crate::report::{Budget, shortened};
 use crate::shared::Shared;
+use crate::shutdown;
 use crate::system::System;
 
 /// Bytes of a path, at most.
@@ -115,9 +116,13 @@ impl System {
     }
 
     /// For whoever supervises: the supervisor of this incarnation, at this place in its tree, gives up, since its children
-    /// were restarted more often than is allowed.
+    /// were restarted more often than is allowed. To be called before it ends them: if it is the top of the tree, the system fails, and
+    /// [parts](crate::Part::fails) are told.
     pub fn note_given_up(&self, pid: Pid, path: &Arc<str>, budget: Option<Budget>) {
         note(&self.shared, Some(pid), path.clone(), Happening::GivesUp { budget });
+        if self.top() == Some(pid) {
+            shutdown::fails(&self.shared);
+        }
     }
 }
 

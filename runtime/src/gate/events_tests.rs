@@ -1,4 +1,4 @@
-//! What the log hears of gates, in virtual time.
+//! What the log hears of gates, and what is kept of that as events, in virtual time.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::ear::Ear;
 use crate::port::{Port, Simulation};
 use crate::scripted::{Clerk, Line, clerk, ms, note, once, slow_clerk, small_clerk};
 use crate::waits::tests::{Ask, Gossip};
-use crate::{ActorRef, AskError, Builder, Offer, RateLimit, Reason, Slot, System};
+use crate::{ActorRef, AskError, Builder, Happening, Offer, RateLimit, Reason, Slot, System};
 
 /// Runs a test in virtual time, with somebody who hears what is logged.
 fn listen<F: Future<Output = ()>>(limit: RateLimit, test: impl FnOnce(System, Ear) -> F) {
@@ -25,6 +25,12 @@ fn listen<F: Future<Output = ()>>(limit: RateLimit, test: impl FnOnce(System, Ea
 
 async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+/// What has happened to an actor so far, but for its dead letters.
+fn happened(system: &System, actor: &ActorRef<Clerk>) -> Vec<Happening> {
+    let events = system.events_since(0).events.into_iter().filter(|event| event.pid == Some(actor.pid()));
+    events.map(|event| event.what).filter(|what| what.name() != "dead_letters").collect()
 }
 
 fn offer(within: u64) -> Offer {
@@ -61,6 +67,13 @@ fn a_gate_that_refuses_is_told_once_and_once_when_it_is_open_again() {
         assert!(told["lasted"].starts_with("10.0"), "{told:?}");
         pass(ms(60_000)).await;
         assert_eq!(ear.words(), []);
+        match &happened(&system, &clerk)[..] {
+            [
+                Happening::GateRefuses { reason: Reason::Full, refused: 50, depth: 1, limit: 1, .. },
+                Happening::GateOpen { refused: 100, lasted },
+            ] => assert_eq!(lasted.as_secs(), 10),
+            other => panic!("{other:?}"),
+        }
         // And all over again.
         let _place = clerk.reserve(offer(100_000)).unwrap();
         refused(&clerk, 1);
@@ -93,6 +106,13 @@ fn a_stuck_actor_is_told_with_what_it_has_in_hand_and_when_it_is_well() {
         assert_eq!(ear.words(), [], "it still is");
         pass(ms(11_000)).await;
         assert_eq!(ear.hears("actor is stuck no more").len(), 1);
+        match &happened(&system, &clerk)[..] {
+            [
+                Happening::Stuck { message: Some(message), in_hand, refused: 20, depth: 1 },
+                Happening::StuckNoMore { refused: 20, .. },
+            ] => assert!(message.contains("Question") && in_hand.as_secs() == 1, "{message} for {in_hand:?}"),
+            other => panic!("{other:?}"),
+        }
     });
 }
 
@@ -111,6 +131,10 @@ fn broken_promises_are_told_once_with_their_number() {
         assert_eq!(told["not_begun_in_time"], "0");
         pass(ms(7_000)).await;
         assert_eq!(ear.hears("gate keeps its promises again")[0].1["broken"], "4");
+        match &happened(&system, &clerk)[..] {
+            [Happening::Expires { count: 4, not_begun_in_time: 0, .. }, Happening::ExpiresNoMore { count: 4, .. }] => {}
+            other => panic!("{other:?}"),
+        }
     });
 }
 
@@ -134,6 +158,13 @@ fn a_mailbox_that_holds_more_than_callers_wait_for_is_told_once() {
         assert_eq!((*level, &*told["limit"], &*told["deadline"]), (Level::INFO, "1024", "5s"));
         assert_eq!(told["path"], slow.id().to_string());
         assert!(told["takes"].starts_with("10.") || told["takes"].starts_with("11."), "{told:?}");
+        match &happened(&system, &slow)[..] {
+            [Happening::BoundExceedsDeadline { limit: 1024, takes, deadline }] => {
+                assert!((10..12).contains(&takes.as_secs()) && *deadline == ms(5_000), "{takes:?} of {deadline:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(happened(&system, &small), []);
     });
 }
 
@@ -152,6 +183,8 @@ fn what_is_told_of_gates_is_limited_and_what_is_withheld_is_counted() {
         let told = ear.words();
         assert!(told.len() == 1 && told[0].1.starts_with("events of a gate were withheld: 3 more of"), "{told:?}");
         assert!(!clerk.cell.core().shared().reports.owes(), "nobody looks any more when nothing is wrong");
+        let kept: Vec<_> = happened(&system, &clerk).iter().map(Happening::name).collect();
+        assert_eq!(kept, ["gate_refuses", "gate_open", "gate_refuses", "gate_open"], "no limit withholds an event");
     });
 }
 
@@ -173,6 +206,12 @@ fn a_cycle_is_told_once_with_its_path_as_often_as_it_is_refused() {
             let [(level, told)] = &ear.hears("cycle refused: c → a → b → c")[..] else { panic!("not told once") };
             assert_eq!((*level, &*told["path"], &*told["cycle"]), (Level::WARN, "a", "c → a → b → c"));
         }
+        let rings = system.events_since(0).events.into_iter().filter_map(|event| match event.what {
+            Happening::CycleRefused { cycle } => Some((event.pid, cycle.to_string())),
+            _ => None,
+        });
+        let ring = (Some(a.pid()), "c → a → b → c".to_owned());
+        assert_eq!(rings.collect::<Vec<_>>(), [ring.clone(), ring]);
         assert_eq!((a.refusals().because(Reason::Cycle), b.refusals().total(), c.refusals().total()), (2, 0, 0));
     });
 }

@@ -32,6 +32,9 @@ pub enum GateState {
     Stopped,
     /// Has ended for good.
     Gone,
+    /// Is in a state that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl GateState {
@@ -81,6 +84,7 @@ impl GateState {
             Self::NotStarted => "not_started",
             Self::Stopped => "stopped",
             Self::Gone => "gone",
+            Self::Unknown => "unknown",
         }
     }
 }

@@ -215,7 +215,7 @@ impl Trace {
     /// What was traced since this was called last, without waiting for more.
     pub fn read(&self) -> TraceRead {
         let Some(shared) = self.shared.upgrade() else {
-            return TraceRead { end: Some(TraceEnd::SystemGone), ..TraceRead::default() };
+            return self.one.lose();
         };
         let (actors, left_out) = shared.traces.watched(&self.one);
         TraceRead { actors, left_out, ..self.one.read(&shared) }

@@ -21,8 +21,10 @@ const SECOND_NS: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) at: u64,
+    pub(super) wall: Duration,
     pub(super) pid: Pid,
     pub(super) path: Arc<str>,
+    pub(super) kind: &'static str,
     pub(super) message: &'static str,
     pub(super) size: usize,
     pub(super) age: Duration,
@@ -168,6 +170,16 @@ impl One {
         TraceRead { records: noted.into_iter().map(|noted| told(shared, noted)).collect(), ..read }
     }
 
+    /// What is left when the system has gone, by which records are told: how many they were.
+    pub(super) fn lose(&self) -> TraceRead {
+        let mut kept = self.kept.lock();
+        kept.lost += (kept.unread.len() + kept.in_hand.len()) as u64;
+        kept.unread.clear();
+        kept.in_hand.clear();
+        let (withheld, lost) = (self.withheld.load(Relaxed), kept.lost);
+        TraceRead { taken: kept.begun, withheld, lost, end: Some(TraceEnd::SystemGone), ..TraceRead::default() }
+    }
+
     /// The same, with records that are no text yet.
     fn collect(&self, now: u64) -> (VecDeque<Noted>, TraceRead) {
         let mut kept = self.kept.lock();
@@ -191,12 +203,14 @@ impl One {
 
 /// In full, for whoever reads.
 fn told(shared: &Shared, Noted { number, taken, ended }: Noted) -> TraceRecord {
-    let Taken { at, pid, path, message, size, age, from, asked } = taken;
+    let Taken { at, wall, pid, path, kind, message, size, age, from, asked } = taken;
     TraceRecord {
         number,
         at: Duration::from_nanos(at),
+        wall: whole(wall),
         pid,
         path,
+        kind: report::kind(kind),
         message: report::kind(message),
         size,
         age: whole(age),
@@ -222,8 +236,10 @@ mod tests {
     fn take(one: &One, at: u64) -> Option<u32> {
         let taken = || Taken {
             at,
+            wall: Duration::ZERO,
             pid: Pid::OUTSIDE,
             path: "".into(),
+            kind: "Till",
             message: "Sell",
             size: 0,
             age: Duration::ZERO,

@@ -18,10 +18,16 @@ pub struct TraceRecord {
     /// When it was taken, by the [clock of the system](crate::System::now).
     #[serde(rename = "at_ms", with = "millis")]
     pub at: Duration,
+    /// The same by the clock on the wall as it was set then: since the beginning of 1970, in UTC, to a millisecond.
+    #[serde(rename = "wall_ms", with = "millis")]
+    pub wall: Duration,
     /// The incarnation that took it.
     pub pid: Pid,
     /// Where in its tree that is: the names from the top, with `/` between.
     pub path: Arc<str>,
+    /// The actor's type.
+    #[serde(default)]
+    pub kind: Cow<'static, str>,
     /// The message's kind.
     pub message: Cow<'static, str>,
     /// The size of its type in bytes, what it points to aside.

@@ -29,14 +29,21 @@ pub(crate) struct Traces {
 /// A trace, and whom it watches.
 struct Watch {
     one: Arc<One>,
-    actors: HashMap<ActorId, Arc<str>>,
+    actors: HashMap<ActorId, Whom>,
     /// How many there was no room for.
     left_out: u64,
 }
 
+/// What is told of an actor that is watched.
+#[derive(Clone)]
+struct Whom {
+    path: Arc<str>,
+    kind: &'static str,
+}
+
 impl Watch {
     /// Watches an actor from now on, if it is meant, and else no more. To be called under the lock.
-    fn look(&mut self, core: &Core, path: &Arc<str>, kind: &str) {
+    fn look(&mut self, core: &Core, path: &Arc<str>, kind: &'static str) {
         if !means_actor(&self.one.spec.whom, path, core.name(), kind) {
             self.actors.remove(&core.id());
             return;
@@ -45,7 +52,7 @@ impl Watch {
             self.left_out += 1;
             return;
         }
-        self.actors.insert(core.id(), path.clone());
+        self.actors.insert(core.id(), Whom { path: path.clone(), kind });
         core.raise(flag::TRACED);
     }
 }
@@ -117,9 +124,10 @@ impl Traces {
 
     /// An incarnation begins: from now on it is watched, or not.
     #[cold]
-    pub(crate) fn begins(&self, core: &Core, kind: &str) {
-        let path = path(core);
-        self.watches.write().iter_mut().for_each(|watch| watch.look(core, &path, kind));
+    pub(crate) fn begins(&self, core: &Core, kind: &'static str) {
+        let (path, now) = (path(core), core.shared().port.coarse_ns());
+        let mut watches = self.watches.write();
+        watches.iter_mut().filter(|watch| !watch.one.is_over(now)).for_each(|watch| watch.look(core, &path, kind));
     }
 
     /// The actor with this identity goes.
@@ -132,13 +140,13 @@ impl Traces {
     pub(super) fn taken(&self, core: &Core, size: usize, asked: bool) -> Option<InHand> {
         // Also brings the coarse clock up to date, by which ages are told.
         let now = core.shared().port.now_ns();
-        let (id, kind) = (core.id(), core.kind_in_hand()?);
+        let (id, message) = (core.id(), core.kind_in_hand()?);
         let mut in_hand = InHand::default();
         let mut is_wanted = false;
         for watch in &*self.watches.read() {
-            let Some(path) = watch.actors.get(&id) else { continue };
-            let taken = || noted(core, path.clone(), kind, now, size, asked);
-            let number = watch.one.take(taken, kind, now);
+            let Some(whom) = watch.actors.get(&id) else { continue };
+            let taken = || noted(core, whom.clone(), message, now, size, asked);
+            let number = watch.one.take(taken, message, now);
             in_hand.0.extend(number.map(|number| (watch.one.clone(), number)));
             is_wanted |= number.is_some() || !watch.one.is_over(now);
         }
@@ -160,10 +168,11 @@ impl Traces {
 }
 
 /// What is known of the message in hand.
-fn noted(core: &Core, path: Arc<str>, message: &'static str, at: u64, size: usize, asked: bool) -> Taken {
+fn noted(core: &Core, whom: Whom, message: &'static str, at: u64, size: usize, asked: bool) -> Taken {
+    let (wall, Whom { path, kind }) = (core.shared().port.wall(), whom);
     let (from, age) = core.origin();
     let age = if core.handles_own() { Duration::ZERO } else { age };
-    Taken { at, pid: core.pid(), path, message, size, age, from, asked }
+    Taken { at, wall, pid: core.pid(), path, kind, message, size, age, from, asked }
 }
 
 #[cfg(test)]

@@ -145,6 +145,12 @@ impl Standing {
         }
     }
 
+    /// The same, if it is of this incarnation: its turn may be a straggler's.
+    pub(crate) fn withdraw_of(&self, by: Pid) {
+        let before = self.edge.lock().1.take_if(|(edge, _)| edge.by == by);
+        drop(before);
+    }
+
     /// The edge, if it is a good one of this incarnation, and may be all that it waits for.
     pub(crate) fn look(&self, pid: Pid) -> Option<Sight> {
         let (serial, edge) = &*self.edge.lock();

@@ -41,6 +41,6 @@ pub(crate) mod tests;
 
 pub(crate) use self::edge::{Awaited, RoomSought, Since, Standing};
 pub(crate) use self::notes::{
-    Notes, awaits, begins, gives, pends, quietly, since, takes_in_hand, waker_is_kept, whose,
+    Notes, awaits, begins, gives, is_answered, pends, quietly, since, takes_in_hand, waker_is_kept, whose, withdraw,
 };
 pub use self::ring::Cycle;

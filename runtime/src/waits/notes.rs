@@ -114,6 +114,17 @@ pub(crate) fn pends(by: Pid, to: ActorId, since: Since, criticality: Criticality
     drop(noted);
 }
 
+/// A question that has something along is answered in a turn: what others see of the wait for it would keep that until the turn
+/// ends.
+#[cold]
+pub(crate) fn is_answered(shared: &Shared) {
+    let Some(by) = whose(shared) else { return };
+    let cell = shared.find(by.id);
+    if let Some(standing) = cell.as_ref().and_then(|cell| cell.core().counters.standing()) {
+        standing.withdraw_of(by);
+    }
+}
+
 /// What was noted in a turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Notes(u32);
@@ -167,7 +178,7 @@ impl Notes {
 
 /// The incarnation waits for nobody.
 #[inline]
-fn withdraw(core: &Core) {
+pub(crate) fn withdraw(core: &Core) {
     if let Some(standing) = core.counters.standing() {
         standing.withdraw();
     }

@@ -9,7 +9,7 @@ use crashworthy_runtime::{
 use tokio::sync::oneshot;
 
 use crate::stage::{
-    Event, Nursery, Order, Puppet, Tally, bare, bare_with_letters, law, lawful, ms, now, on_two, part, puppet,
+    Event, Nursery, Order, Puppet, Tally, act, bare, bare_with_letters, law, lawful, ms, now, on_two, part, puppet,
     trapping, until, who,
 };
 
@@ -103,6 +103,46 @@ fn c5_the_asker_of_the_message_in_hand_gets_died_at_once() {
         drop(gate);
         until("the turn has returned", || system.stragglers().is_empty()).await;
         lawful(&system).await;
+    });
+}
+
+#[test]
+fn c5_an_incarnation_abandoned_after_an_answer_leaves_nothing_behind() {
+    on_two(async || {
+        let system = bare();
+        let ((asker, _), (other, _)) = (puppet(&system).await, puppet(&system).await);
+        let (answers, answer) = oneshot::channel();
+        let (inside, is_inside) = oneshot::channel();
+        let (gate, closed) = mpsc::channel::<()>();
+        let asked = other.clone();
+        let order = act(move |_, _| {
+            Box::pin(async move {
+                let late = |reply: Reply<u64>| {
+                    act(move |_, _| {
+                        Box::pin(async move {
+                            answer.await.expect("the test goes on");
+                            reply.send(1);
+                            Ok(())
+                        })
+                    })
+                };
+                assert_eq!(asked.ask(late).within(Duration::from_secs(60)).await, Ok(1));
+                let _ = inside.send(());
+                let _ = closed.recv();
+                Ok(())
+            })
+        });
+        asker.tell(order).unwrap();
+        let pid = asker.pid();
+        until("it is seen to wait", || system.inspect(pid).is_some_and(|shot| shot.waits_for.is_some())).await;
+        answers.send(()).unwrap();
+        is_inside.await.unwrap();
+        abandon(&system, pid).await;
+        drop(gate);
+        until("the turn has returned", || system.stragglers().is_empty()).await;
+        drop(asker);
+        // What the actor waited for knows whom to wake: kept in its cell, it would keep the cell.
+        until("it is forgotten", || system.snapshot().actors.iter().all(|shot| shot.pid != pid)).await;
     });
 }
 

@@ -156,7 +156,7 @@ fn who_is_started_anew_in_a_branch_that_drains_drains_as_well() {
 }
 
 #[test]
-fn the_stop_of_the_system_ends_the_drain_of_a_branch() {
+fn the_drain_of_a_branch_ends_with_the_stop_of_the_system_and_none_begins_then() {
     everywhere(async || {
         let system = bare();
         let (actor, _) = puppet(&system).await;
@@ -167,9 +167,11 @@ fn the_stop_of_the_system_ends_the_drain_of_a_branch() {
             let system = system.clone();
             async move { system.stop().await }
         });
-        assert!(matches!(drained.await, Drained::Ended { .. }));
-        drop(open);
-        stopping.await.unwrap();
+        until("the system stops", || system.is_stopping()).await;
         assert_eq!(system.drain(actor.pid(), HOUR, because()).await, Drained::NotBegun);
+        drop(open);
+        assert!(matches!(drained.await, Drained::Ended { .. }));
+        stopping.await.unwrap();
+        assert_eq!(law(&actor).undelivered, 0);
     });
 }

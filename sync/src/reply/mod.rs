@@ -102,6 +102,12 @@ impl<R, E> Asker<R, E> {
         Wait { core: self.inner.to_core() }
     }
 
+    /// Whether the question has taken something along.
+    #[inline]
+    pub fn has_baggage(&self) -> bool {
+        self.inner.core.baggage.get().is_some()
+    }
+
     /// Takes the outcome, if there is one.
     ///
     /// # Panics

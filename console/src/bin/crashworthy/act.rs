@@ -18,7 +18,8 @@ use crate::{Trouble, aftermath, data, find};
 pub(crate) enum Act {
     /// Asks actors to stop, in order: a permanent one is started again.
     Stop(Whom),
-    /// Has actors and those below them finish what they have and take nothing new, then stops them.
+    /// Has actors and those below them finish what they have and take nothing new, then stops them. Of the top of the tree: the whole
+    /// system, as SIGTERM does.
     Drain {
         #[command(flatten)]
         whom: Whom,

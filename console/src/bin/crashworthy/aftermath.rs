@@ -1,5 +1,6 @@
 //! What became of an actor that was to end: the console waits for nobody, so the command looks.
 
+use std::io::ErrorKind;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,16 @@ use crate::show;
 const PATIENCE: Duration = Duration::from_secs(2);
 const OFTEN: Duration = Duration::from_millis(50);
 
+/// Whether nobody answers any more, since the system has ended with the actor.
+fn has_ended(error: &ClientError) -> bool {
+    match error {
+        ClientError::Closed => true,
+        ClientError::Refused(why) => why.code == Code::SystemEnded,
+        ClientError::Io(error) => matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
+        _ => false,
+    }
+}
+
 /// What is to be seen of an incarnation after its end, or that it has not come yet.
 pub(crate) fn of(client: &mut Client, was: Pid) -> Result<String, Trouble> {
     let patience = Instant::now() + PATIENCE;
@@ -22,6 +33,7 @@ pub(crate) fn of(client: &mut Client, was: Pid) -> Result<String, Trouble> {
         let now = match client.ask::<ActorView>("actor", &query) {
             Ok(now) => now.row,
             Err(ClientError::Refused(why)) if why.code == Code::NotFound => return Ok("now: it is gone\n".to_owned()),
+            Err(error) if has_ended(&error) => return Ok("now: the system has ended\n".to_owned()),
             Err(error) => return Err(error.into()),
         };
         let ended = now.pid != was || matches!(now.state, State::Stopped | State::Gone);

@@ -43,6 +43,7 @@ Examples:
   crashworthy kill shop/till --reason 'it hangs'    what would come of it, and whether to do it
   crashworthy trip shop/till --reason 'wrong prices'    nothing new gets in, until: untrip
   crashworthy drain shop/front --within 1m --reason 'new tills'    finish, then stop
+  crashworthy drain shop --within 1m --reason 'a new version'    the top of the tree: the system ends, as on SIGTERM
   crashworthy log-level debug --reason 'what happens there?'
   crashworthy top --shut                    whose gate is not open, and what it is
   crashworthy stop --under shop/front --match Cashier --reason 'tills are closed' --yes
@@ -78,9 +79,16 @@ pub(crate) struct Cli {
 impl Cli {
     /// What goes together for clap, and not for us.
     pub(crate) fn misuse(&self) -> Option<clap::Error> {
-        let why = "--record is for the screens: it goes without a command";
-        (self.record.is_some() && self.action.is_some())
-            .then(|| Self::command().error(ErrorKind::ArgumentConflict, why))
+        let Which { socket, system, connect, .. } = &self.which;
+        let is_one = socket.is_some() || system.is_some() || connect.is_some();
+        let why = match &self.action {
+            Some(_) if self.record.is_some() => "--record is for the screens: it goes without a command",
+            Some(Action::Show(What::Ps { .. })) if is_one => {
+                "ps tells of all systems of this user: of one tells `tree` or `top`"
+            }
+            _ => return None,
+        };
+        Some(Self::command().error(ErrorKind::ArgumentConflict, why))
     }
 }
 
@@ -135,6 +143,7 @@ pub(crate) enum Action {
     #[command(flatten)]
     Act(Act),
     /// Which messages actors take, from whom, how they end and how long that takes; not what they say. Exit code 1 if there were none.
+    #[command(after_help = crate::trace::WHY)]
     Trace(TraceArgs),
     /// Writes one picture of everything to a new file, or with - to standard output. --replay opens it.
     Dump {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crashworthy_console::protocol::SystemView;
-use crashworthy_console::{Client, ClientError, Place, Token, base, list};
+use crashworthy_console::{Client, ClientError, Place, Token, base, list, newest_dump};
 use serde_json::{Value, json};
 
 use crate::Trouble;
@@ -53,7 +53,7 @@ impl From<Found> for Candidate {
 
 pub(crate) fn table(systems: &[Found]) -> String {
     if systems.is_empty() {
-        return "no system runs\n".to_owned();
+        return format!("{}\n", none());
     }
     let rows = systems.iter().map(|found| {
         let Place { process, system, socket } = &found.place;
@@ -77,6 +77,13 @@ pub(crate) fn data(systems: &[Found]) -> Value {
         json!({ "system": name, "process": process, "socket": socket, "view": view, "error": error })
     };
     systems.iter().map(system).collect()
+}
+
+/// That none runs; and what there is of one that has failed, since that may be why.
+fn none() -> String {
+    let dump = base().ok().and_then(|base| newest_dump(&base));
+    let dump = dump.map(|file| format!("; one that failed has left --replay {}", file.display()));
+    clean(&format!("no system runs{}", dump.unwrap_or_default()))
 }
 
 /// A connection to the system that is meant.
@@ -125,6 +132,12 @@ pub(crate) fn to_act(which: &Which) -> Result<Client, Trouble> {
     }
 }
 
+/// Whether the system that is looked at there has a socket for actions, too.
+pub(crate) fn can_act(which: &Which, place: &Path) -> bool {
+    which.connect.is_none()
+        && (place.file_name() != Some("ro.sock".as_ref()) || place.with_file_name("rw.sock").exists())
+}
+
 /// The system that is meant, and a connection to it.
 fn pick(which: &Which) -> Result<(Place, Client), Trouble> {
     let listen = |place: Place| {
@@ -140,7 +153,7 @@ fn pick(which: &Which) -> Result<(Place, Client), Trouble> {
             Ok((place, client))
         }
         (0, Some(word)) => Err(Trouble::Told(format!("no system {word:?} runs; `crashworthy ps` lists those that do"))),
-        (0, None) => Err(Trouble::Told("no system runs".to_owned())),
+        (0, None) => Err(Trouble::Told(none())),
         _ => {
             let choice = |place: &Place| format!("\n  {}: --socket {}", place.system, place.socket.display());
             let choices: String = there.iter().map(|(place, _)| choice(place)).collect();

@@ -55,7 +55,7 @@ pub(crate) fn actor(view: &ActorView) -> String {
         say("strategy", &clean(&supervises.text));
     }
     say("restarts", &row.restarts);
-    say("mailbox", &format!("{} of {} places taken, {} signals wait", row.depth, row.limit, view.signals));
+    say("mailbox", &format!("{}, {} signals wait", mailbox(row), view.signals));
     say(
         "messages",
         &format!(
@@ -246,6 +246,13 @@ pub(crate) fn doing(doing: &Doing) -> String {
 /// Whether it has had its thread for longer than a turn should.
 pub(crate) fn is_held_up(doing: &Doing) -> bool {
     doing.on_thread && doing.since >= HELD_UP
+}
+
+/// How full it is, and how old its oldest message.
+pub(crate) fn mailbox(row: &Row) -> String {
+    let least = if row.oldest_at_least { "at least " } else { "" };
+    let oldest = row.oldest.map_or(String::new(), |age| format!(", the oldest message sent {least}{} ago", span(age)));
+    format!("{} of {} places taken{oldest}", row.depth, row.limit)
 }
 
 fn ties(ties: &Ties) -> String {

@@ -4,11 +4,11 @@ use crashworthy_console::protocol::{ActorQuery, ActorState, Seen};
 
 use crate::args::{Show, Which};
 use crate::text::{BOLD, DIM, YELLOW, clean, clean_lines, short_type};
-use crate::{Said, Trouble, data, find};
+use crate::{Said, Trouble, data, source};
 
 /// The state, or why it is not seen.
 pub(crate) fn say(which: &Which, show: &Show, actor: &str) -> Result<Said, Trouble> {
-    let state: ActorState = find::choose(which)?.ask("state", &ActorQuery { actor: actor.to_owned() })?;
+    let state: ActorState = source::choose(which)?.ask("state", &ActorQuery { actor: actor.to_owned() })?;
     let text = if show.json { data(&state)? } else { text(&state) };
     Ok(Said { text, well: matches!(state.seen, Seen::State(_)) })
 }

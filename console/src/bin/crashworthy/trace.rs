@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anstyle::Style;
 use clap::Args;
-use crashworthy_console::protocol::{TraceQuery, TraceView, Traced, TracedMessage};
+use crashworthy_console::protocol::{TraceQuery, Traced};
 use crashworthy_runtime::{Outcome, TraceEnd, TraceRecord};
 use serde_json::json;
 
@@ -16,6 +16,18 @@ use crate::calendar::moment;
 use crate::events::from;
 use crate::text::{DIM, RED, YELLOW, clean, counted, short_type, span};
 use crate::{Trouble, data, find};
+
+/// Told with `trace --help`.
+pub(crate) const WHY: &str = "\
+Count, rate and time have to be said each time, and there is no default: how much of a busy system may be traced is for
+whoever looks to decide, and a number that nobody has thought about is too large in an incident. Whichever comes first
+ends it: the last message of --count, the end of --for (at most 1,000 and 60 s, unless the console allows less), Ctrl-C, or
+the end of the connection. Messages beyond --rate are handled as ever; they are counted and not told.
+
+Examples:
+  crashworthy trace shop/front -n 100 --rate 10 --for 30s       a branch
+  crashworthy trace 'Cashier*' --message Sell -n 20 --rate 5 --for 10s    by type, and one kind of message
+  crashworthy trace till -n 500 --rate 100 --for 1m --json | jq -r 'select(.took_ms > 5) | .message'";
 
 /// How often is asked for what was traced.
 const EVERY: Duration = Duration::from_millis(100);
@@ -57,15 +69,14 @@ pub(crate) fn run(which: &Which, of: &TraceArgs) -> Result<bool, Trouble> {
         within: Some(within.0),
     };
     let mut client = find::choose(which)?;
-    let begun: TraceView = client.ask("trace", &query)?;
-    if begun.actors == 0 {
+    if client.trace(&query)?.actors == 0 {
         let _ = writeln!(anstream::stderr(), "no actor matches yet: those that start are traced");
     }
     loop {
-        let traced: Traced = client.ask("traced", &())?;
+        let traced = client.traced()?;
         let mut text = String::new();
-        for message in &traced.records {
-            text += &if *json { data(message)? } else { line(message) };
+        for record in &traced.records {
+            text += &if *json { data(record)? } else { line(record) };
         }
         if let (true, Some(end)) = (*json, traced.end) {
             let Traced { taken, withheld, lost, actors, left_out, .. } = traced;
@@ -100,13 +111,13 @@ pub(crate) fn ended(traced: &Traced, end: TraceEnd) -> String {
     text
 }
 
-fn line(message: &TracedMessage) -> String {
-    let TracedMessage { record, wall } = message;
-    let (when, style) = (clock(*wall), style(record.outcome));
+fn line(record: &TraceRecord) -> String {
+    let (when, style) = (clock(record.wall), style(record.outcome));
     let TraceRecord { pid, path, size, .. } = record;
-    let (kind, outcome) = (short_type(&record.message), outcome(record));
+    let (kind, message) = (short_type(&record.kind), short_type(&record.message));
+    let outcome = outcome(record);
     format!(
-        "{DIM}{when}{DIM:#}  {} {DIM}{pid}{DIM:#} {kind} {style}{outcome}{style:#} {DIM}({size} bytes){DIM:#} {}\n",
+        "{DIM}{when}{DIM:#}  {} {DIM}{pid} {kind}{DIM:#} {message} {style}{outcome}{style:#} {DIM}({size} bytes){DIM:#} {}\n",
         clean(path),
         origin(record),
     )

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorQuery, ActorsQuery, Code, Crashes, CrashesQuery, Events, EventsQuery, Hello, Outcome, Refusal, ReportsQuery,
-    ReportsView, SystemView, TreeView,
+    ActorQuery, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, DeadLettersQuery, Events, EventsQuery, Hello,
+    Outcome, Refusal, ReportsQuery, ReportsView, SystemView, TreeView,
 };
 use crashworthy_runtime::{CrashReport, Pid};
 use serde::Serialize;
@@ -48,13 +48,15 @@ impl Recording {
         match verb {
             "tree" => lists::branch(self.tree(at)?, &read(args)?).map(ok),
             "actors" => self.actors(at, args),
-            "actor" => {
+            "actor" | "state" => {
                 let ActorQuery { actor } = read(args)?;
+                let what = if verb == "state" { ("state", "was") } else { ("details", "were") };
                 self.newest(at, verb, |kept| kept.words.contains(&actor))
-                    .ok_or_else(|| refuse(format!("no details of {actor:.256?} were recorded")))
+                    .ok_or_else(|| refuse(format!("no {} of {actor:.256?} {} recorded", what.0, what.1)))
             }
             "crashes" => self.crashes(at, &read(args)?).map(ok),
             "events" => self.events(at, &read(args)?).map(ok),
+            "dead_letters" => self.dead_letters(at, &read(args)?).map(ok),
             "reports" => {
                 let query: ReportsQuery = read(args)?;
                 let is_such = |kept: &Kept| kept.args["progress"].as_bool().unwrap_or(false) == query.progress;
@@ -79,6 +81,18 @@ impl Recording {
         view.matched = lists::narrow(&mut view.events, &query.under, newest, |event| &event.path);
         view.events.truncate(query.limit.unwrap_or(usize::MAX));
         view.next = view.events.last().map_or(view.last, |event| event.seq);
+        Ok(view)
+    }
+
+    fn dead_letters(&self, at: Duration, query: &DeadLettersQuery) -> Result<DeadLetters, Refusal> {
+        let mut view: DeadLetters = self.told(at, "dead_letters", |_| true)?;
+        view.at = self.at(at).unwrap_or(view.at);
+        view.letters.retain(|letter| query.why.is_none_or(|why| why == letter.why));
+        let matched = lists::narrow(&mut view.letters, &query.under, query.limit, |letter| &letter.path);
+        lists::narrow(&mut view.actors, &query.under, Some(usize::MAX), |row| &row.path);
+        if query.under.is_some() || query.why.is_some() {
+            view.matched = matched;
+        }
         Ok(view)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::{LINE, MOST, VERSION};
+use crashworthy_console::recording::{LINE, MOST, VERSION};
 
 /// What is wrong with a file.
 #[derive(Debug)]

@@ -7,13 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorView, Actors, AuditView, Crashes, DeadLetters, Events, Health, Hello, Metrics, Outcome, PROTOCOL, ReportsView,
-    SystemView, TreeView,
+    ActorState, ActorView, Actors, AuditView, Crashes, DeadLetters, Events, Health, Hello, Metrics, Outcome, PROTOCOL,
+    ReportsView, SystemView, TreeView,
 };
+use crashworthy_console::recording::{Frame, Head, LINE, MOST, NAME, VERSION};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
-use super::{Fault, Frame, Head, LINE, MOST, NAME, Problem, VERSION};
+use super::{Fault, Problem};
 
 /// A recording that has been read and found to be whole.
 #[derive(Debug)]
@@ -127,6 +128,10 @@ fn keep(bytes: &[u8], line: Range<usize>) -> Result<Kept, Fault> {
 fn check(verb: &str, args: &Value, value: Value) -> Result<Vec<String>, Fault> {
     match verb {
         "actor" => return Ok(words(&read::<ActorView>(verb, value)?)),
+        "state" => {
+            let state: ActorState = read(verb, value)?;
+            return Ok(vec![state.path, state.pid.id.to_string(), state.pid.to_string()]);
+        }
         "hello" => drop(read::<Hello>(verb, value)?),
         "system" => drop(read::<SystemView>(verb, value)?),
         "tree" => drop(read::<TreeView>(verb, value)?),

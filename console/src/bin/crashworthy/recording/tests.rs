@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crashworthy_console::protocol::Outcome;
+use crashworthy_console::recording::{Told, Writer};
 use serde_json::{Value, json};
 
-use super::{Problem, Recording, Told, Writer};
+use super::{Problem, Recording};
 
 const HEAD: &str = r#"{"crashworthy":"recording","version":1,"protocol":1,"began_ms":0}"#;
 

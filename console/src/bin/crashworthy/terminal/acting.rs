@@ -8,7 +8,6 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::command::walk;
 use super::event::Effect;
 use super::model::{Link, Model, What};
-use super::page::Opens;
 use super::reduce::tell;
 use super::{command, screens};
 use crate::text::clean;
@@ -64,18 +63,14 @@ pub(crate) fn deeds(of_actor: bool) -> impl Iterator<Item = (Deed, &'static str)
 pub(crate) fn open(model: &mut Model) {
     match &model.link {
         Link::Recorded => return tell(model, "this is a recording: nothing can be done to it"),
+        Link::Up if !model.acts => return tell(model, "its console is read-only here: nothing can be done through it"),
         Link::Up => {}
         _ => return tell(model, "nothing can be done to a system that is not there"),
     }
-    let chosen = || match screens::page(model).items.get(model.spot().list.at())?.opens.clone()? {
-        Opens::Actor(id) => Some(id),
-        _ => None,
-    };
-    let actor = match model.opened.last().map(|opened| &opened.what) {
-        Some(What::Actor(id)) => Some(id.clone()),
-        Some(What::Menu(..)) => return,
-        _ => chosen(),
-    };
+    if let Some(What::Menu(..)) = model.opened.last().map(|opened| &opened.what) {
+        return;
+    }
+    let actor = command::meant(model);
     let path = actor.as_ref().map(|id| screens::actor_path(model, id));
     command::push(model, What::Menu(actor, path));
 }

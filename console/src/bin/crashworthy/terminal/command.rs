@@ -7,6 +7,7 @@ use super::keys::Command;
 use super::model::{Found, Link, Model, OPENED, Opened, Recorder, Spot, TABS, Tab, What};
 use super::page::{Opens, Page};
 use super::reduce::{connect, tell};
+use super::typed::{self, Asks};
 use super::{acting, geometry, prompt, screens, tracing};
 
 /// Measures of the top, in the order of the key.
@@ -47,6 +48,8 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Option<Effect> {
         Command::Record => return record(model),
         Command::Systems => return systems(model),
         Command::Act => acting::open(model),
+        Command::State => state(model),
+        Command::Go => typed::open(model, Asks::Whither),
         Command::Step(_) | Command::ToStart | Command::ToEnd | Command::Faster | Command::Slower => {
             play(model, command);
         }
@@ -84,6 +87,10 @@ fn open(model: &mut Model) -> Option<Effect> {
     let what = match page.items.get(model.spot().list.at())?.opens.clone()? {
         Opens::System(socket) => return connect(model, socket),
         Opens::Deed(deed) => return acting::choose(model, deed),
+        Opens::Places => {
+            typed::open(model, Asks::Places);
+            return None;
+        }
         Opens::Actor(id) => What::Actor(id),
         Opens::Crash(pid) => What::Crash(pid),
         Opens::Report(key) => What::Report(key),
@@ -101,6 +108,25 @@ fn open(model: &mut Model) -> Option<Effect> {
     };
     push(model, what);
     None
+}
+
+/// The actor that is looked at, or chosen, by its id.
+pub(crate) fn meant(model: &Model) -> Option<String> {
+    match model.opened.last().map(|opened| &opened.what) {
+        Some(What::Actor(id) | What::State(id)) => Some(id.clone()),
+        _ => match screens::page(model).items.get(model.spot().list.at())?.opens.clone()? {
+            Opens::Actor(id) => Some(id),
+            _ => None,
+        },
+    }
+}
+
+fn state(model: &mut Model) {
+    match (meant(model), model.opened.last().map(|opened| &opened.what)) {
+        (_, Some(What::State(_))) => {}
+        (Some(id), _) => push(model, What::State(id)),
+        (None, _) => tell(model, "choose an actor first"),
+    }
 }
 
 pub(crate) fn push(model: &mut Model, what: What) {

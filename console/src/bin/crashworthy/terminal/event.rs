@@ -24,8 +24,8 @@ pub(crate) enum Event {
     Tick,
     /// Systems that run; nobody has chosen yet.
     Systems(Found),
-    /// Somebody is there, and where he listens, if he runs.
-    Linked(Box<Hello>, Option<PathBuf>),
+    /// Somebody is there, where he listens, if he runs, and whether something can be done.
+    Linked(Box<Hello>, Option<PathBuf>, bool),
     /// Nobody is there, why, and after what time it is tried again.
     Lost {
         why: String,

@@ -35,6 +35,10 @@ pub(crate) enum Command {
     Record,
     Systems,
     Act,
+    /// What an actor shows of its state.
+    State,
+    /// Somewhere, by its name.
+    Go,
     /// Of a recording.
     Step(i8),
     ToStart,
@@ -44,7 +48,7 @@ pub(crate) enum Command {
 }
 
 /// What is told in the help: keys, and what they do.
-pub(crate) const HELP: [(&str, &str); 23] = [
+pub(crate) const HELP: [(&str, &str); 25] = [
     ("1 to 9, Tab", "the screens, one after the other"),
     ("arrows, j k", "up and down; PgUp, PgDn, Home, End, g, G"),
     ("Enter, click twice", "opens what is chosen: an actor, a crash, a report"),
@@ -54,6 +58,8 @@ pub(crate) const HELP: [(&str, &str); 23] = [
     ("/", "a regular expression; ~ letters in order; ! what does not"),
     ("s", "in Top: chooses the measure to sort by; in Events: kinds"),
     ("S", "in Top: sorts by the next measure"),
+    (":", "goes to a screen, or to an actor by path, name or id"),
+    ("d", "what an actor shows of its state"),
     ("t", "traces the messages of an actor and those below it"),
     ("p", "in Reports: children that were started, or what went wrong"),
     ("space", "pauses: nothing changes or is forgotten until you go on"),
@@ -114,6 +120,8 @@ pub(crate) fn command(key: KeyEvent) -> Option<Command> {
         KeyCode::Char('R') => Command::Record,
         KeyCode::Char('o') => Command::Systems,
         KeyCode::Char('x') => Command::Act,
+        KeyCode::Char('d') => Command::State,
+        KeyCode::Char(':') => Command::Go,
         KeyCode::Char('[') => Command::Step(-1),
         KeyCode::Char(']') => Command::Step(1),
         KeyCode::Char('{') => Command::ToStart,

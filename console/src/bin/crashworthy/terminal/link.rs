@@ -166,7 +166,8 @@ impl Link<'_> {
                         socket.clone_from(&place);
                         *name = Some(hello.system.clone());
                         *client = Some(Box::new(Line::new(new)));
-                        Event::Linked(Box::new(hello), Some(place))
+                        let acts = find::can_act(&self.which, &place);
+                        Event::Linked(Box::new(hello), Some(place), acts)
                     }),
                 };
                 let (event, pause) = match answered {

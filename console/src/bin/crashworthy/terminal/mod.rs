@@ -39,8 +39,8 @@ mod signals;
 #[cfg(test)]
 mod tests;
 mod tracing;
+mod typed;
 mod view;
 
 pub(crate) use self::model::Candidate;
-pub(crate) use self::question::{Question, is_whole_tree, picture_of_all};
 pub(crate) use self::shell::{play, run};

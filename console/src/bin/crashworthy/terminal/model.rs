@@ -15,6 +15,7 @@ use super::picture::Picture;
 use super::playback::Playback;
 use super::question::{MEASURES, Question};
 use super::tracing::{Stage, Tracing};
+use super::typed::Typed;
 
 /// The state of the terminal UI. Times are since it was opened.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Model {
     /// Another process answers than the one in the picture.
     pub(crate) is_succeeded: bool,
     pub(crate) hello: Option<Hello>,
+    /// Something can be done to it.
+    pub(crate) acts: bool,
     pub(crate) picture: Picture,
     /// When the picture came.
     pub(crate) taken: Option<Duration>,
@@ -53,6 +56,8 @@ pub(crate) struct Model {
     pub(crate) tracing: Option<Tracing>,
     /// A filter that is being typed.
     pub(crate) prompt: Option<String>,
+    /// Something else that is.
+    pub(crate) typed: Option<Typed>,
     /// What would come of an action, while that is in view.
     pub(crate) planned: Option<Planned>,
     /// What was told last, and when.
@@ -161,6 +166,8 @@ pub(crate) struct Opened {
 pub(crate) enum What {
     /// The actor with that id.
     Actor(String),
+    /// What the actor with that id shows of its state.
+    State(String),
     /// The crash of that incarnation.
     Crash(Pid),
     /// The report with that key.
@@ -194,6 +201,7 @@ impl Model {
             socket: None,
             is_succeeded: false,
             hello: None,
+            acts: false,
             picture: Picture::default(),
             taken: None,
             is_paused: false,
@@ -209,6 +217,7 @@ impl Model {
             levels: None,
             tracing: None,
             prompt: None,
+            typed: None,
             planned: None,
             notice: None,
             recorder: Recorder::Idle,
@@ -243,6 +252,14 @@ impl Model {
             What::Actor(id) => Some(id),
             _ => None,
         })
+    }
+
+    /// The actor whose state is in view. It is asked for no longer: that costs the actor a little.
+    fn shown(&self) -> Option<&String> {
+        match &self.opened.last()?.what {
+            What::State(id) => Some(id),
+            _ => None,
+        }
     }
 
     /// The crash that is looked at.
@@ -304,6 +321,7 @@ impl Model {
             questions.push(Question::Events);
         }
         questions.extend(self.actor().map(|id| Question::Actor(id.clone())));
+        questions.extend(self.shown().map(|id| Question::State(id.clone())));
         questions.extend(self.crash().map(Question::Crash));
         let is_traced = self.tracing.as_ref().is_some_and(|tracing| matches!(tracing.stage, Stage::Runs { .. }));
         questions.extend(is_traced.then_some(Question::Traced));

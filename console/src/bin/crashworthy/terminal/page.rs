@@ -77,6 +77,8 @@ pub(crate) enum Opens {
     System(PathBuf),
     /// What would come of that.
     Deed(Deed),
+    /// How many messages a mailbox is to hold.
+    Places,
     /// The top by this measure.
     Sort(Sort),
     /// Events of these kinds.

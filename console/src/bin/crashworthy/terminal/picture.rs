@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorView, Actors, AuditView, Crashes, Health, Metrics, Outcome, ReportsView, Sort, SystemView, TreeView,
+    ActorState, ActorView, Actors, AuditView, Crashes, Health, Metrics, Outcome, ReportsView, Sort, SystemView,
+    TreeView,
 };
 use crashworthy_runtime::CrashReport;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,8 @@ pub(crate) struct Picture {
     pub(crate) worst: Vec<(Sort, Actors)>,
     /// The actor that is looked at, by what it was asked for with; why not, if there is none.
     pub(crate) actor: Option<(String, Option<ActorView>, Option<String>)>,
+    /// The actor whose state is in view, by its id, and what it shows; or why that is not known.
+    pub(crate) state: Option<(String, Result<ActorState, String>)>,
     pub(crate) crashes: Option<Crashes>,
     /// The one that is looked at, in full.
     pub(crate) crash: Option<CrashReport>,
@@ -64,6 +67,10 @@ impl Picture {
                 self.miss(id, why.message);
                 Ok(())
             }
+            (Outcome::Error(why), Question::State(id)) => {
+                self.state = Some((id, Err(why.message)));
+                Ok(())
+            }
             (Outcome::Error(why), _) => Err(format!("{verb}: {:.256}", why.message)),
         }
     }
@@ -96,6 +103,7 @@ impl Picture {
                 self.worst.push((sort, worst));
             }
             Question::Actor(id) => self.actor = Some((id, Some(read(value)?), None)),
+            Question::State(id) => self.state = Some((id, Ok(read(value)?))),
             Question::Crashes => {
                 let mut crashes: Crashes = read(value)?;
                 crashes.reports.truncate(REPORTS);

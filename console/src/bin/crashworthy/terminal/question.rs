@@ -38,6 +38,8 @@ pub(crate) enum Question {
     Worst(Sort),
     /// One actor, by its id.
     Actor(String),
+    /// What it shows of its state.
+    State(String),
     Crashes,
     /// One crash in full.
     Crash(Pid),
@@ -65,6 +67,7 @@ impl Question {
             Self::Tree { .. } => "tree",
             Self::Top { .. } | Self::Worst(_) | Self::Shut => "actors",
             Self::Actor(_) => "actor",
+            Self::State(_) => "state",
             Self::Crashes | Self::Crash(_) => "crashes",
             Self::Reports { .. } => "reports",
             Self::Health => "health",
@@ -102,7 +105,7 @@ impl Question {
             }
             Self::Audit => value(&AuditQuery { limit: Some(REPORTS) }),
             Self::Worst(sort) => value(&ActorsQuery { sort: *sort, limit: Some(WORST), ..ActorsQuery::default() }),
-            Self::Actor(id) => value(&ActorQuery { actor: id.clone() }),
+            Self::Actor(id) | Self::State(id) => value(&ActorQuery { actor: id.clone() }),
             Self::Crashes => value(&CrashesQuery { brief: true, limit: Some(REPORTS), ..CrashesQuery::default() }),
             Self::Crash(pid) => value(&CrashesQuery { of: Some(*pid), limit: Some(1), ..CrashesQuery::default() }),
             Self::Reports { progress } => {
@@ -161,15 +164,6 @@ impl From<&SystemView> for Sample {
         let SystemView { at, turns, queued, busy, crashes, .. } = *system;
         Self { at, turns, queued, busy: busy as u64, crashes }
     }
-}
-
-/// What a picture of everything is made of, but for the actors one by one. The tree comes first.
-pub(crate) fn picture_of_all() -> Vec<Question> {
-    let reports = [false, true].map(|progress| Question::Reports { progress });
-    let first =
-        [Question::TREE, Question::System, Question::Crashes, Question::Health, Question::Metrics, Question::Audit];
-    let lists = MEASURES.map(|sort| Question::Top { sort, text: None });
-    first.into_iter().chain(reports).chain(lists).chain([Question::Shut, Question::Events]).collect()
 }
 
 /// Whether that answer has everybody in it: lists can be made of it.

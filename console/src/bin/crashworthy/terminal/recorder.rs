@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crashworthy_console::protocol::{Hello, Outcome};
+use crashworthy_console::recording::{MOST, Told, Writer};
 use serde_json::Value;
 
 use super::event::Event;
 use super::question::{Question, Round, is_whole_tree};
 use crate::calendar::moment;
-use crate::recording::{MOST, Told, Writer};
 
 /// A file that is being written.
 pub(super) struct Recorder {

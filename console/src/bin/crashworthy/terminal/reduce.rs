@@ -9,7 +9,7 @@ use super::event::{Effect, Event};
 use super::model::{Found, Link, Model, Recorder};
 use super::picture::Picture;
 use super::question::Round;
-use super::{acting, command, geometry, keys, prompt, screens, tracing};
+use super::{acting, command, geometry, keys, prompt, screens, tracing, typed};
 
 /// How long what was told stays.
 const NOTICE: Duration = Duration::from_secs(6);
@@ -37,8 +37,9 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
         Event::Systems(systems) => found(model, systems),
         // What is said of a system that somebody has just left.
         Event::Linked(..) | Event::Lost { .. } | Event::Round(_) | Event::TraceBegun(_) if model.is_choosing() => None,
-        Event::Linked(hello, socket) => {
+        Event::Linked(hello, socket, acts) => {
             model.socket = socket.or(model.socket.take());
+            model.acts = acts;
             linked(model, *hello);
             None
         }
@@ -101,6 +102,9 @@ fn pressed(model: &mut Model, key: KeyEvent) -> Option<Effect> {
     }
     if tracing::is_asked(model) && !keys::is_interrupt(key) {
         return tracing::edit(model, key);
+    }
+    if model.typed.is_some() && !keys::is_interrupt(key) {
+        return typed::edit(model, key);
     }
     if model.prompt.is_some() && !keys::is_interrupt(key) {
         prompt::edit(model, key);
@@ -195,6 +199,7 @@ fn answered(model: &mut Model, round: Round) {
     if let Err(why) = model.picture.enter(round) {
         tell(model, why);
     }
+    typed::settle(model);
 }
 
 fn ended(model: &mut Model, recorder: Recorder, told: String) {
@@ -209,6 +214,7 @@ fn forget(model: &mut Model) {
     model.is_succeeded = false;
     model.opened.clear();
     model.planned = None;
+    model.typed = None;
     model.tracing = None;
     model.folded.clear();
     model.branch = None;

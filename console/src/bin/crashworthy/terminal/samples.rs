@@ -76,7 +76,8 @@ pub(crate) fn traced() -> Value {
     let message = |number: u32, kind: &str, more: Value| {
         let pid = json!({ "id": 4, "incarnation": 2 });
         let message = json!({
-            "number": number, "at_ms": 72_000 + 100 * number, "pid": pid, "path": "shop/front/left", "message": kind, "size": 24,
+            "number": number, "at_ms": 72_000 + 100 * number, "pid": pid, "path": "shop/front/left", "kind": "shop::Cashier", "message": kind,
+            "size": 24,
             "age_ms": 0, "from": "outside", "asked": false, "outcome": "handled", "took_ms": 0.0123,
             "wall_ms": 1_764_296_185_000_u64 + u64::from(100 * number),
         });
@@ -129,6 +130,7 @@ pub(crate) fn answer(question: &Question) -> Value {
             json!({ "at_ms": 73_000, "total": 5, "matched": 5, "rows": rows })
         }
         Question::Actor(_) => actor(),
+        Question::State(_) => state(),
         Question::Crashes | Question::Crash(_) => {
             json!({ "at_ms": 73_000, "total": 2, "matched": 1, "reports": [crash()] })
         }
@@ -146,6 +148,16 @@ pub(crate) fn answer(question: &Question) -> Value {
         Question::Traced => traced(),
         Question::Metrics => json!({ "at_ms": 73_000, "system": system(), "total": 0, "kinds": [] }),
     }
+}
+
+/// What the till on the right shows.
+fn state() -> Value {
+    json!({
+        "at_ms": 73_000, "pid": { "id": 5, "incarnation": 1 }, "path": "shop/front/right", "kind": "shop::Till",
+        "state": { "at_ms": 72_990, "cut": null, "entries": [
+            { "name": "sold", "value": { "count": 77 } }, { "name": "pin", "value": "secret" },
+        ] },
+    })
 }
 
 fn audit() -> Value {

@@ -198,7 +198,7 @@ impl Shell {
         let (hello, round) = player.tell(index, &questions);
         self.questions = questions;
         if let Some(hello) = hello.filter(|hello| self.model.hello.as_ref() != Some(hello)) {
-            self.reduce(Event::Linked(Box::new(hello), None));
+            self.reduce(Event::Linked(Box::new(hello), None, false));
         }
         self.reduce(Event::Round(round));
     }

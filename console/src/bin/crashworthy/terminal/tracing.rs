@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crashworthy_console::protocol::{Outcome, TraceQuery, TraceView, Traced, TracedMessage};
+use crashworthy_console::protocol::{Outcome, TraceQuery, TraceView, Traced};
+use crashworthy_runtime::TraceRecord;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::Value;
 
 use super::event::Effect;
 use super::model::{Link, Model, What};
-use super::page::Opens;
 use super::question::{Question, Round};
 use super::reduce::tell;
 use super::{command, screens};
@@ -30,7 +30,7 @@ pub(crate) struct Tracing {
     pub(crate) whom: String,
     pub(crate) stage: Stage,
     /// The newest messages, oldest first, and when each came.
-    pub(crate) messages: VecDeque<(Duration, TracedMessage)>,
+    pub(crate) messages: VecDeque<(Duration, TraceRecord)>,
     /// What was told last, but for the messages.
     pub(crate) told: Option<Traced>,
 }
@@ -89,17 +89,12 @@ pub(crate) fn open(model: &mut Model) {
         Link::Up => {}
         _ => return tell(model, "nothing can be traced of a system that is not there"),
     }
-    let chosen = || match screens::page(model).items.get(model.spot().list.at())?.opens.clone()? {
-        Opens::Actor(id) => Some(id),
-        _ => None,
-    };
     let whom = match model.opened.last().map(|opened| &opened.what) {
         Some(What::Trace) => match &model.tracing {
             Some(tracing) if !tracing.is_on() => Some(tracing.whom.clone()),
             _ => return,
         },
-        Some(What::Actor(id)) => Some(screens::actor_path(model, id)),
-        _ => chosen().map(|id| screens::actor_path(model, &id)),
+        _ => command::meant(model).map(|id| screens::actor_path(model, &id)),
     };
     match (whom, &model.tracing) {
         (Some(_), Some(tracing)) if tracing.is_on() => tell(model, "a trace is under way: leave its screen first"),

@@ -9,10 +9,14 @@ use crate::text::span;
 /// The menu, of an actor if there is one.
 pub(crate) fn menu(of_actor: bool) -> Page {
     let columns = vec![Column::text("ACTION", 9), Column::text("WHAT IT DOES", 8)];
-    let items = acting::deeds(of_actor).map(|(deed, does)| {
-        let cells = vec![deed.to_string(), does.to_owned()];
-        Item { key: deed.to_string(), cells, tone: Tone::Plain, opens: Some(Opens::Deed(deed)), panel: 0 }
-    });
+    let item = |name: String, does: &str, opens| {
+        let cells = vec![name.clone(), does.to_owned()];
+        Item { key: name, cells, tone: Tone::Plain, opens: Some(opens), panel: 0 }
+    };
+    let places = "changes how many messages its mailbox holds: asks how many";
+    let places = of_actor.then(|| item("limit".to_owned(), places, Opens::Places));
+    let deeds = acting::deeds(of_actor).map(|(deed, does)| item(deed.to_string(), does, Opens::Deed(deed)));
+    let items = deeds.chain(places);
     let note = Some("Enter says what would come of it; nothing is done before you say why".to_owned());
     Page { columns, items: items.collect(), note, ..Page::default() }
 }

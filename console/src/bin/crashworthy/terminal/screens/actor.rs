@@ -107,7 +107,7 @@ fn row(text: &mut Text, row: &Row) {
         text.say("strategy", &supervises.text);
     }
     text.say("restarts", &row.restarts.to_string());
-    text.say("mailbox", &format!("{} of {} places taken", row.depth, row.limit));
+    text.say("mailbox", &show::mailbox(row));
 }
 
 fn rest(text: &mut Text, view: &ActorView) {

@@ -13,6 +13,7 @@ mod reports;
 mod rows;
 mod sorts;
 mod spark;
+mod state;
 mod systems;
 mod text;
 mod top;
@@ -36,6 +37,7 @@ pub(crate) fn page(model: &Model) -> Page {
     }
     let mut page = match model.opened.last().map(|opened| &opened.what) {
         Some(What::Actor(id)) => actor::page(model, id),
+        Some(What::State(id)) => state::page(model, id),
         Some(What::Crash(pid)) => crashes::one(model, *pid),
         Some(What::Report(key)) => reports::one(model, key),
         Some(What::Audit(number)) => audit::one(model, *number),
@@ -67,6 +69,7 @@ pub(crate) fn page(model: &Model) -> Page {
 pub(crate) fn title(model: &Model) -> Option<String> {
     Some(match &model.opened.last()?.what {
         What::Actor(id) => actor::title(model, id),
+        What::State(id) => state::title(model, id),
         What::Crash(_) => "a crash".to_owned(),
         What::Report(_) => "a report".to_owned(),
         What::Audit(_) => "an entry of the audit".to_owned(),
@@ -92,7 +95,7 @@ pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
         Opens::Crash(pid) => crashes::raw(model, *pid),
         Opens::Report(key) => reports::raw(model, key),
         Opens::Audit(number) => audit::raw(model, *number),
-        Opens::System(_) | Opens::Deed(_) | Opens::Sort(_) | Opens::Kinds(_) => None,
+        Opens::System(_) | Opens::Deed(_) | Opens::Places | Opens::Sort(_) | Opens::Kinds(_) => None,
     }
 }
 
@@ -100,6 +103,7 @@ pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
 pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
     match model.opened.last().map(|opened| &opened.what) {
         Some(What::Actor(id)) => actor::raw(model, id),
+        Some(What::State(id)) => state::raw(model, id),
         Some(What::Crash(pid)) => crashes::raw(model, *pid),
         Some(What::Report(key)) => reports::raw(model, key),
         Some(What::Audit(number)) => audit::raw(model, *number),

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crashworthy_console::protocol::TracedMessage;
-use crashworthy_runtime::Outcome;
+use crashworthy_runtime::{Outcome, TraceRecord};
 use serde_json::Value;
 
 use super::super::model::Model;
@@ -31,11 +30,12 @@ pub(crate) fn page(model: &Model) -> Page {
         Column::text("ACTOR", 4),
         Column::text("TAKEN AT", 3),
         Column::number("BYTES", 2),
+        Column::text("TYPE", 1),
     ];
     // A pause shows what there was when it began.
     let until = if model.is_paused { model.taken.unwrap_or(model.now) } else { Duration::MAX };
     let shown = tracing.messages.iter().rev().filter(|(came, _)| *came <= until);
-    let items = shown.map(|(_, message)| item(message)).collect();
+    let items = shown.map(|(_, record)| item(record)).collect();
     let empty = match tracing.stage {
         Stage::Ended(_) => "no message was traced",
         _ => "waits for messages",
@@ -43,15 +43,14 @@ pub(crate) fn page(model: &Model) -> Page {
     Page { columns, items, note: Some(note(model, tracing)), empty: empty.to_owned(), panels: None }
 }
 
-fn item(message: &TracedMessage) -> Item {
-    let TracedMessage { record, wall } = message;
+fn item(record: &TraceRecord) -> Item {
     let tone = match record.outcome {
         Outcome::Handled => Tone::Plain,
         Outcome::InHand => Tone::Dim,
         Outcome::Refused => Tone::Warn,
         _ => Tone::Bad,
     };
-    let taken = clock(*wall);
+    let taken = clock(record.wall);
     let time = taken.split(' ').next_back().unwrap_or_default().to_owned();
     let sender = from(&record.from);
     let cells = vec![
@@ -62,6 +61,7 @@ fn item(message: &TracedMessage) -> Item {
         clean(&record.path),
         time,
         record.size.to_string(),
+        short_type(&record.kind),
     ];
     Item { key: record.number.to_string(), cells, tone, opens: Some(Opens::Actor(id(record.pid.id))), panel: 0 }
 }

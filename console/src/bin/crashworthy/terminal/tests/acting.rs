@@ -169,3 +169,37 @@ fn a_plan() {
         ui.type_in("new shelves");
     });
 }
+
+#[test]
+fn how_many_messages_a_mailbox_holds_is_typed() {
+    let mut ui = Ui::open(80, 24);
+    ui.type_in("2");
+    ui.press(KeyCode::Down);
+    ui.type_in("x/^limit").press(KeyCode::Enter);
+    assert_eq!(ui.press(KeyCode::Enter), None);
+    ui.type_in("q");
+    assert_eq!(ui.press(KeyCode::Enter), None, "that is no number");
+    assert!(drawn(&ui).contains("messages its mailbox is to hold: q   a whole number"), "{}", drawn(&ui));
+    ui.press(KeyCode::Backspace);
+    ui.type_in("64");
+    let limit = Deed::Limit { capacity: 64 };
+    let query = PlanQuery { deed: limit, actors: vec!["2.0".into()], matching: None, force: false };
+    assert_eq!(ui.press(KeyCode::Enter), Some(Effect::Plan(query)));
+    ui.happens(Event::Planned(Ok(Box::new(PlanView { deed: limit, ..plan(2) }))));
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Plan);
+    ui.press(KeyCode::Esc);
+    ui.press(KeyCode::Enter);
+    ui.press(KeyCode::Esc);
+    assert!(ui.model.typed.is_none() && matches!(ui.model.opened.last().unwrap().what, What::Menu(..)));
+}
+
+#[test]
+fn what_is_forbidden_is_not_offered() {
+    let mut ui = Ui::open(80, 24);
+    ui.type_in("2");
+    assert!(drawn(&ui).contains("x act"));
+    ui.model.acts = false;
+    assert!(!drawn(&ui).contains("x act"));
+    ui.type_in("x");
+    assert!(is_told(&ui, "read-only") && ui.model.opened.is_empty());
+}

@@ -91,6 +91,18 @@ fn an_actor() {
 }
 
 #[test]
+fn a_state() {
+    check("state", |ui| {
+        tab(ui, '2');
+        ui.press(KeyCode::End);
+        ui.type_in("d");
+        let question = ui.model.questions().pop().expect("the state is asked for");
+        let outcome = crashworthy_console::protocol::Outcome::Ok(samples::answer(&question));
+        ui.happens(Event::Round(super::super::question::Round { answers: vec![(question, outcome)], past: None }));
+    });
+}
+
+#[test]
 fn crashes() {
     check("crashes", |ui| tab(ui, '4'));
 }
@@ -249,6 +261,34 @@ fn no_size_is_too_small() {
                 ui.press(KeyCode::Down);
                 drawn(&ui);
             }
+        }
+    }
+}
+
+/// What the README shows is written by `cargo xtask screens`, from a system that runs: the frame of it is that of today.
+#[test]
+fn the_readme_shows_screens_as_they_are() {
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("it is there");
+    for (name, number) in [("pulse", '1'), ("tree", '2')] {
+        let comment = format!("<!-- `cargo xtask screens` writes this: {name} -->\n```text\n");
+        let (_, rest) = readme.split_once(&comment).unwrap_or_else(|| panic!("the README has no screen {name}"));
+        let shown: Vec<_> = rest.split_once("```").expect("it ends").0.lines().collect();
+        let mut ui = Ui::open(80, 24);
+        tab(&mut ui, number);
+        let now = drawn(&ui);
+        let now: Vec<_> = now.lines().collect();
+        assert_eq!(shown.len(), now.len(), "{name}: `cargo xtask screens` writes it anew");
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for at in [1, 23] {
+            assert_eq!(words(shown[at]), words(now[at]), "{name}: `cargo xtask screens` writes it anew");
+        }
+        // How many columns there is room for is another matter.
+        ui.happens(Event::Resize(120, 24));
+        let wide = drawn(&ui);
+        for heads in shown.iter().filter(|line| line.starts_with("ACTOR ") || line.starts_with("MOST ")) {
+            let mut all = wide.split_whitespace();
+            assert!(words(heads).iter().all(|word| all.any(|head| head == word)), "{name}: {heads}: write it anew");
         }
     }
 }

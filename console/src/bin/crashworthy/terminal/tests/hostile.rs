@@ -30,6 +30,7 @@ fn poisoned(text: &str) -> Round {
     let mut round = samples::round();
     round.answers.push((Question::Traced, Outcome::Ok(samples::traced())));
     round.answers.push((Question::Actor("5.0".into()), Outcome::Ok(samples::answer(&Question::Actor("5.0".into())))));
+    round.answers.push((Question::State("5.0".into()), Outcome::Ok(samples::answer(&Question::State("5.0".into())))));
     for (_, outcome) in &mut round.answers {
         if let Outcome::Ok(value) = outcome {
             poison(value, text);
@@ -51,6 +52,10 @@ fn walk_through(ui: &mut Ui) {
         ui.press(KeyCode::Char('y'));
         drawn(ui);
     }
+    ui.press(KeyCode::Char('2'));
+    ui.press(KeyCode::End);
+    ui.press(KeyCode::Char('d'));
+    assert!(!drawn(ui).chars().any(|c| c.is_control() && c != '\n'));
 }
 
 #[test]
@@ -144,7 +149,7 @@ impl Dice {
 
 /// Anything that can happen, in any order.
 fn anything(dice: &mut Dice) -> Event {
-    let keys: Vec<char> = "123456789jkhlgGsSp /?yRo[]{}<>z+-=qx!~(*tt".chars().collect();
+    let keys: Vec<char> = "123456789jkhlgGsSp /?yRo[]{}<>z+-=qx!~(*ttdd::".chars().collect();
     let others = [KeyCode::Enter, KeyCode::Esc, KeyCode::Backspace, KeyCode::Tab, KeyCode::PageDown, KeyCode::End];
     let key = |code| Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
     let place = |dice: &mut Dice| (dice.throw(130) as u16, dice.throw(45) as u16);
@@ -165,7 +170,7 @@ fn anything(dice: &mut Dice) -> Event {
             Event::TraceBegun(Ok(serde_json::from_value(json!({ "at_ms": 1, "actors": 1 })).unwrap()))
         }
         10 => Event::Lost { why: EVIL.into(), again: std::time::Duration::from_secs(1) },
-        _ => Event::Linked(Box::new(super::hello(4711 + dice.throw(2) as u32)), None),
+        _ => Event::Linked(Box::new(super::hello(4711 + dice.throw(2) as u32)), None, true),
     }
 }
 

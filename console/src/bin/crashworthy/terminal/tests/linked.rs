@@ -68,7 +68,7 @@ fn what_comes_late_from_a_system_that_was_left_is_not_taken_for_another() {
     ui.press(KeyCode::Char('o'));
     ui.happens(Event::Round(samples::round()));
     ui.happens(Event::Lost { why: "gone".into(), again: Duration::from_secs(1) });
-    ui.happens(Event::Linked(Box::new(hello(4711)), None));
+    ui.happens(Event::Linked(Box::new(hello(4711)), None, true));
     assert!(ui.model.is_choosing());
     ui.happens(running(vec![candidate("mall")]));
     assert_eq!(ui.press(KeyCode::Enter), Some(Effect::Connect("mall".into())));
@@ -86,7 +86,7 @@ fn a_lost_system_leaves_its_last_picture_with_its_age_and_comes_back() {
     ui.happens(lost());
     assert!(drawn(&ui).lines().next().unwrap().ends_with("lost 1 min 30 s"), "{}", drawn(&ui));
     assert_eq!(ui.lines().len(), 5);
-    ui.happens(Event::Linked(Box::new(hello(4711)), None));
+    ui.happens(Event::Linked(Box::new(hello(4711)), None, true));
     assert_eq!((ui.lines().len(), ui.model.link.clone()), (5, Link::Up));
 }
 
@@ -96,7 +96,7 @@ fn another_process_is_told_and_its_actors_are_not_taken_for_those_before() {
     ui.press(KeyCode::Char('2'));
     ui.press(KeyCode::Enter);
     ui.happens(Event::Lost { why: "gone".into(), again: Duration::from_secs(1) });
-    ui.happens(Event::Linked(Box::new(hello(4800)), None));
+    ui.happens(Event::Linked(Box::new(hello(4800)), None, true));
     assert!(drawn(&ui).contains("another process is there now: 4800 after 4711"), "{}", drawn(&ui));
     assert_eq!(ui.model.opened.len(), 1, "until it answers, the last picture stays");
     ui.happens(Event::Round(tree(1_000, "shop/back")));

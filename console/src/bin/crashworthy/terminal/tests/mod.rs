@@ -31,7 +31,7 @@ impl Ui {
     /// Of the shop, which has answered once.
     fn open(columns: u16, lines: u16) -> Self {
         let mut ui = Self::closed(columns, lines);
-        ui.happens(Event::Linked(Box::new(hello(4711)), None));
+        ui.happens(Event::Linked(Box::new(hello(4711)), None, true));
         ui.happens(Event::Round(samples::round()));
         assert_eq!(ui.model.notice, None, "all of it can be understood");
         ui

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crashworthy_console::protocol::{Outcome, Sort};
+use crashworthy_console::protocol::{Code, Outcome, Refusal, Sort};
 use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use serde_json::json;
 
-use super::super::event::Event;
+use super::super::event::{Effect, Event};
 use super::super::model::{Tab, What};
 use super::super::question::{Question, Round};
 use super::drawn::drawn;
@@ -345,4 +345,49 @@ fn the_audit_grows_at_the_top_and_the_cursor_stays_on_its_entry() {
     assert_eq!(ui.lines()[0], "what       kill");
     ui.press(KeyCode::Char('y'));
     assert!(ui.lines().iter().any(|line| line.contains("it hangs")), "{:?}", ui.lines());
+}
+
+#[test]
+fn a_colon_leads_to_a_screen_or_to_an_actor() {
+    let mut ui = Ui::open(80, 24);
+    ui.type_in(":tr").press(KeyCode::Enter);
+    assert_eq!(ui.model.tab, Tab::Tree);
+    ui.type_in(":CRASHES").press(KeyCode::Enter);
+    assert_eq!(ui.model.tab, Tab::Crashes);
+    // Two begin like that, and so it is taken for an actor.
+    ui.type_in(":t").press(KeyCode::Enter);
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Actor("t".into()));
+    ui.press(KeyCode::Esc);
+    ui.type_in(":right").press(KeyCode::Enter);
+    assert!(ui.model.questions().contains(&Question::Actor("right".into())));
+    let told = (Question::Actor("right".into()), Outcome::Ok(samples::answer(&Question::Actor("5.0".into()))));
+    ui.happens(Event::Round(Round { answers: vec![told], past: None }));
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Actor("5.0".into()), "it is known by its id from now on");
+    assert!(ui.lines()[0].contains("shop/front/right"), "{:?}", ui.lines());
+    ui.type_in(":top").press(KeyCode::Esc);
+    assert!(ui.model.typed.is_none() && ui.model.tab == Tab::Crashes, "thought better of");
+    ui.type_in(":help").press(KeyCode::Enter);
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Help);
+    ui.type_in(":q");
+    assert_eq!(ui.press(KeyCode::Enter), Some(Effect::Quit));
+}
+
+#[test]
+fn the_state_of_an_actor_is_asked_while_it_is_in_view_and_no_longer() {
+    let mut ui = Ui::open(80, 24);
+    let state = Question::State("5.0".into());
+    ui.type_in("2");
+    ui.press(KeyCode::End);
+    ui.type_in("d");
+    assert_eq!(ui.model.opened.last().unwrap().what, What::State("5.0".into()));
+    assert!(ui.model.questions().contains(&state));
+    assert_eq!(ui.lines()[0], "waits for an answer");
+    let answered = |outcome| Event::Round(Round { answers: vec![(state.clone(), outcome)], past: None });
+    ui.happens(answered(Outcome::Ok(samples::answer(&state))));
+    assert!(ui.lines().iter().any(|line| line.contains("sold: 77")), "{:?}", ui.lines());
+    let why = Refusal { code: Code::NotFound, message: "no actor".into() };
+    ui.happens(answered(Outcome::Error(why)));
+    assert_eq!(ui.lines()[0], "no actor");
+    ui.type_in("?");
+    assert!(!ui.model.questions().contains(&state), "it costs the actor a little");
 }

@@ -161,7 +161,7 @@ fn a_lost_connection_ends_it_and_that_is_told() {
         tells(&mut ui, Outcome::Ok(samples::traced()));
         match again {
             false => ui.happens(Event::Lost { why: "gone".into(), again: MINUTE }),
-            true => ui.happens(Event::Linked(Box::new(hello(4711)), None)),
+            true => ui.happens(Event::Linked(Box::new(hello(4711)), None, true)),
         };
         assert!(drawn(&ui).contains("ENDED: the connection was lost, and the trace with it"), "{}", drawn(&ui));
         assert_eq!((ui.lines().len(), is_asked(&ui)), (5, false), "what was told stays");

@@ -12,6 +12,7 @@ use super::super::page::{Page, Tone};
 use super::super::screens;
 use super::super::screens::unicode::width;
 use super::super::tracing::{self, Stage};
+use super::super::typed::Typed;
 use super::super::{filter, geometry};
 use super::table::tail;
 use super::{Theme, put};
@@ -126,7 +127,7 @@ const REASON: &str = "why: ";
 /// Where the next letter of a filter goes, or of a reason.
 pub(crate) fn cursor(model: &Model) -> Option<(u16, u16)> {
     let (before, text) = match (typed(model), &model.prompt, &model.planned) {
-        (Some(text), ..) => (ASKS, text),
+        (Some((before, text, _)), ..) => (before, text),
         (None, Some(prompt), _) => ("/", prompt.as_str()),
         (None, None, Some(planned)) if acting::is_asked(model) => (REASON, planned.reason.as_str()),
         _ => return None,
@@ -135,10 +136,13 @@ pub(crate) fn cursor(model: &Model) -> Option<(u16, u16)> {
     Some((column.min(model.size.0.saturating_sub(1)), geometry::areas(model.size).footer.y))
 }
 
-/// How much is to be traced, while that is typed.
-fn typed(model: &Model) -> Option<&str> {
+/// What is being typed in answer to a question: what stands before it, and what is wrong with it where the page does not say.
+fn typed(model: &Model) -> Option<(&str, &str, Option<&str>)> {
+    if let Some(Typed { asks, text, fault }) = &model.typed {
+        return Some((asks.before(), text, fault.as_deref()));
+    }
     match &model.tracing.as_ref().filter(|_| tracing::is_asked(model))?.stage {
-        Stage::Asked { text, .. } => Some(text),
+        Stage::Asked { text, .. } => Some((ASKS, text, None)),
         _ => None,
     }
 }
@@ -152,8 +156,9 @@ fn recorder(model: &Model) -> String {
 }
 
 fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
-    if let Some(text) = typed(model) {
-        return (format!("{ASKS}{}   Enter, Esc", clean(text)), Tone::Head);
+    if let Some((before, text, fault)) = typed(model) {
+        let (rest, tone) = fault.map_or(("Enter, Esc", Tone::Head), |fault| (fault, Tone::Bad));
+        return (format!("{before}{}   {rest}", clean(text)), tone);
     }
     if let Some(prompt) = &model.prompt {
         return match filter::fault(prompt) {
@@ -202,9 +207,14 @@ fn hints(model: &Model, room: u16) -> String {
     let all = [("? help", true), ("q quit", true)];
     let here: &[(&str, bool)] = match (model.opened.last(), model.tab) {
         _ if model.is_choosing() && model.opened.is_empty() => &[("Enter look", true)],
-        (Some(opened), _) if matches!(opened.what, What::Actor(_)) => {
-            &[("Esc back", true), ("x act", true), ("t trace", true), ("/ filter", false), ("y JSON", false)]
-        }
+        (Some(opened), _) if matches!(opened.what, What::Actor(_)) => &[
+            ("Esc back", true),
+            ("x act", true),
+            ("t trace", true),
+            ("d state", false),
+            ("/ filter", false),
+            ("y JSON", false),
+        ],
         (Some(_), _) => &[("Esc back", true), ("/ filter", true), ("y JSON", false)],
         (None, Tab::Tree) => &[
             ("Enter open", true),
@@ -224,7 +234,9 @@ fn hints(model: &Model, room: u16) -> String {
     };
     let is_wide = model.size.0 >= 64;
     let mut shown = String::new();
-    for (hint, _) in all.iter().chain(here).chain(everywhere).filter(|(_, always)| is_wide || *always) {
+    // What is forbidden is not offered.
+    let offered = |hint: &&(&str, bool)| (is_wide || hint.1) && (model.acts || hint.0 != "x act");
+    for (hint, _) in all.iter().chain(here).chain(everywhere).filter(offered) {
         let gap = if shown.is_empty() { "" } else { "  " };
         if shown.len() + gap.len() + hint.len() > room.into() {
             break;

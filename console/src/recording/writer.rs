@@ -6,13 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crashworthy_console::protocol::{Outcome, PROTOCOL};
-
 use super::{Frame, Head, NAME, Told, VERSION};
+use crate::protocol::{Outcome, PROTOCOL};
 
 /// Writes pictures one after the other, each of them whole or not at all.
 #[derive(Debug)]
-pub(crate) struct Writer<W> {
+pub struct Writer<W> {
     out: W,
     bytes: u64,
     most: u64,
@@ -21,15 +20,19 @@ pub(crate) struct Writer<W> {
 
 /// Why a picture was not written.
 #[derive(Debug)]
-pub(crate) enum Full {
-    /// There would be more bytes than allowed.
+pub enum Full {
+    /// There would be more bytes than this, which is what is allowed.
     Limit(u64),
+    /// It cannot be written.
     Io(io::Error),
 }
 
 impl Writer<File> {
-    /// A new file, of this user's alone. One that is there is left as it is.
-    pub(crate) fn create(path: &Path, began: Duration, most: u64) -> io::Result<Self> {
+    /// A new file, of this user's alone, with at most so many bytes. `began` is when, since the beginning of 1970.
+    ///
+    /// # Errors
+    /// As of making a file; one that is there is left as it is.
+    pub fn create(path: &Path, began: Duration, most: u64) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = file.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => io::Error::new(error.kind(), "there is such a file, and it stays as it is"),
@@ -40,8 +43,11 @@ impl Writer<File> {
 }
 
 impl<W: Write> Writer<W> {
-    /// `began` is when, by the clock of the machine.
-    pub(crate) fn new(out: W, began: Duration, most: u64) -> io::Result<Self> {
+    /// The same to something else.
+    ///
+    /// # Errors
+    /// Of writing the first line.
+    pub fn new(out: W, began: Duration, most: u64) -> io::Result<Self> {
         let head = Head {
             crashworthy: NAME.to_owned(),
             version: VERSION,
@@ -56,7 +62,10 @@ impl<W: Write> Writer<W> {
     }
 
     /// Adds what was answered at a time, since it began.
-    pub(crate) fn picture<'a>(&mut self, at: Duration, told: impl Iterator<Item = Told<'a>>) -> Result<(), Full> {
+    ///
+    /// # Errors
+    /// [`Full`]. At the limit nothing of it is written.
+    pub fn picture<'a>(&mut self, at: Duration, told: impl Iterator<Item = Told<'a>>) -> Result<(), Full> {
         let mut lines = Vec::new();
         for Told { verb, args, outcome } in told {
             let outcome = match outcome {
@@ -73,7 +82,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Pictures, and bytes.
-    pub(crate) fn written(&self) -> (u64, u64) {
+    pub fn written(&self) -> (u64, u64) {
         (self.rounds, self.bytes)
     }
 
@@ -89,13 +98,15 @@ impl<W: Write> Writer<W> {
 
 impl Full {
     /// What it means to whoever reads an error.
-    pub(crate) fn into_io(self) -> io::Error {
+    pub fn into_io(self) -> io::Error {
         match self {
             Self::Io(error) => error,
             limit @ Self::Limit(_) => io::Error::new(io::ErrorKind::FileTooLarge, limit.to_string()),
         }
     }
 }
+
+impl std::error::Error for Full {}
 
 impl std::fmt::Display for Full {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,0 +1,106 @@
+//! Many actors: those that have most of something, and the tree.
+
+use std::time::Duration;
+
+use crashworthy_runtime::{State, millis};
+use serde::{Deserialize, Serialize};
+
+use super::Row;
+
+/// The arguments of `actors`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActorsQuery {
+    /// Which ones; all that match.
+    #[serde(flatten)]
+    pub filter: Filter,
+    /// Which come first.
+    pub sort: Sort,
+    /// How many at most.
+    pub limit: Option<usize>,
+}
+
+/// Which actors. What is not said matches all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filter {
+    /// A part of the path or the kind.
+    pub text: Option<String>,
+    /// This actor and those below it, by path.
+    pub under: Option<String>,
+    /// Those in this state.
+    pub state: Option<State>,
+    /// Those that have begun and not ended, and whose gates are not open.
+    pub shut: bool,
+    /// Those with at least so many messages queued.
+    pub min_depth: u32,
+    /// Those that have something in hand.
+    pub busy: bool,
+}
+
+/// Which actors come first: the largest; equals in the order of the tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    /// Messages queued.
+    #[default]
+    Depth,
+    /// How long the callback that runs has run.
+    InHand,
+    /// Messages handled.
+    Handled,
+    /// Restarts.
+    Restarts,
+    /// Messages given up or undelivered.
+    Lost,
+    /// As in the tree.
+    Path,
+}
+
+/// The answer to `actors`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Actors {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// How many there are.
+    pub total: usize,
+    /// How many of them match.
+    pub matched: usize,
+    /// The first of those.
+    pub rows: Vec<Row>,
+}
+
+/// The arguments of `tree`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TreeQuery {
+    /// This actor and those below it; everybody if it is left out.
+    pub path: Option<String>,
+    /// How many levels at most.
+    pub levels: Option<usize>,
+    /// How many at most.
+    pub limit: Option<usize>,
+}
+
+/// The answer to `tree`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TreeView {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// How many there are below the path, whether they are told or not.
+    pub total: usize,
+    /// Parents before their children, siblings by name.
+    pub nodes: Vec<Node>,
+}
+
+/// One actor in a tree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// How many are above it, up to the top of what was asked for.
+    pub level: usize,
+    /// The actor.
+    #[serde(flatten)]
+    pub row: Row,
+}

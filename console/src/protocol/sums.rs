@@ -1,0 +1,99 @@
+//! Everybody at once: whether all take new work, and figures of all actors of a type.
+
+use std::time::Duration;
+
+use crashworthy_runtime::{Criticality, GateState, Lack, Law, State, millis};
+use serde::{Deserialize, Serialize};
+
+use super::{Row, SystemView};
+
+/// The answer to `health`: whether everybody takes new work, and else who does not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// Nobody lacks what it needs or takes only what matters, and nobody is being started again, tripped, draining or suspended.
+    pub ready: bool,
+    /// How many do not take new work.
+    pub total: usize,
+    /// The first of them by path.
+    pub unready: Vec<Unready>,
+}
+
+/// An actor that takes no new work, for now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unready {
+    /// The actor.
+    #[serde(flatten)]
+    pub row: Row,
+    /// What it needs and lacks.
+    pub lacks: Vec<Lack>,
+    /// It takes what matters at least so much, if nothing is missing.
+    pub only: Option<Criticality>,
+}
+
+/// The answer to `metrics`: sums over all actors of a type, never a figure of one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// The system as a whole.
+    pub system: SystemView,
+    /// How many types of actors there are.
+    pub total: usize,
+    /// The first of them by name.
+    pub kinds: Vec<KindMetrics>,
+}
+
+/// The figures of all actors of one type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KindMetrics {
+    /// The type.
+    pub kind: String,
+    /// How many are in which state.
+    pub states: Vec<InState>,
+    /// How many gates are what to new messages.
+    #[serde(default)]
+    pub gates: Vec<InGate>,
+    /// Those that have something in hand.
+    pub busy: usize,
+    /// Messages queued and places promised.
+    pub depth: u64,
+    /// Restarts so far.
+    pub restarts: u64,
+    /// How their messages ended.
+    pub law: Law,
+    /// How often they refused.
+    pub refusals: Vec<Refused>,
+}
+
+/// How many actors are in a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InState {
+    /// The state.
+    pub state: State,
+    /// How many.
+    pub actors: usize,
+}
+
+/// How many gates are so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InGate {
+    /// What they are to new messages.
+    pub gate: GateState,
+    /// How many.
+    pub actors: usize,
+}
+
+/// How often messages of one criticality were refused for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The name of the reason; what was missing is not told apart.
+    pub reason: String,
+    /// How much the messages mattered.
+    pub criticality: Criticality,
+    /// How often.
+    pub count: u64,
+}

@@ -1,0 +1,50 @@
+//! A system as a whole.
+
+use std::time::Duration;
+
+use crashworthy_runtime::{Pid, millis};
+use crashworthy_supervisor::ReportCounts;
+use serde::{Deserialize, Serialize};
+
+use super::Pools;
+
+/// The answer to `system`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SystemView {
+    /// The system's name.
+    pub name: String,
+    /// The process.
+    pub process: u32,
+    /// When it was, by the clock of the system; how long that has run.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// Actors: slots that are held, ended ones among them.
+    pub actors: usize,
+    /// Those of them that have something in hand.
+    pub busy: usize,
+    /// Messages queued, and places promised, in all mailboxes.
+    pub queued: u64,
+    /// Crashes so far.
+    pub crashes: u64,
+    /// Reports of supervisors so far.
+    pub reports: ReportCounts,
+    /// Reports that were withheld from the log.
+    pub reports_withheld: u64,
+    /// Dead letters so far.
+    pub dead_letters: u64,
+    /// Abandoned incarnations whose turns still block a thread.
+    pub stragglers: Vec<Pid>,
+    /// Timers that are armed.
+    pub timers: usize,
+    /// Names that are taken.
+    pub names: usize,
+    /// Memberships of process groups.
+    pub memberships: usize,
+    /// Actors that wait for a turn, and pumps that are not idle.
+    pub runnable: usize,
+    /// Turns taken so far.
+    pub turns: u64,
+    /// The threads that take them.
+    #[serde(default)]
+    pub pools: Pools,
+}
