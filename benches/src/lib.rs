@@ -11,7 +11,8 @@
 //! [`overload`] asks one actor for more than it can do, of ours and of the peers.
 //!
 //! [`crowd`] and [`console_cost`] have no peers: they show what a child of a dynamic supervisor costs among ten thousand and among a million,
-//! and what the console costs.
+//! and what the console costs. [`instructions`] counts what the hot paths execute, [`scaling`] looks whether a million actors cost each what a hundred do,
+//! and [`io`] has actors serve sockets.
 #![forbid(unsafe_code)]
 
 pub mod blocked;
@@ -19,9 +20,14 @@ pub mod console_cost;
 pub mod crowd;
 pub mod dice;
 pub mod faults;
+pub mod instructions;
+pub mod io;
 pub mod overload;
 pub mod peer;
 pub mod peers;
+pub mod program;
+pub mod scaling;
+pub mod section;
 pub mod versus;
 pub mod works;
 pub mod wrong;

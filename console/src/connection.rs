@@ -7,12 +7,11 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Session};
 use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::protocol::{Code, Refusal};
 use crate::role::Caller;
-use crate::traces::Tracer;
 use crate::watches::Watches;
 use crate::wire::refusal;
 
@@ -36,17 +35,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
     pub(crate) async fn serve(mut self, desk: Arc<Desk>, caller: Caller) {
         let limits = desk.inspector.limits();
         let mut pace = Pace::new(limits.requests);
-        let mut watches = Watches::new(desk.inspector.clone());
-        let mut tracer = Tracer::new(desk.inspector.clone());
+        let mut session = Session::new(&desk.inspector);
         if send(&mut self.write, &desk.greeting(caller), limits).await.is_err() {
             return;
         }
         loop {
-            let Ok(said) = self.hear(&mut watches, limits).await else { return };
+            let Ok(said) = self.hear(&mut session.watches, limits).await else { return };
             match said {
                 Ok(true) => {
                     pace.wait().await;
-                    let answer = desk.answer(caller, (&mut watches, &mut tracer), &self.lines.line).await;
+                    let answer = desk.answer(caller, &mut session, &self.lines.line).await;
                     if send(&mut self.write, &answer, limits).await.is_err() {
                         return;
                     }
@@ -67,7 +65,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             tokio::select! {
                 line = &mut line => return Ok(line),
                 () = watches.due() => {
-                    while let Some(frame) = watches.next() {
+                    // One, and then the client is heard again.
+                    if let Some(frame) = watches.next() {
                         send(&mut self.write, &frame, limits).await?;
                     }
                 }

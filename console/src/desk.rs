@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crashworthy_runtime::Attending;
+
 use crate::actions::Actions;
 use crate::inspector::Inspector;
 use crate::protocol::{AuditView, Code, Greeting, Hello, Refusal, Request};
@@ -9,6 +11,29 @@ use crate::role::{Caller, Role};
 use crate::traces::Tracer;
 use crate::watches::Watches;
 use crate::wire::{line, read, refusal, request};
+
+/// What a connection has of its own, which ends with it.
+pub(crate) struct Session {
+    pub(crate) watches: Watches,
+    tracer: Tracer,
+    /// It has asked for events: until it leaves, beginnings and ends are told, too.
+    attending: Option<Attending>,
+}
+
+impl Session {
+    pub(crate) fn new(inspector: &Arc<Inspector>) -> Self {
+        let (watches, tracer) = (Watches::new(inspector.clone()), Tracer::new(inspector.clone()));
+        Self { watches, tracer, attending: None }
+    }
+
+    /// Attends to events from now on.
+    fn attend(&mut self, inspector: &Inspector) {
+        if self.attending.is_none() {
+            // Of a system that has ended nothing is told.
+            self.attending = inspector.attend_events().ok();
+        }
+    }
+}
 
 /// What answers the clients of a console.
 #[derive(Debug)]
@@ -29,13 +54,8 @@ impl Desk {
         Hello { role: role.name().to_owned(), verbs: role.verbs(), ..self.inspector.hello().clone() }
     }
 
-    /// The answer to one line of a client that watches and traces this.
-    pub(crate) async fn answer(
-        &self,
-        caller: Caller,
-        (watches, tracer): (&mut Watches, &mut Tracer),
-        asked: &[u8],
-    ) -> Vec<u8> {
+    /// The answer to one line of a client.
+    pub(crate) async fn answer(&self, caller: Caller, session: &mut Session, asked: &[u8]) -> Vec<u8> {
         let Request { id, verb, args } = match request(asked) {
             Ok(request) => request,
             Err(why) => return refusal(None, why),
@@ -51,12 +71,18 @@ impl Desk {
             ("commit", Some(actions), Role::Acts) => {
                 inspector.tell(id, read(args).and_then(|query| actions.commit(caller.peer, &query)))
             }
-            ("watch", ..) => watches.watch(id, args),
-            ("frame", ..) => watches.frame(id, args),
-            ("unwatch", ..) => watches.unwatch(id, args),
-            ("trace", ..) => inspector.tell(id, read(args).and_then(|query| tracer.trace(query))),
-            ("traced", ..) => tracer.traced(id),
-            ("untrace", ..) => inspector.tell(id, tracer.untrace()),
+            ("watch", ..) => session.watches.watch(id, args),
+            ("frame", ..) => session.watches.frame(id, args),
+            ("unwatch", ..) => session.watches.unwatch(id, args),
+            ("trace", ..) => inspector.tell(id, read(args).and_then(|query| session.tracer.trace(query))),
+            ("traced", ..) => session.tracer.traced(id),
+            ("untrace", ..) => inspector.tell(id, session.tracer.untrace()),
+            ("events", ..) => {
+                let told = inspector.ask(id, &verb, args);
+                // It is told of those that come.
+                session.attend(inspector);
+                told
+            }
             ("state", ..) => match read(args) {
                 Ok(query) => inspector.tell(id, inspector.state(&query).await),
                 Err(why) => refusal(Some(id), why),

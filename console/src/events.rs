@@ -1,8 +1,6 @@
 //! Answers about what has happened: events and dead letters.
 
-use std::sync::PoisonError;
-
-use crashworthy_runtime::{Attending, Happening, System, SystemEvent, SystemEvents};
+use crashworthy_runtime::{Attending, Happening, SystemEvent, SystemEvents};
 
 use crate::inspector::{Inspector, REPORTS, newest};
 use crate::order::{first, lost};
@@ -11,8 +9,7 @@ use crate::protocol::{Code, DeadLetters, DeadLettersQuery, Events, EventsQuery, 
 
 /// What has happened.
 impl Inspector {
-    /// The answer to `events`. From now on the system tells of beginnings and ends, too, until the inspector is to
-    /// [rest](Self::rest).
+    /// The answer to `events`. Beginnings and ends are told while somebody [attends](Self::attend_events).
     ///
     /// # Errors
     /// [`Code::SystemEnded`]; [`Code::BadArguments`] of a kind that there is not.
@@ -23,8 +20,8 @@ impl Inspector {
         }
         let system = self.held()?;
         let SystemEvents { last, dropped, lifecycle_since, mut events } = system.events_since(query.since.unwrap_or(0));
-        self.attend(&system);
-        events.retain(|event| matches(event, query));
+        let top = self.top(&query.under)?;
+        events.retain(|event| matches(event, query, top.as_deref()));
         let matched = events.len();
         let mut next = last;
         let events = match query.since {
@@ -40,18 +37,13 @@ impl Inspector {
         Ok(Events { at: system.now(), last, next, dropped, lifecycle_since, matched, events })
     }
 
-    /// Has beginnings and ends told, too, until what is returned is dropped: for whoever follows events without asking again
-    /// and again. It does not keep the system.
+    /// Has beginnings and ends told, too, until what is returned is dropped: for whoever follows events. Others may attend at
+    /// the same time. It does not keep the system.
     ///
     /// # Errors
     /// [`Code::SystemEnded`].
     pub fn attend_events(&self) -> Result<Attending, Refusal> {
         Ok(self.held()?.attend_events())
-    }
-
-    fn attend(&self, system: &System) {
-        let mut attending = self.attending.lock().unwrap_or_else(PoisonError::into_inner);
-        attending.get_or_insert_with(|| system.attend_events());
     }
 
     /// The answer to `dead_letters`.
@@ -60,7 +52,8 @@ impl Inspector {
     /// [`Code::SystemEnded`].
     pub fn dead_letters(&self, query: &DeadLettersQuery) -> Result<DeadLetters, Refusal> {
         let (system, picture) = self.look()?;
-        let is_meant = |path: &str| query.under.as_ref().is_none_or(|top| is_under(path, top));
+        let top = self.top(&query.under)?;
+        let is_meant = |path: &str| top.as_ref().is_none_or(|top| is_under(path, top));
         let kept = system.letters();
         let mut letters = kept.letters;
         letters.retain(|letter| is_meant(&letter.path) && query.why.is_none_or(|why| why == letter.why));
@@ -81,7 +74,7 @@ impl Inspector {
     }
 }
 
-fn matches(event: &SystemEvent, query: &EventsQuery) -> bool {
+fn matches(event: &SystemEvent, query: &EventsQuery, top: Option<&str>) -> bool {
     let is_kind = query.kinds.is_empty() || query.kinds.iter().any(|kind| kind == event.what.name());
-    is_kind && query.under.as_ref().is_none_or(|top| is_under(&event.path, top))
+    is_kind && top.is_none_or(|top| is_under(&event.path, top))
 }

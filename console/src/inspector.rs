@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{Attending, CrashReport, GateState, State, System, WeakSystem};
+use crashworthy_runtime::{CrashReport, GateState, Pid, State, System, WeakSystem};
 use crashworthy_supervisor::SystemExt;
 use tokio::sync::Semaphore;
 
@@ -35,10 +35,10 @@ pub struct Inspector {
     system: WeakSystem,
     hello: Hello,
     last: Mutex<Option<Taken>>,
-    /// Somebody has asked for events.
-    pub(crate) attending: Mutex<Option<Attending>>,
     /// Places for traces.
     pub(crate) traces: Arc<Semaphore>,
+    /// Kept by each connection that is sent frames unasked, too.
+    pub(crate) pushed: Arc<()>,
 }
 
 /// The newest picture.
@@ -61,7 +61,7 @@ impl Inspector {
             limits,
         };
         let traces = Arc::new(Semaphore::new(hello.limits.trace.at_once));
-        Self { system, hello, last: Mutex::default(), attending: Mutex::default(), traces }
+        Self { system, hello, last: Mutex::default(), traces, pushed: Arc::default() }
     }
 
     /// Who is there.
@@ -79,10 +79,9 @@ impl Inspector {
         &self.hello.system
     }
 
-    /// Forgets the newest picture, and attends to events no more: for whoever knows that nobody looks any more.
+    /// Forgets the newest picture: for whoever knows that nobody looks any more. Who looks all the same has another one taken.
     pub fn rest(&self) {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.attending.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     pub(crate) fn held(&self) -> Result<System, Refusal> {
@@ -100,6 +99,11 @@ impl Inspector {
         let picture = Arc::new(Picture::take(&system, older));
         *last = Some(Taken { picture: picture.clone(), when: Instant::now(), cost: began.elapsed() });
         Ok((system, picture))
+    }
+
+    /// The path of whom somebody means by his path, name or id.
+    pub(crate) fn top(&self, word: &Option<String>) -> Result<Option<String>, Refusal> {
+        word.as_ref().map(|word| Ok(path_of(&self.look()?.1, word))).transpose()
     }
 
     pub(crate) fn rows(&self, asked: Option<usize>, otherwise: usize) -> usize {
@@ -171,7 +175,8 @@ impl Inspector {
     pub fn crashes(&self, query: &CrashesQuery) -> Result<Crashes, Refusal> {
         let system = self.held()?;
         let (total, mut reports) = system.crashes();
-        reports.retain(|report| is_meant(report, query));
+        let top = self.top(&query.under)?;
+        reports.retain(|report| is_meant(report, top.as_deref(), query.of));
         let matched = reports.len();
         let reports = newest(reports, self.rows(query.limit, REPORTS));
         let reports = if query.brief { in_brief(reports) } else { reports };
@@ -186,8 +191,8 @@ impl Inspector {
         let system = self.held()?;
         let book = system.supervisor_reports();
         let mut reports = if query.progress { book.progress } else { book.errors };
-        if let Some(top) = &query.under {
-            reports.retain(|report| is_under(&report.supervisor, top));
+        if let Some(top) = self.top(&query.under)? {
+            reports.retain(|report| is_under(&report.supervisor, &top));
         }
         let matched = reports.len();
         let reports = newest(reports, self.rows(query.limit, REPORTS));
@@ -267,6 +272,11 @@ pub(crate) fn find(picture: &Picture, word: &str) -> Result<usize, Refusal> {
     })
 }
 
+/// The same for whoever asks for those below him: of one who has gone, or is one of several, the word is taken for a path.
+fn path_of(picture: &Picture, word: &str) -> String {
+    picture.find(word).map_or_else(|_| word.to_owned(), |place| picture.path(place))
+}
+
 fn missing(word: &str) -> Refusal {
     Refusal::new(Code::NotFound, format!("no actor {word:.256?}"))
 }
@@ -297,6 +307,7 @@ fn overview(system: &System, picture: &Picture) -> SystemView {
 /// Those that are meant.
 pub(crate) fn matching<'a>(picture: &'a Picture, filter: &'a Filter) -> impl Iterator<Item = usize> + 'a {
     let has_path = filter.text.is_some() || filter.under.is_some();
+    let top = filter.under.as_ref().map(|word| path_of(picture, word));
     let mut path = String::new();
     picture.everybody().filter(move |&place| {
         let actor = picture.actor(place);
@@ -310,13 +321,13 @@ pub(crate) fn matching<'a>(picture: &'a Picture, filter: &'a Filter) -> impl Ite
                     .text
                     .as_ref()
                     .is_none_or(|text| path.contains(text.as_str()) || actor.kind.contains(text.as_str()))
-                    && filter.under.as_ref().is_none_or(|top| is_under(&path, top))
+                    && top.as_ref().is_none_or(|top| is_under(&path, top))
             })
     })
 }
 
-fn is_meant(report: &CrashReport, query: &CrashesQuery) -> bool {
-    query.under.as_ref().is_none_or(|top| is_under(&report.path, top)) && query.of.is_none_or(|pid| report.pid == pid)
+fn is_meant(report: &CrashReport, top: Option<&str>, of: Option<Pid>) -> bool {
+    top.is_none_or(|top| is_under(&report.path, top)) && of.is_none_or(|pid| report.pid == pid)
 }
 
 fn in_brief(mut reports: Vec<CrashReport>) -> Vec<CrashReport> {
@@ -355,9 +366,8 @@ mod tests {
 
     #[test]
     fn a_crash_is_found_by_its_incarnation() {
-        let query = CrashesQuery { of: Some(report(2).pid), ..CrashesQuery::default() };
-        assert!(is_meant(&report(2), &query) && !is_meant(&report(1), &query));
-        let elsewhere = CrashesQuery { under: Some("shop/tills".into()), ..query };
-        assert!(!is_meant(&report(2), &elsewhere));
+        let of = Some(report(2).pid);
+        assert!(is_meant(&report(2), None, of) && !is_meant(&report(1), None, of));
+        assert!(is_meant(&report(2), Some("shop"), of) && !is_meant(&report(2), Some("shop/tills"), of));
     }
 }

@@ -38,6 +38,7 @@ mod server;
 mod state;
 mod sums;
 mod tcp;
+mod timetable;
 mod token;
 mod traces;
 mod vitals;

@@ -4,7 +4,7 @@
 //! ▶ {"token":"0123456789abcdef0123456789abcdef"}
 //! ◀ {"hello":{…}}                                        from here on as on the socket for looking
 //! ```
-//! The client speaks first, and is told nothing before it has shown the token: not even who is there. A web page can send
+//! The client speaks first, within a second, and is told nothing before it has shown the token: not even who is there. A web page can send
 //! requests to an address of this machine, but no request of HTTP begins with a token.
 
 use std::fmt;
@@ -31,6 +31,8 @@ use crate::wire::refusal;
 
 /// How much later a wrong token is answered.
 const LATER: Duration = Duration::from_secs(1);
+/// How long a client may take to say it: whoever knows it says it at once, and takes a place from others until then.
+const KNOCKS: Duration = Duration::from_secs(1);
 /// Bytes of the line with the token.
 const KNOCK: usize = 512;
 
@@ -204,8 +206,10 @@ impl Gate {
         let limits = desk.inspector.limits();
         let (read, write) = stream.into_split();
         let mut connection = Connection::new(read, write);
-        let said = connection.first(KNOCK, limits).await;
-        if !said.is_ok_and(|said| said.is_some_and(|said| self.is_known(said))) {
+        let knocks = KNOCKS.min(limits.line_within);
+        let said = tokio::time::timeout(knocks, connection.first(KNOCK, limits)).await;
+        let is_known = said.is_ok_and(|said| said.is_ok_and(|said| said.is_some_and(|said| self.is_known(said))));
+        if !is_known {
             self.note();
             tokio::time::sleep(LATER).await;
             let why = Refusal::new(Code::WrongToken, "the first line is to have the token of this process");

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::inspector::Inspector;
 use crate::protocol::{Code, FrameQuery, News, Push, Refusal, Unwatch, WatchQuery, WatchView};
+use crate::timetable::Timetable;
 use crate::watch::Watch;
 use crate::wire::{line, read};
 
@@ -20,6 +21,10 @@ const SELDOM: Duration = Duration::from_secs(3600);
 pub(crate) struct Watches {
     inspector: Arc<Inspector>,
     open: Vec<Open>,
+    /// When frames are sent unasked.
+    timetable: Timetable,
+    /// There while some are: by how many there are of it the connections of an inspector are counted that are sent some.
+    pushed: Option<Arc<()>>,
     /// When those that are shown are looked at again.
     looks: Instant,
 }
@@ -29,18 +34,16 @@ pub(crate) struct Watches {
 struct Open {
     id: u64,
     watch: Watch,
-    /// When a frame is sent unasked, and how often.
-    due: Option<(Instant, Duration)>,
 }
 
 impl Watches {
     pub(crate) fn new(inspector: Arc<Inspector>) -> Self {
-        Self { inspector, open: Vec::new(), looks: Instant::now() }
+        Self { inspector, open: Vec::new(), timetable: Timetable::default(), pushed: None, looks: Instant::now() }
     }
 
     /// Whether frames are sent unasked: the client need not say anything then.
     pub(crate) fn are_sent(&self) -> bool {
-        self.open.iter().any(|open| open.due.is_some())
+        !self.timetable.is_empty()
     }
 
     /// The answer to `watch`.
@@ -62,8 +65,11 @@ impl Watches {
         if self.open.iter().any(|open| open.id == id) {
             return Err(Refusal::new(Code::BadArguments, format!("there is a watch {id} already")));
         }
-        let due = every.map(|every| (Instant::now(), every));
-        self.open.push(Open { id, watch: Watch::new(of), due });
+        self.open.push(Open { id, watch: Watch::new(of) });
+        if let Some(every) = every {
+            self.timetable.add(id, Instant::now(), every);
+            self.pushed.get_or_insert_with(|| self.inspector.pushed.clone());
+        }
         Ok(WatchView { watch: id, every })
     }
 
@@ -91,6 +97,8 @@ impl Watches {
         let ended = read(args).and_then(|Unwatch { watch }| {
             let place = self.open.iter().position(|open| open.id == watch).ok_or_else(|| missing(watch))?;
             self.open.remove(place);
+            self.timetable.remove(watch);
+            self.pushed.take_if(|_| self.timetable.is_empty());
             Ok(Unwatch { watch })
         });
         self.inspector.tell(id, ended)
@@ -104,7 +112,7 @@ impl Watches {
         if self.open.is_empty() {
             std::future::pending::<()>().await;
         }
-        let frame = self.open.iter().filter_map(|open| Some(open.due?.0)).min();
+        let frame = self.timetable.next();
         loop {
             sleep_until(frame.map_or(self.looks, |frame| frame.min(self.looks))).await;
             let now = Instant::now();
@@ -126,24 +134,25 @@ impl Watches {
         self.looks = now + rest;
     }
 
-    /// The next frame that is due, as a line; none if none is. Those that were due before it, too, are not sent.
+    /// The next frame that is due, as a line; none if none is. Those that were due before it, too, are not sent, and the next
+    /// one is not due at once, whatever it costs: somebody else has a turn between.
     pub(crate) fn next(&mut self) -> Option<Vec<u8>> {
-        let now = Instant::now();
-        let is_due = |open: &&mut Open| open.due.is_some_and(|(due, _)| due <= now);
-        let Open { id, watch, due } = self.open.iter_mut().find(is_due)?;
-        if let Some((due, every)) = due {
-            let missed = (now - *due).as_nanos() / every.as_nanos();
-            watch.drop_frames(missed as u64);
-            *due += every.saturating_mul(missed as u32 + 1);
-        }
+        let began = Instant::now();
+        let (id, missed) = self.timetable.take(began)?;
+        let Open { watch, .. } = self.open.iter_mut().find(|open| open.id == id)?;
+        watch.drop_frames(missed);
         let news = watch.frame(&self.inspector, false).map_or_else(News::Error, News::Frame);
         let most = self.inspector.limits().answer;
-        let told = line(&Push { watch: *id, news }, most);
-        Some(told.unwrap_or_else(|_| {
+        let told = line(&Push { watch: id, news }, most).unwrap_or_else(|_| {
             watch.untold();
             let news = News::Error(self.inspector.too_long());
-            line(&Push { watch: *id, news }, usize::MAX).unwrap_or_default()
-        }))
+            line(&Push { watch: id, news }, usize::MAX).unwrap_or_default()
+        });
+        // The inspector itself has one.
+        let connections = Arc::strong_count(&self.inspector.pushed) - 1;
+        let now = Instant::now();
+        self.timetable.rest(now, now - began, connections);
+        Some(told)
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) use self::product::{Product, SHIPPED, read};
 use self::shelf::Shelf;
 pub(crate) use self::shelf::{Page, Window};
 use crate::fault::{Fault, Trouble};
+use crate::insight::CacheTally;
 use crate::limits;
 
 #[derive(Message)]
@@ -44,14 +45,14 @@ pub(crate) struct Catalogue {
 }
 
 impl Actor for Catalogue {
-    /// The text of the product file.
-    type Args = Arc<str>;
+    /// The text of the product file, and where the cache of searches is told of.
+    type Args = (Arc<str>, Arc<CacheTally>);
     type Msg = CatalogueMsg;
 
-    async fn init(file: Arc<str>, _: &mut Context<Self>) -> Result<Self, Exit> {
+    async fn init((file, searches): Self::Args, _: &mut Context<Self>) -> Result<Self, Exit> {
         let products = read(file.as_bytes())?;
         tracing::info!(products = products.len(), "the catalogue is open");
-        Ok(Self { shelf: Shelf::new(products, limits::SEARCHES_KEPT), trouble: Trouble::default() })
+        Ok(Self { shelf: Shelf::new(products, limits::SEARCHES_KEPT, searches), trouble: Trouble::default() })
     }
 
     async fn handle(&mut self, msg: CatalogueMsg, _: &mut Context<Self>) -> Result<(), Exit> {

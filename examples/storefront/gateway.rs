@@ -6,6 +6,7 @@
 mod breaker;
 mod client;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crashworthy::prelude::*;
@@ -16,6 +17,7 @@ pub(crate) use self::client::CallError;
 use self::client::Client;
 use crate::backend::Backend;
 use crate::fault::{Fault, Trouble};
+use crate::insight::Lamp;
 use crate::limits;
 
 /// What a back end answered, or why it did not.
@@ -45,14 +47,15 @@ pub(crate) struct Gateway {
 }
 
 impl Actor for Gateway {
-    type Args = Backend;
+    /// Whom it calls, and where the breaker is told of.
+    type Args = (Backend, Arc<Lamp>);
     type Msg = GatewayMsg;
 
-    async fn init(backend: Backend, _: &mut Context<Self>) -> Result<Self, Exit> {
+    async fn init((backend, lamp): Self::Args, _: &mut Context<Self>) -> Result<Self, Exit> {
         Ok(Self {
             name: backend.name,
             client: Client::new(backend.address),
-            breaker: Breaker::new(limits::FAILURES, limits::LEFT_ALONE),
+            breaker: Breaker::new(limits::FAILURES, limits::LEFT_ALONE, lamp),
             calls: 0,
             trouble: Trouble::default(),
         })

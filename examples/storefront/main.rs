@@ -22,6 +22,7 @@ mod errand;
 mod fault;
 mod gateway;
 mod http;
+mod insight;
 mod inventory;
 mod ledger;
 mod limits;
@@ -31,7 +32,7 @@ mod orders;
 mod shop;
 
 use std::error::Error;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -63,6 +64,7 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let ledger = open_ledger(cli, &products)?;
 
     let shop = Shop::new(ledger)?;
+    let web = cli.web.map(|addr| page(addr, &shop));
     let tree = shop.tree(products, http_server(listener.clone(), shop.clone()));
     println!("{}", tree.tree());
     let mut builder = System::builder().name("storefront");
@@ -72,8 +74,8 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
             None => console,
         });
     }
-    if let Some(addr) = cli.web {
-        builder = builder.with(Web::default().at(addr).application(application()));
+    if let Some(web) = web {
+        builder = builder.with(web);
     }
     let system = builder.start(tree).await?;
     println!("{}", welcome(cli, &listener, &system)?);
@@ -81,6 +83,12 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let ended = system.run_until_signal().await;
     println!("{}", ended.report);
     Ok(ended.into_result()?)
+}
+
+/// The console over HTTP, with what the shop has besides actors.
+fn page(addr: SocketAddr, shop: &Shop) -> Web {
+    let web = Web::default().at(addr).application(application()).source(shop.searches());
+    [&shop.payment, &shop.delivery].into_iter().fold(web, |web, company| web.source(company.breaker()))
 }
 
 /// What the shop says it is.

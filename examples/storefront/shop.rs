@@ -18,6 +18,7 @@ use crate::catalogue::{Catalogue, CatalogueMsg};
 use crate::clerk::{Clerk, ClerkMsg, Desk};
 use crate::fault::Fault;
 use crate::gateway::{Gateway, GatewayMsg};
+use crate::insight::{BreakerOf, CacheTally, Lamp, Searches};
 use crate::inventory::{Inventory, InventoryMsg};
 use crate::ledger::Ledger;
 use crate::limits;
@@ -29,6 +30,7 @@ use crate::orders::{Orders, OrdersMsg};
 pub(crate) struct Shop {
     pub(crate) ledger: Ledger,
     pub(crate) catalogue: Slot<Catalogue>,
+    searches: Arc<CacheTally>,
     pub(crate) inventory: Slot<Inventory>,
     pub(crate) orders: Slot<Orders>,
     pub(crate) payment: Company,
@@ -41,12 +43,14 @@ pub(crate) struct Company {
     pub(crate) backend: Backend,
     pub(crate) gateway: Slot<Gateway>,
     clerk: Slot<Clerk>,
+    lamp: Arc<Lamp>,
 }
 
 impl Shop {
     pub(crate) fn new(ledger: Ledger) -> Result<Self, Box<dyn std::error::Error>> {
         Ok(Self {
             ledger,
+            searches: Arc::default(),
             catalogue: Slot::named("catalogue").mailbox(limits::MAILBOX)?,
             inventory: Slot::named("inventory").mailbox(limits::MAILBOX)?,
             orders: Slot::named("orders").mailbox(limits::MAILBOX)?,
@@ -59,7 +63,7 @@ impl Shop {
     pub(crate) fn tree(&self, products: Arc<str>, http: Task) -> Supervisor {
         let shop = Supervisor::one_for_one("shop")
             .intensity(10, secs(5))
-            .child(self.catalogue.child(products))
+            .child(self.catalogue.child((products, self.searches.clone())))
             .child(self.inventory.child(self.ledger.clone()))
             .child(self.orders.child(self.ledger.clone()));
         Supervisor::one_for_one("storefront")
@@ -68,6 +72,11 @@ impl Shop {
             .child(self.payment.tree("payment", Errand::Payment, &self.orders))
             .child(self.delivery.tree("delivery", Errand::Delivery, &self.orders))
             .child(http)
+    }
+
+    /// The cache of the catalogue, for whoever looks from outside.
+    pub(crate) fn searches(&self) -> Searches {
+        Searches(self.searches.clone())
     }
 
     /// Everyone that can be given a fault.
@@ -83,7 +92,13 @@ impl Company {
             backend: Backend::bind(name)?,
             gateway: Slot::named(name).mailbox(limits::MAILBOX)?,
             clerk: Slot::named(format!("{name}-clerk")),
+            lamp: Arc::default(),
         })
+    }
+
+    /// What keeps the shop from calling a company that does not answer, for whoever looks from outside.
+    pub(crate) fn breaker(&self) -> BreakerOf {
+        BreakerOf { company: self.backend.name, lamp: self.lamp.clone() }
     }
 
     fn tree(&self, name: &str, errand: Errand, orders: &Slot<Orders>) -> Supervisor {
@@ -94,7 +109,7 @@ impl Company {
         Supervisor::one_for_one(name)
             .intensity(10, secs(5))
             .child(simulated)
-            .child(self.gateway.child(self.backend.clone()))
+            .child(self.gateway.child((self.backend.clone(), self.lamp.clone())))
             .child(self.clerk.child(desk))
     }
 }

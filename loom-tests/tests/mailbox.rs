@@ -386,6 +386,28 @@ fn no_more_places_are_taken_than_a_limit_allows() {
 }
 
 #[test]
+fn whether_senders_take_care_changes_nothing_but_how_they_send() {
+    model(|| {
+        let (queue, mut receiver) = queue(2);
+        let Pushed { .. } = queue.push(0).unwrap();
+        let other = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || {
+                let place = queue.place_at_once(2).or_else(|| queue.place_within(2).ok());
+                place.map(|place| place.fill(1).wake)
+            })
+        };
+        queue.set_careful(true);
+        assert_eq!(next(&mut receiver), Some(0));
+        let parked = receiver.park();
+        queue.set_careful(false);
+        let woken = other.join().unwrap().expect("there is room");
+        assert_eq!(woken, parked, "who parked is woken, and nobody else");
+        assert_eq!(drain(&mut receiver), [1]);
+    });
+}
+
+#[test]
 fn the_next_receiver_goes_on_where_the_last_one_stopped() {
     model(|| {
         let (queue, mut first) = queue(4);

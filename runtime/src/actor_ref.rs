@@ -170,7 +170,7 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// What its gate is to new messages just now: to look at it is to ask whether it is well. Of an actor that takes no messages
-    /// the state is what a [refusal](Reason) says.
+    /// the state is what a [refusal](crate::Reason) says.
     pub fn gate(&self) -> GateState {
         GateState::of(self.cell.core())
     }

@@ -11,6 +11,7 @@ use crate::crash::{contain, discard};
 use crate::dead_letter::{DeadLetter, Fallen};
 use crate::envelope::Envelope;
 use crate::error::AskError;
+use crate::gate::Marks;
 use crate::kinds::short;
 use crate::lane::{Control, Next};
 use crate::letters::Fall;
@@ -138,9 +139,9 @@ fn drain<A: Actor>(task: &ActorCell<A>, until: u64, fall: &mut Fall) -> bool {
 
 /// A message is thrown away unread.
 fn undelivered<A: Actor>(task: &ActorCell<A>, envelope: Envelope<A::Msg>, fall: &mut Fall) {
-    let (core, Envelope { msg, caller, from, stamp, flow, is_share, .. }) = (task.core(), envelope);
-    if is_share {
-        core.gate.gives_share_back(flow);
+    let (core, Envelope { msg, caller, from, stamp, flow, marks, .. }) = (task.core(), envelope);
+    if marks != Marks::NONE {
+        core.gate.goes(marks, flow);
     }
     core.counters.rare().undelivered.bump();
     let letter = DeadLetter {

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::gate::Marks;
 use crate::message::Criticality;
 use crate::pid::ActorId;
 use crate::reply::Caller;
@@ -22,8 +23,8 @@ pub(crate) struct Envelope<M> {
     pub(crate) criticality: Criticality,
     /// Who began the call.
     pub(crate) flow: u8,
-    /// It is counted as a place of that flow.
-    pub(crate) is_share: bool,
+    /// How it is counted while it waits: as a place of that flow, as one of its kind.
+    pub(crate) marks: Marks,
 }
 
 /// A message with a place of its own, so that a full mailbox cannot swallow it.

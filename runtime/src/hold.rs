@@ -9,7 +9,7 @@ use crate::gate::Suspended;
 use crate::pid::Pid;
 use crate::report;
 use crate::system::System;
-use crate::time::Expire;
+use crate::time::{Expire, TimerKey};
 use crate::turn::deadline_after;
 
 /// Holding an actor back.
@@ -91,9 +91,19 @@ fn tell(cell: &Arc<dyn AnyCell>, tripped: bool) {
 
 /// Suspends an incarnation, until an instant of the system's clock if there is one.
 fn suspend(cell: &Arc<dyn AnyCell>, pid: Pid, until: Option<u64>) {
-    let (core, wheel) = (cell.core(), &cell.core().shared().wheel);
     // Armed under no lock: a wheel that nobody turns any more lets go of what others have armed.
-    let timer = until.map(|until| wheel.arm(until, Arc::new(Ends { cell: Arc::downgrade(cell), pid }), until));
+    let timer = until.map(|until| arm(cell, pid, until));
+    begin(cell, pid, until, timer);
+}
+
+/// Has a suspension end then, which has yet to begin.
+fn arm(cell: &Arc<dyn AnyCell>, pid: Pid, until: u64) -> TimerKey {
+    cell.core().shared().wheel.arm(until, Arc::new(Ends { cell: Arc::downgrade(cell), pid }), until)
+}
+
+/// Begins one, whose end may have come already.
+fn begin(cell: &Arc<dyn AnyCell>, pid: Pid, until: Option<u64>, timer: Option<TimerKey>) {
+    let (core, wheel) = (cell.core(), &cell.core().shared().wheel);
     let lives = {
         // Under this lock it stays this incarnation: the next one is not suspended by a word to the one before.
         let ties = core.ties.lock();
@@ -157,7 +167,7 @@ impl Expire for Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Actor, Context, Exit, ExitReason, turn};
+    use crate::{Actor, Context, Exit, ExitReason, GateState, State, turn};
 
     struct Clerk;
 
@@ -172,6 +182,33 @@ mod tests {
         async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> {
             Ok(())
         }
+    }
+
+    #[tokio::test]
+    async fn a_suspension_whose_end_comes_before_its_beginning_is_none() {
+        let system = System::bare().expect("default settings are valid");
+        let clerk = system.spawn::<Clerk>(()).await.expect("it starts");
+        let (pid, cell) = (clerk.pid(), system.reach(clerk.pid()).expect("it lives"));
+        let timers = async || {
+            while system.snapshot().timers != 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let until = deadline_after(&system.shared.port, Duration::from_millis(1));
+        let timer = arm(&cell, pid, until);
+        tokio::time::timeout(Duration::from_secs(60), timers()).await.expect("it comes");
+        begin(&cell, pid, Some(until), Some(timer));
+        assert_eq!(
+            (clerk.gate(), system.inspect(pid).map(|clerk| clerk.state)),
+            (GateState::Open, Some(State::Running))
+        );
+        // One that was there before is over as well: what was said last counts.
+        system.suspend(pid);
+        let timer = arm(&cell, pid, until);
+        tokio::time::timeout(Duration::from_secs(60), timers()).await.expect("it comes");
+        assert_eq!(clerk.gate(), GateState::Suspended, "the end of another one");
+        begin(&cell, pid, Some(until), Some(timer));
+        assert_eq!(clerk.gate(), GateState::Open);
     }
 
     #[tokio::test]

@@ -9,10 +9,11 @@ use crashworthy_sync::task::{Runnable, Task};
 use crate::actor::Actor;
 use crate::ask::Door;
 use crate::cell::{AnyCell as _, Cell, Status, flag, wake};
+use crate::crash::contain;
 use crate::drain;
 use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
-use crate::gate::{Demand, Says, Wish, events};
+use crate::gate::{Demand, Marks, Query, Says, Wish, events};
 use crate::message::{Criticality, Message as _, Overflow};
 use crate::pace::Pace;
 use crate::pid::{ActorId, Pid};
@@ -32,7 +33,7 @@ pub(crate) fn reserve<A: Actor>(
     deadline: impl FnOnce() -> u64,
 ) -> Result<(Promise, u64), Refused> {
     look(cell, || Wish { criticality: demand.criticality, needs_nothing: false, deadline: deadline() })?;
-    let says = says(cell, demand);
+    let says = says(cell, demand, &|| None);
     let reserve = || cell.mailbox.try_reserve_within(places(says));
     let reserved = match reserve() {
         Err(ReserveError::Full) if cell.forgives() => reserve(),
@@ -132,15 +133,15 @@ pub(crate) fn put<A: Actor>(
         deadline => {
             let left_ns = deadline.saturating_sub(shared.port.coarse_ns());
             let (criticality, cost, flow) = (call.criticality, msg.cost(), call.flow(shared.salt));
-            says(cell, Demand { left_ns, criticality, cost, flow })
+            says(cell, Demand { left_ns, criticality, cost, flow }, &|| Some(msg.kind()))
         }
     };
     match msg.overflow() {
         Overflow::Refuse => {}
-        overflow => return put_aside(cell, envelope(shared, msg, caller, call, false), overflow, says),
+        overflow => return put_aside(cell, envelope(shared, msg, caller, call, Marks::NONE), overflow, says),
     }
     match cell.mailbox.place_at_once(places(says)) {
-        Some(place) => Ok(fill(cell, place, msg, caller, call, says)),
+        Some(place) => Ok(fill(cell, place, msg, caller, call, says, Marks::NONE)),
         None => put_with_care(cell, msg, caller, call, says),
     }
 }
@@ -154,12 +155,18 @@ fn put_with_care<A: Actor>(
     call: Call,
     says: Option<Says>,
 ) -> Result<bool, (Refused, A::Msg)> {
+    // User code, so before there is a place.
+    let marks = cell.core().gate.marks(|| msg.kind());
     let place = match cell.mailbox.place_within(places(says)) {
         Err(ReserveError::Full) => place_again(cell, places(says)),
         place => place,
     };
     match place {
-        Ok(place) => Ok(fill(cell, place, msg, caller, call, says)),
+        Ok(place) => {
+            // Before anybody can take it out.
+            cell.core().gate.comes(marks);
+            Ok(fill(cell, place, msg, caller, call, says, marks))
+        }
         Err(error) => Err((refused(cell, error, says), msg)),
     }
 }
@@ -184,21 +191,22 @@ fn fill<A: Actor>(
     caller: Option<Caller>,
     call: Call,
     says: Option<Says>,
+    marks: Marks,
 ) -> bool {
     let is_share = says.is_some() && cell.core().gate.takes_share(says);
-    place.fill(envelope(cell.core().shared(), msg, caller, call, is_share)).wake
+    place.fill(envelope(cell.core().shared(), msg, caller, call, marks.with_share(is_share))).wake
 }
 
 /// What a message becomes on its way.
 #[inline(always)]
-fn envelope<M>(shared: &Shared, msg: M, caller: Option<Caller>, call: Call, is_share: bool) -> Envelope<M> {
+fn envelope<M>(shared: &Shared, msg: M, caller: Option<Caller>, call: Call, marks: Marks) -> Envelope<M> {
     let Call { deadline, criticality, .. } = call;
     let flow = if deadline == NEVER { 0 } else { call.flow(shared.salt) };
     if caller.is_none() && std::mem::needs_drop::<M>() {
         waits::gives();
     }
     let (from, stamp) = (turn::current_id(), shared.stamp());
-    Envelope { msg, caller, deadline, criticality, from, stamp, flow, is_share }
+    Envelope { msg, caller, deadline, criticality, from, stamp, flow, marks }
 }
 
 /// Takes a place whose time has passed from whoever holds it, if there is one.
@@ -209,14 +217,23 @@ fn place_again<A: Actor>(cell: &Task<Cell<A>>, at_most: u32) -> Result<Place<'_,
 
 /// What the gate says to whoever wants something, if time may limit it.
 #[inline]
-fn says<A: Actor>(cell: &Task<Cell<A>>, demand: Demand) -> Option<Says> {
+fn says<A: Actor>(cell: &Task<Cell<A>>, demand: Demand, kind: &dyn Fn() -> Option<&'static str>) -> Option<Says> {
     let core = cell.core();
     let free = core.gate.is_ample(demand.left_ns) && demand.cost <= 1.0;
     if free {
         return None;
     }
     let now = core.home().map_or(0, |home| home.shared.port.coarse_ns());
-    core.gate.ask(demand, core.running_ns(), now)
+    core.gate.ask(demand, core.running_ns(), now, &query(cell, kind, &|| cell.load().depth))
+}
+
+/// What a gate wants to know where kinds of messages differ.
+pub(crate) fn query<'q, A: Actor>(
+    cell: &Task<Cell<A>>,
+    kind: &'q dyn Fn() -> Option<&'static str>,
+    queued: &'q dyn Fn() -> u32,
+) -> Query<'q> {
+    Query { kind, in_hand: cell.core().doing.get(), queued }
 }
 
 /// How many messages may be in the mailbox.
@@ -254,14 +271,22 @@ fn push_reserved<A: Actor>(
     call: Call,
 ) -> Result<(), Rejected<A::Msg>> {
     // Whoever has a place has it in a mailbox that was open.
-    let envelope = envelope(cell.core().shared(), msg, caller, call, false);
+    let gate = &cell.core().gate;
+    // User code, while a place is held.
+    let marks = gate.marks(|| contain(|| msg.kind()).unwrap_or_default());
+    gate.comes(marks);
+    let envelope = envelope(cell.core().shared(), msg, caller, call, marks);
     match cell.mailbox.push_reserved(envelope) {
         Ok(Pushed { wake: true }) => wake(cell),
         Ok(Pushed { wake: false }) => {}
         // A place that is reserved is lost to a close alone.
         Err(error) => {
             let why = cell.core().counted(cell.core().closed(), call.criticality);
-            return Err(Rejected::new(why, error.into_inner().msg));
+            let Envelope { msg, marks, flow, .. } = error.into_inner();
+            if marks != Marks::NONE {
+                cell.core().gate.goes(marks, flow);
+            }
+            return Err(Rejected::new(why, msg));
         }
     }
     Ok(())

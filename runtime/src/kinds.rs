@@ -51,11 +51,17 @@ impl Before {
 }
 
 impl Recent {
-    /// Records a kind, and when it was taken, and returns its label.
+    /// Records a kind, and when it was taken, and returns its label. If it is another than the last, that is told first: an empty
+    /// text of the first.
     #[inline(always)]
-    pub(crate) fn note(&mut self, kind: &'static str, taken: u32) -> Label {
+    pub(crate) fn note(
+        &mut self,
+        kind: &'static str,
+        taken: u32,
+        turns: impl FnOnce(&'static str, &'static str),
+    ) -> Label {
         if !std::ptr::eq(self.last, kind) || self.taken != taken {
-            self.change(kind, taken);
+            self.change(kind, taken, turns);
         }
         // Not so many in one step of the clock that this wraps.
         self.pending = self.pending.wrapping_add(1);
@@ -63,7 +69,10 @@ impl Recent {
     }
 
     #[inline(never)]
-    fn change(&mut self, kind: &'static str, taken: u32) {
+    fn change(&mut self, kind: &'static str, taken: u32, turns: impl FnOnce(&'static str, &'static str)) {
+        if !std::ptr::eq(self.last, kind) {
+            turns(self.last, kind);
+        }
         self.enter();
         (self.last, self.label, self.taken) = (kind, Label::new(kind), taken);
     }
@@ -94,22 +103,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_wants_to_know_is_told_when_another_kind_comes_and_not_when_the_clock_goes_on() {
+        let (mut recent, mut told) = (Recent::default(), Vec::new());
+        for (kind, taken) in [("sell", 1), ("sell", 2), ("buy", 2), ("buy", 3), ("sell", 3)] {
+            recent.note(kind, taken, |last, kind| told.push((last, kind)));
+        }
+        assert_eq!(told, [("", "sell"), ("sell", "buy"), ("buy", "sell")]);
+    }
+
+    #[test]
     fn the_last_sixteen_kinds_come_oldest_first_with_their_times() {
-        let mut recent = Recent::default();
+        let (mut recent, told) = (Recent::default(), |_, _| {});
         let [first, sell, total] = ["first", "shop::sell", "total"];
         assert_eq!(recent.kinds(), []);
-        recent.note(first, 1);
+        recent.note(first, 1, told);
         for _ in 0..LOOK_BACK - 1 {
-            recent.note(sell, 2);
+            recent.note(sell, 2, told);
         }
         assert_eq!(recent.kinds()[0], ("first", 1));
-        recent.note(total, 2);
+        recent.note(total, 2, told);
         let kinds = recent.kinds();
         assert_eq!((kinds.len(), kinds[0], kinds[LOOK_BACK - 1]), (LOOK_BACK, ("sell", 2), ("total", 2)));
         for time in 0..2 * LOOK_BACK as u32 + 3 {
-            recent.note(sell, 3 + time / 8);
+            recent.note(sell, 3 + time / 8, told);
         }
-        recent.note(total, 9);
+        recent.note(total, 9, told);
         let kinds = recent.kinds();
         assert_eq!((kinds.len(), kinds[0], kinds[LOOK_BACK - 1]), (LOOK_BACK, ("sell", 5), ("total", 9)));
         assert!(kinds.is_sorted_by_key(|(_, taken)| *taken));

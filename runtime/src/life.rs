@@ -25,6 +25,7 @@ use crate::envelope::Envelope;
 use crate::error::AskError;
 use crate::event::{self, Happening};
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
+use crate::gate::Marks;
 use crate::guard::{Broken, Met, catch, guard};
 use crate::inbox::{Aside, Inbox, Item};
 use crate::lane::Fate;
@@ -230,9 +231,9 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
         };
         match taken {
             Some(Aside::Shelved(envelope) | Aside::Traced(envelope)) => {
-                let Envelope { msg, flow, is_share, .. } = envelope;
-                if is_share {
-                    cell.core().gate.gives_share_back(flow);
+                let Envelope { msg, flow, marks, .. } = envelope;
+                if marks != Marks::NONE {
+                    cell.core().gate.goes(marks, flow);
                 }
                 cell.core().counters.handled.bump();
                 if let Err(unread) = to.send(msg).await {

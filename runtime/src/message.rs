@@ -64,6 +64,9 @@ pub enum Overflow {
 pub trait Message: Send + 'static {
     /// A short name for logs, reports and per-kind figures: the variant's name where it is derived, else the path of
     /// the type, which reports shorten. Called for every message: it should cost nothing.
+    ///
+    /// Messages of one kind are expected to take about the same time: an actor's gate learns what each of its first seven
+    /// kinds takes, and what all others do. Kinds that differ by less than two times are not told apart.
     fn kind(&self) -> &'static str {
         std::any::type_name::<Self>()
     }
@@ -81,7 +84,8 @@ pub trait Message: Send + 'static {
     }
 
     /// Its work as a multiple of this actor's usual message, for those who have a deadline: one that takes longer needs
-    /// more room. What is less than 1, or no number, counts as 1.
+    /// more room. What is less than 1, or no number, counts as 1. Where its [kind](Self::kind) is known to take longer than
+    /// that, it is what its kind takes.
     fn cost(&self) -> f32 {
         1.0
     }

@@ -183,6 +183,9 @@ impl Timing {
                 Mark::RestsSince(_) if core.pace.handled.load(Relaxed) != handled => Mark::Unknown,
                 mark => mark,
             };
+            if !matches!(mark, Mark::BusySince(_)) {
+                core.gate.begins_stretch(handled);
+            }
             Self { began: core.shared().port.now_ns(), handled, mark, held: !core.doing.get().is_none() }
         })
     }
@@ -218,11 +221,13 @@ impl Timing {
             Mark::BusySince(_) | Mark::Unknown => None,
         };
         let took_ns = ended.saturating_sub(since) + cost;
-        let stretch = Stretch { ended_at: ended, took_ns, messages: handled.wrapping_sub(before), left, idle_ns };
+        let stretch =
+            Stretch { ended_at: ended, took_ns, before, messages: handled.wrapping_sub(before), left, idle_ns };
         let is_early = pace.turns.load(Relaxed) < TIMED;
         if core.gate.worked(stretch, cell.mailbox.capacity(), is_early) {
             pace.closely.store(CLOSELY, Relaxed);
         }
+        cell.mailbox.set_careful(core.gate.counts());
         if core.gate.exceeds(cell.mailbox.capacity(), nanos(core.shared().settings.ask_within)) {
             events::exceeds(core);
         }

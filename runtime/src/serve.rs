@@ -15,7 +15,7 @@ use crashworthy_sync::label::Label;
 use crashworthy_sync::task::{Stale, Task};
 
 use crate::actor::Actor;
-use crate::cell::{ActorCell, Owner};
+use crate::cell::{ActorCell, Core, Owner};
 use crate::context::Context;
 use crate::crash::{Panic, contain, discard};
 use crate::dead_letter::{DeadLetter, Fallen};
@@ -23,7 +23,7 @@ use crate::end::{End, Taken};
 use crate::envelope::{Envelope, Own, Token};
 use crate::error::{AskError, Reason};
 use crate::exit::{Callback, Exit, ExitReason, Verdict};
-use crate::gate::events;
+use crate::gate::{Marks, events};
 use crate::guard::{Broken, Met, interrupt, killer};
 use crate::inbox::{Aside, Inbox, Item};
 use crate::lane::Fate;
@@ -224,13 +224,15 @@ where
         |owner| {
             let guise = owner.guise;
             let ready = inbox.head(cell, &mut owner.receiver)?;
-            let Envelope { caller: None, deadline: turn::NEVER, from, stamp, .. } = *ready.message() else {
-                let Envelope { msg, caller, deadline, criticality, from, stamp, flow, is_share } = ready.take();
-                if is_share {
-                    cell.core().gate.gives_share_back(flow);
+            let Envelope { caller: None, deadline: turn::NEVER, marks: Marks::NONE, from, stamp, .. } =
+                *ready.message()
+            else {
+                let Envelope { msg, caller, deadline, criticality, from, stamp, flow, marks } = ready.take();
+                if marks != Marks::NONE {
+                    cell.core().gate.goes(marks, flow);
                 }
                 let wanted = Call { deadline, criticality, flow };
-                if !is_due(cell, caller, wanted, owner, inbox.took_first()) {
+                if !is_due(cell, caller, wanted, marks, owner, inbox.took_first()) {
                     inbox.passes_over();
                     unwanted = Some(msg);
                     return None;
@@ -300,7 +302,15 @@ where
     let msg = match beside {
         None => return Begun::Nothing,
         // As in the loop: nobody waits for it, and it has all the time there is.
-        Some(Aside::Traced(Envelope { msg, caller: None, deadline: turn::NEVER, from, stamp, .. })) => {
+        Some(Aside::Traced(Envelope {
+            msg,
+            caller: None,
+            deadline: turn::NEVER,
+            marks: Marks::NONE,
+            from,
+            stamp,
+            ..
+        })) => {
             take(cell, &msg, false, (from, stamp), end);
             msg
         }
@@ -312,13 +322,13 @@ where
             msg
         }
         Some(Aside::Shelved(envelope) | Aside::Traced(envelope)) => {
-            let Envelope { msg, caller, deadline, criticality, from, stamp, flow, is_share } = envelope;
-            if is_share {
-                cell.core().gate.gives_share_back(flow);
+            let Envelope { msg, caller, deadline, criticality, from, stamp, flow, marks } = envelope;
+            if marks != Marks::NONE {
+                cell.core().gate.goes(marks, flow);
             }
             let wanted = Call { deadline, criticality, flow };
             let is_first = inbox.took_first();
-            let due = cell.with_owner(|owner| is_due(cell, caller, wanted, owner, is_first)).unwrap_or(false);
+            let due = cell.with_owner(|owner| is_due(cell, caller, wanted, marks, owner, is_first)).unwrap_or(false);
             if !due {
                 inbox.passes_over();
                 return drop_unhandled(cell, msg, end);
@@ -425,6 +435,7 @@ fn is_due<A: Actor>(
     cell: &ActorCell<A>,
     caller: Option<Caller>,
     call: Call,
+    marks: Marks,
     owner: &mut Owner<A>,
     is_first: bool,
 ) -> bool {
@@ -435,7 +446,7 @@ fn is_due<A: Actor>(
     }
     let read = call.deadline != turn::NEVER && !turn::is_just_asked(call.deadline);
     let left_ns = || call.deadline.saturating_sub(core.shared().port.now_ns());
-    if read && !core.gate.is_worth_it(left_ns(), is_first) {
+    if read && !core.gate.is_worth_it(left_ns(), is_first, marks) {
         core.counters.rare().expired.bump();
         events::broke(core, call.deadline);
         if let Some(caller) = caller {
@@ -461,13 +472,19 @@ fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, own: bool, sent: (ActorId, 
     core.note_origin(sent.0, sent.1);
     let marked = |label: Label| if own { label.marked() } else { label };
     core.doing.set(marked(Label::UNKNOWN));
-    core.doing.set(marked(end.past().recent.note(msg.kind(), core.taken())));
+    core.doing.set(marked(end.past().recent.note(msg.kind(), core.taken(), |last, kind| turns_to(core, last, kind))));
     let copy = msg.salvage();
     let none = copy.is_none();
     if !none {
         end.past().hand.rare().salvage = copy;
     }
     none
+}
+
+/// The message in hand is of another kind than the one before.
+#[cold]
+fn turns_to(core: &Core, last: &'static str, kind: &'static str) {
+    core.gate.turns_to(last, kind, core.counters.handled.get() as u32);
 }
 
 /// Has a signal read.

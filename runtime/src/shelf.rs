@@ -341,6 +341,7 @@ fn take_if<A: Actor>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::Marks;
     use crate::message::Criticality;
     use crate::pid::ActorId;
     use proptest::prelude::*;
@@ -355,7 +356,7 @@ mod tests {
             stamp: 0,
             criticality,
             flow: 0,
-            is_share: false,
+            marks: Marks::NONE,
         }
     }
 

@@ -352,9 +352,8 @@ impl System {
         SystemSnapshot::of(&self.shared)
     }
 
-    /// The threads that take turns, pool by pool, at this moment: workers and what waits for each, and those that step in while
-    /// handlers block them: its own, then bulkheads and actors that are alone on a thread, as long as somebody uses them or a
-    /// turn is under way there. Reading it stops nobody.
+    /// The threads that take turns, pool by pool, at this moment: its own pool, then bulkheads and actors that are alone on a thread,
+    /// as long as somebody uses them or a turn is under way there. Reading it stops nobody.
     ///
     /// # Examples
     /// ```

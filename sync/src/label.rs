@@ -53,6 +53,12 @@ impl Label {
         Self(self.0 | MARK)
     }
 
+    /// The same without.
+    #[must_use]
+    pub fn unmarked(self) -> Self {
+        Self(self.0 & !MARK)
+    }
+
     /// Whether it has the mark.
     pub fn is_marked(self) -> bool {
         self.0 & MARK != 0
@@ -114,6 +120,7 @@ mod tests {
             assert_eq!((label.name(), label.is_marked(), label.is_none()), (Some(name), false, false));
             let marked = label.marked();
             assert_eq!((marked.name(), marked.is_marked(), marked.is_none()), (Some(name), true, false));
+            assert_eq!(marked.unmarked(), label);
         }
         assert_eq!((Label::NONE.name(), Label::NONE.is_none(), Label::NONE.marked().is_none()), (None, true, true));
     }

@@ -1,7 +1,7 @@
 //! What has happened, and what an actor shows of its state: as data, each with what the command would say of it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
@@ -78,6 +78,8 @@ pub(crate) async fn events(State(desk): State<Arc<Desk>>, Query(which): Query<Wh
     let Which { since, kinds, under, limit } = which;
     let kinds = kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
     let told = desk.inspector.events(&EventsQuery { since, kinds, under, limit })?;
+    // Of a system that has ended nothing is told.
+    desk.attention.note(Instant::now(), || desk.inspector.attend_events().ok());
     answer(&desk, &Told::from(told))
 }
 

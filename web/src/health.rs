@@ -72,6 +72,8 @@ enum Reason {
     Lacking,
     /// Actors take only what matters.
     Choosy,
+    /// A source that is critical does not serve.
+    Source,
 }
 
 impl Report {
@@ -126,6 +128,7 @@ fn readiness(desk: &Desk) -> Result<(Vec<Reason>, Vec<Unready>), Refusal> {
     let health = desk.inspector.health_of(&desk.critical)?;
     let mut reasons: Vec<_> = health.unready.iter().map(why).chain((!is_up).then_some(Reason::Starting)).collect();
     let vitals = desk.inspector.vitals()?;
+    reasons.extend(desk.sources.is_one_down().then_some(Reason::Source));
     reasons.extend(vitals.ended.then_some(Reason::Ended));
     reasons.extend(vitals.stopping.then_some(Reason::Stopping));
     reasons.sort_unstable();

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::extract::State;
+use crashworthy_console::protocol::Pools;
 use crashworthy_runtime::millis;
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ use crate::health;
 use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::routes::Desk;
+use crate::sources::Told;
 
 /// Addresses of this machine that are told.
 const ADDRESSES: usize = 32;
@@ -58,6 +60,10 @@ pub(crate) struct Info {
     up: Duration,
     accepts_work: bool,
     turned_away: Counts,
+    /// The threads that take the turns of actors.
+    pools: Pools,
+    /// What the service has besides actors, and tells of itself.
+    sources: Vec<Told>,
     limits: InForce,
 }
 
@@ -89,6 +95,9 @@ impl Info {
             up: desk.started.elapsed().unwrap_or_default(),
             accepts_work: health::is_ready(desk),
             turned_away: desk.turned_away.counts(),
+            // Of a system that has ended there are none.
+            pools: desk.inspector.system().map(|system| system.pools).unwrap_or_default(),
+            sources: desk.sources.read(),
             limits: InForce { web: desk.limits.clone(), console: hello.limits.clone() },
         }
     }

@@ -6,7 +6,7 @@
 //! | `/livez` | whether the system gets on: if not, only a restart of the process helps | no |
 //! | `/readyz` | whether everybody takes new work, and else why not | no; with it, also who |
 //! | `/startupz` | whether the tree is up | no |
-//! | `/info` | addresses, versions, when it was started, whether it accepts work, the limits in force | yes |
+//! | `/info` | addresses, versions, when it was started, whether it accepts work, pools of workers, caches, breakers and whatever else tells of itself, the limits in force | yes |
 //! | `/metrics` | sums over all actors of a type, in the format of OpenMetrics | yes |
 //! | `/` | the page; it holds no data | no |
 //! | `/live` | what the page shows, as server-sent events | yes |
@@ -25,6 +25,7 @@
 //! [`Address::url`] behind a `#`, which browsers send nowhere: it is in no request line, no `Referer` and no log.
 #![forbid(unsafe_code)]
 
+mod attention;
 mod connection;
 mod guard;
 mod happened;
@@ -39,6 +40,7 @@ mod problem;
 mod progress;
 mod routes;
 mod server;
+mod sources;
 mod token;
 
 use std::fmt;
@@ -51,6 +53,7 @@ use crashworthy_runtime::{Part, StartError, System};
 
 pub use info::Application;
 pub use limits::Limits;
+pub use sources::{Reading, Sort, Source};
 
 use crashworthy_console::Token;
 use guard::Names;
@@ -129,6 +132,13 @@ impl Web {
         self
     }
 
+    /// With something that tells of itself: a cache, a circuit breaker, a pool of connections. `/info` and the page say how it is; if it is
+    /// [critical](Source::is_critical) and does not serve, `/readyz` says no, with the reason `source`. At most 64.
+    pub fn source(mut self, source: impl Source) -> Self {
+        self.settings.sources.add(source);
+        self
+    }
+
     /// What the service says it is.
     pub fn application(mut self, application: Application) -> Self {
         self.settings.application = application;
@@ -145,7 +155,7 @@ impl Web {
     fn fault(&self) -> Option<String> {
         let is_open = !self.at.ip().is_loopback() && self.beyond.is_none();
         let open = is_open.then(|| format!("web: {} can be reached by others: `beyond_loopback` allows that", self.at));
-        self.settings.limits.fault().or(open)
+        self.settings.limits.fault().or_else(|| self.settings.sources.fault()).or(open)
     }
 }
 

@@ -14,11 +14,13 @@ use crashworthy_console::protocol::{ActorQuery, ActorView};
 use crashworthy_console::{Inspector, openmetrics};
 use tokio::sync::Semaphore;
 
+use crate::attention::Attention;
 use crate::guard::{self, Names, TurnedAway};
 use crate::health::{self, Health};
 use crate::info::{self, Application};
 use crate::limits::Limits;
 use crate::problem::Problem;
+use crate::sources::Sources;
 use crate::{Address, happened, headers, live, page};
 use crashworthy_console::Token;
 
@@ -29,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) critical: Vec<String>,
     pub(crate) application: Application,
     pub(crate) limits: Limits,
+    pub(crate) sources: Sources,
 }
 
 /// What all answers are made from.
@@ -41,17 +44,21 @@ pub(crate) struct Desk {
     pub(crate) critical: Vec<String>,
     pub(crate) application: Application,
     pub(crate) limits: Limits,
+    /// What the service has besides actors.
+    pub(crate) sources: Sources,
     /// When the server was started, which the system was with it.
     pub(crate) started: SystemTime,
     pub(crate) turned_away: TurnedAway,
     pub(crate) health: Health,
+    /// To events, by those who ask for them.
+    pub(crate) attention: Attention,
     /// Places for pages that are watched.
     pub(crate) watchers: Arc<Semaphore>,
 }
 
 impl Desk {
     pub(crate) fn new(inspector: Arc<Inspector>, names: Names, address: &Address, settings: Settings) -> Self {
-        let Settings { critical, application, limits } = settings;
+        let Settings { critical, application, limits, sources } = settings;
         Self {
             inspector,
             names,
@@ -61,9 +68,11 @@ impl Desk {
             application,
             watchers: Arc::new(Semaphore::new(limits.watchers)),
             limits,
+            sources,
             started: SystemTime::now(),
             turned_away: TurnedAway::default(),
             health: Health::default(),
+            attention: Attention::default(),
         }
     }
 }

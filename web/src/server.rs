@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crashworthy_console::Pace;
 use crashworthy_runtime::WeakSystem;
@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use crate::attention::LASTS;
 use crate::connection;
 use crate::guard::TurnedAway;
 use crate::routes::{Desk, routes};
@@ -55,6 +56,7 @@ fn run(runtime: &Runtime, listener: TcpListener, desk: Arc<Desk>, system: &WeakS
 async fn listen(listener: tokio::net::TcpListener, desk: Arc<Desk>, system: &WeakSystem) {
     let room = Room { pace: Arc::new(Mutex::new(Pace::new(desk.limits.requests))), routes: routes(desk.clone()), desk };
     let mut clients = JoinSet::new();
+    let mut tires = tokio::time::interval(LASTS);
     let ended = system.ended();
     tokio::pin!(ended);
     loop {
@@ -66,6 +68,7 @@ async fn listen(listener: tokio::net::TcpListener, desk: Arc<Desk>, system: &Wea
                     room.desk.inspector.rest();
                 }
             }
+            _ = tires.tick() => room.desk.attention.tire(Instant::now()),
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => room.receive(stream, &mut clients),
                 Err(error) => {

@@ -14,6 +14,7 @@ use crashworthy_benches::console_cost::{self, Figures, HEAD, Mode, Turn};
 #[command(after_help = "Examples:
   console-cost                              five rounds among 100,000 actors, a minute or so
   console-cost --actors 1000 --rounds 20    fewer actors, more rounds
+  console-cost --hostile --passes 20000000  what clients that mean no good cost, all at once
   console-cost --json                       JSON lines; the table goes to stderr")]
 struct Options {
     /// Actors that do nothing.
@@ -25,6 +26,10 @@ struct Options {
     /// How often each takes a turn.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: u32,
+    /// Instead of one that is asked, one that is misused besides: with garbage, a byte a second, 10 MB without an end, answers that
+    /// nobody reads, requests and answers that are left in the middle, and 1,000 connections at once.
+    #[arg(long)]
+    hostile: bool,
     /// Prints JSON lines on stdout, and the table on stderr.
     #[arg(long)]
     json: bool,
@@ -45,15 +50,16 @@ fn main() -> ExitCode {
             Err(why) => failed(&why),
         };
     }
+    let modes = if options.hostile { Mode::MISUSED } else { Mode::USUAL };
     let mut rounds = Vec::new();
     for round in 0..options.rounds {
-        match take_turns(round, actors, options.passes) {
+        match take_turns(round, modes, actors, options.passes) {
             Ok(turns) => rounds.push(turns),
             Err(why) => return failed(&why),
         }
     }
     say(options.json, HEAD);
-    for figures in Figures::of(actors, &rounds) {
+    for figures in Figures::of(actors, modes, &rounds) {
         say(options.json, &figures.row());
         if options.json {
             println!("{}", figures.json_line());
@@ -63,11 +69,16 @@ fn main() -> ExitCode {
 }
 
 /// One turn of each, beginning with another one each time.
-fn take_turns(round: u32, actors: usize, passes: u64) -> Result<[Turn; 3], crashworthy_benches::wrong::Wrong> {
+fn take_turns(
+    round: u32,
+    modes: [Mode; 3],
+    actors: usize,
+    passes: u64,
+) -> Result<[Turn; 3], crashworthy_benches::wrong::Wrong> {
     let mut turns = [None; 3];
     for at in 0..3 {
         let at = (at + round as usize) % 3;
-        turns[at] = Some(console_cost::measure(Mode::ALL[at], actors, passes)?);
+        turns[at] = Some(console_cost::measure(modes[at], actors, passes)?);
     }
     Ok(turns.map(|turn| turn.expect("each had its turn")))
 }

@@ -1,8 +1,9 @@
 //! What the console costs: where nobody looks, and where somebody does, twice a second, among many actors.
 //!
 //! In each round one process has no console, one has one that nobody asks, and one has one that is asked as the terminal asks
-//! it. What the last two take for a ball that two actors pass to each other is compared with the first of the same round.
+//! it. With `--hostile` the last is misused by clients of all kinds besides. What the last two take for a ball that two actors pass to each other is compared with the first of the same round.
 
+mod hostile;
 mod turn;
 
 use std::process::{Command, Stdio};
@@ -23,11 +24,15 @@ pub enum Mode {
     Unattached,
     /// One that is asked.
     Attached,
+    /// One that is asked, and misused besides.
+    Hostile,
 }
 
 impl Mode {
-    /// All of them, the one to compare with first.
-    pub const ALL: [Self; 3] = [Self::Without, Self::Unattached, Self::Attached];
+    /// Those that are compared unless told otherwise, the one to compare with first.
+    pub const USUAL: [Self; 3] = [Self::Without, Self::Unattached, Self::Attached];
+    /// The same with who misuses a console in the place of who asks it.
+    pub const MISUSED: [Self; 3] = [Self::Without, Self::Unattached, Self::Hostile];
 
     /// Its name on the command line and in the figures.
     pub fn name(self) -> &'static str {
@@ -35,6 +40,7 @@ impl Mode {
             Self::Without => "without",
             Self::Unattached => "unattached",
             Self::Attached => "attached",
+            Self::Hostile => "hostile",
         }
     }
 }
@@ -78,14 +84,14 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Of the rounds, each with a turn of every mode, as [`Mode::ALL`] has them.
-    pub fn of(actors: usize, rounds: &[[Turn; 3]]) -> [Self; 2] {
+    /// Of the rounds, each with a turn of every of these modes.
+    pub fn of(actors: usize, modes: [Mode; 3], rounds: &[[Turn; 3]]) -> [Self; 2] {
         [1, 2].map(|at| {
             let ratios = sorted(rounds.iter().map(|turns| turns[at].pass_ns / turns[0].pass_ns));
             let more = |turns: &[Turn; 3]| turns[at].resident_bytes as f64 - turns[0].resident_bytes as f64;
             let bytes = sorted(rounds.iter().map(|turns| more(turns) / actors.max(1) as f64));
             Self {
-                mode: Mode::ALL[at].name(),
+                mode: modes[at].name(),
                 actors,
                 ratio: median(&ratios),
                 least: ratios.first().copied().unwrap_or(0.0),
@@ -138,7 +144,7 @@ mod tests {
         let round = |slow: f64, ms| {
             [turn(100.0 * slow, 1_000, None), turn(101.0 * slow, 1_020, None), turn(110.0 * slow, 1_400, Some(ms))]
         };
-        let [unattached, attached] = Figures::of(10, &[round(1.0, 3.0), round(3.0, 9.0), round(2.0, 1.0)]);
+        let [unattached, attached] = Figures::of(10, Mode::USUAL, &[round(1.0, 3.0), round(3.0, 9.0), round(2.0, 1.0)]);
         assert!((unattached.ratio - 1.01).abs() < 1e-9 && (attached.ratio - 1.1).abs() < 1e-9);
         assert_eq!((unattached.bytes_per_actor, attached.bytes_per_actor), (2.0, 40.0));
         assert_eq!((unattached.snapshot_ms, attached.snapshot_ms), (None, Some(9.0)));
@@ -151,10 +157,11 @@ mod tests {
 
     #[test]
     fn a_short_turn_of_each_mode_passes_the_ball_and_somebody_looks_where_he_should() {
-        for mode in Mode::ALL {
+        for mode in Mode::USUAL.into_iter().chain([Mode::Hostile]) {
             let turn = take(mode, 20, 2_000).expect("it can be taken");
             assert!(turn.pass_ns > 0.0 && turn.pass_ns < 1e7 && turn.resident_bytes > 0, "{turn:?}");
-            assert_eq!(turn.snapshot_ms.is_some_and(|ms| ms > 0.0), mode == Mode::Attached, "{turn:?}");
+            let is_asked = matches!(mode, Mode::Attached | Mode::Hostile);
+            assert_eq!(turn.snapshot_ms.is_some_and(|ms| ms > 0.0), is_asked, "{turn:?}");
         }
     }
 }

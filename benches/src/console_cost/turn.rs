@@ -1,6 +1,6 @@
 //! One turn, in a process of its own: two actors that pass a ball, many that do nothing, and whoever looks at them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -11,12 +11,15 @@ use crashworthy::console::protocol::{Actors, ActorsQuery, Sort, SystemView, Tree
 use crashworthy::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Mode;
+use super::{Mode, hostile};
 use crate::crowd::resident;
 use crate::wrong::{Wrong, wrong};
 
 /// How long anybody waits for anything.
-const PATIENCE: Duration = secs(60);
+pub(super) const PATIENCE: Duration = secs(60);
+/// Asks a console until that has ended. The longest answer, in milliseconds.
+type Asks = fn(&Path, &AtomicBool) -> Result<f64, Wrong>;
+
 /// How often somebody looks who is attached: twice a second.
 const LOOKS: Duration = ms(500);
 
@@ -86,7 +89,7 @@ pub fn take(mode: Mode, actors: usize, passes: u64) -> Result<Turn, Wrong> {
         let builder = System::builder().name("cost").drain(Duration::ZERO);
         let builder = match mode {
             Mode::Without => builder,
-            Mode::Unattached | Mode::Attached => builder.with(Console::default().below(&place.0)),
+            Mode::Unattached | Mode::Attached | Mode::Hostile => builder.with(Console::default().below(&place.0)),
         };
         let system = builder.bare().map_err(wrong)?;
         let mut idle = Vec::with_capacity(actors);
@@ -94,9 +97,14 @@ pub fn take(mode: Mode, actors: usize, passes: u64) -> Result<Turn, Wrong> {
             idle.push(system.spawn::<Player>(()).await.map_err(wrong)?);
         }
         let ends = Arc::new(AtomicBool::new(false));
-        let looker = (mode == Mode::Attached).then(|| {
+        let asks: Option<Asks> = match mode {
+            Mode::Without | Mode::Unattached => None,
+            Mode::Attached => Some(attach),
+            Mode::Hostile => Some(hostile::attack),
+        };
+        let looker = asks.map(|asks| {
             let (socket, ends) = (system.console(), ends.clone());
-            thread::spawn(move || look(&socket.ok_or_else(|| wrong("the console is not open"))?, &ends))
+            thread::spawn(move || asks(&socket.ok_or_else(|| wrong("the console is not open"))?, &ends))
         });
         let pass_ns = play(&system, passes).await?;
         ends.store(true, Relaxed);
@@ -125,12 +133,16 @@ async fn play(system: &System, passes: u64) -> Result<f64, Wrong> {
     Ok(begun.elapsed().as_nanos() as f64 / passes as f64)
 }
 
-/// Looks as the terminal does, until it ends. The longest answer, in milliseconds.
-fn look(socket: &std::path::Path, ends: &AtomicBool) -> Result<f64, Wrong> {
-    let mut client = Client::connect(socket, PATIENCE).map_err(wrong)?;
+/// Connects, and looks.
+fn attach(socket: &Path, ends: &AtomicBool) -> Result<f64, Wrong> {
+    look(Client::connect(socket, PATIENCE).map_err(wrong)?, ends)
+}
+
+/// Looks as the terminal does, once and until it ends. The longest answer, in milliseconds.
+pub(super) fn look(mut client: Client, ends: &AtomicBool) -> Result<f64, Wrong> {
     let mut longest = Duration::ZERO;
     let mut next = Instant::now();
-    while !ends.load(Relaxed) {
+    loop {
         let begun = Instant::now();
         let _: SystemView = client.ask("system", &()).map_err(wrong)?;
         longest = longest.max(begun.elapsed());
@@ -141,8 +153,10 @@ fn look(socket: &std::path::Path, ends: &AtomicBool) -> Result<f64, Wrong> {
         while !ends.load(Relaxed) && Instant::now() < next {
             thread::sleep(ms(1));
         }
+        if ends.load(Relaxed) {
+            return Ok(longest.as_secs_f64() * 1e3);
+        }
     }
-    Ok(longest.as_secs_f64() * 1e3)
 }
 
 /// A directory for a console, as long as it lasts.

@@ -38,6 +38,11 @@ impl Crashworthy {
         let starter = alone.system.spawn::<Starter>(Bulkhead::threads(threads)).await.expect("it starts");
         Self { bulkhead: Some(starter), ..alone }
     }
+
+    /// Whose actors it has.
+    pub fn system(&self) -> &System {
+        &self.system
+    }
 }
 
 /// How long a sender waits for room before the work has failed.
@@ -83,8 +88,11 @@ fn handle<B: Behaviour>(behaviour: &mut B, envelope: Envelope<B>) -> Result<(), 
 #[derive(Debug)]
 struct Starter(Bulkhead);
 
+/// Starts one with these threads.
+type Start = Box<dyn FnOnce(&Context<Starter>, Threads) + Send>;
+
 /// What starts one.
-struct Begin(Box<dyn FnOnce(&Context<Starter>, Threads) + Send>);
+struct Begin(Start);
 
 impl Message for Begin {}
 

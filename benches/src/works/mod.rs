@@ -13,6 +13,7 @@ mod support;
 use clap::ValueEnum;
 
 pub(crate) use self::restarting::ON_DEMAND;
+pub(crate) use self::support::{Countdown, Dice, check, each};
 pub use self::support::{Wrong, median};
 use crate::peer::{Peer, Workers};
 

@@ -52,7 +52,7 @@ impl fmt::Display for Wrong {
 impl std::error::Error for Wrong {}
 
 /// Accepts what was counted only if it is what was sent.
-pub(super) fn check(what: &'static str, expected: u64, found: u64) -> Result<(), Wrong> {
+pub(crate) fn check(what: &'static str, expected: u64, found: u64) -> Result<(), Wrong> {
     if found == expected { Ok(()) } else { Err(Wrong::Count { what, expected, found }) }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn rate(count: u64, elapsed: Duration) -> f64 {
 }
 
 /// Nanoseconds each.
-pub(super) fn each(count: u64, elapsed: Duration) -> f64 {
+pub(crate) fn each(count: u64, elapsed: Duration) -> f64 {
     elapsed.as_nanos() as f64 / count as f64
 }
 
@@ -76,15 +76,15 @@ pub fn median(values: &mut [f64]) -> f64 {
 
 /// Ends once the last of `n` parties has arrived.
 #[derive(Clone)]
-pub(super) struct Countdown(Arc<(AtomicU64, Mutex<Option<oneshot::Sender<()>>>)>);
+pub(crate) struct Countdown(Arc<(AtomicU64, Mutex<Option<oneshot::Sender<()>>>)>);
 
 impl Countdown {
-    pub(super) fn new(parties: u64) -> (Self, oneshot::Receiver<()>) {
+    pub(crate) fn new(parties: u64) -> (Self, oneshot::Receiver<()>) {
         let (sender, receiver) = oneshot::channel();
         (Countdown(Arc::new((AtomicU64::new(parties), Mutex::new(Some(sender))))), receiver)
     }
 
-    pub(super) fn arrive(&self) {
+    pub(crate) fn arrive(&self) {
         let (left, done) = &*self.0;
         // AcqRel: whoever is told of the end sees what every party did before it arrived.
         if left.fetch_sub(1, Ordering::AcqRel) == 1
@@ -122,15 +122,15 @@ impl Progress {
 }
 
 /// A small pseudo-random generator (xorshift), the same for every peer.
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
     /// A number below `limit`.
-    pub(super) fn roll(&mut self, limit: u64) -> u64 {
+    pub(crate) fn roll(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -49,7 +49,7 @@ impl Scope {
             return too_many(targets.len(), limits.bulk_actors);
         }
         let scope = Self::with(picture, query, targets, spared);
-        scope.check(picture, limits)?;
+        scope.check(picture, query.deed, limits)?;
         Ok(scope)
     }
 
@@ -74,7 +74,7 @@ impl Scope {
         self.targets.len() > 1
     }
 
-    fn check(&self, picture: &Picture, limits: &ActionLimits) -> Result<(), Refusal> {
+    fn check(&self, picture: &Picture, deed: Deed, limits: &ActionLimits) -> Result<(), Refusal> {
         if !self.is_bulk() {
             return Ok(());
         }
@@ -83,16 +83,21 @@ impl Scope {
         if all > most {
             return too_many(format!("{all} actors would be touched, allowed are {most} at once"));
         }
+        if deed.takes_back() {
+            return Ok(());
+        }
         let mut kinds = BTreeMap::<&str, usize>::new();
         for &place in &self.touched {
             *kinds.entry(picture.actor(place).kind).or_default() += 1;
         }
         for (kind, count) in kinds {
             let all = picture.everybody().filter(|&place| picture.actor(place).kind == kind).count();
-            let (percent, most) = (limits.bulk_percent, (all * limits.bulk_percent).div_ceil(100));
+            let (percent, few, most) = (limits.bulk_percent, limits.bulk_few, limits.bulk_of(all));
             if count > most {
-                let why = format!("{count} of {all} {kind} would be touched, allowed are {percent} %: {most} at once");
-                return too_many(why);
+                return too_many(format!(
+                    "{count} of {all} {kind} would be touched, allowed are {most} at once: {percent} % of a type, or {few}, but \
+                     never all"
+                ));
             }
         }
         Ok(())

@@ -16,14 +16,14 @@ pub struct EventsQuery {
     pub since: Option<u64>,
     /// Of these [names](crashworthy_runtime::Happening::NAMES); of all, if none is named.
     pub kinds: Vec<String>,
-    /// Of this actor and those below it, by path.
+    /// Of this actor and those below it, by path, name or id.
     pub under: Option<String>,
     /// So many at most; 20 if it is left out and nothing is said of `since`, else as many as the limits allow.
     pub limit: Option<usize>,
 }
 
-/// The answer to `events`. Once somebody has asked, beginnings and ends of incarnations are told, too, until the last client
-/// has left.
+/// The answer to `events`. Once a client has asked, beginnings and ends of incarnations are told, too, until the last of those
+/// who have asked has left; over HTTP, for one to two minutes after the last request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Events {
     /// When it was, by the clock of the system.
@@ -47,7 +47,7 @@ pub struct Events {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeadLettersQuery {
-    /// To this actor and those below it, by path.
+    /// To this actor and those below it, by path, name or id.
     pub under: Option<String>,
     /// Those that fell for this reason.
     pub why: Option<Fallen>,

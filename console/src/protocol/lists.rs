@@ -26,7 +26,7 @@ pub struct ActorsQuery {
 pub struct Filter {
     /// A part of the path or the kind.
     pub text: Option<String>,
-    /// This actor and those below it, by path.
+    /// This actor and those below it, by path, name or id.
     pub under: Option<String>,
     /// Those in this state.
     pub state: Option<State>,

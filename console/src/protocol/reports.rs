@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CrashesQuery {
-    /// Of this actor and those below it, by path.
+    /// Of this actor and those below it, by path, name or id.
     pub under: Option<String>,
     /// Of this incarnation: there is one at most.
     pub of: Option<Pid>,
@@ -38,7 +38,7 @@ pub struct Crashes {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReportsQuery {
-    /// Of this supervisor and those below it, by path.
+    /// Of this supervisor and those below it, by path, name or id.
     pub under: Option<String>,
     /// Reports of progress instead of errors.
     pub progress: bool,

@@ -10,8 +10,9 @@
 //! ```
 //! Frames come between answers. Each is to be applied to the one before it: whoever misses one, by its number, asks for a
 //! whole one. A frame is made when there is room for it, against what was sent last, so that who reads slowly gets fewer and
-//! larger steps; `dropped` counts those that were due meanwhile. Counters are told as they are; what they come to in a second
-//! is for the client to say ([`Watched`](crate::Watched)), by the server's clock.
+//! larger steps; `dropped` counts those that were due meanwhile. A system that takes long to look at tells fewer, too: none is
+//! made for ten times as long as one takes, by all who are sent some together. Counters are told as they are; what they come
+//! to in a second is for the client to say ([`Watched`](crate::Watched)), by the server's clock.
 
 use std::time::Duration;
 

@@ -65,6 +65,13 @@ fn when_the_last_client_has_left_beginnings_and_ends_are_told_no_more() {
     client.ask::<Events>("events", &()).unwrap();
     let attended = || shop.system.events_since(0).lifecycle_since.is_some();
     assert!(attended());
+    // Who has not asked leaves, somebody else who has, too: that is nothing to who has.
+    drop(shop.client());
+    let mut other = shop.client();
+    other.ask::<Events>("events", &()).unwrap();
+    drop(other);
+    shop.assert_serves();
+    assert!(attended());
     drop(client);
     until("nobody attends", || (!attended()).then_some(()));
 }

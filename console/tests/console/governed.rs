@@ -104,8 +104,19 @@ fn an_action_to_several_says_how_many_first_and_there_is_one_in_a_minute() {
 fn of_a_type_so_many_per_cent_are_touched_at_once_and_of_all_so_many() {
     let shop = governed(ActionLimits { bulk_actors: 3, ..ActionLimits::default() });
     let mut client = shop.actor();
-    // One in ten of two is one.
-    assert_eq!(refused(client.ask::<Value>("plan", &query(Deed::Kill, &["left", "right"]))), Code::TooMany);
+    // They are all that there are.
+    let both = query(Deed::Kill, &["left", "right"]);
+    let why = client.ask::<Value>("plan", &both).unwrap_err().to_string();
+    assert!(
+        why.starts_with("2 of 2 ") && why.contains("allowed are 1 at once: 10 % of a type, or 3, but never all"),
+        "{why}"
+    );
+    // What takes something back is not limited so.
+    client.ask::<PlanView>("plan", &query(Deed::Resume, &["left", "right"])).expect("all may be resumed");
+    let third = shop.runtime.block_on(shop.system.spawn::<Cashier>(())).unwrap();
+    let plan: PlanView = until("the console sees the third", || client.ask("plan", &both).ok());
+    assert_eq!((plan.total, plan.effect[0].starts_with("2 actors, kill: 2 ")), (2, true), "{plan:?}");
+    drop(third);
     let others: Vec<_> = (0..28).map(|_| shop.runtime.block_on(shop.system.spawn::<Cashier>(())).unwrap()).collect();
     let pids: Vec<_> = others.iter().map(|other| other.pid().to_string()).collect();
     let of = |count: usize| {

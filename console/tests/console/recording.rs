@@ -18,7 +18,7 @@ fn dumped(shop: &Shop) -> String {
 fn a_dump_answers_what_the_system_would_have_answered() {
     let shop = Shop::open();
     let file = dumped(&shop);
-    let questions: [&[&str]; 10] = [
+    let questions: [&[&str]; 14] = [
         &["tree", "shop/front", "--levels", "1"],
         &["top", "--sort", "restarts", "-n", "2"],
         &["top", "--under", "shop/front", "--match", "ri", "--sort", "path"],
@@ -29,6 +29,10 @@ fn a_dump_answers_what_the_system_would_have_answered() {
         &["dead-letters"],
         &["dead-letters", "--under", "shop/front/left", "-n", "1"],
         &["dead-letters", "--under", "shop/back"],
+        &["top", "--under", "front", "--sort", "path"],
+        &["crashes", "--under", "left"],
+        &["reports", "--progress", "--under", "front"],
+        &["dead-letters", "--under", "left"],
     ];
     for words in questions {
         let json = [words, &["--json"]].concat();

@@ -115,6 +115,14 @@ fn strangers_take_no_place_of_those_who_know_the_token_nor_of_the_socket() {
 }
 
 #[test]
+fn who_says_nothing_is_not_waited_for_as_long_as_for_a_request() {
+    let shop = Shop::with(Limits { line_within: Duration::from_secs(3600), ..Limits::default() });
+    let mut stranger = Raw::stranger(&shop, Way::Tcp);
+    assert_eq!(stranger.refused(), "wrong_token");
+    assert_eq!(shop.tcp().turned_away(), 1);
+}
+
+#[test]
 fn it_is_off_unless_said_and_loopback_alone_unless_that_is_said_too() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let _entered = runtime.enter();

@@ -224,7 +224,9 @@ fn somebody_goes_to_an_actor_by_name_looks_at_its_state_and_gives_it_less_room()
     assert!(state.contains("pin: (secret)"), "{state}");
     terminal.press(&["Escape"]);
     terminal.see_text("mailbox    0 of 1024 places taken");
-    terminal.press(&["x", "End", "Enter"]);
+    terminal.press(&["x", "/"]);
+    terminal.press(&["-l", "^limit"]);
+    terminal.press(&["Enter", "Enter"]);
     terminal.see_text("messages its mailbox is to hold: ");
     terminal.press(&["-l", "8"]);
     terminal.press(&["Enter"]);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::cache::Cache;
 use super::index::{self, Index};
 use super::product::Product;
+use crate::insight::CacheTally;
 
 /// Some products of a longer list.
 #[derive(Debug, Serialize)]
@@ -47,14 +48,14 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    pub(crate) fn new(products: Vec<Arc<Product>>, searches_kept: usize) -> Self {
+    pub(crate) fn new(products: Vec<Arc<Product>>, searches_kept: usize, tally: Arc<CacheTally>) -> Self {
         let mut index = Index::default();
         for (product, place) in products.iter().zip(0..) {
             index.add(place, &product.name);
             index.add(place, &product.category);
         }
         let by_sku = products.iter().map(|product| (product.sku.clone(), product.clone())).collect();
-        Self { products, by_sku, index, searches: Cache::new(searches_kept) }
+        Self { products, by_sku, index, searches: Cache::new(searches_kept, tally) }
     }
 
     pub(crate) fn browse(&self, window: Window) -> Page {
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     fn shelf() -> Shelf {
-        Shelf::new(read(SHIPPED.as_bytes()).expect("the shipped file is good"), 8)
+        Shelf::new(read(SHIPPED.as_bytes()).expect("the shipped file is good"), 8, Arc::default())
     }
 
     #[test]

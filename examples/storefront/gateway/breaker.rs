@@ -1,6 +1,10 @@
 //! A circuit breaker: stop calling what does not answer, and look again now and then.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+
+use crate::insight::Lamp;
 
 /// Counts failures in a row. After too many it opens: calls are refused at once for a while; then one call is let
 /// through, and its outcome decides.
@@ -17,11 +21,14 @@ pub(crate) struct Breaker {
     pause: Duration,
     open_until: Option<Instant>,
     trial: bool,
+    lamp: Arc<Lamp>,
 }
 
 impl Breaker {
-    pub(crate) fn new(most: u32, pause: Duration) -> Self {
-        Self { failures: 0, most, pause, open_until: None, trial: false }
+    pub(crate) fn new(most: u32, pause: Duration, lamp: Arc<Lamp>) -> Self {
+        let breaker = Self { failures: 0, most, pause, open_until: None, trial: false, lamp };
+        breaker.show();
+        breaker
     }
 
     /// Whether a call may be made now; if not, when to ask again. Every call let through must be reported.
@@ -39,6 +46,7 @@ impl Breaker {
 
     pub(crate) fn succeeded(&mut self) {
         (self.failures, self.open_until, self.trial) = (0, None, false);
+        self.show();
     }
 
     pub(crate) fn failed(&mut self, now: Instant) {
@@ -47,6 +55,12 @@ impl Breaker {
         if self.failures >= self.most {
             self.open_until = Some(now + self.pause);
         }
+        self.show();
+    }
+
+    fn show(&self) {
+        self.lamp.failures.store(self.failures, Relaxed);
+        self.lamp.open.store(self.is_open(), Relaxed);
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -61,7 +75,7 @@ mod tests {
     const PAUSE: Duration = Duration::from_secs(2);
 
     fn opened(at: Instant) -> Breaker {
-        let mut breaker = Breaker::new(3, PAUSE);
+        let mut breaker = Breaker::new(3, PAUSE, Arc::default());
         for _ in 0..3 {
             assert_eq!(breaker.enter(at), Ok(()));
             breaker.failed(at);
@@ -72,7 +86,7 @@ mod tests {
     #[test]
     fn failures_in_a_row_open_it_and_a_success_between_does_not_count() {
         let now = Instant::now();
-        let mut breaker = Breaker::new(2, PAUSE);
+        let mut breaker = Breaker::new(2, PAUSE, Arc::default());
         breaker.failed(now);
         breaker.succeeded();
         breaker.failed(now);

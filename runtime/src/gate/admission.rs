@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::LEAST_SHARED;
+use super::amid::Amid;
 use super::limits::ServiceTime;
 use super::standing::LEAST;
 use crate::error::Reason;
@@ -45,14 +46,39 @@ pub(crate) struct Room {
     pub(crate) places: u32,
 }
 
+impl Demand {
+    /// Its work, in whole messages.
+    fn own(self) -> u32 {
+        if self.cost > 1.0 { self.cost.ceil() as u32 } else { 1 }
+    }
+}
+
 impl Sight {
     pub(crate) fn room(self, demand: Demand) -> Room {
+        // One is in hand, and this one has its own work.
+        self.rooms(demand, self.service.places(demand.left_ns).saturating_sub(demand.own()))
+    }
+
+    /// The same where kinds differ: time limits each as its work does, and what is kept for others is kept from all alike.
+    pub(super) fn room_amid(self, demand: Demand, amid: &Amid) -> Room {
+        let in_time = amid.places(demand.left_ns, demand.own()).max(1);
+        let usual = self.rooms(demand, amid.usual_in_time(demand.left_ns));
+        match self.standing {
+            _ if usual.places == 0 => usual,
+            None => Room { in_time, of_all: in_time, places: in_time },
+            Some(_) => {
+                let [of_all, places] = [usual.of_all, usual.places].map(|limit| amid.limit(limit).min(in_time).max(1));
+                Room { in_time, of_all, places }
+            }
+        }
+    }
+
+    /// Room, if so many may wait for the sake of time.
+    fn rooms(self, demand: Demand, in_time: u32) -> Room {
         if self.running_ns > demand.left_ns {
             return Room { in_time: 0, of_all: 0, places: 0 };
         }
-        // One is in hand, and this one has its own work.
-        let own = if demand.cost > 1.0 { demand.cost.ceil() as u32 } else { 1 };
-        let in_time = self.service.places(demand.left_ns).saturating_sub(own).max(1);
+        let in_time = in_time.max(1);
         let of_all = match self.standing {
             None => in_time,
             Some(standing) => {
@@ -100,6 +126,7 @@ pub(crate) fn is_worth_it(service: ServiceTime, left_ns: u64, is_first: bool) ->
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::amid::Work;
     use super::super::estimator::Estimator;
     use super::*;
 
@@ -151,7 +178,36 @@ mod tests {
         assert_eq!(sight.refusal(room, 60), (Reason::NoTime, ms(45)));
     }
 
+    /// So many of one kind wait, for one of another; the usual one takes a millisecond.
+    fn amid(own: ServiceTime, queued: u32, each: ServiceTime) -> Amid {
+        Amid { queued, waiting: Work::of(each, queued), in_hand: None, own, usual: steady(1_000_000) }
+    }
+
+    #[test]
+    fn while_it_refuses_a_long_one_is_taken_where_little_work_waits_and_a_short_one_is_not_where_much_does() {
+        let sight = Sight { service: steady(1_000_000), standing: Some(10), running_ns: 0, held: None };
+        let (short, long) = (steady(10_000), steady(25_000_000));
+        let lowest = Demand { criticality: Criticality::SheddablePlus, ..demand(1_000_000_000) };
+        assert_eq!(sight.room_amid(lowest, &amid(long, 500, short)).places, 505, "there are five milliseconds of work");
+        assert!(sight.room_amid(lowest, &amid(short, 4, long)).places <= 4, "there are a hundred");
+    }
+
     proptest! {
+        #[test]
+        fn however_kinds_differ_an_idle_actor_never_refuses_for_lack_of_time(
+            service in any_service(),
+            own in any_service(),
+            standing in prop::option::of(any::<u32>()),
+            left_ns in any::<u64>(),
+            criticality in any_criticality(),
+            cost in any::<f32>(),
+        ) {
+            let sight = Sight { service, standing, running_ns: 0, held: None };
+            let amid = Amid { queued: 0, waiting: Work::default(), in_hand: None, own, usual: service };
+            let room = sight.room_amid(Demand { left_ns, criticality, cost, flow: 1 }, &amid);
+            prop_assert!(room.places >= 1 && room.in_time >= room.places, "{room:?}");
+        }
+
         #[test]
         fn an_idle_actor_never_refuses_for_lack_of_time(
             service in any_service(),

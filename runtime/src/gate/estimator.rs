@@ -27,7 +27,8 @@ pub(crate) const FEW: u32 = 8;
 pub(crate) struct Estimator {
     mean: f64,
     variance: f64,
-    fast: f64,
+    /// To seven digits: it is compared with what chance explains.
+    fast: f32,
     seen: u32,
 }
 
@@ -43,7 +44,7 @@ impl Estimator {
         let each = (took_ns as f64 / count).max(1.0);
         self.seen = self.seen.saturating_add(1);
         if self.seen == 1 {
-            (self.mean, self.fast) = (each, each);
+            (self.mean, self.fast) = (each, each as f32);
             return;
         }
         if self.seen <= FEW && self.mean > each + ABSURD * each {
@@ -56,7 +57,8 @@ impl Estimator {
         self.mean += share * off;
         self.variance = (1.0 - share) * (self.variance + share * count * off * off);
         let fast_share = FAST.max(1.0 / f64::from(self.seen));
-        self.fast += fast_share * (each.min(self.mean + ODD * spread) - self.fast);
+        let fast = f64::from(self.fast);
+        self.fast = (fast + fast_share * (each.min(self.mean + ODD * spread) - fast)) as f32;
         if self.seen > FEW {
             self.believe_the_fast();
         }
@@ -67,6 +69,11 @@ impl Estimator {
         ServiceTime::new(self.mean, self.deviation(), self.seen)
     }
 
+    /// The mean and the variance, once something was seen.
+    pub(super) fn law(&self) -> Option<(f64, f64)> {
+        (self.seen != 0).then_some((self.mean, self.variance))
+    }
+
     fn deviation(&self) -> f64 {
         self.variance.sqrt()
     }
@@ -74,8 +81,9 @@ impl Estimator {
     fn believe_the_fast(&mut self) {
         // Of an exponential average with this share; what hardly varies is given half its mean as a deviation.
         let error = self.deviation().max(self.mean / 2.0) * (FAST / (2.0 - FAST)).sqrt();
-        if (self.fast - self.mean).abs() > ERRORS * error {
-            self.change_to(self.fast);
+        let fast = f64::from(self.fast);
+        if (fast - self.mean).abs() > ERRORS * error {
+            self.change_to(fast);
             self.seen = FEW;
         }
     }
@@ -83,7 +91,7 @@ impl Estimator {
     /// The pace has changed, and what is known of its law with it.
     fn change_to(&mut self, mean: f64) {
         let factor = mean / self.mean;
-        (self.mean, self.fast) = (mean, mean);
+        (self.mean, self.fast) = (mean, mean as f32);
         self.variance *= factor * factor;
     }
 }

@@ -7,8 +7,8 @@ use crashworthy_sync::promises::{Promise, Promises};
 use once_cell::race::OnceBox;
 
 use super::{
-    Absence, Away, Demand, Gate, InForce, Needs, Notes, Orders, Refusals, Room, ServiceTime, Sight, Stretch, Suspended,
-    TRIED, Tally, Want, Wish, is_worth_it,
+    Absence, Apart, Away, Demand, Gate, InForce, Marks, Needs, Notes, Orders, Query, Refusals, Room, ServiceTime,
+    Sight, Stretch, Suspended, TRIED, Tally, Want, Wish, is_worth_it,
 };
 use crate::cell::Core;
 use crate::dependency::{Dependency, DependencyError, Outage};
@@ -54,7 +54,7 @@ impl LazyGate {
     /// What the gate says to somebody whom time may limit, if something has been in hand for so long; nothing if it does
     /// not.
     #[cold]
-    pub(crate) fn ask(&self, demand: Demand, running_ns: u64, now: u64) -> Option<Says> {
+    pub(crate) fn ask(&self, demand: Demand, running_ns: u64, now: u64, query: &Query<'_>) -> Option<Says> {
         let ample_ns = self.ample_ns.load(Relaxed);
         // What an actor does first may take long; whether it is stuck is asked when somebody has waited in vain.
         let running_ns = if ample_ns == COLD { 0 } else { running_ns };
@@ -63,12 +63,17 @@ impl LazyGate {
         if is_quick && running_ns <= demand.left_ns {
             return None;
         }
+        let gate = self.gate.get();
+        if let Some(apart) = gate.and_then(|gate| gate.apart.get()) {
+            apart.is_asked(now);
+        }
         let unknown = Sight { service: ServiceTime::default(), standing: None, running_ns, held: None };
         let seen = seen.unwrap_or(unknown);
         let shared = seen.standing.filter(|&standing| standing != TRIED);
         let held = shared.and_then(|_| self.tally().shares.ask(demand.flow, now, demand.left_ns));
         let sight = Sight { running_ns, held, ..seen };
-        Some(Says { demand, sight, room: sight.room(demand) })
+        let room = gate.map_or_else(|| sight.room(demand), |gate| gate.room(sight, demand, query));
+        Some(Says { demand, sight, room })
     }
 
     /// A question was not answered in time: from now on everybody has a closer look, until the actor has shown that it works.
@@ -108,10 +113,63 @@ impl LazyGate {
         shared.is_some()
     }
 
-    /// The message is taken out, or will not be.
+    /// How a message of this kind is to be counted, if messages are.
+    pub(crate) fn marks(&self, kind: impl FnOnce() -> &'static str) -> Marks {
+        let counting = self.gate.get().and_then(|gate| gate.counting());
+        counting.map_or(Marks::NONE, |apart| apart.marks(kind()))
+    }
+
+    /// Whether messages are counted by their kinds.
+    pub(crate) fn counts(&self) -> bool {
+        self.gate.get().is_some_and(|gate| gate.counting().is_some())
+    }
+
+    /// Whether a second kind was met.
+    #[cfg(test)]
+    pub(super) fn tells_kinds(&self) -> bool {
+        self.gate.get().is_some_and(|gate| gate.apart.get().is_some())
+    }
+
+    /// Whether every message that was counted in has been counted out.
+    #[cfg(test)]
+    pub(super) fn is_balanced(&self) -> bool {
+        self.gate.get().and_then(|gate| gate.apart.get()).is_none_or(Apart::is_balanced)
+    }
+
+    /// A message that is marked so is about to be put into the mailbox.
+    pub(crate) fn comes(&self, marks: Marks) {
+        if let Some(apart) = self.gate.get().and_then(|gate| gate.apart.get()) {
+            apart.comes(marks);
+        }
+    }
+
+    /// A message of this flow that is marked is taken out, or will not be put in.
     #[cold]
-    pub(crate) fn gives_share_back(&self, flow: u8) {
-        self.tally().shares.gives_back(flow);
+    pub(crate) fn goes(&self, marks: Marks, flow: u8) {
+        if marks.is_share() {
+            self.tally().shares.gives_back(flow);
+        }
+        if let Some(apart) = self.gate.get().and_then(|gate| gate.apart.get()) {
+            apart.goes(marks);
+        }
+    }
+
+    /// The actor turns to another kind of message than the last, when it has handled so many. By the holder of the running claim.
+    pub(crate) fn turns_to(&self, last: &'static str, kind: &'static str, handled: u32) {
+        let Some(gate) = self.gate.get().filter(|gate| gate.is_measured()) else { return };
+        match gate.apart.get() {
+            Some(apart) => apart.turns_to(last, kind, handled),
+            // The first message of an incarnation: there may be no second kind.
+            None if last.is_empty() => {}
+            None => gate.apart.get_or_init(Box::default).turns_to(last, kind, handled),
+        }
+    }
+
+    /// A stretch of work begins when so many have been handled. By the holder of the running claim.
+    pub(crate) fn begins_stretch(&self, handled: u32) {
+        if let Some(apart) = self.gate.get().and_then(|gate| gate.apart.get()) {
+            apart.begins(handled);
+        }
     }
 
     /// Where refusals are counted, and what is wrong is noted.
@@ -164,8 +222,8 @@ impl LazyGate {
     }
 
     /// Whether some are refused for the sake of the others.
-    pub(crate) fn is_shedding(&self) -> bool {
-        self.gate.get().is_some_and(|gate| gate.sight().standing.is_some())
+    pub(crate) fn is_shedding(&self, port: &Port) -> bool {
+        self.gate.get().is_some_and(|gate| gate.is_shedding(port))
     }
 
     /// When the next place may be forgiven.
@@ -175,7 +233,13 @@ impl LazyGate {
 
     /// How long so many messages are expected to take, as far as that matters.
     pub(crate) fn wait(&self, messages: u32) -> Duration {
-        Duration::from_nanos(self.service().wait_ns(messages))
+        let Some(gate) = self.gate.get() else { return Duration::ZERO };
+        let usual = gate.board.service();
+        let wait_ns = match gate.apart.get() {
+            None => usual.wait_ns(messages),
+            Some(apart) => apart.waiting(messages, usual).wait_ns(),
+        };
+        Duration::from_nanos(wait_ns)
     }
 
     /// How long messages take, as far as that matters.
@@ -183,10 +247,15 @@ impl LazyGate {
         self.gate.get().map_or_else(ServiceTime::default, |gate| gate.sight().service)
     }
 
-    /// Whether a message that is taken out is worth beginning with so much time left.
+    /// Whether a message that is taken out, and marked so, is worth beginning with so much time left.
     #[inline]
-    pub(crate) fn is_worth_it(&self, left_ns: u64, is_first: bool) -> bool {
-        left_ns > 0 && (is_first || self.is_ample(left_ns) || is_worth_it(self.service(), left_ns, false))
+    pub(crate) fn is_worth_it(&self, left_ns: u64, is_first: bool, marks: Marks) -> bool {
+        left_ns > 0 && (is_first || self.is_ample(left_ns) || is_worth_it(self.service_of(marks), left_ns, false))
+    }
+
+    /// What is believed of a message that is marked so.
+    fn service_of(&self, marks: Marks) -> ServiceTime {
+        self.gate.get().map_or_else(ServiceTime::default, |gate| gate.service(marks))
     }
 
     /// Takes in what the actor has done, which may have been in one of its first turns. By the holder of the running claim.
@@ -203,9 +272,11 @@ impl LazyGate {
         let sight = gate.note(stretch);
         self.announce(match sight.standing {
             Some(_) => WATCHED,
-            // With the one in hand, the one that is sent, and an eighth of it all.
+            // With the one in hand, the one that is sent, and an eighth of it all, were they all of the slowest kind.
             None => {
-                let full = sight.service.time_for(capacity.saturating_add(2));
+                let slowest = gate.apart.get().and_then(Apart::slowest);
+                let full = [Some(sight.service), slowest].into_iter().flatten();
+                let full = full.map(|service| service.time_for(capacity.saturating_add(2))).max().unwrap_or(0);
                 full.saturating_add(full / 8)
             }
         });

@@ -1,16 +1,20 @@
 //! What a gate says to those who found no room.
 
-use super::{Demand, LazyGate, Says, Stretch};
+use super::{Demand, LazyGate, Query, Says, Stretch};
 use crate::error::Reason;
 use crate::message::Criticality;
+use crashworthy_sync::label::Label;
 
 const MS: u64 = 1_000_000;
+/// There is one kind of message.
+const NOBODY: Query<'static> = Query { kind: &|| None, in_hand: Label::NONE, queued: &|| 0 };
 
 /// A gate that has seen a hundred messages of a millisecond each.
 fn measured() -> LazyGate {
     let gate = LazyGate::default();
     for n in 1..=100 {
-        let stretch = Stretch { ended_at: n * MS, took_ns: MS, messages: 1, left: 4, idle_ns: None };
+        let stretch =
+            Stretch { ended_at: n * MS, took_ns: MS, before: n as u32 - 1, messages: 1, left: 4, idle_ns: None };
         gate.worked(stretch, 1_024, false);
     }
     gate
@@ -18,7 +22,7 @@ fn measured() -> LazyGate {
 
 fn says(gate: &LazyGate, left_ns: u64) -> Says {
     let demand = Demand { left_ns, criticality: Criticality::Sheddable, cost: 1.0, flow: 1 };
-    gate.ask(demand, 0, 0).expect("its pace is known")
+    gate.ask(demand, 0, 0, &NOBODY).expect("its pace is known")
 }
 
 #[test]

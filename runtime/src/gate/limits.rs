@@ -48,6 +48,17 @@ impl ServiceTime {
         self.mean_ns.round() as u64
     }
 
+    /// Its mean and variance.
+    pub(super) fn law(self) -> (f64, f64) {
+        let deviation = f64::from(self.margin_ns) / MARGIN;
+        (f64::from(self.mean_ns), deviation * deviation)
+    }
+
+    /// What one message takes, and the square of its margin.
+    pub(super) fn unit(self) -> (f64, f64) {
+        (f64::from(self.mean_ns), f64::from(self.margin_ns) * f64::from(self.margin_ns))
+    }
+
     /// Within what time so many messages are done, as a rule.
     pub(crate) fn time_for(self, messages: u32) -> u64 {
         let messages = f64::from(messages);

@@ -16,10 +16,14 @@
 //! * the first message of a busy period runs unless it has expired, for the same reason;
 //! * what measures is not what refuses: no healthy load is shed in order to measure.
 //!
+//! Where [kinds](kinds) of messages take times that differ, work is counted in place of messages, [by kind](apart).
+//!
 //! The laws are plain values with time as an argument; they read no clock. The gate belongs to the cell: it outlives
 //! incarnations.
 
 mod admission;
+mod amid;
+mod apart;
 mod away;
 #[cfg(test)]
 mod away_tests;
@@ -28,6 +32,9 @@ mod estimator;
 pub(crate) mod events;
 #[cfg(test)]
 mod events_tests;
+mod kinds;
+#[cfg(test)]
+mod kinds_tests;
 mod lazy;
 #[cfg(test)]
 mod lazy_tests;
@@ -50,12 +57,15 @@ mod trouble;
 
 use std::sync::OnceLock;
 
+use crashworthy_sync::label::Label;
 use crashworthy_sync::promises::Promises;
 use once_cell::race::OnceBox;
 use parking_lot::Mutex;
 
 pub(crate) use self::admission::Demand;
 use self::admission::{Room, Sight, is_worth_it};
+use self::apart::Apart;
+pub(crate) use self::apart::Marks;
 use self::away::Away;
 use self::board::Board;
 use self::estimator::Estimator;
@@ -73,6 +83,7 @@ use self::standing::{Standing, step};
 pub use self::state::GateState;
 pub(crate) use self::trouble::{Notes, Watch};
 use crate::dependency::Dependency;
+use crate::port::Port;
 
 /// The gate of one actor. What few have is made when it is needed.
 #[derive(Debug, Default)]
@@ -80,6 +91,8 @@ pub(crate) struct Gate {
     board: Board,
     /// Touched by the holder of the running claim alone.
     keeper: Mutex<Keeper>,
+    /// Its kinds of messages, once a second was met.
+    apart: OnceBox<Apart>,
     /// Places that are reserved, until when.
     promises: OnceBox<Promises>,
     /// What it needs besides time, and whom it forwards to.
@@ -154,12 +167,24 @@ impl Trial {
     }
 }
 
+/// What is asked about a sender and an actor whose kinds of messages differ.
+pub(crate) struct Query<'q> {
+    /// The kind that is sent, if that is known yet.
+    pub(crate) kind: &'q dyn Fn() -> Option<&'static str>,
+    /// What is in hand.
+    pub(crate) in_hand: Label,
+    /// How many messages wait.
+    pub(crate) queued: &'q dyn Fn() -> u32,
+}
+
 /// What a stretch of work came to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stretch {
     pub(crate) ended_at: u64,
     /// From the end of the work before, or from when there was something to do if that was later.
     pub(crate) took_ns: u64,
+    /// Messages that ended before it, ever.
+    pub(crate) before: u32,
     /// Messages that ended in it.
     pub(crate) messages: u32,
     /// Messages that wait at its end.
@@ -179,6 +204,13 @@ impl Gate {
         self.board.service().is_known() || self.board.refused().is_some()
     }
 
+    /// Whether senders are refused for the sake of others: one was, less time ago than he had.
+    fn is_shedding(&self, port: &Port) -> bool {
+        let stands = self.sight().standing.is_some_and(|standing| standing != TRIED);
+        // What stands is published after work alone: who rests has no more of it, and nobody to tell.
+        stands && self.board.refused().is_some_and(|(at, left_ns)| port.now_ns().saturating_sub(at) < left_ns)
+    }
+
     /// A sender is refused that had so much time left.
     pub(crate) fn refuses(&self, now: u64, left_ns: u64) {
         self.board.refuses(now, left_ns);
@@ -189,13 +221,44 @@ impl Gate {
         self.board.refuses_share();
     }
 
+    /// Whether messages are counted by their kinds, and how.
+    fn counting(&self) -> Option<&Apart> {
+        self.apart.get().filter(|apart| apart.counts())
+    }
+
+    /// What is believed of a message that is marked so.
+    fn service(&self, marks: Marks) -> ServiceTime {
+        let usual = self.board.service();
+        self.apart.get().map_or(usual, |apart| apart.service(marks, usual))
+    }
+
+    /// The room for a message, among what waits and what is in hand.
+    fn room(&self, sight: Sight, demand: Demand, query: &Query<'_>) -> Room {
+        match self.counting() {
+            None => sight.room(demand),
+            Some(apart) => {
+                let amid = apart.amid((query.kind)(), query.in_hand, (query.queued)(), sight.service);
+                sight.room_amid(demand, &amid)
+            }
+        }
+    }
+
     /// Takes in what the actor has done. By the holder of the running claim.
     ///
     /// Returns what senders see from now on.
     pub(crate) fn note(&self, stretch: Stretch) -> Sight {
         let mut keeper = self.keeper.lock();
         keeper.estimator.observe(stretch.took_ns, stretch.messages);
-        keeper.stand(&self.board, stretch);
+        let mut left = stretch.left;
+        if let Some(apart) = self.apart.get() {
+            let Stretch { before, messages, took_ns, ended_at, .. } = stretch;
+            let usual = keeper.estimator.service();
+            apart.ends(before, messages, took_ns, usual, ended_at);
+            if apart.counts() {
+                left = apart.waiting(left, usual).messages(usual);
+            }
+        }
+        keeper.stand(&self.board, Stretch { left, ..stretch });
         let tried = keeper.trial.goes_on(stretch.ended_at).then_some(TRIED);
         let standing = keeper.standing.as_ref().map(Standing::limit).or(tried);
         let sight = Sight { service: keeper.estimator.service(), standing, running_ns: 0, held: None };

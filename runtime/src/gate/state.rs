@@ -59,7 +59,7 @@ impl GateState {
             Self::Suspended
         } else if flags & flag::UNREADY != 0 {
             Self::NotReady
-        } else if core.gate.is_shedding() {
+        } else if core.gate.is_shedding(&core.shared().port) {
             Self::Shedding
         } else {
             Self::Open
@@ -96,5 +96,30 @@ impl fmt::Display for GateState {
             Self::NotStarted => "not started",
             other => other.name(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripted::{ms, once, simulate, slow_clerk};
+
+    #[test]
+    fn who_rests_sheds_no_load_whatever_was_the_last_that_was_seen() {
+        simulate(1, async |system| {
+            let (clerk, _) = slow_clerk(&system).await;
+            // Five times what it can do, until it sheds.
+            let mut calls = 0;
+            while clerk.gate() != GateState::Shedding {
+                let clerk = clerk.clone();
+                tokio::spawn(async move { clerk.ask(once).within(ms(50)).await });
+                tokio::time::sleep(ms(2)).await;
+                calls += 1;
+                assert!(calls < 2_000, "it never sheds");
+            }
+            clerk.settled().await;
+            tokio::time::sleep(ms(60)).await;
+            assert_eq!(clerk.gate(), GateState::Open, "it rests, and nobody was refused for a deadline");
+        });
     }
 }

@@ -36,14 +36,17 @@ impl Actor for Clerk {
 }
 
 /// Runs a test in virtual time, with an actor.
-fn simulate<F: Future<Output = ()>>(rules: Simulation, test: impl FnOnce(System, ActorRef<Clerk>) -> F) {
+pub(super) fn simulate<A: Actor<Args = ()>, F: Future<Output = ()>>(
+    rules: Simulation,
+    test: impl FnOnce(System, ActorRef<A>) -> F,
+) {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
         let port = Port::simulated(runtime.handle().clone(), rules);
         let system = Builder::default().bare_on(port).expect("default settings are valid");
-        let clerk = system.spawn::<Clerk>(()).await.expect("it starts");
-        test(system, clerk).await;
+        let actor = system.spawn::<A>(()).await.expect("it starts");
+        test(system, actor).await;
     });
 }
 
@@ -88,7 +91,7 @@ async fn overload(system: &System, clerk: &ActorRef<Clerk>, load: f64, services:
 #[test]
 fn an_overloaded_actor_refuses_in_time_and_goodput_stays_at_capacity() {
     for load in [2.0, 20.0] {
-        simulate(Simulation::seeded(1), async |system, clerk| {
+        simulate(Simulation::seeded(1), async |system, clerk: ActorRef<Clerk>| {
             // Tokio's timers end up to a millisecond late.
             let services = 2_000;
             let tally = overload(&system, &clerk, load, services).await;
@@ -103,7 +106,7 @@ fn an_overloaded_actor_refuses_in_time_and_goodput_stays_at_capacity() {
 
 #[test]
 fn f2_what_a_handler_awaits_is_service_time() {
-    simulate(Simulation::seeded(1), async |_, clerk| {
+    simulate(Simulation::seeded(1), async |_, clerk: ActorRef<Clerk>| {
         for _ in 0..20 {
             ask(&clerk, SERVICE, DEADLINE).await.unwrap();
         }
@@ -115,13 +118,13 @@ fn f2_what_a_handler_awaits_is_service_time() {
 #[test]
 fn f5_in_virtual_time_a_message_takes_what_the_simulation_says() {
     let rules = Simulation { turn_cost: SERVICE, ..Simulation::seeded(1) };
-    simulate(rules, async |_, clerk| {
+    simulate(rules, async |_, clerk: ActorRef<Clerk>| {
         for _ in 0..20 {
             ask(&clerk, Duration::ZERO, DEADLINE).await.unwrap();
         }
         assert_eq!(clerk.cell.core().gate.wait(10), 10 * SERVICE);
     });
-    simulate(Simulation::seeded(1), async |_, clerk| {
+    simulate(Simulation::seeded(1), async |_, clerk: ActorRef<Clerk>| {
         for _ in 0..20 {
             ask(&clerk, Duration::ZERO, DEADLINE).await.unwrap();
         }
@@ -131,7 +134,7 @@ fn f5_in_virtual_time_a_message_takes_what_the_simulation_says() {
 
 #[test]
 fn f1_one_absurd_message_does_not_lock_an_idle_actor() {
-    simulate(Simulation::seeded(1), async |_, clerk| {
+    simulate(Simulation::seeded(1), async |_, clerk: ActorRef<Clerk>| {
         assert_eq!(ask(&clerk, Duration::from_secs(100), DEADLINE).await, Err(AskError::Expired));
         // Whatever was measured: an idle actor takes it, and begins it.
         tokio::time::sleep(Duration::from_secs(200)).await;
@@ -146,7 +149,7 @@ fn f1_one_absurd_message_does_not_lock_an_idle_actor() {
 
 #[test]
 fn a_refusal_says_why_and_after_what_time_to_come_again() {
-    simulate(Simulation::seeded(1), async |_, clerk| {
+    simulate(Simulation::seeded(1), async |_, clerk: ActorRef<Clerk>| {
         for _ in 0..20 {
             ask(&clerk, SERVICE, DEADLINE).await.unwrap();
         }
@@ -179,7 +182,7 @@ fn a_refusal_says_why_and_after_what_time_to_come_again() {
 
 #[test]
 fn a_stuck_handler_is_told_to_callers_within_their_deadline() {
-    simulate(Simulation::seeded(1), async |system, clerk| {
+    simulate(Simulation::seeded(1), async |system, clerk: ActorRef<Clerk>| {
         let ages = Duration::from_secs(1_000);
         for _ in 0..100 {
             ask(&clerk, Duration::ZERO, DEADLINE).await.unwrap();

@@ -1,13 +1,15 @@
 //! Actors that are held back from outside: their gates are tripped, or they are suspended for a while.
 
+use std::time::Duration;
+
 use crashworthy_runtime::{
     AskError, Criticality, Dep, ExitReason, GateState, Happening, Offer, Pid, Reason, Refused, Slot, State, System,
 };
 use tokio::sync::oneshot;
 
-use crate::stage::{Nursery, Order, bare, does, everywhere, law, lawful, ms, pends, puppet, until, who};
+use crate::stage::{Nursery, Order, bare, does, everywhere, law, lawful, ms, on_many, pends, puppet, until, who};
 
-const HOUR: std::time::Duration = ms(3_600_000);
+const HOUR: Duration = ms(3_600_000);
 
 fn gate(system: &System, pid: Pid) -> GateState {
     system.inspect(pid).expect("it is there").gate
@@ -186,5 +188,42 @@ fn a_suspension_ends_with_its_incarnation() {
         assert_eq!((who(&slot).await, slot.gate()), (2, GateState::Open), "the next one is not suspended");
         lawful(&system).await;
         assert_eq!(law(&slot).handled, 2);
+    });
+}
+
+#[test]
+fn however_the_ends_of_suspensions_race_with_their_beginnings_nobody_stays_suspended() {
+    on_many(4, async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        let pid = actor.pid();
+        let hands: Vec<_> = (0..4_u64)
+            .map(|hand| {
+                let system = system.clone();
+                // Threads, so that the wheel is turned meanwhile whatever they do.
+                std::thread::spawn(move || {
+                    for round in 0..500_u64 {
+                        // From none at all to a step of the wheel and more, in an order of its own for each.
+                        let micros = (round * 7 + hand * 13) % 40 * 50;
+                        system.suspend_for(pid, Duration::from_micros(micros));
+                        if (round + hand).is_multiple_of(11) {
+                            system.resume(pid);
+                        }
+                    }
+                })
+            })
+            .collect();
+        let mut sent = 0;
+        while hands.iter().any(|hand| !hand.is_finished()) {
+            sent += u64::from(actor.tell(Order::Note(sent)).is_ok());
+            tokio::task::yield_now().await;
+        }
+        hands.into_iter().for_each(|hand| hand.join().expect("it suspends"));
+        // Nobody says so: it is resumed all the same.
+        actor.settled().await;
+        until("it is resumed", || gate(&system, pid) == GateState::Open).await;
+        until("no timer is left", || system.snapshot().timers == 0).await;
+        assert_eq!((law(&actor).handled, system.unready()), (sent, vec![]));
+        lawful(&system).await;
     });
 }

@@ -351,6 +351,7 @@ fn a_trace_keeps_no_system_and_says_that_it_has_gone() {
         let (actor, _journal) = puppet(&system).await;
         (0..2).for_each(|note| actor.tell(Order::Note(note)).unwrap());
         actor.settled().await;
+        system.stop().await;
         drop((actor, system));
         until("it has gone", || trace.read().end == Some(TraceEnd::SystemGone)).await;
         let read = trace.read();

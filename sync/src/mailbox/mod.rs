@@ -34,7 +34,7 @@
 //! its compare-and-swap, and the pointer changes only under INSTALLING, which moves the word; so a
 //! successful compare-and-swap proves the pointer current, and from then on the block cannot go away,
 //! because the receiver cannot get past a place that is not ready. (The word would have to come back to the
-//! same value in between: 2^40 messages while one sender is asleep between two instructions.)
+//! same value in between: 2^39 messages while one sender is asleep between two instructions.)
 //! The receiver owns a block when it has taken its last message *and* moved to the next one: the installer
 //! of the next block touches the old one once more, to link.
 //!
@@ -59,7 +59,7 @@ use self::{
     block::{Block, FULL},
     receiver::flush_every,
     room::Waiters,
-    word::{CLOSED, WAITERS, Word},
+    word::{CAREFUL, CLOSED, WAITERS, Word},
 };
 pub use self::{
     receiver::{Nothing, Pop, Ready, Receiver},
@@ -219,6 +219,19 @@ impl<T: Send, B> Mailbox<T, B> {
     /// Does it give no more places?
     pub fn is_closed(&self) -> bool {
         self.word().any(CLOSED)
+    }
+
+    /// From now on no place is given [at once](Mailbox::place_at_once), so that whoever sends comes to where he can do more than
+    /// send; or that is over. A sender who has begun already may not know.
+    pub fn set_careful(&self, careful: bool) {
+        if self.word().any(CAREFUL) == careful {
+            return;
+        }
+        // Relaxed: nothing is ordered by it.
+        match careful {
+            true => self.senders.tail.fetch_or(CAREFUL, Ordering::Relaxed),
+            false => self.senders.tail.fetch_and(!CAREFUL, Ordering::Relaxed),
+        };
     }
 
     /// Messages queued, in-flight ones included. A snapshot.

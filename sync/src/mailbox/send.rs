@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 use super::{
     Mailbox,
     block::Block,
-    word::{CLOSED, INSTALLING, PARKED, WAITERS, Word},
+    word::{CAREFUL, CLOSED, INSTALLING, PARKED, WAITERS, Word},
 };
 use crate::facade::{Backoff, Ordering};
 
@@ -200,7 +200,8 @@ impl<T: Send, B> Mailbox<T, B> {
 
     /// Takes a place in the ordinary case, as [`Mailbox::place_within`] does. `None` in every other: that asks again.
     ///
-    /// Ordinary is: open, nobody waits, room by the head last seen, room in the block, and nobody else sends just now.
+    /// Ordinary is: open, nobody waits, room by the head last seen, room in the block, nobody else sends just now, and senders
+    /// were not [told](Mailbox::set_careful) to take care.
     #[inline(always)]
     pub fn place_at_once(&self, at_most: u32) -> Option<Place<'_, T>> {
         let (word, current) = (self.word(), self.current());
@@ -208,7 +209,7 @@ impl<T: Send, B> Mailbox<T, B> {
         let seen_head = self.senders.seen_head.load(Ordering::Relaxed);
         let capacity = self.senders.capacity.load(Ordering::Relaxed).min(at_most);
         let used = word.taken_since(seen_head) + word.reserved();
-        if word.any(CLOSED | INSTALLING | WAITERS) || used >= u64::from(capacity) {
+        if word.any(CAREFUL | CLOSED | INSTALLING | WAITERS) || used >= u64::from(capacity) {
             return None;
         }
         let block = current.covering(word)?;

@@ -150,6 +150,39 @@ fn full_means_full_whatever_was_taken_last() {
 }
 
 #[test]
+fn who_is_told_to_take_care_gets_no_place_at_once_and_one_with_care() {
+    let (mailbox, mut receiver) = mailbox(100);
+    // Where a block ends nobody gets one at once.
+    let mut at_once = || {
+        let taken = (0..20).filter_map(|_| {
+            assert!(mailbox.push(0).is_ok());
+            mailbox.place_at_once(u32::MAX).map(|place| place.fill(1))
+        });
+        let taken = taken.count();
+        while receiver.pop() != Pop::Empty {}
+        taken
+    };
+    assert!(at_once() > 10);
+    mailbox.set_careful(true);
+    mailbox.set_careful(true);
+    assert_eq!(at_once(), 0);
+    // All else is as it was: room, waking, closing.
+    assert!(receiver.park());
+    assert!(mailbox.place_within(u32::MAX).expect("there is room").fill(2).wake);
+    assert!(mailbox.close() && mailbox.place_within(u32::MAX).is_err());
+    mailbox.reopen();
+    assert!(!mailbox.place_within(2).expect("there is room").fill(3).wake);
+    assert_eq!(mailbox.place_within(2).err(), Some(ReserveError::Full));
+    assert_eq!([receiver.pop(), receiver.pop()], [Pop::Message(2), Pop::Message(3)]);
+    mailbox.set_careful(false);
+    let taken = (0..20).filter_map(|_| {
+        assert!(mailbox.push(0).is_ok());
+        mailbox.place_at_once(u32::MAX).map(|place| place.fill(1))
+    });
+    assert!(taken.count() > 10);
+}
+
+#[test]
 fn the_first_sender_after_a_park_wakes_and_no_other() {
     let (mailbox, mut receiver) = mailbox(8);
     assert_eq!(mailbox.push(1), Ok(Pushed { wake: false }), "it has not parked yet");

@@ -1,7 +1,7 @@
 //! The mailbox's tail word: everything a sender must know and change in one compare-and-swap.
 //!
 //! ```text
-//!   63                              24 23   20 19        0
+//!   63                              25 24   20 19        0
 //!  ┌──────────────────────────────────┬───────┬──────────┐
 //!  │ position: places ever taken      │ flags │ reserved │   the position wraps without touching the rest
 //!  └──────────────────────────────────┴───────┴──────────┘
@@ -9,6 +9,8 @@
 
 use std::fmt;
 
+/// Senders are to take their places with care: [`place_at_once`](super::Mailbox::place_at_once) gives none.
+pub(super) const CAREFUL: u64 = 1 << 24;
 /// No more places are given. Set by `close`, cleared by `reopen`.
 pub(super) const CLOSED: u64 = 1 << 23;
 /// The receiver found nothing and went to sleep. Set by `park`, cleared by the compare-and-swap of the
@@ -22,7 +24,7 @@ pub(super) const WAITERS: u64 = 1 << 20;
 
 const ONE_RESERVED: u64 = 1;
 const RESERVED: u64 = WAITERS - 1;
-const POSITION_SHIFT: u32 = 24;
+const POSITION_SHIFT: u32 = 25;
 const ONE_TAKEN: u64 = 1 << POSITION_SHIFT;
 const POSITION: u64 = u64::MAX >> POSITION_SHIFT;
 
@@ -81,7 +83,13 @@ impl Word {
 impl fmt::Debug for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "position {} reserved {}", self.position(), self.reserved())?;
-        let names = [(CLOSED, "closed"), (PARKED, "parked"), (INSTALLING, "installing"), (WAITERS, "waiters")];
+        let names = [
+            (CAREFUL, "careful"),
+            (CLOSED, "closed"),
+            (PARKED, "parked"),
+            (INSTALLING, "installing"),
+            (WAITERS, "waiters"),
+        ];
         for (flag, name) in names {
             if self.any(flag) {
                 write!(f, " {name}")?;
@@ -97,9 +105,9 @@ mod tests {
 
     #[test]
     fn the_position_wraps_and_touches_nothing_else() {
-        let last = Word(CLOSED | PARKED | POSITION << POSITION_SHIFT).one_more_reserved();
+        let last = Word(CAREFUL | CLOSED | PARKED | POSITION << POSITION_SHIFT).one_more_reserved();
         let next = last.advanced();
-        assert_eq!(next, Word(CLOSED | ONE_RESERVED));
+        assert_eq!(next, Word(CAREFUL | CLOSED | ONE_RESERVED));
         assert_eq!(next.taken_since(POSITION), 1);
         assert_eq!(next.taken_since(POSITION - 1), 2);
         assert_eq!(next.taken_since_or_none(1), 0, "the head is ahead of an old word");
@@ -112,6 +120,6 @@ mod tests {
             word = word.one_more_reserved();
         }
         assert_eq!((word.reserved(), word.position()), (1 << 19, 7));
-        assert!(!word.any(CLOSED | PARKED | INSTALLING | WAITERS));
+        assert!(!word.any(CAREFUL | CLOSED | PARKED | INSTALLING | WAITERS));
     }
 }

@@ -22,6 +22,9 @@ fn info_says_what_the_service_is_and_where_and_within_which_limits() {
     assert!((now - 6e5..=now).contains(&started), "{info}");
     assert!(info["up_ms"].as_f64().is_some_and(|up| up <= now - started), "{info}");
     assert_eq!((&info["accepts_work"], &info["turned_away"]["tokens"]), (&json!(true), &json!(0)));
+    let pool = &info["pools"]["first"][0];
+    assert_eq!((&info["pools"]["total"], &pool["total"]), (&json!(1), &json!(2)), "{info}");
+    assert_eq!((pool["workers"].as_array().map(Vec::len), &info["sources"]), (Some(2), &json!([])), "{info}");
     assert_eq!(info["limits"]["web"], json!(crashworthy_web::Limits::default()));
     assert_eq!(info["limits"]["console"]["rows"], 500);
 }
@@ -71,6 +74,21 @@ fn what_has_happened_is_told_and_gone_on_from() {
     let wrong = shop.ask("/events?kinds=cake");
     assert_eq!((wrong.status, wrong.code().as_str()), (400, "bad_arguments"));
     assert_eq!(shop.ask_as_anybody("/events").status, 401);
+}
+
+#[test]
+fn beginnings_and_ends_are_told_to_who_asks_now_and_then_however_many_come_and_go_between() {
+    let shop = Shop::open();
+    let first = shop.ask("/events").json();
+    assert!(first["lifecycle_since"].is_null(), "nobody has asked before");
+    shop.left.tell(Till::Break("the drawer is stuck")).unwrap();
+    assert_eq!(shop.total(&shop.left), 0);
+    for _ in 0..10 {
+        assert_eq!(shop.ask_as_anybody("/livez").status, 200);
+        assert_eq!(shop.system.events_since(0).lifecycle_since, Some(1), "nobody was connected for a moment");
+    }
+    let told = shop.ask(&format!("/events?since={}&kinds=begins,ends", first["next"])).json();
+    assert_eq!((&told["matched"], &told["lifecycle_since"]), (&2.into(), &1.into()), "{told}");
 }
 
 #[test]

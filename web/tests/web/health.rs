@@ -1,11 +1,12 @@
 //! Health is told to anybody, in few words.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use crashworthy::prelude::*;
-use crashworthy_web::{Address, Limits, Web, WebExt};
+use crashworthy_web::{Address, Limits, Reading, Sort, Source, Web, WebExt};
 use serde_json::json;
 
 use crate::support::{Cashier, Dir, PATIENCE, Shop, Till, Watch, ask, runtime, until};
@@ -75,6 +76,47 @@ fn it_is_ready_as_long_as_those_are_who_are_critical() {
     bank.mark_down(None);
     until("it is told", || (shop.ask_as_anybody("/readyz").status == 503).then_some(()));
     assert_eq!(shop.ask("/readyz").json()["unready"].as_array().map(Vec::len), Some(1));
+}
+
+/// A breaker of a test.
+#[derive(Default)]
+struct Breaker(AtomicBool);
+
+impl Source for Breaker {
+    fn name(&self) -> String {
+        "bank".to_owned()
+    }
+
+    fn sort(&self) -> Sort {
+        Sort::Breaker
+    }
+
+    fn is_critical(&self) -> bool {
+        true
+    }
+
+    fn read(&self) -> Reading {
+        let open = self.0.load(SeqCst);
+        Reading::new(if open { "open" } else { "closed" }).serves(!open).figure("failures", u32::from(open))
+    }
+}
+
+#[test]
+fn what_tells_of_itself_is_told_and_if_it_is_critical_counts() {
+    let bank = std::sync::Arc::new(Breaker::default());
+    let shop = Shop::with(Web::default().source(bank.clone()));
+    let told = |state: &str, serves: bool, failures: f64| {
+        json!([{ "name": "bank", "sort": "breaker", "critical": true, "serves": serves, "state": state,
+            "figures": { "failures": failures } }])
+    };
+    assert_eq!(shop.ask("/info").json()["sources"], told("closed", true, 0.0));
+    assert_eq!(shop.ask_as_anybody("/readyz").status, 200);
+    bank.0.store(true, SeqCst);
+    let unready = shop.ask_as_anybody("/readyz");
+    assert_eq!((unready.status, unready.json()["reasons"].clone()), (503, json!(["source"])));
+    let info = shop.ask("/info").json();
+    assert_eq!((&info["sources"], &info["accepts_work"]), (&told("open", false, 1.0), &json!(false)));
+    assert_eq!(Watch::begin(&shop, "").until("picture")["sources"], told("open", false, 1.0));
 }
 
 /// Says where its system is on the web, and begins when it is told to.

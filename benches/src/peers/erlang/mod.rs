@@ -5,14 +5,13 @@
 
 use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Command, Stdio};
 use std::time::Duration;
-use std::{env, fs, process, thread};
+use std::{env, fs, io, process};
 
 use crate::peer::Workers;
+use crate::program;
 use crate::works::idling::Resident;
 use crate::works::{Work, Wrong};
 
@@ -26,8 +25,6 @@ pub const MISSING: &str =
 const PROGRAM: &str = include_str!("works.erl");
 /// The longest that one turn may take: shorter than the patience of the rounds, so that a machine which hangs is ended.
 const PATIENCE: Duration = Duration::from_secs(80);
-/// The most that is read of what the program says.
-const LONGEST: u64 = 4_096;
 /// Processes beside the actors of a work, which the machine has and needs.
 const OTHERS: usize = 100_000;
 
@@ -74,34 +71,8 @@ fn run(workers: Workers, processes: usize, args: &[&str]) -> Result<Vec<f64>, Wr
         .arg(compiled)
         .args(["-run", "works", "main"])
         .args(args);
-    machine.env("ERL_CRASH_DUMP_SECONDS", "0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    figures(&said(machine, PATIENCE).map_err(odd)?)
-}
-
-/// What a program says, as long as it takes no longer than that.
-fn said(mut program: Command, patience: Duration) -> io::Result<String> {
-    let mut running = Running(program.spawn()?);
-    let (sender, receiver) = mpsc::channel();
-    if let Some(stdout) = running.0.stdout.take() {
-        thread::spawn(move || {
-            let mut said = String::new();
-            let read = stdout.take(LONGEST).read_to_string(&mut said);
-            drop(sender.send(read.map(|_| said)));
-        });
-    }
-    let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no end after {} s", patience.as_secs()));
-    receiver.recv_timeout(patience).map_err(late)?
-}
-
-/// A program that is ended when nobody waits for it any more.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // One that has ended by itself cannot be ended once more.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    machine.env("ERL_CRASH_DUMP_SECONDS", "0");
+    figures(&program::said(&mut machine, PATIENCE).map_err(odd)?)
 }
 
 /// Reads the one line of the program.
@@ -162,13 +133,5 @@ mod tests {
         assert_eq!(figures("wrong messages: expected 2, found 1\n"), Err(odd("messages: expected 2, found 1")));
         assert!(figures("").is_err_and(|wrong| wrong.to_string().contains("no figure")));
         assert!(figures("figure one").is_err());
-    }
-
-    #[test]
-    fn a_program_that_says_nothing_is_ended() {
-        let mut sleeper = Command::new("sleep");
-        sleeper.arg("600").stdout(Stdio::piped());
-        let late = said(sleeper, Duration::from_millis(50)).expect_err("it does not end by itself");
-        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -186,7 +186,7 @@ pub(crate) enum What {
     },
     /// The newest crashes: reason, message in hand, what the supervisor decided.
     Crashes {
-        /// Of this actor and those below it, by path.
+        /// Of this actor and those below it, by path, name or id.
         #[arg(long, value_name = "PATH")]
         under: Option<String>,
         /// How many at most. [default: 20]
@@ -222,7 +222,7 @@ pub(crate) enum What {
     },
     /// The newest reports of supervisors.
     Reports {
-        /// Of this supervisor and those below it, by path.
+        /// Of this supervisor and those below it, by path, name or id.
         #[arg(long, value_name = "PATH")]
         under: Option<String>,
         /// Children that were started, instead of what went wrong.

@@ -25,7 +25,7 @@ pub(crate) struct EventsArgs {
     /// Of this kind; may be said several times.
     #[arg(long = "kind", value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(Happening::NAMES))]
     kinds: Vec<String>,
-    /// Of this actor and those below it, by path.
+    /// Of this actor and those below it, by path, name or id.
     #[arg(long, value_name = "PATH")]
     under: Option<String>,
     /// How many at most. [default: 20, or all with --since]
@@ -45,7 +45,7 @@ impl EventsArgs {
 /// Which dead letters.
 #[derive(Debug, Args)]
 pub(crate) struct DeadLettersArgs {
-    /// To this actor and those below it, by path.
+    /// To this actor and those below it, by path, name or id.
     #[arg(long, value_name = "PATH")]
     under: Option<String>,
     /// Those that fell for this reason.
@@ -87,14 +87,21 @@ impl From<Why> for Fallen {
 pub(crate) fn follow(which: &Which, of: &EventsArgs, every: Duration) -> Result<bool, Trouble> {
     let mut client = find::choose(which)?;
     let mut query = of.query();
+    let mut known = None;
     loop {
         let answer: Value = client.ask("events", &query)?;
         let events: Events =
             serde_json::from_value(answer.clone()).map_err(|error| Trouble::Told(error.to_string()))?;
         let lost = if query.since.is_some() { events.dropped } else { 0 };
-        if !events.events.is_empty() || lost > 0 || query.since.is_none() {
+        let untold = untold(query.since, events.lifecycle_since).filter(|_| known != Some(events.lifecycle_since));
+        known = Some(events.lifecycle_since);
+        if !events.events.is_empty() || lost > 0 || untold.is_some() || query.since.is_none() {
             let mut out = anstream::stdout().lock();
-            let text = if of.show.json { json(&answer)? } else { missed(lost) + &lines(&events, When::Clock) };
+            let text = if of.show.json {
+                json(&answer)?
+            } else {
+                missed(lost) + &untold.unwrap_or_default() + &lines(&events, When::Clock)
+            };
             out.write_all(text.as_bytes())?;
             out.flush()?;
         }
@@ -144,6 +151,16 @@ enum When {
 /// A line for those that were lost, if any were.
 fn missed(lost: u64) -> String {
     if lost == 0 { String::new() } else { format!("{YELLOW}{lost} events were lost{YELLOW:#}\n") }
+}
+
+/// A line for beginnings and ends after a number that were not told, if there may be such: nobody has listened.
+fn untold(since: Option<u64>, lifecycle_since: Option<u64>) -> Option<String> {
+    let why = match (since?, lifecycle_since) {
+        (since, Some(first)) if first <= since.saturating_add(1) => return None,
+        (_, Some(first)) => format!("who began and ended before event {first} is not told"),
+        (_, None) => "who began and ended until now is not told".to_owned(),
+    };
+    Some(format!("{YELLOW}{why}{YELLOW:#}\n"))
 }
 
 /// A line for each.
@@ -232,5 +249,21 @@ pub(crate) fn from(sender: &Sender) -> String {
         Sender::Another { path: Some(path), .. } => clean(path),
         Sender::Another { id, .. } => id.to_string(),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_follows_is_told_where_beginnings_and_ends_are_missing_and_nowhere_else() {
+        let told = |since, first| untold(since, first).map(|line| anstream::adapter::strip_str(&line).to_string());
+        for nothing in [(None, None), (Some(7), Some(8)), (Some(7), Some(1)), (Some(u64::MAX), Some(1))] {
+            assert_eq!(told(nothing.0, nothing.1), None, "{nothing:?}");
+        }
+        let before = "who began and ended before event 9 is not told\n";
+        assert_eq!(told(Some(7), Some(9)).as_deref(), Some(before));
+        assert_eq!(told(Some(7), None).as_deref(), Some("who began and ended until now is not told\n"));
     }
 }

@@ -105,7 +105,11 @@ pub(crate) fn choose_place(which: &Which) -> Result<(PathBuf, Client), Trouble> 
 /// A connection to the system that listens at a place: at a socket, or on TCP if that was said.
 pub(crate) fn open(which: &Which, place: &Path) -> Result<Client, ClientError> {
     match which.tcp(place) {
-        Some((addr, file)) => Client::connect_tcp(addr, &*Token::read(file)?, PATIENCE),
+        Some((addr, file)) => {
+            // That there is no such file does not mean that nobody listens.
+            let wrong = |error: std::io::Error| std::io::Error::new(ErrorKind::InvalidInput, error.to_string());
+            Client::connect_tcp(addr, &*Token::read(file).map_err(wrong)?, PATIENCE)
+        }
         None => Client::connect(place, PATIENCE),
     }
 }
@@ -170,4 +174,20 @@ fn is_meant(which: &Which, place: &Place, client: &Result<Client, ClientError>) 
 
 fn trouble(socket: &Path, error: &ClientError) -> Trouble {
     Trouble::Told(clean(&format!("{}: {error}", socket.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_file_that_is_not_there_is_told_and_not_taken_for_a_system_that_does_not_run() {
+        let which = Which {
+            connect: Some(([127, 0, 0, 1], 1).into()),
+            token_file: Some("/nowhere/tcp.token".into()),
+            ..Which::default()
+        };
+        let error = open(&which, &which.place().unwrap()).unwrap_err();
+        assert!(!is_absent(&error) && error.to_string().contains("/nowhere/tcp.token"), "{error}");
+    }
 }

@@ -43,7 +43,7 @@ pub(crate) struct TopArgs {
     /// Those with this text in their path or type.
     #[arg(long = "match", value_name = "TEXT")]
     text: Option<String>,
-    /// This actor and those below it, by path.
+    /// This actor and those below it, by path, name or id.
     #[arg(long, value_name = "PATH")]
     under: Option<String>,
     /// Those in this state.

@@ -62,7 +62,9 @@ impl Recording {
                 let is_such = |kept: &Kept| kept.args["progress"].as_bool().unwrap_or(false) == query.progress;
                 let mut view: ReportsView = self.told(at, verb, is_such)?;
                 view.at = self.at(at).unwrap_or(view.at);
-                let matched = lists::narrow(&mut view.reports, &query.under, query.limit, |report| &report.supervisor);
+                let matched = lists::narrow(&mut view.reports, &self.top(at, &query.under), query.limit, |report| {
+                    &report.supervisor
+                });
                 view.matched = if query.under.is_some() { matched } else { view.matched };
                 Ok(ok(view))
             }
@@ -78,7 +80,7 @@ impl Recording {
         view.events.retain(|event| event.seq > since && is_kind(event.what.name()));
         // After a number the oldest come first, else the newest are what is wanted.
         let newest = if query.since.is_some() { Some(usize::MAX) } else { query.limit };
-        view.matched = lists::narrow(&mut view.events, &query.under, newest, |event| &event.path);
+        view.matched = lists::narrow(&mut view.events, &self.top(at, &query.under), newest, |event| &event.path);
         view.events.truncate(query.limit.unwrap_or(usize::MAX));
         view.next = view.events.last().map_or(view.last, |event| event.seq);
         Ok(view)
@@ -87,9 +89,10 @@ impl Recording {
     fn dead_letters(&self, at: Duration, query: &DeadLettersQuery) -> Result<DeadLetters, Refusal> {
         let mut view: DeadLetters = self.told(at, "dead_letters", |_| true)?;
         view.at = self.at(at).unwrap_or(view.at);
+        let top = self.top(at, &query.under);
         view.letters.retain(|letter| query.why.is_none_or(|why| why == letter.why));
-        let matched = lists::narrow(&mut view.letters, &query.under, query.limit, |letter| &letter.path);
-        lists::narrow(&mut view.actors, &query.under, Some(usize::MAX), |row| &row.path);
+        let matched = lists::narrow(&mut view.letters, &top, query.limit, |letter| &letter.path);
+        lists::narrow(&mut view.actors, &top, Some(usize::MAX), |row| &row.path);
         if query.under.is_some() || query.why.is_some() {
             view.matched = matched;
         }
@@ -106,7 +109,7 @@ impl Recording {
                 view.reports.extend(self.crash(at, pid));
             }
         }
-        let matched = lists::narrow(&mut view.reports, &query.under, query.limit, |report| &report.path);
+        let matched = lists::narrow(&mut view.reports, &self.top(at, &query.under), query.limit, |report| &report.path);
         if query.under.is_some() || query.of.is_some() {
             view.matched = matched;
         }
@@ -142,6 +145,11 @@ impl Recording {
     /// The time by the clock of the system. What has not changed since it was written is as it was.
     fn at(&self, at: Duration) -> Option<Duration> {
         self.told::<SystemView>(at, "system", |_| true).ok().map(|system| system.at)
+    }
+
+    /// The path of whom somebody means by his path, name or id.
+    fn top(&self, at: Duration, word: &Option<String>) -> Option<String> {
+        word.as_ref().map(|word| self.tree(at).map_or_else(|_| word.clone(), |tree| lists::path_of(&tree, word)))
     }
 
     fn tree(&self, at: Duration) -> Result<TreeView, Refusal> {

@@ -13,13 +13,7 @@ pub(super) fn branch(view: TreeView, query: &TreeQuery) -> Result<TreeView, Refu
     let start = match &query.path {
         None => 0,
         Some(word) => {
-            let is_meant = |row: &Row| {
-                row.path == *word
-                    || row.pid.to_string() == *word
-                    || row.pid.id.to_string() == *word
-                    || row.path.rsplit('/').next() == Some(word)
-            };
-            let found = view.nodes.iter().position(|node| is_meant(&node.row));
+            let found = view.nodes.iter().position(|node| is_meant(&node.row, word));
             found.ok_or_else(|| refuse(format!("no actor {word:.256?}")))?
         }
     };
@@ -40,12 +34,30 @@ pub(super) fn branch(view: TreeView, query: &TreeQuery) -> Result<TreeView, Refu
     Ok(TreeView { at: view.at, total, nodes: branch })
 }
 
+/// Whether a word means this actor: its path, its id, or its name.
+fn is_meant(row: &Row, word: &str) -> bool {
+    row.path == word
+        || row.pid.to_string() == word
+        || row.pid.id.to_string() == word
+        || row.path.rsplit('/').next() == Some(word)
+}
+
+/// The path of whom a word means; the word itself, if that is nobody or more than one.
+pub(super) fn path_of(view: &TreeView, word: &str) -> String {
+    let rows = || view.nodes.iter().map(|node| &node.row);
+    let exact = rows().find(|row| row.path == word);
+    let mut named = rows().filter(|row| is_meant(row, word));
+    let alone = exact.or_else(|| named.next().filter(|_| named.next().is_none()));
+    alone.map_or_else(|| word.to_owned(), |row| row.path.clone())
+}
+
 /// Those of the tree who match, in order.
 pub(super) fn actors(view: TreeView, query: &ActorsQuery) -> Actors {
     let (filter, told) = (&query.filter, view.nodes.len());
+    let top = filter.under.as_ref().map(|word| path_of(&view, word));
     let matches = |row: &Row| {
         filter.text.as_ref().is_none_or(|text| row.path.contains(text.as_str()) || row.kind.contains(text.as_str()))
-            && filter.under.as_ref().is_none_or(|top| is_under(&row.path, top))
+            && top.as_ref().is_none_or(|top| is_under(&row.path, top))
             && filter.state.is_none_or(|state| row.state == state)
             && (!filter.shut || row.gate.is_shut())
             && row.depth >= filter.min_depth

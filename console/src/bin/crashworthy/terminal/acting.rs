@@ -14,6 +14,8 @@ use crate::text::clean;
 
 /// Characters of a reason; a system may allow fewer.
 const LONGEST: usize = 200;
+/// What is said before the process that is there now has been looked at.
+const SUCCEEDED: &str = "what is in view is of a process that has ended: look at the one there is now first";
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A plan that is in view, and what is typed under it.
@@ -38,10 +40,7 @@ impl Planned {
 pub(crate) fn deeds(of_actor: bool) -> impl Iterator<Item = (Deed, &'static str)> {
     let actors = [
         (Deed::Stop, "asks it to stop, in order; a permanent one is started again"),
-        (
-            Deed::Drain { within: MINUTE / 2 },
-            "takes no new work, finishes what it has, then stops; those below it, too",
-        ),
+        (Deed::Drain { within: MINUTE / 2 }, "finishes, takes nothing new, then stops; those below it, too"),
         (Deed::Restart, "ends it as if it had failed, so that it is started again"),
         (Deed::Kill, "ends it at its next await; no callback of it runs any more"),
         (Deed::Suspend { span: MINUTE }, "handles no messages for a while"),
@@ -64,6 +63,7 @@ pub(crate) fn open(model: &mut Model) {
     match &model.link {
         Link::Recorded => return tell(model, "this is a recording: nothing can be done to it"),
         Link::Up if !model.acts => return tell(model, "its console is read-only here: nothing can be done through it"),
+        Link::Up if model.is_succeeded => return tell(model, SUCCEEDED),
         Link::Up => {}
         _ => return tell(model, "nothing can be done to a system that is not there"),
     }
@@ -71,13 +71,17 @@ pub(crate) fn open(model: &mut Model) {
         return;
     }
     let actor = command::meant(model);
-    let path = actor.as_ref().map(|id| screens::actor_path(model, id));
+    let path = actor.as_ref().and_then(|id| screens::known_path(model, id)).map(|path| clean(&path));
     command::push(model, What::Menu(actor, path));
 }
 
 /// Has somebody say what would come of it.
 pub(crate) fn choose(model: &mut Model, deed: Deed) -> Option<Effect> {
     let Some(What::Menu(actor, _)) = model.opened.last().map(|opened| &opened.what) else { return None };
+    if model.is_succeeded {
+        tell(model, SUCCEEDED);
+        return None;
+    }
     let actors = actor.iter().filter(|_| deed.is_to_actors()).cloned().collect();
     tell(model, format!("asks what would come of it: {deed}"));
     Some(Effect::Plan(PlanQuery { deed, actors, matching: None, force: false }))
@@ -85,7 +89,7 @@ pub(crate) fn choose(model: &mut Model, deed: Deed) -> Option<Effect> {
 
 /// What would come of it is known.
 pub(crate) fn planned(model: &mut Model, told: Result<PlanView, String>) {
-    let Some(What::Menu(actor, _)) = model.opened.last().map(|opened| &opened.what) else {
+    let Some(What::Menu(actor, path)) = model.opened.last().map(|opened| &opened.what) else {
         // Somebody has thought better of it.
         return;
     };
@@ -93,9 +97,15 @@ pub(crate) fn planned(model: &mut Model, told: Result<PlanView, String>) {
         let ids = plan.targets.iter().map(|target| target.pid.id.to_string());
         actor.is_none() || !plan.deed.is_to_actors() || ids.eq(actor.clone())
     };
+    // An id means somebody else in another process.
+    let is_there = |plan: &PlanView| {
+        let is_path = |path: &String| plan.targets.iter().all(|target| clean(&target.path) == *path);
+        !plan.deed.is_to_actors() || path.as_ref().is_none_or(is_path)
+    };
     match told {
         // Meanwhile the menu is another's.
         Ok(plan) if !is_of(&plan) => {}
+        Ok(plan) if !is_there(&plan) => tell(model, "somebody else is there now, nothing was done: choose again"),
         Ok(plan) => {
             model.notice = None;
             model.planned = Some(Planned { plan, since: model.now, reason: String::new(), is_said: false });

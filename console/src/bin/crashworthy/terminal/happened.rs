@@ -14,7 +14,7 @@ pub(crate) const KEPT: usize = 1_000;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Happened {
     pub(crate) events: VecDeque<SystemEvent>,
-    /// The number of the newest that is known.
+    /// The number up to which it is known what happened.
     last: u64,
     /// How many happened since the first that was told, and were not: more than an answer holds, or while nobody asked.
     pub(crate) lost: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Happened {
 }
 
 impl Happened {
-    /// Takes in the newest.
+    /// Takes in the newest, or what came next.
     pub(crate) fn enter(&mut self, view: Events) {
         if view.last < self.last {
             // Another system, or an earlier moment.
@@ -34,9 +34,9 @@ impl Happened {
         self.events.extend(view.events.into_iter().filter(|event| event.seq > self.last));
         let new = self.events.len() as u64 - before;
         if !is_first {
-            self.lost = self.lost.saturating_add(view.last.saturating_sub(self.last).saturating_sub(new));
+            self.lost = self.lost.saturating_add(view.next.saturating_sub(self.last).saturating_sub(new));
         }
-        self.last = view.last;
+        self.last = self.last.max(view.next);
         self.lifecycle_since = view.lifecycle_since;
         let excess = self.events.len().saturating_sub(KEPT);
         self.events.drain(..excess);
@@ -108,6 +108,9 @@ mod tests {
         assert_eq!(numbers(&happened).len(), 5);
         happened.enter(view(13..=14));
         assert_eq!((numbers(&happened).last(), happened.lost), (Some(&14), 3), "10, 11 and 12");
+        // The first of more that come next.
+        happened.enter(Events { last: 90, ..view(15..=16) });
+        assert_eq!((numbers(&happened).last(), happened.lost), (Some(&16), 3), "the others are not lost");
         happened.enter(view(1..=2));
         assert_eq!((numbers(&happened), happened.lost), (vec![1, 2], 0), "it begins anew");
     }

@@ -1,21 +1,26 @@
 //! One connection to a system: what is asked on it, and what is watched.
 
-use crashworthy_console::protocol::{Outcome, TraceQuery, TraceView, Untraced};
+use crashworthy_console::protocol::{EventsQuery, Outcome, TraceQuery, TraceView, Untraced};
 use crashworthy_console::{Client, ClientError};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::question::{Question, Round};
+use super::question::{EVENTS, Question, Round};
 
 /// A connection, and what is watched on it.
 pub(super) struct Line {
     client: Client,
     watched: Vec<(Question, u64)>,
+    /// Up to which event it has been told, once it has been.
+    since: Option<u64>,
 }
+
+/// How often more events are asked for at a time, if they are more than an answer holds.
+const PAGES: usize = 8;
 
 impl Line {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, watched: Vec::new() }
+        Self { client, watched: Vec::new(), since: None }
     }
 
     /// Has these answered. An error ends the connection.
@@ -23,6 +28,10 @@ impl Line {
         self.leave_all_but(questions).map_err(|error| error.to_string())?;
         let mut answers = Vec::with_capacity(questions.len());
         for question in questions {
+            if *question == Question::News {
+                self.news(&mut answers)?;
+                continue;
+            }
             let outcome = match self.answer(question) {
                 Ok(value) => Outcome::Ok(value),
                 Err(ClientError::Refused(why)) => Outcome::Error(why),
@@ -31,6 +40,32 @@ impl Line {
             answers.push((question.clone(), outcome));
         }
         Ok(Round { answers, past: None })
+    }
+
+    /// The newest events at first, and then those that have happened since.
+    fn news(&mut self, answers: &mut Vec<(Question, Outcome<Value>)>) -> Result<(), String> {
+        for _ in 0..PAGES {
+            let query = EventsQuery {
+                since: self.since,
+                limit: self.since.is_none().then_some(EVENTS),
+                ..EventsQuery::default()
+            };
+            let answer: Value = match self.client.ask("events", &query) {
+                Ok(answer) => answer,
+                Err(ClientError::Refused(why)) => {
+                    answers.push((Question::News, Outcome::Error(why)));
+                    return Ok(());
+                }
+                Err(error) => return Err(error.to_string()),
+            };
+            self.since = answer["next"].as_u64().or(self.since);
+            let is_all = answer["next"] == answer["last"];
+            answers.push((Question::News, Outcome::Ok(answer)));
+            if is_all {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Has the system trace.

@@ -317,8 +317,12 @@ impl Model {
         if shows(Tab::Audit) {
             questions.push(Question::Audit);
         }
-        if shows(Tab::Events) {
+        // A recording is of what was answered: each picture in it has the newest.
+        if is_recording || (self.tab == Tab::Events && self.link == Link::Recorded) {
             questions.push(Question::Events);
+        } else if self.tab == Tab::Events && !(self.is_paused && self.taken.is_some()) {
+            // While it is paused they wait in the system.
+            questions.push(Question::News);
         }
         questions.extend(self.actor().map(|id| Question::Actor(id.clone())));
         questions.extend(self.shown().map(|id| Question::State(id.clone())));

@@ -139,7 +139,7 @@ impl Picture {
             }
             // It is no picture of the system.
             Question::Traced => {}
-            Question::Events => self.happened.get_or_insert_default().enter(read(value)?),
+            Question::Events | Question::News => self.happened.get_or_insert_default().enter(read(value)?),
         }
         Ok(())
     }

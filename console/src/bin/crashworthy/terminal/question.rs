@@ -53,6 +53,8 @@ pub(crate) enum Question {
     Audit,
     /// The newest of all kinds.
     Events,
+    /// The same at first, and then what has happened since: of a connection, which remembers how far it was told.
+    News,
     /// What was traced.
     Traced,
 }
@@ -73,7 +75,7 @@ impl Question {
             Self::Health => "health",
             Self::Metrics => "metrics",
             Self::Audit => "audit",
-            Self::Events => "events",
+            Self::Events | Self::News => "events",
             Self::Traced => "traced",
         }
     }
@@ -96,7 +98,7 @@ impl Question {
     pub(crate) fn args(&self) -> Value {
         match self {
             Self::System | Self::Health | Self::Metrics | Self::Traced => Value::Null,
-            Self::Events => value(&EventsQuery { limit: Some(EVENTS), ..EventsQuery::default() }),
+            Self::Events | Self::News => value(&EventsQuery { limit: Some(EVENTS), ..EventsQuery::default() }),
             Self::Tree { top, levels } => value(&tree(top, *levels)),
             Self::Top { sort, text } => value(&actors(*sort, text)),
             Self::Shut => {

@@ -38,7 +38,10 @@ impl Recorder {
         let greeting = new.map(|hello| Outcome::Ok(serde_json::to_value(hello).expect("it is plain data")));
         let greeting = greeting.iter().map(|outcome| Told { verb: "hello", args: Value::Null, outcome });
         let is_whole = round.answers.iter().any(|(question, outcome)| is_whole_tree(question, outcome));
-        let is_kept = |question: &Question| *question != Question::Traced && (!is_whole || !question.is_list());
+        // What is told once cannot be shown again by itself.
+        let is_kept = |question: &Question| {
+            !matches!(question, Question::Traced | Question::News) && (!is_whole || !question.is_list())
+        };
         let answers = round.answers.iter().filter(|(question, _)| is_kept(question));
         let news: Vec<_> = answers.filter(|(question, outcome)| self.is_news(question, outcome)).collect();
         let answers = news.into_iter();

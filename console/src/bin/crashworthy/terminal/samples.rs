@@ -46,6 +46,13 @@ pub(crate) fn system() -> Value {
         "reports": { "start_error": 0, "child_terminated": 2, "shutdown": 0, "shutdown_error": 0, "progress": 6 },
         "reports_withheld": 0, "dead_letters": 1, "stragglers": [], "timers": 3, "names": 0, "memberships": 0, "runnable": 1,
         "turns": 12_000,
+        "pools": { "total": 1, "first": [{
+            "name": "shop", "total": 2, "in_turn": 1, "queued": 0, "turns": 12_000, "rescuers": 0, "rescues": 1, "closed": false,
+            "workers": [
+                { "state": "in_turn", "for_ms": 3200, "queued": 0, "turns": 7_000, "stolen": 3 },
+                { "state": "idle", "queued": 0, "turns": 5_000, "stolen": 1 },
+            ],
+        }] },
     })
 }
 
@@ -144,7 +151,7 @@ pub(crate) fn answer(question: &Question) -> Value {
             json!({ "at_ms": 73_000, "total": 5, "matched": 2, "rows": [tripped, left] })
         }
         Question::Audit => audit(),
-        Question::Events => events(),
+        Question::Events | Question::News => events(),
         Question::Traced => traced(),
         Question::Metrics => json!({ "at_ms": 73_000, "system": system(), "total": 0, "kinds": [] }),
     }

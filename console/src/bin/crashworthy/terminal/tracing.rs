@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crashworthy_console::protocol::{Outcome, TraceQuery, TraceView, Traced};
-use crashworthy_runtime::TraceRecord;
+use crashworthy_runtime::{TraceRecord, TraceSpec};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::Value;
 
@@ -86,6 +86,7 @@ impl Tracing {
 pub(crate) fn open(model: &mut Model) {
     match &model.link {
         Link::Recorded => return tell(model, "this is a recording: nothing happens in it"),
+        Link::Up if model.is_succeeded => return tell(model, "what is in view is of a process that has ended"),
         Link::Up => {}
         _ => return tell(model, "nothing can be traced of a system that is not there"),
     }
@@ -94,7 +95,14 @@ pub(crate) fn open(model: &mut Model) {
             Some(tracing) if !tracing.is_on() => Some(tracing.whom.clone()),
             _ => return,
         },
-        _ => command::meant(model).map(|id| screens::actor_path(model, &id)),
+        _ => match command::meant(model).map(|id| screens::known_path(model, &id)) {
+            Some(Some(path)) if is_pattern_of_itself(&path) => Some(path),
+            Some(Some(_)) => {
+                return tell(model, "the path of that actor is no pattern that means it alone: trace its type");
+            }
+            Some(None) => return tell(model, "the path of that actor is not known yet"),
+            None => None,
+        },
     };
     match (whom, &model.tracing) {
         (Some(_), Some(tracing)) if tracing.is_on() => tell(model, "a trace is under way: leave its screen first"),
@@ -104,6 +112,12 @@ pub(crate) fn open(model: &mut Model) {
         }
         (None, _) => tell(model, "choose an actor first"),
     }
+}
+
+/// Whether a path, as a pattern of a trace, means that path: a star would be any characters, too long a one is refused, and
+/// of one that is very deep only the last part is told.
+fn is_pattern_of_itself(path: &str) -> bool {
+    !path.contains('*') && !path.starts_with("…/") && (1..=TraceSpec::PATTERN).contains(&path.len())
 }
 
 /// Whether keys are text: how much is to be traced.

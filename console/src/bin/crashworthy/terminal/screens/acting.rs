@@ -16,9 +16,11 @@ pub(crate) fn menu(of_actor: bool) -> Page {
     let places = "changes how many messages its mailbox holds: asks how many";
     let places = of_actor.then(|| item("limit".to_owned(), places, Opens::Places));
     let deeds = acting::deeds(of_actor).map(|(deed, does)| item(deed.to_string(), does, Opens::Deed(deed)));
-    let items = deeds.chain(places);
+    let (mut items, rest): (Vec<_>, Vec<_>) =
+        deeds.partition(|item| matches!(&item.opens, Some(Opens::Deed(deed)) if deed.is_to_actors()));
+    items.extend(places.into_iter().chain(rest));
     let note = Some("Enter says what would come of it; nothing is done before you say why".to_owned());
-    Page { columns, items: items.collect(), note, ..Page::default() }
+    Page { columns, items, note, ..Page::default() }
 }
 
 /// What would come of it.

@@ -26,9 +26,14 @@ enum Known<'a> {
 }
 
 pub(crate) fn title(model: &Model, asked: &str) -> String {
+    path(model, asked).map_or_else(|| format!("actor {asked}"), crate::text::clean)
+}
+
+/// Its path, if it is known.
+pub(crate) fn path<'a>(model: &'a Model, asked: &str) -> Option<&'a str> {
     match known(model, asked) {
-        Known::All(ActorView { row, .. }) | Known::Listed(row) => crate::text::clean(&row.path),
-        Known::Nothing => format!("actor {asked}"),
+        Known::All(ActorView { row, .. }) | Known::Listed(row) => Some(&row.path),
+        Known::Nothing => None,
     }
 }
 

@@ -1,15 +1,18 @@
-//! What is limited: gates that are not open, restarts that are left, mailboxes that are nearly full, and the console itself.
+//! What is limited: gates that are not open, restarts that are left, mailboxes that are nearly full, workers, and the console
+//! itself.
 
 use std::time::Duration;
 
 use crashworthy_console::Limits;
-use crashworthy_console::protocol::{Actors, Row, TreeView};
+use crashworthy_console::protocol::{Actors, Pools, Row, TreeView};
 
 use super::super::model::Model;
 use super::super::page::{Opens, Page, Tone};
 use super::{Text, id};
-use crate::text::{counted, span};
+use crate::text::{clean, counted, span};
 
+/// A turn that takes so long is told.
+const LONG: Duration = Duration::from_millis(100);
 /// Mailboxes that are told of, the fullest first.
 const FULLEST: usize = 5;
 
@@ -19,6 +22,9 @@ pub(crate) fn page(model: &Model) -> Page {
     if let Some(tree) = &model.picture.tree {
         budgets(&mut text, tree);
         mailboxes(&mut text, tree);
+    }
+    if let Some(system) = model.system() {
+        workers(&mut text, &system.pools);
     }
     if let Some(hello) = &model.hello {
         console(&mut text, &hello.limits);
@@ -77,6 +83,33 @@ fn mailboxes(text: &mut Text, tree: &TreeView) {
     }
 }
 
+/// The threads that take turns.
+fn workers(text: &mut Text, pools: &Pools) {
+    text.gap();
+    text.line(Tone::Head, "workers");
+    for pool in &pools.first {
+        let longest = pool.workers.iter().filter_map(|worker| worker.in_turn_for).max().unwrap_or_default();
+        let (long, said) =
+            (longest >= LONG, if longest >= LONG { format!(", one for {}", span(longest)) } else { String::new() });
+        let mut line = format!(
+            "  {}: {}, {} in a turn{said}; {}",
+            clean(&pool.name),
+            counted(pool.total as u64, "worker", "workers"),
+            pool.in_turn,
+            counted(pool.queued as u64, "actor waits", "actors wait"),
+        );
+        if pool.rescuers > 0 {
+            line += &format!(
+                "; {} in their place",
+                counted(pool.rescuers as u64, "thread takes turns", "threads take turns")
+            );
+        }
+        let tone = if pool.rescuers > 0 { Tone::Bad } else { [Tone::Plain, Tone::Warn][usize::from(long)] };
+        text.line(tone, &line);
+    }
+    more(text, pools.total, pools.first.len());
+}
+
 /// What clients may use up, and what they may do.
 fn console(text: &mut Text, limits: &Limits) {
     let Limits { connections, requests, line, answer, rows, line_within, read_within, idle, actions, .. } = limits;
@@ -89,8 +122,8 @@ fn console(text: &mut Text, limits: &Limits) {
     text.say("patience", &listed(times));
     let (destructive, bulks) = (counted(actions.destructive.into(), "action", "actions"), actions.bulks);
     text.say("actions", &format!("{destructive} a minute that take something away, {bulks} to several actors"));
-    let (actors, percent) = (actions.bulk_actors, actions.bulk_percent);
-    text.say("at once", &format!("{actors} actors, and {percent} % of a type"));
+    let (actors, percent, few) = (actions.bulk_actors, actions.bulk_percent, actions.bulk_few);
+    text.say("at once", &format!("{actors} actors, and {percent} % of a type, or {few}, but never all"));
     let times = [(&actions.plan_valid, "a plan"), (&actions.suspend, "a suspension"), (&actions.drain, "a drain")];
     text.say("at most", &listed(times));
 }

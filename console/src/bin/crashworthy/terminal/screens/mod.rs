@@ -88,6 +88,11 @@ pub(crate) fn actor_path(model: &Model, asked: &str) -> String {
     actor::title(model, asked)
 }
 
+/// The same as it came; none while it is not known.
+pub(crate) fn known_path(model: &Model, asked: &str) -> Option<String> {
+    actor::path(model, asked).map(str::to_owned)
+}
+
 /// What a line leads to, as it came: its name, and its value.
 pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
     match opens {

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::super::event::{Effect, Event};
 use super::super::model::{Link, What};
-use super::Ui;
 use super::drawn::{check, drawn};
+use super::{Ui, hello, tree};
 
 /// A plan for the actor with this number, as the shop would answer.
 fn plan(id: u64) -> PlanView {
@@ -118,6 +118,39 @@ fn a_plan_that_nobody_waits_for_any_more_is_not_shown() {
     ui.press(KeyCode::Esc);
     ui.happens(Event::Planned(Ok(Box::new(plan(2)))));
     assert!(ui.model.planned.is_none() && ui.model.opened.is_empty());
+}
+
+#[test]
+fn nothing_is_planned_on_whom_a_picture_shows_that_is_of_a_process_that_has_ended() {
+    // While it is paused the picture stays, and ids mean others by now.
+    let succeeded = |ui: &mut Ui| _ = ui.happens(Event::Linked(Box::new(hello(4800)), None, true));
+    let begun_anew = |ui: &mut Ui| _ = ui.happens(Event::Round(tree(1_000, "shop/back")));
+    for happens in [&succeeded as &dyn Fn(&mut Ui), &begun_anew] {
+        let mut ui = Ui::open(80, 24);
+        ui.type_in("2jxj");
+        ui.model.is_paused = true;
+        happens(&mut ui);
+        assert_eq!(ui.press(KeyCode::Enter), None, "the menu was open before");
+        assert!(is_told(&ui, "of a process that has ended"), "{:?}", ui.model.notice);
+        ui.press(KeyCode::Esc);
+        for key in ["x", "t"] {
+            ui.type_in(key);
+            assert!(ui.model.opened.is_empty() && is_told(&ui, "of a process that has ended"), "{:?}", ui.model.notice);
+        }
+        ui.model.is_paused = false;
+        ui.happens(Event::Round(tree(2_000, "")));
+        ui.type_in("2jx");
+        assert!(matches!(ui.model.opened.last().unwrap().what, What::Menu(..)));
+    }
+}
+
+#[test]
+fn a_plan_for_somebody_else_who_has_that_id_by_now_is_not_shown() {
+    let (mut ui, _) = chosen(80, 24);
+    let mut other = plan(2);
+    other.targets[0].path = "mall/front".into();
+    ui.happens(Event::Planned(Ok(Box::new(other))));
+    assert!(ui.model.planned.is_none() && is_told(&ui, "somebody else is there now"), "{:?}", ui.model.notice);
 }
 
 #[test]

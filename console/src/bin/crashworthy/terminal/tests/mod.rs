@@ -4,6 +4,7 @@ mod acting;
 mod drawn;
 mod hostile;
 mod linked;
+mod news;
 mod reduced;
 mod replayed;
 mod traced;

@@ -116,10 +116,10 @@ fn the_top_is_sorted_by_what_is_chosen_and_by_one_measure_after_the_other() {
 fn events_are_gathered_as_they_come_and_shown_by_kind() {
     let mut ui = Ui::open(80, 24);
     ui.type_in("9");
-    assert!(ui.model.questions().contains(&Question::Events));
+    assert!(ui.model.questions().contains(&Question::News));
     assert_eq!(ui.lines(), ["the system", "shop/front/left", "shop/front/left", "shop/front/left", "shop/front/left"]);
     let mut more = samples::events();
-    more["last"] = 18.into();
+    (more["last"], more["next"]) = (18.into(), 18.into());
     let last = &mut more["events"][4];
     (last["seq"], last["path"], last["event"]) = (18.into(), "shop/back".into(), "returned".into());
     ui.happens(Event::Round(Round { answers: vec![(Question::Events, Outcome::Ok(more))], past: None }));

@@ -213,3 +213,22 @@ fn no_more_messages_are_kept_than_a_trace_may_have() {
     tells(&mut ui, Outcome::Ok(many));
     assert_eq!(ui.lines().len(), 1_000);
 }
+
+#[test]
+fn whose_path_as_a_pattern_would_mean_others_is_not_traced() {
+    for path in ["shop/front/*", "…/left"] {
+        let mut ui = on_left(80, 24);
+        for node in &mut ui.model.picture.tree.as_mut().unwrap().nodes {
+            if node.row.path == "shop/front/left" {
+                node.row.path = path.into();
+            }
+        }
+        ui.type_in("t");
+        assert!(ui.model.tracing.is_none() && ui.model.opened.is_empty(), "{path}");
+        assert!(
+            ui.model.notice.as_ref().unwrap().0.contains("no pattern that means it alone"),
+            "{:?}",
+            ui.model.notice
+        );
+    }
+}
