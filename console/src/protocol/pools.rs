@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crashworthy_runtime::millis;
-use crashworthy_runtime::scheduler::{PoolStats, PumpState, PumpStats};
+use crashworthy_runtime::scheduler::{PoolKind, PoolStats, PumpState, PumpStats};
 use serde::{Deserialize, Serialize};
 
 /// Pools that are told, at most; and of each so many workers.
@@ -22,8 +22,14 @@ pub struct Pools {
 /// A pool: the workers of one runtime, on which actors take their turns. Its figures are read one by one while it works.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolView {
-    /// Its name.
+    /// Its name: the system's, the bulkhead's, or the path of the actor that is alone there.
     pub name: String,
+    /// Whose threads they are.
+    #[serde(default)]
+    pub kind: PoolKind,
+    /// Slots that run there, and supervisors that start some; none for the system's own pool, which has all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actors: Option<usize>,
     /// How many workers it has.
     pub total: usize,
     /// The first of them.
@@ -67,10 +73,10 @@ impl From<Vec<PoolStats>> for Pools {
 impl From<PoolStats> for PoolView {
     fn from(pool: PoolStats) -> Self {
         let (queued, turns) = (pool.queued(), pool.turns());
-        let PoolStats { name, at_ns, closed, rescuers, rescues, pumps, .. } = pool;
+        let PoolStats { name, kind, actors, at_ns, closed, rescuers, rescues, pumps, .. } = pool;
         let in_turn = pumps.iter().filter(|pump| pump.state == PumpState::InTurn).count();
         let workers = pumps.iter().take(WORKERS).map(|pump| WorkerView::of(pump, at_ns)).collect();
-        Self { name, total: pumps.len(), workers, in_turn, queued, turns, rescuers, rescues, closed }
+        Self { name, kind, actors, total: pumps.len(), workers, in_turn, queued, turns, rescuers, rescues, closed }
     }
 }
 

@@ -315,7 +315,8 @@ async fn an_ask_between_pools_runs_where_its_callee_belongs_and_ends_by_its_dead
     let gate = Jam::new();
     jam(&blocks, &gate).await;
     let late = outside.ask(|reply| Do::Pass(inside.address(), reply)).within(20 * MS).await;
-    assert_eq!(late, Err(AskError::Expired));
+    // Whoever is quicker: the asker, or the one in between, whose own question has expired.
+    assert!(matches!(late, Err(AskError::Expired | AskError::Refused(_))), "{late:?}");
     drop(inside.ask(Do::Say).within(60 * SECOND));
     gate.clear();
     place(&inside).await;
