@@ -8,7 +8,7 @@
 //! ```
 //! The first line says what it is, and when it began, by the clock of the machine. Each line after it is an answer of the
 //! [protocol](crate::protocol), with the time since then; what was asked together has the same time and is a picture. A dump is
-//! a recording of [one picture](picture).
+//! a recording of [one picture](picture()).
 
 mod picture;
 mod writer;
