@@ -224,7 +224,7 @@ fn says<A: Actor>(cell: &Task<Cell<A>>, demand: Demand, kind: &dyn Fn() -> Optio
         return None;
     }
     let now = core.home().map_or(0, |home| home.shared.port.coarse_ns());
-    core.gate.ask(demand, core.running_ns(), now, &query(cell, kind, &|| cell.load().depth))
+    core.gate.ask(demand, core.running_ns(), now, &query(cell, kind, &|| cell.depth()))
 }
 
 /// What a gate wants to know where kinds of messages differ.

@@ -225,12 +225,7 @@ impl<A: Actor> Admission<A> {
         }
         // A message that has been in hand for long may be done with at any time, and leave room.
         let says = gate
-            .ask(
-                demand,
-                0,
-                cell.core().shared().port.coarse_ns(),
-                &intake::query(cell, &|| None, &|| cell.load().depth),
-            )
+            .ask(demand, 0, cell.core().shared().port.coarse_ns(), &intake::query(cell, &|| None, &|| cell.depth()))
             .filter(|says| cell.load().depth >= says.places_in_time())?;
         Some(Refused { reason: Reason::NoTime, ..intake::late(cell, says) })
     }

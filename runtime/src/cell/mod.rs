@@ -138,8 +138,13 @@ impl<A: Actor> Cell<A> {
         }
     }
 
+    /// Messages that are queued, and places that are reserved.
+    pub(crate) fn depth(&self) -> u32 {
+        self.mailbox.len() + self.mailbox.reserved()
+    }
+
     pub(crate) fn load(&self) -> Load {
-        let depth = self.mailbox.len() + self.mailbox.reserved();
+        let depth = self.depth();
         let back_in = self.core().back_in().map_or(Duration::ZERO, |(back_in, _)| back_in);
         let wait = self.core().gate.wait(depth).saturating_add(back_in);
         Load { depth, limit: self.mailbox.capacity(), wait }

@@ -94,7 +94,7 @@ impl Amid {
     /// The work that may wait, as a number of usual messages, if that is to be done within this time.
     pub(super) fn usual_in_time(&self, within_ns: u64) -> u32 {
         let left = Work { ns: (within_ns as f64 - self.before().time()).max(0.0), margin2: 0.0 };
-        self.waiting.messages(self.usual).saturating_add(left.messages(self.usual))
+        self.waiting.and(left).messages(self.usual)
     }
 
     /// How many messages may be in the mailbox if what waits is to be no more work than so many usual messages: so many

@@ -22,8 +22,9 @@ use super::kinds::{KINDS, NAMED, Slot, Told};
 use super::limits::ServiceTime;
 use super::standing::step;
 
-/// So long after somebody asked for whom it matters, messages are counted no more: about four seconds.
-const MATTERED: u32 = 1 << 12;
+/// So long after somebody asked for whom it matters, messages are counted no more: about a minute, so that whoever asks now and
+/// then is not the first each time.
+const MATTERED: u32 = 1 << 16;
 
 /// How a message is counted, with a word to spare: one bit says whether it is a place of a [flow](super::shares).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,7 +90,7 @@ impl Apart {
     /// A stretch has ended; of all kinds this is believed.
     pub(super) fn ends(&self, before: u32, messages: u32, took_ns: u64, all: ServiceTime, now: u64) {
         let mut told = self.told.lock();
-        told.ends(before, messages, took_ns, all);
+        told.ends(before, messages, took_ns, all, step(now));
         for (at, words) in self.services.iter().enumerate() {
             let service = told.service(Slot::new(at)).unwrap_or_default();
             for (word, figure) in words.iter().zip(service.to_words()) {
@@ -97,7 +98,8 @@ impl Apart {
             }
         }
         let asked_at = self.asked_at.load(Relaxed);
-        let matters = asked_at != 0 && step(now).wrapping_sub(asked_at) < MATTERED;
+        // Whoever asked may have looked at the clock later than this stretch did.
+        let matters = asked_at != 0 && (step(now).wrapping_sub(asked_at) as i32) < MATTERED as i32;
         self.counts.store(matters && told.differ().is_some(), Relaxed);
     }
 

@@ -13,6 +13,9 @@ use super::limits::ServiceTime;
 pub(super) const NAMED: usize = 7;
 /// All of them.
 pub(super) const KINDS: usize = NAMED + 1;
+/// So long after it was last seen, nothing is known of a kind any more, and when it is seen again it is learnt anew: about four
+/// seconds. Else one that was slow once, and is refused for that, would never be seen to be quick again.
+const LASTS: u32 = 1 << 12;
 /// They differ when one takes so many times as long as another.
 const DIFFER: u64 = 2;
 
@@ -38,6 +41,10 @@ impl Slot {
 #[derive(Debug)]
 pub(super) struct Told {
     each: [Estimator; KINDS],
+    /// When each was seen last: a [`step`](super::standing::step).
+    seen: [u32; KINDS],
+    /// When a stretch ended last: the same.
+    now: u32,
     /// Messages of the stretch, but for those since the last change.
     tally: [u32; KINDS],
     /// The kind since the last change, and when that was.
@@ -47,7 +54,8 @@ pub(super) struct Told {
 
 impl Default for Told {
     fn default() -> Self {
-        Self { each: Default::default(), tally: [0; KINDS], current: Slot::REST, changed: 0 }
+        let (each, seen, tally) = (Default::default(), [0; KINDS], [0; KINDS]);
+        Self { each, seen, now: 0, tally, current: Slot::REST, changed: 0 }
     }
 }
 
@@ -71,8 +79,10 @@ impl Told {
         self.tally = [0; KINDS];
     }
 
-    /// A stretch ends that began at `before`, and in which so many messages took so long; of all kinds this was believed.
-    pub(super) fn ends(&mut self, before: u32, messages: u32, took_ns: u64, all: ServiceTime) {
+    /// A stretch ends, in this step of time, that began at `before`, and in which so many messages took so long; of all kinds
+    /// this was believed.
+    pub(super) fn ends(&mut self, before: u32, messages: u32, took_ns: u64, all: ServiceTime, now: u32) {
+        self.now = now;
         let handled = before.wrapping_add(messages);
         self.turns_to(self.current, handled);
         let tally = std::mem::take(&mut self.tally);
@@ -84,6 +94,12 @@ impl Told {
     }
 
     fn attribute(&mut self, tally: [u32; KINDS], took_ns: u64, all: ServiceTime) {
+        for at in (0..KINDS).filter(|&at| tally[at] != 0) {
+            if !self.is_fresh(at) {
+                self.each[at] = Estimator::default();
+            }
+            self.seen[at] = self.now;
+        }
         if let Some(at) = only(&tally) {
             return self.each[at].observe(took_ns, tally[at]);
         }
@@ -103,9 +119,13 @@ impl Told {
         }
     }
 
-    /// What is believed of a kind; nothing, as long as little was seen of it.
+    fn is_fresh(&self, at: usize) -> bool {
+        self.now.wrapping_sub(self.seen[at]) < LASTS
+    }
+
+    /// What is believed of a kind; nothing, as long as little was seen of it, or if that is long ago.
     pub(super) fn service(&self, slot: Slot) -> Option<ServiceTime> {
-        Some(self.each[slot.at()].service()).filter(|service| service.is_sure())
+        Some(self.each[slot.at()].service()).filter(|service| service.is_sure() && self.is_fresh(slot.at()))
     }
 
     /// Whether kinds differ so much that they have to be told apart, and the slowest.
@@ -138,11 +158,18 @@ mod tests {
         all: Estimator,
         handled: u32,
         takes: Vec<u64>,
+        now: u32,
     }
 
     impl Work {
         fn new(takes: &[u64]) -> Self {
-            Self { told: Told::default(), all: Estimator::default(), handled: u32::MAX - 5, takes: takes.to_vec() }
+            Self {
+                told: Told::default(),
+                all: Estimator::default(),
+                handled: u32::MAX - 5,
+                takes: takes.to_vec(),
+                now: 7,
+            }
         }
 
         fn stretch(&mut self, runs: &[(usize, u32)]) {
@@ -155,7 +182,7 @@ mod tests {
             }
             let messages = self.handled.wrapping_sub(before);
             self.all.observe(took, messages);
-            self.told.ends(before, messages, took, self.all.service());
+            self.told.ends(before, messages, took, self.all.service(), self.now);
         }
 
         fn mean(&self, at: usize) -> u64 {
@@ -204,13 +231,26 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_that_was_not_seen_for_long_is_learnt_anew() {
+        let mut work = Work::new(&[10 * US, 1_000 * US]);
+        (0..100).for_each(|round| work.stretch(&[(round % 2, 1)]));
+        assert!(work.told.differ().is_some());
+        work.now += LASTS;
+        work.stretch(&[(0, 1)]);
+        assert_eq!((work.told.service(Slot::new(1)), work.told.differ()), (None, None), "it may be quick by now");
+        work.takes[1] = 20 * US;
+        (0..100).for_each(|round| work.stretch(&[(round % 2, 1)]));
+        assert_eq!(work.mean(1), 20 * US, "nothing is left of what it was");
+    }
+
+    #[test]
     fn a_stretch_whose_beginning_nobody_saw_tells_nothing() {
         let mut told = Told::default();
         told.turns_to(Slot::new(0), 100);
         for round in 0..50 {
             // It is said to have begun earlier, or later.
             let before = 100 + 10 * round;
-            told.ends(before - 1 - (round % 2), 10, 1 << 40, ServiceTime::default());
+            told.ends(before - 1 - (round % 2), 10, 1 << 40, ServiceTime::default(), 0);
         }
         assert_eq!(told.service(Slot::new(0)), None);
     }
@@ -230,7 +270,7 @@ mod tests {
                 // Before the end all but the last run is in the tally.
                 let tallied: u32 = told.tally.iter().sum();
                 prop_assert_eq!(tallied + runs.last().map_or(0, |run| run.1), handled - before);
-                told.ends(before, handled - before, took, ServiceTime::default());
+                told.ends(before, handled - before, took, ServiceTime::default(), (took >> 54) as u32);
                 prop_assert_eq!(told.tally, [0; KINDS]);
                 for at in 0..KINDS {
                     let service = told.each[at].service();

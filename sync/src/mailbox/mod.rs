@@ -270,7 +270,7 @@ impl<T: Send, B> Mailbox<T, B> {
 
     /// Places ever taken: the messages that were accepted.
     pub fn tail(&self) -> u64 {
-        // The head first: the tail is then not behind it, and the distance is less than 2^40.
+        // The head first: the tail is then not behind it, and the distance is less than 2^39.
         let head = self.head();
         head + self.word().taken_since(head)
     }
