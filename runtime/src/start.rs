@@ -151,7 +151,7 @@ impl Start {
         if let Some((starter, under)) = self.by {
             tie(core, pid, starter, under);
         }
-        if self.threads == Threads::Own {
+        if matches!(self.threads, Threads::Own | Threads::OwnBeside(_)) {
             shared.pools.rename(number, core.path());
         }
         if let Some((monitor, watcher)) = self.watcher.take() {

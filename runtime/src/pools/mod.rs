@@ -146,12 +146,14 @@ impl Pools {
                 Ok(number)
             }
             Threads::Own => {
-                if desk.leases.get((wish.has as usize).wrapping_sub(1)).is_some_and(Lease::is_own) {
-                    desk.use_too(wish.has);
-                    return Ok(wish.has);
-                }
                 let heirs = desk.heirs_of(wish.from);
-                self.enter_alone(shared, &mut desk, (wish.label)().into(), heirs)
+                self.lease_alone(shared, &mut desk, wish, heirs)
+            }
+            Threads::OwnBeside(bulkhead) => {
+                let heirs = self.enter(shared, &mut desk, bulkhead)?;
+                let number = self.lease_alone(shared, &mut desk, wish, heirs);
+                desk.give_back(heirs);
+                number
             }
         }
     }
@@ -189,6 +191,15 @@ impl Pools {
     /// What a pool is called, but for the system's own.
     pub(crate) fn name(&self, number: u32) -> Option<Arc<str>> {
         self.find(number).map(|pool| pool.name())
+    }
+
+    /// The thread that the slot has, if those it starts still run at `heirs`; else another.
+    fn lease_alone(&self, shared: &Shared, desk: &mut Desk, wish: &Wish<'_>, heirs: u32) -> Result<u32, StartError> {
+        if desk.at(wish.has).is_some_and(|lease| lease.is_own() && lease.heirs == heirs) {
+            desk.use_too(wish.has);
+            return Ok(wish.has);
+        }
+        self.enter_alone(shared, desk, (wish.label)().into(), heirs)
     }
 
     fn enter_alone(&self, shared: &Shared, desk: &mut Desk, name: Arc<str>, heirs: u32) -> Result<u32, StartError> {

@@ -92,4 +92,6 @@ pub enum Threads {
     Bulkhead(Bulkhead),
     /// One that it has to itself for as long as its slot is there.
     Own,
+    /// The same, where it would have run in this bulkhead otherwise: whom it starts runs there.
+    OwnBeside(Bulkhead),
 }

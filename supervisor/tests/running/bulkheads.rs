@@ -267,6 +267,33 @@ async fn a_blocking_child_has_a_thread_to_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_a_blocking_child_of_a_bulkhead_starts_runs_in_the_bulkhead() {
+    let alone = hand("alone");
+    let (branch, _, inside) = branch("branch", Bulkhead::threads(1), 0);
+    let crowd = Dynamic::<Hand>::named("crowd").blocking().bulkhead(Bulkhead::threads(1).named("of the crowd"));
+    let parts =
+        Partition::<Hand>::named("parts", 1, |_| ()).blocking().bulkhead(Bulkhead::threads(1).named("of parts"));
+    let tree = top()
+        .child(branch.intensity(10, SECOND).child(alone.child(()).blocking()))
+        .child(crowd.clone())
+        .child(parts.clone());
+    let system = System::start(tree).await.expect("it starts");
+    let own = place(&alone).await.1;
+    let start = async |from: &ActorRef<Hand>| soon(from.ask(|reply| Do::Start(false, reply))).await.expect("it starts");
+    for _ in 0..2 {
+        assert_eq!(start(&alone).await.1, place(&inside).await.1);
+        alone.tell(Do::Crash).expect("it has room");
+        assert_eq!(place(&alone).await.1, own, "the next incarnation has the same thread");
+    }
+    let one = crowd.start(()).await.expect("it starts");
+    for from in [&one, parts.partition(0)] {
+        let there = start(from).await.1;
+        assert!(there != Handle::current().id() && there != place(from).await.1);
+    }
+    over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_incarnation_of_a_blocking_child_does_not_wait_for_a_straggler() {
     let (a, gate) = (hand("a"), Jam::new());
     let tree = top().child(a.child(()).blocking().within(MS));
