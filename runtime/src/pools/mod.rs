@@ -91,6 +91,8 @@ pub(crate) struct Wish<'w> {
     pub(crate) label: &'w dyn Fn() -> String,
     /// The number it has from an earlier life.
     pub(crate) has: u32,
+    /// The number whose thread an abandoned turn of it blocks.
+    pub(crate) held: Option<u32>,
     /// That of whoever starts it.
     pub(crate) from: u32,
 }
@@ -133,8 +135,12 @@ impl Pools {
         match wish.threads {
             Threads::Inherited => {
                 // It was moved: so it would be again.
-                let was_moved = desk.at(wish.has).is_some_and(|lease| lease.was_moved);
-                let number = if was_moved { wish.has } else { desk.heirs_of(wish.from) };
+                if desk.at(wish.has).is_some_and(|lease| lease.was_moved) {
+                    let number = self.lease_alone(shared, &mut desk, wish, 0)?;
+                    desk.leases[number as usize - 1].was_moved = true;
+                    return Ok(number);
+                }
+                let number = desk.heirs_of(wish.from);
                 desk.use_too(number);
                 Ok(number)
             }
@@ -193,9 +199,11 @@ impl Pools {
         self.find(number).map(|pool| pool.name())
     }
 
-    /// The thread that the slot has, if those it starts still run at `heirs`; else another.
+    /// The thread that the slot has, if those it starts still run at `heirs`; else another. So it is if an abandoned turn
+    /// blocks that thread: rescuers would take the turns there, but nobody would drive timers and sockets.
     fn lease_alone(&self, shared: &Shared, desk: &mut Desk, wish: &Wish<'_>, heirs: u32) -> Result<u32, StartError> {
-        if desk.at(wish.has).is_some_and(|lease| lease.is_own() && lease.heirs == heirs) {
+        let is_held = wish.held == Some(wish.has);
+        if !is_held && desk.at(wish.has).is_some_and(|lease| lease.is_own() && lease.heirs == heirs) {
             desk.use_too(wish.has);
             return Ok(wish.has);
         }

@@ -302,7 +302,10 @@ async fn the_next_incarnation_of_a_blocking_child_does_not_wait_for_a_straggler(
     jam(&[a.address()], &gate).await;
     soon(management.terminate_child("a")).await.expect("it is abandoned");
     soon(management.restart_child("a")).await.expect("it starts beside the other");
-    place(&a).await;
+    let next = soon(a.ask(Do::Nap).within(10 * SECOND)).await.expect("the thread of the straggler is not its own");
+    soon(a.ask(Do::Pipe).within(10 * SECOND)).await.expect("nor that of what runs beside it");
+    a.tell(Do::Crash).expect("it has room");
+    assert_eq!(soon(a.ask(Do::Nap).within(10 * SECOND)).await.expect("it answers").1, next.1, "it keeps this one");
     assert_eq!(system.stragglers().len(), 1);
     gate.clear();
     until(|| system.stragglers().is_empty()).await;
