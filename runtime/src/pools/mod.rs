@@ -20,6 +20,7 @@
 
 mod threads;
 
+use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -29,6 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
 pub use self::threads::{Bulkhead, MAX_THREADS, Threads};
+use crate::crash::contain;
 use crate::entry::cores;
 use crate::error::StartError;
 use crate::event::{self, Happening};
@@ -272,8 +274,12 @@ impl Pools {
         let Some(room) = rooms.get(number as usize - 1) else {
             return Err(StartError::Setting(format!("`{name}` would be one more than {MAX_POOLS} pools of threads")));
         };
-        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("bulkhead").enable_all().build();
-        let runtime = runtime.map_err(|error| StartError::Setting(format!("no threads for `{name}`: {error}")))?;
+        let none = |error: &dyn fmt::Display| StartError::Setting(format!("no threads for `{name}`: {error}"));
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(threads).thread_name("bulkhead").enable_all();
+        // It panics where the operating system does not give it the first thread.
+        let runtime = contain(|| builder.build()).map_err(|panic| none(&panic.message))?;
+        let runtime = runtime.map_err(|error| none(&error))?;
         let crew = threads.clamp(LEAST_CREW, CREW);
         let pool = shared.pool.start_beside(name, runtime.handle().clone(), threads, crew);
         let weak = shared.weak();
@@ -415,8 +421,8 @@ impl Drop for Kept {
     }
 }
 
-impl std::fmt::Debug for Kept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kept").finish_non_exhaustive()
     }
 }
