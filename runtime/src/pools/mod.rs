@@ -196,6 +196,11 @@ impl Pools {
         self.moved.load(Relaxed)
     }
 
+    /// Turns taken anywhere but on the system's own threads, also by those that have been given back: never less than before.
+    pub(crate) fn turns(&self) -> u64 {
+        self.rooms().map(|(_, room)| room.pool.stats().turns()).sum()
+    }
+
     /// What a pool is called, but for the system's own.
     pub(crate) fn name(&self, number: u32) -> Option<Arc<str>> {
         self.find(number).map(|pool| pool.name())

@@ -415,9 +415,11 @@ async fn threads_that_nobody_uses_are_lent_to_the_next() {
         let one = crowd.start(()).await.expect("it starts");
         places.push(place(&one).await);
         assert_eq!(system.pools().len(), 2);
+        let turns = system.snapshot().turns;
         assert!(soon(crowd.stop(one.pid())).await.expect("it answers"));
         drop(one);
         until(|| system.pools().len() == 1).await;
+        assert!(system.snapshot().turns >= turns, "those taken there are not forgotten");
     }
     assert!(places.iter().all(|place| *place == places[0]), "{places:?}");
     let two = [crowd.start(()).await.expect("it starts"), crowd.start(()).await.expect("it starts")];
