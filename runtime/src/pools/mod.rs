@@ -174,7 +174,7 @@ impl Pools {
         let mut desk = self.desk.lock();
         if desk.leases.iter().filter(|lease| lease.was_moved && lease.users != 0).count() >= offender::MOST {
             drop(desk);
-            if !self.told_of_offenders.swap(true, Relaxed) {
+            if self.tells_of_offenders() {
                 let (system, most) = (&*shared.settings.name, offender::MOST);
                 tracing::error!(
                     system,
@@ -189,6 +189,11 @@ impl Pools {
         desk.leases[number as usize - 1].was_moved = true;
         self.moved.fetch_add(1, Relaxed);
         Ok(Some(number))
+    }
+
+    /// Whether it is the first time that an actor is not moved: that is told once.
+    pub(crate) fn tells_of_offenders(&self) -> bool {
+        !self.told_of_offenders.swap(true, Relaxed)
     }
 
     /// How many actors were ever moved to a thread of their own.
