@@ -324,9 +324,10 @@ impl Pools {
         }
     }
 
-    /// Tells once that there are more threads that are to compute than there are cores.
+    /// Tells once that bulkheads alone have more threads than there are cores. Those of the system's own pool are not counted:
+    /// they are as many as there are cores anyway.
     fn warn(&self, shared: &Shared) {
-        let threads = shared.pool.pumps() + self.desk.lock().computing();
+        let threads = self.desk.lock().computing();
         let cores = cores();
         if threads > cores && !self.told.swap(true, Relaxed) {
             let system = &*shared.settings.name;
@@ -335,8 +336,8 @@ impl Pools {
                 system,
                 threads,
                 cores,
-                "the pools of the system have more threads than there are cores: they \
-                 share them, and a bulkhead that computes slows the others down"
+                "the bulkheads of the system have more threads than there are cores: they \
+                 share them, and one that computes slows the others down"
             );
         }
     }

@@ -443,7 +443,8 @@ async fn there_are_only_so_many_pools() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_threads_than_cores_are_told_once() {
     let cores = std::thread::available_parallelism().expect("it is known").get();
-    let few = System::builder().pumps(1).start(top()).await.expect("it starts");
+    let (one, ..) = branch("one", Bulkhead::threads(1), 0);
+    let few = System::builder().pumps(cores).start(top().child(one)).await.expect("it starts");
     assert!(!few.events_since(0).events.iter().any(|event| event.what.name() == "pools_exceed_cores"));
     over(few).await;
     let (left, ..) = branch("left", Bulkhead::threads(cores), 0);
