@@ -160,7 +160,13 @@ impl<A: Actor> Context<A> {
     pub fn keep_bulkhead(&self, bulkhead: &Bulkhead) -> Result<Kept, StartError> {
         let core = self.cell.core();
         let threads = Threads::Bulkhead(bulkhead.clone());
-        let wish = Wish { threads: &threads, label: &|| core.path().to_string(), has: 0, from: core.pool_number() };
+        let wish = Wish {
+            threads: &threads,
+            label: &|| core.path().to_string(),
+            has: 0,
+            held: None,
+            from: core.pool_number(),
+        };
         let number = core.shared().pools.lease(core.shared(), &wish)?;
         Ok(Kept::new(core.shared(), number))
     }

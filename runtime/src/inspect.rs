@@ -12,7 +12,6 @@ use crate::gate::{GateState, Refusals};
 use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
 use crate::readiness::{self, Lack};
-use crate::scheduler::PoolStats;
 use crate::shared::Shared;
 
 /// Where a slot is in its life.
@@ -240,7 +239,7 @@ impl SystemSnapshot {
             memberships: shared.groups.memberships(),
             runnable: pools.iter().map(|pool| pool.queued() + pool.busy()).sum(),
             moved: shared.pools.moved(),
-            turns: pools.iter().map(PoolStats::turns).sum(),
+            turns: shared.pool.stats().turns() + shared.pools.turns(),
         }
     }
 

@@ -6,7 +6,7 @@
 //! moved. So who blocks in most of its turns is moved after eight of them, who now and then is held up, or has its thread taken
 //! away by the operating system, is not.
 //!
-//! At most [`MOST`] actors of a system are moved; that there are no more places is told once. Who runs on a bulkhead, or has a
+//! At most [`MOST`] actors of a system are moved; that there are no more places, or no threads, is told once. Who runs on a bulkhead, or has a
 //! thread of its own, is where it was put, and stays there. The thread is the slot's, also of later incarnations, until that is
 //! gone.
 
@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::cell::Core;
+use crate::error::StartError;
 use crate::event::{self, Happening};
 
 /// A turn this long blocks its thread.
@@ -70,6 +71,9 @@ fn moves(core: &Core, ns: u64) {
             event::note(shared, Some(core.pid()), path, Happening::Moved { last });
         }
         Ok(None) => {}
+        // It ends anyway.
+        Err(StartError::SystemStopped) => {}
+        Err(error) if !shared.pools.tells_of_offenders() => drop(error),
         Err(error) => {
             tracing::error!(system, path = &*path, %error, "no thread for an actor that blocks again and again")
         }

@@ -193,7 +193,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
     let mut caller = None;
     let heir = |old: &mut Owner<A>| {
         // Decided: no earlier, or a turn that is not abandoned after all would be refused what it sends meanwhile.
-        shared.stragglers.add(pid);
+        shared.stragglers.add(pid, core.pool_number());
         caller = old.caller.take();
         Owner::new(old.receiver.take(), old.guise)
     };

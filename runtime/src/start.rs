@@ -135,7 +135,8 @@ impl Start {
         let core = cell.core();
         let parent = self.by.as_ref().filter(|(_, under)| under.parent).map(|(parent, _)| *parent);
         let has = core.pool_number();
-        let wish = Wish { threads: &self.threads, label: &|| core.label(), has, from: self.from };
+        let held = shared.stragglers.pool_held_by(core.id());
+        let wish = Wish { threads: &self.threads, label: &|| core.label(), has, held, from: self.from };
         let number = shared.pools.lease(shared, &wish)?;
         let pid = take_slot(cell, parent, shared).map_err(|taken| {
             shared.pools.give_back(number);
@@ -151,7 +152,7 @@ impl Start {
         if let Some((starter, under)) = self.by {
             tie(core, pid, starter, under);
         }
-        if self.threads == Threads::Own {
+        if matches!(self.threads, Threads::Own | Threads::OwnBeside(_)) {
             shared.pools.rename(number, core.path());
         }
         if let Some((monitor, watcher)) = self.watcher.take() {

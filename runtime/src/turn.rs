@@ -1,7 +1,7 @@
 //! Whose turn this thread is running, and for which call: ambient, set by the runtime, read by sends.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::pin::Pin;
@@ -86,7 +86,8 @@ pub(crate) struct Turn {
 /// Why senders have to take care.
 #[derive(Debug, Default)]
 struct Known {
-    pids: BTreeSet<Pid>,
+    /// With the number of the pool whose thread the turn blocks.
+    pids: BTreeMap<Pid, u32>,
     drains: bool,
     /// Actors that refuse for want of something.
     unready: usize,
@@ -103,8 +104,8 @@ pub(crate) struct Stragglers {
 }
 
 impl Stragglers {
-    pub(crate) fn add(&self, pid: Pid) {
-        self.change(|known| _ = known.pids.insert(pid));
+    pub(crate) fn add(&self, pid: Pid, pool: u32) {
+        self.change(|known| _ = known.pids.insert(pid, pool));
     }
 
     pub(crate) fn remove(&self, pid: Pid) {
@@ -133,11 +134,20 @@ impl Stragglers {
     }
 
     pub(crate) fn list(&self) -> Vec<Pid> {
-        self.known.lock().pids.iter().copied().collect()
+        self.known.lock().pids.keys().copied().collect()
+    }
+
+    /// The pool, but for the system's own, of which an abandoned turn of this slot blocks a thread.
+    pub(crate) fn pool_held_by(&self, id: ActorId) -> Option<u32> {
+        if self.care.load(Acquire) <= 1 {
+            return None;
+        }
+        let held = self.known.lock().pids.iter().find(|(pid, _)| pid.id == id).map(|(_, pool)| *pool);
+        held.filter(|pool| *pool != 0)
     }
 
     fn contains(&self, pid: Pid) -> bool {
-        self.care.load(Acquire) > 1 && self.known.lock().pids.contains(&pid)
+        self.care.load(Acquire) > 1 && self.known.lock().pids.contains_key(&pid)
     }
 }
 

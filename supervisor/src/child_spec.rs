@@ -137,10 +137,10 @@ impl ChildSpec {
     /// The rule that its threads break.
     pub(crate) fn threads_rule(&self) -> Option<Rule> {
         match &self.threads {
-            Threads::Bulkhead(bulkhead) if !bulkhead.is_in_range() => {
+            Threads::Bulkhead(bulkhead) | Threads::OwnBeside(bulkhead) if !bulkhead.is_in_range() => {
                 Some(Rule::BulkheadThreads { threads: bulkhead.size(), max: MAX_THREADS })
             }
-            Threads::Own if self.kind == Kind::Supervisor => Some(Rule::SupervisorAlone),
+            Threads::Own | Threads::OwnBeside(_) if self.kind == Kind::Supervisor => Some(Rule::SupervisorAlone),
             _ => None,
         }
     }

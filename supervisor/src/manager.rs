@@ -362,7 +362,12 @@ impl Manager {
             // It says so of those below it.
             (_, Kind::Supervisor) | (Threads::Inherited, _) => self.threads.clone(),
             (Threads::Bulkhead(bulkhead), _) => Threads::Bulkhead(bulkhead.clone().at(&below(&self.path, &spec.id))),
-            (Threads::Own, _) => Threads::Own,
+            // This supervisor does not run in its bulkhead: it is said to those who are to pass it on.
+            (Threads::Own, _) => match &self.threads {
+                Threads::Bulkhead(bulkhead) => Threads::OwnBeside(bulkhead.clone()),
+                _ => Threads::Own,
+            },
+            (Threads::OwnBeside(bulkhead), _) => Threads::OwnBeside(bulkhead.clone().at(&below(&self.path, &spec.id))),
         }
     }
 
@@ -397,7 +402,7 @@ fn threads_below(blueprint: &Blueprint, cx: &Context<Manager>) -> Result<(Thread
             let kept = cx.keep_bulkhead(&bulkhead)?;
             Ok((Threads::Bulkhead(bulkhead), Some(kept)))
         }
-        Threads::Inherited | Threads::Own => Ok((Threads::Inherited, None)),
+        Threads::Inherited | Threads::Own | Threads::OwnBeside(_) => Ok((Threads::Inherited, None)),
     }
 }
 

@@ -35,7 +35,7 @@ macro_rules! settings {
         /// starts run where it would have run otherwise. A system has room for 255
         /// ([`MAX_POOLS`](crashworthy_runtime::MAX_POOLS)) of these and bulkheads together.
         ///
-        /// Questions to it are never run in place by an asker. What only tokio does on that thread, its timers and the
+        /// Questions to it are never run in place by an asker, but for a task on that very thread. What only tokio does on that thread, its timers and the
         /// tasks it spawns, waits while it blocks; deadlines and timers of actors do not.
         pub fn blocking(mut self) -> Self {
             self.spec.threads = crashworthy_runtime::Threads::Own;

@@ -324,6 +324,7 @@ fn print_threads(f: &mut fmt::Formatter<'_>, spec: &ChildSpec) -> fmt::Result {
         Threads::Inherited => Ok(()),
         Threads::Bulkhead(bulkhead) => write!(f, ", {bulkhead}"),
         Threads::Own => f.write_str(", a thread of its own"),
+        Threads::OwnBeside(bulkhead) => write!(f, ", a thread of its own beside {bulkhead}"),
     }
 }
 

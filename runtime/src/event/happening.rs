@@ -145,9 +145,9 @@ pub enum Happening {
         /// Actors that were found to block them; 0: other tasks of the runtime do.
         actors: usize,
     },
-    /// The pools of the system have more threads than there are cores. Told once.
+    /// The bulkheads of the system have more threads than there are cores. Told once.
     PoolsExceedCores {
-        /// Threads of its own pool and of the bulkheads.
+        /// Threads of the bulkheads together.
         threads: usize,
         /// How many run at a time.
         cores: usize,

@@ -48,7 +48,7 @@ impl fmt::Display for Happening {
                 write!(f, "none of {workers} workers{} takes turns: {actors} handlers block them", Of(pool))
             }
             Self::PoolsExceedCores { threads, cores } => {
-                write!(f, "the pools have {threads} threads for {cores} cores")
+                write!(f, "the bulkheads have {threads} threads for {cores} cores")
             }
             Self::Blocks { callback, message, held } => {
                 write!(f, "blocks its thread: {callback}{} for {held:?}", In(message.as_deref()))

@@ -20,6 +20,7 @@
 
 mod threads;
 
+use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -29,6 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
 pub use self::threads::{Bulkhead, MAX_THREADS, Threads};
+use crate::crash::contain;
 use crate::entry::cores;
 use crate::error::StartError;
 use crate::event::{self, Happening};
@@ -91,6 +93,8 @@ pub(crate) struct Wish<'w> {
     pub(crate) label: &'w dyn Fn() -> String,
     /// The number it has from an earlier life.
     pub(crate) has: u32,
+    /// The number whose thread an abandoned turn of it blocks.
+    pub(crate) held: Option<u32>,
     /// That of whoever starts it.
     pub(crate) from: u32,
 }
@@ -133,8 +137,12 @@ impl Pools {
         match wish.threads {
             Threads::Inherited => {
                 // It was moved: so it would be again.
-                let was_moved = desk.at(wish.has).is_some_and(|lease| lease.was_moved);
-                let number = if was_moved { wish.has } else { desk.heirs_of(wish.from) };
+                if desk.at(wish.has).is_some_and(|lease| lease.was_moved) {
+                    let number = self.lease_alone(shared, &mut desk, wish, 0)?;
+                    desk.leases[number as usize - 1].was_moved = true;
+                    return Ok(number);
+                }
+                let number = desk.heirs_of(wish.from);
                 desk.use_too(number);
                 Ok(number)
             }
@@ -146,12 +154,14 @@ impl Pools {
                 Ok(number)
             }
             Threads::Own => {
-                if desk.leases.get((wish.has as usize).wrapping_sub(1)).is_some_and(Lease::is_own) {
-                    desk.use_too(wish.has);
-                    return Ok(wish.has);
-                }
                 let heirs = desk.heirs_of(wish.from);
-                self.enter_alone(shared, &mut desk, (wish.label)().into(), heirs)
+                self.lease_alone(shared, &mut desk, wish, heirs)
+            }
+            Threads::OwnBeside(bulkhead) => {
+                let heirs = self.enter(shared, &mut desk, bulkhead)?;
+                let number = self.lease_alone(shared, &mut desk, wish, heirs);
+                desk.give_back(heirs);
+                number
             }
         }
     }
@@ -164,7 +174,7 @@ impl Pools {
         let mut desk = self.desk.lock();
         if desk.leases.iter().filter(|lease| lease.was_moved && lease.users != 0).count() >= offender::MOST {
             drop(desk);
-            if !self.told_of_offenders.swap(true, Relaxed) {
+            if self.tells_of_offenders() {
                 let (system, most) = (&*shared.settings.name, offender::MOST);
                 tracing::error!(
                     system,
@@ -181,14 +191,35 @@ impl Pools {
         Ok(Some(number))
     }
 
+    /// Whether it is the first time that an actor is not moved: that is told once.
+    pub(crate) fn tells_of_offenders(&self) -> bool {
+        !self.told_of_offenders.swap(true, Relaxed)
+    }
+
     /// How many actors were ever moved to a thread of their own.
     pub(crate) fn moved(&self) -> u64 {
         self.moved.load(Relaxed)
     }
 
+    /// Turns taken anywhere but on the system's own threads, also by those that have been given back: never less than before.
+    pub(crate) fn turns(&self) -> u64 {
+        self.rooms().map(|(_, room)| room.pool.stats().turns()).sum()
+    }
+
     /// What a pool is called, but for the system's own.
     pub(crate) fn name(&self, number: u32) -> Option<Arc<str>> {
         self.find(number).map(|pool| pool.name())
+    }
+
+    /// The thread that the slot has, if those it starts still run at `heirs`; else another. So it is if an abandoned turn
+    /// blocks that thread: rescuers would take the turns there, but nobody would drive timers and sockets.
+    fn lease_alone(&self, shared: &Shared, desk: &mut Desk, wish: &Wish<'_>, heirs: u32) -> Result<u32, StartError> {
+        let is_held = wish.held == Some(wish.has);
+        if !is_held && desk.at(wish.has).is_some_and(|lease| lease.is_own() && lease.heirs == heirs) {
+            desk.use_too(wish.has);
+            return Ok(wish.has);
+        }
+        self.enter_alone(shared, desk, (wish.label)().into(), heirs)
     }
 
     fn enter_alone(&self, shared: &Shared, desk: &mut Desk, name: Arc<str>, heirs: u32) -> Result<u32, StartError> {
@@ -253,8 +284,12 @@ impl Pools {
         let Some(room) = rooms.get(number as usize - 1) else {
             return Err(StartError::Setting(format!("`{name}` would be one more than {MAX_POOLS} pools of threads")));
         };
-        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("bulkhead").enable_all().build();
-        let runtime = runtime.map_err(|error| StartError::Setting(format!("no threads for `{name}`: {error}")))?;
+        let none = |error: &dyn fmt::Display| StartError::Setting(format!("no threads for `{name}`: {error}"));
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(threads).thread_name("bulkhead").enable_all();
+        // It panics where the operating system does not give it the first thread.
+        let runtime = contain(|| builder.build()).map_err(|panic| none(&panic.message))?;
+        let runtime = runtime.map_err(|error| none(&error))?;
         let crew = threads.clamp(LEAST_CREW, CREW);
         let pool = shared.pool.start_beside(name, runtime.handle().clone(), threads, crew);
         let weak = shared.weak();
@@ -289,9 +324,10 @@ impl Pools {
         }
     }
 
-    /// Tells once that there are more threads that are to compute than there are cores.
+    /// Tells once that bulkheads alone have more threads than there are cores. Those of the system's own pool are not counted:
+    /// they are as many as there are cores anyway.
     fn warn(&self, shared: &Shared) {
-        let threads = shared.pool.pumps() + self.desk.lock().computing();
+        let threads = self.desk.lock().computing();
         let cores = cores();
         if threads > cores && !self.told.swap(true, Relaxed) {
             let system = &*shared.settings.name;
@@ -300,8 +336,8 @@ impl Pools {
                 system,
                 threads,
                 cores,
-                "the pools of the system have more threads than there are cores: they \
-                 share them, and a bulkhead that computes slows the others down"
+                "the bulkheads of the system have more threads than there are cores: they \
+                 share them, and one that computes slows the others down"
             );
         }
     }
@@ -396,8 +432,8 @@ impl Drop for Kept {
     }
 }
 
-impl std::fmt::Debug for Kept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kept").finish_non_exhaustive()
     }
 }

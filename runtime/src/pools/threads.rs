@@ -12,7 +12,9 @@ pub const MAX_THREADS: usize = 1_024;
 ///
 /// They are the workers of a tokio runtime of their own, so that timers and sockets work inside. It is plain data: the
 /// system makes the threads when the first actor starts on them. Within a system a bulkhead is known by its name: two with
-/// the same name are the same threads. One without a name is called by the path of the supervisor or the child that has it.
+/// the same name are the same threads. One without a name is called by the path of the
+/// supervisor or the child that has it; where an actor starts another with
+/// [`Context::begin_on`](crate::Context::begin_on), by the name of that slot.
 ///
 /// # Guarantees
 /// - **What saturates one pool of threads leaves the others' alone**: messages between pools wait for the receiver's threads
@@ -92,4 +94,6 @@ pub enum Threads {
     Bulkhead(Bulkhead),
     /// One that it has to itself for as long as its slot is there.
     Own,
+    /// The same, where it would have run in this bulkhead otherwise: whom it starts runs there.
+    OwnBeside(Bulkhead),
 }

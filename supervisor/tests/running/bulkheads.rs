@@ -267,6 +267,33 @@ async fn a_blocking_child_has_a_thread_to_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_a_blocking_child_of_a_bulkhead_starts_runs_in_the_bulkhead() {
+    let alone = hand("alone");
+    let (branch, _, inside) = branch("branch", Bulkhead::threads(1), 0);
+    let crowd = Dynamic::<Hand>::named("crowd").blocking().bulkhead(Bulkhead::threads(1).named("of the crowd"));
+    let parts =
+        Partition::<Hand>::named("parts", 1, |_| ()).blocking().bulkhead(Bulkhead::threads(1).named("of parts"));
+    let tree = top()
+        .child(branch.intensity(10, SECOND).child(alone.child(()).blocking()))
+        .child(crowd.clone())
+        .child(parts.clone());
+    let system = System::start(tree).await.expect("it starts");
+    let own = place(&alone).await.1;
+    let start = async |from: &ActorRef<Hand>| soon(from.ask(|reply| Do::Start(false, reply))).await.expect("it starts");
+    for _ in 0..2 {
+        assert_eq!(start(&alone).await.1, place(&inside).await.1);
+        alone.tell(Do::Crash).expect("it has room");
+        assert_eq!(place(&alone).await.1, own, "the next incarnation has the same thread");
+    }
+    let one = crowd.start(()).await.expect("it starts");
+    for from in [&one, parts.partition(0)] {
+        let there = start(from).await.1;
+        assert!(there != Handle::current().id() && there != place(from).await.1);
+    }
+    over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_incarnation_of_a_blocking_child_does_not_wait_for_a_straggler() {
     let (a, gate) = (hand("a"), Jam::new());
     let tree = top().child(a.child(()).blocking().within(MS));
@@ -275,7 +302,10 @@ async fn the_next_incarnation_of_a_blocking_child_does_not_wait_for_a_straggler(
     jam(&[a.address()], &gate).await;
     soon(management.terminate_child("a")).await.expect("it is abandoned");
     soon(management.restart_child("a")).await.expect("it starts beside the other");
-    place(&a).await;
+    let next = soon(a.ask(Do::Nap).within(10 * SECOND)).await.expect("the thread of the straggler is not its own");
+    soon(a.ask(Do::Pipe).within(10 * SECOND)).await.expect("nor that of what runs beside it");
+    a.tell(Do::Crash).expect("it has room");
+    assert_eq!(soon(a.ask(Do::Nap).within(10 * SECOND)).await.expect("it answers").1, next.1, "it keeps this one");
     assert_eq!(system.stragglers().len(), 1);
     gate.clear();
     until(|| system.stragglers().is_empty()).await;
@@ -385,9 +415,11 @@ async fn threads_that_nobody_uses_are_lent_to_the_next() {
         let one = crowd.start(()).await.expect("it starts");
         places.push(place(&one).await);
         assert_eq!(system.pools().len(), 2);
+        let turns = system.snapshot().turns;
         assert!(soon(crowd.stop(one.pid())).await.expect("it answers"));
         drop(one);
         until(|| system.pools().len() == 1).await;
+        assert!(system.snapshot().turns >= turns, "those taken there are not forgotten");
     }
     assert!(places.iter().all(|place| *place == places[0]), "{places:?}");
     let two = [crowd.start(()).await.expect("it starts"), crowd.start(()).await.expect("it starts")];
@@ -411,7 +443,8 @@ async fn there_are_only_so_many_pools() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_threads_than_cores_are_told_once() {
     let cores = std::thread::available_parallelism().expect("it is known").get();
-    let few = System::builder().pumps(1).start(top()).await.expect("it starts");
+    let (one, ..) = branch("one", Bulkhead::threads(1), 0);
+    let few = System::builder().pumps(cores).start(top().child(one)).await.expect("it starts");
     assert!(!few.events_since(0).events.iter().any(|event| event.what.name() == "pools_exceed_cores"));
     over(few).await;
     let (left, ..) = branch("left", Bulkhead::threads(cores), 0);
