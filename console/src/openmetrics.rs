@@ -1,8 +1,10 @@
 //! Figures in the text format of OpenMetrics, which Prometheus reads.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crashworthy_runtime::Law;
+use crashworthy_runtime::scheduler::PoolKind;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text::encode};
 use prometheus_client::metrics::MetricType;
@@ -63,11 +65,22 @@ impl Encoder<'_, '_> {
         self.counter("reports_withheld", "Reports withheld from the log by its rate limit", one(of.reports_withheld))
     }
 
-    /// Of each pool the sum of its workers.
+    /// Of each pool the sum of its workers; of actors that are alone on a thread the sum of all, who are told apart by
+    /// nothing but who they are.
     fn of_pools(&mut self, pools: &Pools) -> fmt::Result {
-        let all = &pools.first;
-        let each =
-            |value: fn(&PoolView) -> u64| all.iter().map(move |of| (vec![("pool", of.name.as_str())], value(of)));
+        let mut alike = BTreeMap::<[&str; 2], Vec<&PoolView>>::new();
+        for pool in &pools.first {
+            let labels = match pool.kind {
+                PoolKind::Bulkhead => ["bulkhead", pool.name.as_str()],
+                PoolKind::Own => ["own", "own"],
+                _ => ["system", pool.name.as_str()],
+            };
+            alike.entry(labels).or_default().push(pool);
+        }
+        let each = |value: fn(&PoolView) -> u64| {
+            let sum = move |pools: &[&PoolView]| pools.iter().map(|pool| value(pool)).sum();
+            alike.iter().map(move |(&[of, pool], pools)| (vec![("of", of), ("pool", pool)], sum(pools)))
+        };
         self.gauge("pools", "Pools of workers, told or not", [(Vec::new(), pools.total as u64)])?;
         self.gauge("pool_workers", "Workers, which take the turns of actors", each(|of| of.total as u64))?;
         self.gauge("pool_workers_in_turn", "Workers that are in a turn", each(|of| of.in_turn as u64))?;
@@ -174,8 +187,13 @@ mod tests {
             "given_up": 1, "in_hand": 1, "queued": 1 });
         let reports =
             json!({ "start_error": 0, "child_terminated": 0, "shutdown": 0, "shutdown_error": 0, "progress": 0 });
-        let pool = json!({ "name": name, "total": 2, "workers": [], "in_turn": 1, "queued": 3, "turns": 7, "rescuers": 0,
-            "rescues": 1, "closed": false });
+        let pool = |of: &str, name: &str| {
+            json!({ "kind": of, "name": name, "total": 2, "workers": [], "in_turn": 1, "queued": 3, "turns": 7,
+                "rescuers": 0, "rescues": 1, "closed": false })
+        };
+        // A bulkhead may be called as its system is, and actors as others were before them.
+        let own = ["system", "bulkhead"].map(|of| pool(of, name));
+        let pools = [own.as_slice(), &["shop/a", "shop/a", "shop/b"].map(|path| pool("own", path))].concat();
         let kind = json!({ "kind": name, "busy": 1, "depth": 2, "restarts": 3, "law": law,
             "states": [{ "state": "running", "actors": 2 }, { "state": "restarting", "actors": 1 }],
             "gates": [{ "gate": "open", "actors": 3 }],
@@ -185,7 +203,7 @@ mod tests {
         serde_json::from_value(json!({ "at_ms": 1500, "total": 2, "kinds": [kind, other], "system": {
             "name": name, "process": 1, "at_ms": 1500, "actors": 3, "busy": 1, "queued": 2, "crashes": 4, "reports": reports,
             "reports_withheld": 0, "dead_letters": 2, "stragglers": [], "timers": 0, "names": 0, "memberships": 0,
-            "runnable": 0, "turns": 7, "pools": { "total": 1, "first": [pool] } } }))
+            "runnable": 0, "turns": 7, "pools": { "total": 5, "first": pools } } }))
         .expect("they are figures")
     }
 
@@ -249,7 +267,7 @@ mod tests {
                 let (labels, value) = labels(rest);
                 let distinct: BTreeSet<_> = labels.iter().collect();
                 assert_eq!((labels[0], distinct.len()), ("system", labels.len()), "{line}");
-                let known = ["system", "kind", "pool", "state", "gate", "end", "reason", "criticality"];
+                let known = ["system", "kind", "of", "pool", "state", "gate", "end", "reason", "criticality"];
                 assert!(labels.iter().all(|label| known.contains(label)), "nothing of an instance: {line}");
                 let value = value.strip_prefix(' ').expect("a space, and a value");
                 assert!(value.parse::<f64>().is_ok_and(|value| value >= 0.0), "{line}");
@@ -264,7 +282,8 @@ mod tests {
         let text = text(&hostile());
         lint(&text);
         for line in [
-            "crashworthy_pool_turns_total{system=\"a\\\"b\\\\c\\nd\u{1f980}\",pool=\"a\\\"b\\\\c\\nd\u{1f980}\"} 7\n",
+            "crashworthy_pool_turns_total{system=\"a\\\"b\\\\c\\nd\u{1f980}\",of=\"bulkhead\",pool=\"a\\\"b\\\\c\\nd\u{1f980}\"} 7\n",
+            "crashworthy_pool_turns_total{system=\"a\\\"b\\\\c\\nd\u{1f980}\",of=\"own\",pool=\"own\"} 21\n",
             "crashworthy_messages_ended{system=\"a\\\"b\\\\c\\nd\u{1f980}\",kind=\"b\",end=\"expired\"} 1\n",
         ] {
             assert!(text.contains(line), "{line} in {text}");
