@@ -182,6 +182,18 @@ fn finish<A: Actor>(task: &ActorCell<A>, ended: Ended) {
     }
 }
 
+/// Has an actor that was killed take its last turn on the system's own threads, if it waits for one of its own that others
+/// block: it would wait as long as they do, and there is no turn of it that could be abandoned.
+fn ends_elsewhere<A: Actor>(task: &ActorCell<A>) {
+    let core = task.core();
+    if core.pool_number() == 0 || !core.control.lock().look().is_some_and(|lane| lane.kill) {
+        return;
+    }
+    if let Some(runnable) = core.pool().take_out(|runnable| runnable.is_of(task)) {
+        core.shared().pool.schedule(runnable);
+    }
+}
+
 /// Takes the slot from an incarnation whose turn blocks its thread.
 pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abandoning {
     let core = task.core();
@@ -199,7 +211,11 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
     };
     let runnable = match Task::abandon(task, heir) {
         Abandon::Done(runnable) => runnable,
-        Abandon::NotRunning | Abandon::Busy => return Abandoning::Busy,
+        Abandon::NotRunning => {
+            ends_elsewhere(task);
+            return Abandoning::Busy;
+        }
+        Abandon::Busy => return Abandoning::Busy,
         Abandon::Straggler => return Abandoning::Straggling,
     };
     shared.stragglers.places.revoke(pid, |id| shared.find(id));

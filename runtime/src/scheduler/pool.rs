@@ -301,6 +301,19 @@ impl Pool {
         }
     }
 
+    /// Takes out one that waits for a thread, if it is there: for somebody whose turn is taken elsewhere. What comes before it
+    /// queues behind all others.
+    pub(crate) fn take_out(&self, is_it: impl Fn(&Runnable) -> bool) -> Option<Runnable> {
+        for _ in 0..self.injector.len() {
+            let runnable = self.injector.pop()?;
+            if is_it(&runnable) {
+                return Some(runnable);
+            }
+            self.inject(runnable).unwrap_or_else(|runnable| self.let_go(runnable));
+        }
+        None
+    }
+
     /// Whether every pump is idle, and nobody has notified one.
     pub(crate) fn is_idle(&self) -> bool {
         (0..self.pumps()).all(|pump| self.wakeup.is_idle(pump))

@@ -220,6 +220,21 @@ async fn a_supervisor_acts_while_its_children_block_every_thread_of_its_bulkhead
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_has_no_thread_because_others_block_them_all_can_be_stopped() {
+    let (idle, gate) = (hand("idle"), Jam::new());
+    let (branch, blocks, _) = branch("branch", Bulkhead::threads(1), 1 + CREW);
+    let branch = branch.child(idle.child(()).within(MS));
+    let management = branch.management();
+    let system = System::start(top().child(branch)).await.expect("it starts");
+    jam(&blocks, &gate).await;
+    soon(management.terminate_child("idle")).await.expect("it is stopped, and its supervisor goes on");
+    assert!(!idle.is_alive() && blocks.iter().all(ActorRef::is_alive), "and nobody else is");
+    soon(management.which_children()).await.expect("it answers");
+    gate.clear();
+    over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bulkhead_of_one_name_is_the_same_threads() {
     let shared = || Bulkhead::threads(2).named("shared");
     let (left, _, a) = branch("left", shared(), 0);

@@ -49,6 +49,11 @@ impl Runnable {
         unsafe { (header.as_ref().run)(header) }
     }
 
+    /// Is it the right to begin a turn of this task?
+    pub fn is_of<T: Run>(&self, task: &Task<T>) -> bool {
+        self.header.addr().get() == std::ptr::from_ref(task).addr()
+    }
+
     /// The bare pointer, for a queue. To be turned back with [`Runnable::from_raw`].
     #[inline]
     pub fn into_raw(self) -> NonNull<()> {
