@@ -5,6 +5,7 @@
 //!   ┌──────────────────────────────┐
 //!   │ header   state  (one word)   │  epoch:32 | … | SCHEDULED RUNNING HELD ABANDONING STRAGGLER BANK
 //!   │          phase  [2]          │  is the runner of bank 0 / 1 in foreign code?
+//!   │          urgent              │  is it to be run before others, if there are too few threads?
 //!   │          run    (fn pointer) │  what a thin `Runnable` calls
 //!   │ owners                       │  private data of the runner; one bank a runner
 //!   │ data     T                   │  what everybody sees through `Deref`
@@ -68,7 +69,7 @@ pub use self::{
 };
 use crate::{
     asymmetric,
-    facade::{Arc, AtomicPtr, AtomicU8, AtomicU64, Ordering},
+    facade::{Arc, AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering},
 };
 
 /// What a task does when it is its turn.
@@ -114,6 +115,8 @@ pub(crate) struct Header {
     state: AtomicU64,
     /// Written by the runner of that bank, read by abandoners.
     phase: [AtomicU8; 2],
+    /// Whether [`Runnable`]s of it say that they are urgent.
+    urgent: AtomicBool,
     run: RunFn,
     /// What `Arc::as_ptr` says of this task: stored before it is held for the first time. A pointer made from a
     /// reference to the task would not be allowed to reach the counts beside it.
@@ -163,12 +166,19 @@ impl<T: Run> Task<T> {
             header: Header {
                 state: AtomicU64::new(State::NEW.0),
                 phase: [AtomicU8::new(RUNTIME), AtomicU8::new(RUNTIME)],
+                urgent: AtomicBool::new(false),
                 run: run_erased::<T>,
                 this: AtomicPtr::new(std::ptr::null_mut()),
             },
             owners: Banks::new(owner),
             data,
         })
+    }
+
+    /// Whether its turns are more urgent than others' from now on: what [`Runnable::is_urgent`] says.
+    pub fn set_urgent(&self, urgent: bool) {
+        // Relaxed: a hint. What it is to be seen with is published by a wake-up.
+        self.header.urgent.store(urgent, Ordering::Relaxed);
     }
 
     /// Lets the task be scheduled, and keep itself alive, until its claim is released; and wakes it.
