@@ -40,6 +40,31 @@ async fn children_come_and_go_and_there_are_never_too_many() {
     diary.reads("+d, -d shutdown").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_finds_the_mailbox_of_a_supervisor_full_waits_for_room() {
+    const MANY: usize = 1_100;
+    let mut diary = Diary::new();
+    let crowd = Dynamic::<Worker>::named("crowd");
+    let system = with(&crowd).await;
+    let gate = Arc::new(Notify::new());
+    let mut starts = Vec::new();
+    let start = |nurse: Nurse| {
+        let crowd = crowd.clone();
+        tokio::spawn(async move { crowd.start(nurse).await.map(drop) })
+    };
+    starts.push(start(Nurse { gate: Some(gate.clone()), ..Nurse::new("slow", &diary) }));
+    diary.reads("slow waits").await;
+    let quiet = Diary::new();
+    starts.extend((0..MANY).map(|_| start(Nurse::new("a", &quiet))));
+    until(|| system.snapshot().actors.iter().any(|actor| actor.depth == actor.limit)).await;
+    gate.notify_one();
+    for start in starts {
+        soon(start).await.expect("no panic").expect("it starts");
+    }
+    assert_eq!(soon(crowd.count()).await.expect(ANSWERS).active, MANY + 1);
+    over(system).await;
+}
+
 #[tokio::test]
 async fn before_the_start_and_after_the_end_a_start_is_refused() {
     let diary = Diary::new();
