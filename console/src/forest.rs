@@ -54,7 +54,7 @@ impl Forest {
     fn note_parents(&mut self, actors: &[Glance]) {
         self.above.clear();
         for actor in actors {
-            let above = above(actor, actors, |id| self.place(id, actors));
+            let above = above(actor, |id| self.place(id, actors));
             self.above.push(above.map_or(NONE, |place| place as u32));
         }
     }
@@ -140,13 +140,13 @@ impl Forest {
     }
 }
 
-/// The place of its parent. A slot that is down has none: whoever may start it is above it, as long as that lives.
-fn above(actor: &Glance, actors: &[Glance], place: impl Fn(ActorId) -> Option<usize>) -> Option<usize> {
+/// The place of its parent. A slot that is down has none: whoever started it last is above it as long as it is shown, living or
+/// not, so that it keeps its path.
+fn above(actor: &Glance, place: impl Fn(ActorId) -> Option<usize>) -> Option<usize> {
     if let Some(parent) = actor.parent() {
         return place(parent.id);
     }
-    let owner = actor.owner().filter(|_| actor.state != State::Gone)?;
-    place(owner.id).filter(|&place| actors[place].pid == owner && is_living(actors[place].state))
+    place(actor.owner()?.id)
 }
 
 /// Whether an incarnation lives.

@@ -261,8 +261,10 @@ fn write_label(actor: &Glance, path: &mut String) {
 #[cfg(test)]
 mod tests {
     use crashworthy_runtime::{Actor, Context, Exit, Slot, Under};
+    use crashworthy_supervisor::{AutoShutdown, Restart, SlotExt, Supervisor};
 
     use super::*;
+    use crate::forest::is_living;
 
     /// Somebody with so many below, one below the other.
     struct Floor;
@@ -280,7 +282,7 @@ mod tests {
         }
 
         async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> {
-            Ok(())
+            Err(Exit::normal())
         }
     }
 
@@ -307,6 +309,30 @@ mod tests {
         assert_eq!(picture.find(&picture.path(deepest)), Ok(deepest));
         assert_eq!(picture.find("…/front"), Err(0));
         assert_eq!((alone([3].into_iter()), alone([3, 4].into_iter()), alone([].into_iter())), (Ok(3), Err(2), Err(0)));
+    }
+
+    #[tokio::test]
+    async fn whoever_is_down_keeps_its_path_below_a_supervisor_that_has_stopped() {
+        let job = Slot::<Floor>::named("job");
+        let batch = Supervisor::one_for_one("batch")
+            .auto_shutdown(AutoShutdown::AnySignificant)
+            .restart(Restart::Transient)
+            .child(job.child(0).transient().significant());
+        let system = System::builder().start(Supervisor::one_for_one("top").child(batch)).await.unwrap();
+        let paths = || {
+            let picture = Picture::take(&system, None);
+            let stopped = picture.actors().iter().filter(|actor| !is_living(actor.state)).count();
+            let paths: Vec<_> = picture.branch(None).map(|(place, level)| (level, picture.path(place))).collect();
+            (stopped, paths)
+        };
+        let tree = [(0, "top"), (1, "top/batch"), (2, "top/batch/job")].map(|(level, path)| (level, path.to_owned()));
+        assert_eq!(paths(), (0, tree.to_vec()));
+        job.tell(()).unwrap();
+        while paths().0 < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(paths().1, tree);
+        system.stop().await;
     }
 
     #[test]
