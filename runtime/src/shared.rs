@@ -17,6 +17,7 @@ use crate::pid::ActorId;
 use crate::pools::Pools;
 use crate::port::Port;
 use crate::report::Reports;
+use crate::rests::Rests;
 use crate::scheduler::{Pool, PoolStats};
 use crate::shutdown::Stop;
 use crate::system::Settings;
@@ -32,6 +33,16 @@ const STAMP_NS: u64 = 1 << 20;
 pub(crate) fn waited(stamp: u32, until: u64) -> u64 {
     let steps = ((until / STAMP_NS) as u32).wrapping_sub(stamp) as i32;
     u64::try_from(steps - 1).unwrap_or(0) * STAMP_NS
+}
+
+/// How long before a point of the clock a message with this stamp was sent, to a step; if the clock rested then, since it
+/// went on.
+fn sent_before(now: u64, stamp: u32, rests: &Rests) -> u64 {
+    let steps = now / STAMP_NS;
+    // Stamps wrap, and are looked at within one round.
+    let sent = steps.saturating_sub((steps as u32).wrapping_sub(stamp).into());
+    let from = rests.end_of(sent, STAMP_NS).map_or(sent, |end| end / STAMP_NS);
+    steps.saturating_sub(from) * STAMP_NS
 }
 
 pub(crate) struct Shared {
@@ -153,8 +164,7 @@ impl Shared {
 
     /// How long ago a message with this stamp was sent, to a step; if the clock rested then, since it went on.
     pub(crate) fn sent_ago(&self, stamp: u32) -> Duration {
-        let end = self.port.rests.end_of(|began| (began / STAMP_NS) as u32 == stamp);
-        self.age(end.map_or(stamp, |end| (end / STAMP_NS) as u32))
+        Duration::from_nanos(sent_before(self.port.coarse_ns(), stamp, &self.port.rests))
     }
 
     /// The one value of this type that is kept with the system; made when it is first asked for.
@@ -201,5 +211,36 @@ impl Drop for Shared {
         self.pools.close();
         self.pool.close();
         self.wheel.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn what_is_sent_every_50_ms_for_a_minute_is_as_old_as_it_is_after_long_rests_and_near_the_end_of_a_round_of_stamps()
+    {
+        let rests = Rests::default();
+        // The clock as it was seen last: what is sent is stamped with it.
+        let mut coarse = (u64::from(u32::MAX) * STAMP_NS).saturating_sub(30_000 * MS);
+        for _ in 0..64 {
+            rests.note(coarse, coarse + 120 * MS);
+            coarse += 120 * MS;
+        }
+        let mut queued = Vec::new();
+        for _ in 0..1_200 {
+            let (stamp, sent) = ((coarse / STAMP_NS) as u32, coarse + 50 * MS);
+            rests.note(coarse, sent);
+            queued.push((stamp, sent));
+            coarse = sent + MS / 5;
+            assert!(sent_before(coarse, stamp, &rests) <= STAMP_NS, "one that is taken at once");
+        }
+        for (stamp, sent) in queued {
+            let (told, age) = (sent_before(coarse, stamp, &rests), coarse - sent);
+            assert!(told.abs_diff(age) <= STAMP_NS, "one that waits: {told} ns, not {age} ns");
+        }
     }
 }
