@@ -66,6 +66,8 @@ impl fmt::Display for Reason {
             Self::Shed => "it is overloaded",
             Self::Share => "it is overloaded, and its sender has his share",
             Self::Stuck => "it is stuck",
+            // Of refusals that are counted together no one name is known.
+            Self::NotReady(dep) if dep.as_str().is_empty() => "it is not ready: it lacks a dependency",
             Self::NotReady(dep) => return write!(f, "it is not ready: it lacks `{dep}`"),
             Self::NotStarted => "it is not started",
             Self::Restarting => "it is restarting",

@@ -30,8 +30,8 @@ fn reasons() -> [Reason; REASONS] {
         Reason::Cycle,
         Reason::Downstream,
         Reason::Fenced,
-        // Whatever is missing.
-        Reason::NotReady(Dep::named("any")),
+        // Whatever is missing: it has no one name.
+        Reason::NotReady(Dep::named("")),
         Reason::Displaced,
         Reason::Share,
         Reason::Tripped,
@@ -109,7 +109,8 @@ pub struct Refusals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RefusalCount {
-    /// Why. What was missing when it was [not ready](Reason::NotReady) is not told apart.
+    /// Why. What was missing when it was [not ready](Reason::NotReady) is not told apart: the name is empty, in texts it is
+    /// "a dependency".
     pub reason: Reason,
     /// How much the message mattered.
     pub criticality: Criticality,
@@ -183,6 +184,14 @@ mod tests {
         let told = r#"{"counts":[{"reason":"no_time","criticality":"critical","count":1}],"last_ms":5}"#;
         assert_eq!(json(&tally), told);
         assert_eq!(serde_json::from_str::<Refusals>(told).expect("it was written so"), tally.read());
+    }
+
+    #[test]
+    fn what_was_missing_of_refusals_that_are_counted_together_is_told_without_a_name() {
+        let tally = Tally::default();
+        tally.count(Reason::NotReady(Dep::named("orders-db")), Criticality::Critical, None);
+        let Refusals { counts, .. } = tally.read();
+        assert_eq!(counts[0].reason.to_string(), "it is not ready: it lacks a dependency");
     }
 
     #[test]
