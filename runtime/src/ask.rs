@@ -127,7 +127,12 @@ impl<R: Send + 'static> Waiting<R> {
         }
         if !self.deadline.wakes(cx) {
             door.was_late();
-            return Poll::Ready(Err(self.deadline.end()));
+            let end = self.deadline.end();
+            if end == AskError::Expired {
+                // Whoever finds the question counts it as what it is: nobody has lost interest.
+                self.question.note_late();
+            }
+            return Poll::Ready(Err(end));
         }
         Poll::Pending
     }

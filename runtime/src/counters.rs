@@ -101,9 +101,9 @@ pub struct Law {
     pub accepted: u64,
     /// Handled, and the handler returned `Ok` or passed a refusal on.
     pub handled: u64,
-    /// Dropped unhandled: their deadline had passed.
+    /// Dropped unhandled: their deadline had passed, whether whoever asked was still there or had gone by then for that reason.
     pub expired: u64,
-    /// Dropped unhandled: whoever asked had gone.
+    /// Dropped unhandled: whoever asked had gone, before its deadline.
     pub cancelled: u64,
     /// Pushed out by newer ones under an overflow policy.
     pub displaced: u64,

@@ -440,8 +440,13 @@ fn is_due<A: Actor>(
     is_first: bool,
 ) -> bool {
     let core = cell.core();
-    if caller.as_ref().is_some_and(|caller| caller.is_moot()) {
-        core.counters.rare().cancelled.bump();
+    if let Some(caller) = caller.as_ref().filter(|caller| caller.is_moot()) {
+        let rare = core.counters.rare();
+        if caller.is_late() {
+            rare.expired.bump()
+        } else {
+            rare.cancelled.bump()
+        }
         return false;
     }
     let read = call.deadline != turn::NEVER && !turn::is_just_asked(call.deadline);

@@ -98,6 +98,19 @@ fn a_question_that_expired_in_the_queue_is_dropped_unhandled() {
 }
 
 #[test]
+fn a_question_whose_asker_has_gone_at_its_deadline_has_expired_and_was_not_cancelled() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal, gate) = busy(&system).await;
+        assert_eq!(actor.ask(|reply| Order::Echo(1, reply)).within(ms(5)).await, Err(AskError::Expired));
+        gate.send(()).unwrap();
+        actor.settled().await;
+        assert_eq!((law(&actor).expired, law(&actor).cancelled, law(&actor).handled), (1, 0, 1));
+        lawful(&system).await;
+    });
+}
+
+#[test]
 fn dropping_an_ask_cancels_the_question_if_it_is_still_queued() {
     everywhere(async || {
         let system = bare();

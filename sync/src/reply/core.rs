@@ -33,6 +33,9 @@ const WATCHED: u32 = 1 << 7;
 /// Somebody else than the turn may hold the replier. Never cleared.
 pub(super) const LENT: u32 = 1 << 8;
 
+/// The asker goes because its time has passed. Never cleared.
+pub(super) const LATE: u32 = 1 << 9;
+
 /// There is an outcome.
 pub(super) const ENDED: u32 = VALUE | ERROR;
 /// There can be no other outcome.
@@ -167,6 +170,11 @@ impl<E> Core<E> {
         self.state.fetch_or(LENT, Ordering::Release);
     }
 
+    pub(super) fn note_late(&self) {
+        // Relaxed: whoever sees that the asker has gone sees this in the same word.
+        self.state.fetch_or(LATE, Ordering::Relaxed);
+    }
+
     pub(super) fn is_last_observer(&self) -> bool {
         // Who is alone stays alone: an observer is made from an observer. Acquire, AcqRel: the others' turns are
         // over before ours ends.
@@ -288,6 +296,7 @@ impl<E> fmt::Debug for Core<E> {
             (DROPPED, "replier dropped"),
             (OVER, "turn over"),
             (LENT, "lent"),
+            (LATE, "asker late"),
         ];
         let set = names.into_iter().filter(|(bit, _)| state & bit != 0).map(|(_, name)| name);
         f.debug_list().entries(set).finish()

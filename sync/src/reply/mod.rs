@@ -45,7 +45,7 @@ use std::{
 
 pub use self::core::Baggage;
 use self::{
-    core::{Core, DROPPED, ENDED, ERROR, GONE, OVER, UNOWED, VALUE},
+    core::{Core, DROPPED, ENDED, ERROR, GONE, LATE, OVER, UNOWED, VALUE},
     shared::{Shared, SharedCore, TRIO, free, trio},
 };
 use crate::facade::{Ordering, UnsafeCell};
@@ -106,6 +106,12 @@ impl<R, E> Asker<R, E> {
     #[inline]
     pub fn has_baggage(&self) -> bool {
         self.inner.core.baggage.get().is_some()
+    }
+
+    /// Says why the asker is about to go: its time has passed.
+    #[cold]
+    pub fn note_late(&self) {
+        self.inner.core.note_late();
     }
 
     /// Takes the outcome, if there is one.
@@ -241,6 +247,11 @@ impl<E> Observer<E> {
     /// Is there nobody who waits for an outcome: has the asker gone, or is there one?
     pub fn is_moot(&self) -> bool {
         self.core.has(GONE | ENDED)
+    }
+
+    /// Has the asker gone because its [time had passed](Asker::note_late), rather than for another reason?
+    pub fn is_late(&self) -> bool {
+        self.core.has(LATE)
     }
 
     /// From now on somebody else than the turn that has the question in hand may be the one who answers.

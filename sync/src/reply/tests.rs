@@ -257,6 +257,18 @@ fn an_outcome_is_owed_until_there_is_one_or_somebody_else_may_bring_it() {
 }
 
 #[test]
+fn an_asker_that_goes_late_is_told_from_one_that_does_not_care_any_more() {
+    let (asker, _replier, observer) = question();
+    asker.note_late();
+    assert!(!observer.is_moot(), "it is there until it goes");
+    drop(asker);
+    assert!(observer.is_moot() && observer.is_cancelled() && observer.is_late());
+    let (asker, _replier, observer) = question();
+    drop(asker);
+    assert!(observer.is_moot() && !observer.is_late());
+}
+
+#[test]
 fn a_wait_that_is_ended_from_outside_has_that_outcome_and_the_question_is_moot() {
     let (mut asker, replier, observer) = question();
     let (bell, waker) = bell();
