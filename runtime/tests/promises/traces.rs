@@ -53,7 +53,7 @@ fn a_record_says_who_when_from_whom_and_for_how_long() {
         other.settled().await;
         until("it is in hand", || nursery.slot.law().in_hand == 1).await;
         let queued = system.now();
-        until("it has waited", || system.now() >= queued + ms(20)).await;
+        until("it has waited", || system.now() >= queued + ms(150)).await;
         gate.send(()).unwrap();
         assert_eq!(who(&nursery.slot).await, 1);
 
