@@ -33,7 +33,7 @@ mod tree;
 
 pub use backoff::Backoff;
 pub use book::{ReportCounts, SupervisorReport, SupervisorReports, SystemExt, Told};
-pub use child::{AnyChild, Child, IntoChild, SlotExt};
+pub use child::{AnyChild, Child, IntoChild, RestartArgs, SlotExt};
 pub use child_spec::{ChildSpec, Kind, MAX_NAME, Restart, Rule, Shutdown};
 pub use dynamic::Dynamic;
 pub use intensity::Intensity;
