@@ -284,7 +284,7 @@ where
     };
     if let Some(runnable) = woken {
         if at > now {
-            in_place::run(shared, (door.pool(), door.pace()), runnable, at, cx);
+            in_place::run(shared, (door.pool(), door.pace()), runnable, [now, at], cx);
         } else {
             door.pool().schedule(runnable);
         }
