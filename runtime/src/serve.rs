@@ -225,7 +225,6 @@ where
     let (mut is_plain, mut unwanted, mut carried) = (true, None, None);
     let taken = cell.step(
         |owner| {
-            let guise = owner.guise;
             let ready = inbox.head(cell, &mut owner.receiver)?;
             let Envelope { caller: None, deadline: turn::NEVER, marks: Marks::NONE, from, stamp, .. } =
                 *ready.message()
@@ -245,16 +244,16 @@ where
                 waits::takes_in_hand();
                 carried = carrying(owner);
                 take(cell, &msg, false, (from, stamp), end);
-                return Some((msg, guise));
+                return Some(msg);
             };
             let Envelope { msg, caller, .. } = ready.take();
             // There is none, as was seen.
             std::mem::forget(caller);
             is_plain = take(cell, &msg, false, (from, stamp), end);
-            Some((msg, guise))
+            Some(msg)
         },
-        |(msg, guise)| {
-            Task::with_waker(cell, guise, |waker| {
+        |msg| {
+            Task::with_waker(cell, |waker| {
                 handling.as_mut().fill(|| handle(msg)).poll(&mut Poller::from_waker(waker))
             })
         },
@@ -374,8 +373,7 @@ fn begin<A: Actor, F: Future>(
     mut future: Pin<&mut Berth<F>>,
     make: impl FnOnce() -> F,
 ) -> Poll<Met<F::Output>> {
-    let guise = cell.with_owner(|owner| owner.guise).unwrap_or_default();
-    let polled = Task::with_waker(cell, guise, |waker| {
+    let polled = Task::with_waker(cell, |waker| {
         cell.user(|| future.as_mut().fill(make).poll(&mut Poller::from_waker(waker)))
     });
     match polled {

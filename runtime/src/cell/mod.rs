@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crashworthy_sync::mailbox::{Mailbox, Receiver};
 use crashworthy_sync::once_arc::OnceArc;
-use crashworthy_sync::task::{Guise, Task};
+use crashworthy_sync::task::Task;
 use parking_lot::Mutex;
 
 pub(crate) use self::any::{AnyCell, WeakCell};
@@ -70,14 +70,12 @@ pub(crate) struct Owner<A: Actor> {
     pub(crate) caller: Option<Caller>,
     /// The call that the message in hand is for.
     pub(crate) call: PackedCall,
-    /// In which guise the callbacks of the next turn are polled: unlike that of the last.
-    pub(crate) guise: Guise,
 }
 
 impl<A: Actor> Owner<A> {
     /// Of a slot that nobody lives in, with nothing in hand.
-    pub(crate) fn new(receiver: Option<Inlet<A>>, guise: Guise) -> Self {
-        Self { life: None, receiver, caller: None, call: PackedCall::NONE, guise }
+    pub(crate) fn new(receiver: Option<Inlet<A>>) -> Self {
+        Self { life: None, receiver, caller: None, call: PackedCall::NONE }
     }
 }
 
@@ -91,7 +89,7 @@ impl<A: Actor> Cell<A> {
     /// A cell that refuses everything until it is started.
     pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
         let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), beside: OnceArc::new() };
-        Task::new(cell, Owner::new(None, Guise::default()))
+        Task::new(cell, Owner::new(None))
     }
 
     #[inline(always)]

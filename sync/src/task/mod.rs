@@ -4,7 +4,7 @@
 //!   Arc<Task<T>>
 //!   ┌──────────────────────────────┐
 //!   │ header   state  (one word)   │  epoch:32 | … | SCHEDULED RUNNING HELD ABANDONING STRAGGLER BANK
-//!   │          phase  [2]          │  is the runner of bank 0 / 1 in foreign code?
+//!   │          phase  [2], guise   │  is the runner of bank 0 / 1 in foreign code? what do its wakers look like?
 //!   │          run    (fn pointer) │  what a thin `Runnable` calls
 //!   │ owners                       │  private data of the runner; one bank a runner
 //!   │ data     T                   │  what everybody sees through `Deref`
@@ -53,8 +53,6 @@ mod tests;
 
 use std::{fmt, mem, ops::Deref};
 
-#[cfg(not(loom))]
-pub use self::guise::Guise;
 use self::{
     banks::Banks,
     claim::Lends,
@@ -70,6 +68,8 @@ use crate::{
     asymmetric,
     facade::{Arc, AtomicPtr, AtomicU8, AtomicU64, Ordering},
 };
+#[cfg(not(loom))]
+use crate::facade::AtomicBool;
 
 /// What a task does when it is its turn.
 pub trait Run: Send + Sync + Sized + 'static {
@@ -114,6 +114,9 @@ pub(crate) struct Header {
     state: AtomicU64,
     /// Written by the runner of that bank, read by abandoners.
     phase: [AtomicU8; 2],
+    /// In which of two guises its wakers are lent. Written and read by the runner.
+    #[cfg(not(loom))]
+    odd: AtomicBool,
     run: RunFn,
     /// What `Arc::as_ptr` says of this task: stored before it is held for the first time. A pointer made from a
     /// reference to the task would not be allowed to reach the counts beside it.
@@ -163,6 +166,8 @@ impl<T: Run> Task<T> {
             header: Header {
                 state: AtomicU64::new(State::NEW.0),
                 phase: [AtomicU8::new(RUNTIME), AtomicU8::new(RUNTIME)],
+                #[cfg(not(loom))]
+                odd: AtomicBool::new(false),
                 run: run_erased::<T>,
                 this: AtomicPtr::new(std::ptr::null_mut()),
             },
