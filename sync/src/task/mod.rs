@@ -66,7 +66,7 @@ pub use self::{
 };
 use crate::{
     asymmetric,
-    facade::{Arc, AtomicPtr, AtomicU8, AtomicU64, Ordering},
+    facade::{Arc, AtomicU8, AtomicU64, Ordering},
 };
 #[cfg(not(loom))]
 use crate::facade::AtomicBool;
@@ -118,9 +118,6 @@ pub(crate) struct Header {
     #[cfg(not(loom))]
     odd: AtomicBool,
     run: RunFn,
-    /// What `Arc::as_ptr` says of this task: stored before it is held for the first time. A pointer made from a
-    /// reference to the task would not be allowed to reach the counts beside it.
-    this: AtomicPtr<Header>,
 }
 
 const RUNTIME: u8 = 0;
@@ -169,7 +166,6 @@ impl<T: Run> Task<T> {
                 #[cfg(not(loom))]
                 odd: AtomicBool::new(false),
                 run: run_erased::<T>,
-                this: AtomicPtr::new(std::ptr::null_mut()),
             },
             owners: Banks::new(owner),
             data,
@@ -183,8 +179,9 @@ impl<T: Run> Task<T> {
     pub fn hold_and_wake(this: &Arc<Self>) -> Option<Runnable> {
         // The count exists before anybody can rely on it, and is taken back if the task was held.
         let count = Arc::clone(this);
-        // Always the same pointer; the release below carries it to whoever makes a runnable.
-        this.header.this.store(Arc::as_ptr(this).cast_mut().cast(), Ordering::Relaxed);
+        // A pointer made from a reference to the task may not reach the counts beside it. This one may, and is exposed to
+        // whoever makes a runnable: the release below comes before that.
+        let _ = Arc::as_ptr(this).expose_provenance();
         let mut state = this.header.load(Ordering::Relaxed);
         loop {
             // Without HELD, SCHEDULED is stale: nobody has a runnable.
