@@ -30,7 +30,7 @@ impl Runnable {
     ///
     /// The task is held and scheduled, and no other runnable of it exists.
     pub(super) unsafe fn new<T: Run>(task: &Task<T>) -> Runnable {
-        // With the provenance of the `Arc`, which `hold_and_wake` has exposed: the state word that said HELD was read with
+        // With the provenance of the `Arc`, which whoever held it has exposed: the state word that said HELD was read with
         // acquire.
         let address = NonNull::from(&task.header).addr();
         Runnable { header: NonNull::with_exposed_provenance(address) }
