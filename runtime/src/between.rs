@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crashworthy_sync::mailbox::{Pop, Receiver};
-use crashworthy_sync::task::{Claim, Ran, Task};
+use crashworthy_sync::task::{Claim, Ran, Runnable, Task};
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, Cell, Inlet, Owner, flag};
@@ -77,20 +77,66 @@ pub(crate) fn between<A: Actor>(task: &ActorCell<A>) -> Between {
     }
     control.flushed();
     core.lower(flag::CLOSE);
-    match control.start.take() {
+    match control.take_start() {
         Some(next) => {
             drop(control);
-            if task.with_owner(|owner| open_receiver(task, owner).is_some()) != Some(true) {
-                core.control.lock().start = Some(next);
-                return Between::Pause(Pause::Again);
+            match begins(task, next) {
+                Ok(life) => Between::Live(life),
+                Err(next) => {
+                    core.control.lock().put_back(next);
+                    Between::Pause(Pause::Again)
+                }
             }
-            let Next { life, starter } = next;
-            task.with_owner(|owner| owner.caller = starter);
-            Between::Live(life)
         }
         // Also when it was woken once more after it was closed: a slot that nobody will start keeps nothing alive.
         None if closes || core.is_over() => Between::Pause(Pause::Close),
         None => Between::Pause(Pause::Rest),
+    }
+}
+
+/// An incarnation begins in this turn: whoever waits for its start is its first caller. What begins is given back if the
+/// mailbox has another receiver still.
+fn begins<A: Actor>(task: &ActorCell<A>, next: Next) -> Result<Life, Next> {
+    if task.with_owner(|owner| open_receiver(task, owner).is_some()) != Some(true) {
+        return Err(next);
+    }
+    let Next { life, starter } = next;
+    task.with_owner(|owner| owner.caller = starter);
+    Ok(life)
+}
+
+/// Puts an incarnation where turns find it, and lets them have it: what most starts come to. It is given back if something is
+/// to be thrown away first, or a turn is due or under way: then the control lane has it [begin](Control::begin).
+pub(crate) fn begin_at_once<A: Actor>(task: &ActorCell<A>, next: Next) -> Result<Option<Runnable>, Next> {
+    let core = task.core();
+    if core.flags() & (flag::CLOSE | flag::OWN) != 0 || core.control.lock().look().is_some() {
+        return Err(next);
+    }
+    let Some(claimed) = Task::hold_and_claim(task) else { return Err(next) };
+    let mut left = Some(next);
+    let runnable = claimed.run(|task, claim| {
+        let begun = left.take().map(|next| begins(task, next));
+        match begun {
+            Some(Ok(life)) => {
+                task.with_owner(|owner| owner.life = Some(life));
+                // Before the life can be found: it may end, and close the mailbox, before this returns.
+                task.mailbox.reopen();
+                claim.again()
+            }
+            given_back => {
+                left = given_back.and_then(Result::err);
+                claim.idle()
+            }
+        }
+    });
+    match left {
+        None => Ok(runnable),
+        Some(next) => {
+            if let Some(runnable) = runnable {
+                core.pool().schedule(runnable);
+            }
+            Err(next)
+        }
     }
 }
 
