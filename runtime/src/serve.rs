@@ -253,9 +253,7 @@ where
             Some(msg)
         },
         |msg| {
-            Task::with_waker(cell, |waker| {
-                handling.as_mut().fill(|| handle(msg)).poll(&mut Poller::from_waker(waker))
-            })
+            Task::with_waker(cell, |waker| handling.as_mut().fill(|| handle(msg)).poll(&mut Poller::from_waker(waker)))
         },
     );
     let polled = match taken {
@@ -373,9 +371,8 @@ fn begin<A: Actor, F: Future>(
     mut future: Pin<&mut Berth<F>>,
     make: impl FnOnce() -> F,
 ) -> Poll<Met<F::Output>> {
-    let polled = Task::with_waker(cell, |waker| {
-        cell.user(|| future.as_mut().fill(make).poll(&mut Poller::from_waker(waker)))
-    });
+    let polled =
+        Task::with_waker(cell, |waker| cell.user(|| future.as_mut().fill(make).poll(&mut Poller::from_waker(waker))));
     match polled {
         Ok(polled) => polled.map(Met::Returned),
         Err((_, Stale)) => Poll::Ready(fenced(future)),

@@ -39,7 +39,7 @@ const fn made<A, B, R>(_: &impl Fn(A, B) -> R) -> usize {
 fn an_idle_actor_is_small() {
     let counts = 2 * size_of::<usize>();
     let cell = size_of::<Task<Cell<Small>>>() + counts;
-    assert!(cell <= 376, "a cell has {cell} bytes");
+    assert!(cell <= 328, "a cell has {cell} bytes");
     let frame = made(&|being: Being<Small>, state| lives(being, state));
     assert!(frame <= 128, "the frame of a life has {frame} bytes");
 }

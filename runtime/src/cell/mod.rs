@@ -7,16 +7,19 @@
 //! Task<Cell<A>> ─ header: idle · scheduled · running, epoch       written every turn ┐
 //!   ├ Owner: the life, the mailbox's consuming end, the asker     written every turn │ by whoever holds the
 //!   ├ mailbox, receiver's half: Envelope<A::Msg>                  written every message │ running claim
-//!   ├ Core ┬ what is in hand, since when, how many                written every message ┘
-//!   │      ├ pace; control lane                                   every turn; hardly ever
-//!   │      ├ flags, home, gate                                    read by all, every message
-//!   │      └ ties, name                                           hardly ever
-//!   ├ mailbox, senders' half                                      written by every sender
+//!   ├ Core ┬ what is in hand, since when, how many                written every message │
+//!   │      ├ pace                                                 every turn ┘
+//!   │      ├ ties                                                 hardly ever
+//!   │      ├ flags, home; gate                                    read by all, every message; some
+//!   │      └ control lane, name                                   hardly ever
+//!   ├ mailbox, senders' half: waiters, spare                      hardly ever
+//!   │                         tail, block                         written by every sender
 //!   └ beside: A::Msg                                              timers, futures: places of their own; the shelf
 //! ```
 //! The order matters: what the actor's thread writes with every message, what senders write, and what it reads with every
 //! message are further apart than a cache line, without padding, because what is touched less lies in between. What few
-//! actors ever have (links, messages of their own, a gate that has refused, waiting senders) costs a pointer.
+//! actors ever have (links, messages of their own, a gate that has refused, waiting senders, a start that has to wait) costs
+//! a pointer.
 
 mod any;
 mod beside;

@@ -75,7 +75,8 @@ use crate::{
 /// A bounded queue: the module's documentation has the picture.
 ///
 /// Its halves are written by different threads, often on different cores. They do not share a cache line if what the
-/// owner keeps `between` them is at least as long as one, and rarely written.
+/// owner keeps `between` them is at least as long as one, and rarely written. What every sender writes begins two pointers
+/// behind that.
 #[repr(C)]
 pub struct Mailbox<T, B = ()> {
     receiver: ReceiverHalf<T>,
@@ -83,8 +84,13 @@ pub struct Mailbox<T, B = ()> {
     senders: Senders<T>,
 }
 
+/// What few touch comes first: it is a part of the distance to what the receiver reads.
 #[repr(C)]
 struct Senders<T> {
+    /// Made when somebody waits for the first time.
+    waiters: OnceArc<Mutex<Waiters>>,
+    /// A block for the next installer, so that a steady stream allocates nothing.
+    spare: AtomicPtr<Block<T>>,
     tail: AtomicU64,
     /// The block of the latest place. Written under INSTALLING only.
     block: AtomicPtr<Block<T>>,
@@ -93,10 +99,6 @@ struct Senders<T> {
     capacity: StoredU32,
     /// The position after the current block's last slot: the lower half. Written under INSTALLING only.
     end: StoredU32,
-    /// A block for the next installer, so that a steady stream allocates nothing.
-    spare: AtomicPtr<Block<T>>,
-    /// Made when somebody waits for the first time.
-    waiters: OnceArc<Mutex<Waiters>>,
 }
 
 #[repr(C)]
@@ -156,13 +158,13 @@ impl<T: Send, B> Mailbox<T, B> {
             },
             between,
             senders: Senders {
+                waiters: OnceArc::new(),
+                spare: AtomicPtr::new(ptr::null_mut()),
                 tail: AtomicU64::new(word.0),
                 block: AtomicPtr::new(ptr::null_mut()),
                 seen_head: StoredU64::new(0),
                 capacity: StoredU32::new(capacity),
                 end: StoredU32::new(0),
-                spare: AtomicPtr::new(ptr::null_mut()),
-                waiters: OnceArc::new(),
             },
         }
     }
