@@ -16,19 +16,59 @@ use crate::roll::Roll;
 #[derive(Clone, Debug)]
 pub(super) struct Child<P> {
     pub(super) spec: Arc<ChildSpec>,
-    /// Starts so far, up to what fits.
-    pub(super) attempts: u32,
-    place: Place<P>,
+    state: State<P>,
+}
+
+/// What its place holds, each time with the starts so far, up to what fits: so they take what would be padding otherwise.
+#[derive(Clone, Copy, Debug)]
+enum State<P> {
+    Down(u32),
+    Running(u32, P),
+    Restarting(u32),
+    RestartingAfter(u32, P),
+}
+
+impl<P: Copy> State<P> {
+    fn new(place: Place<P>, attempts: u32) -> Self {
+        match place {
+            Place::Down => Self::Down(attempts),
+            Place::Running(pid) => Self::Running(attempts, pid),
+            Place::Restarting(None) => Self::Restarting(attempts),
+            Place::Restarting(Some(before)) => Self::RestartingAfter(attempts, before),
+        }
+    }
+
+    fn place(self) -> Place<P> {
+        match self {
+            Self::Down(_) => Place::Down,
+            Self::Running(_, pid) => Place::Running(pid),
+            Self::Restarting(_) => Place::Restarting(None),
+            Self::RestartingAfter(_, before) => Place::Restarting(Some(before)),
+        }
+    }
+
+    fn attempts(self) -> u32 {
+        let (Self::Down(attempts)
+        | Self::Running(attempts, _)
+        | Self::Restarting(attempts)
+        | Self::RestartingAfter(attempts, _)) = self;
+        attempts
+    }
 }
 
 impl<P: Identity> Child<P> {
     pub(super) fn place(&self) -> Place<P> {
-        self.place
+        self.state.place()
+    }
+
+    /// Starts so far, up to what fits.
+    pub(super) fn attempts(&self) -> u32 {
+        self.state.attempts()
     }
 
     /// The incarnation it is known by.
     fn life(&self) -> Option<P> {
-        known(&self.place)
+        known(&self.place())
     }
 }
 
@@ -70,7 +110,7 @@ impl<P: Identity> Children<P> {
             assert!(earlier.is_none(), "names are unique in a supervisor");
         }
         self.supervisors += usize::from(spec.kind == Kind::Supervisor);
-        self.by_key.push(key, Child { spec, attempts: 0, place: Place::Down });
+        self.by_key.push(key, Child { spec, state: State::Down(0) });
     }
 
     pub(super) fn remove(&mut self, key: ChildKey) {
@@ -85,7 +125,8 @@ impl<P: Identity> Children<P> {
     /// What the child's place held, which now holds `place`.
     pub(super) fn put(&mut self, key: ChildKey, place: Place<P>) -> Place<P> {
         let child = self.by_key.get_mut(key).expect("only a child that is here is moved");
-        let before = std::mem::replace(&mut child.place, place);
+        let before = child.place();
+        child.state = State::new(place, child.attempts());
         if child.spec.significant {
             self.significant -= usize::from(!matches!(before, Place::Down));
             self.significant += usize::from(!matches!(place, Place::Down));
@@ -123,8 +164,9 @@ impl<P: Identity> Children<P> {
     /// Counts one more start of this child.
     pub(super) fn attempt(&mut self, key: ChildKey) -> u64 {
         let child = self.by_key.get_mut(key).expect("only a child that is here is started");
-        child.attempts = child.attempts.saturating_add(1);
-        child.attempts.into()
+        let attempts = child.attempts().saturating_add(1);
+        child.state = State::new(child.place(), attempts);
+        attempts.into()
     }
 
     pub(super) fn get(&self, key: ChildKey) -> Option<&Child<P>> {
@@ -137,7 +179,7 @@ impl<P: Identity> Children<P> {
 
     /// The child that runs as this incarnation.
     pub(super) fn running_as(&self, pid: P) -> Option<ChildKey> {
-        self.known_as(pid).filter(|key| matches!(self.by_key.get(*key), Some(Child { place: Place::Running(_), .. })))
+        self.known_as(pid).filter(|key| matches!(self.by_key.get(*key).map(Child::place), Some(Place::Running(_))))
     }
 
     /// The same, or the child that is being restarted after it.
@@ -259,6 +301,14 @@ mod tests {
             children.add(ChildKey(key), spec.clone());
         }
         children
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_child_is_small() {
+        // As long as a pid: an identity and an incarnation.
+        let child = size_of::<Child<(u64, u32)>>();
+        assert!(child <= 32, "a child has {child} bytes");
     }
 
     #[test]
