@@ -80,7 +80,7 @@ pub(crate) fn between<A: Actor>(task: &ActorCell<A>) -> Between {
     match control.take_start() {
         Some(next) => {
             drop(control);
-            match begins(task, next) {
+            match task.with_owner(|owner| begins(task, owner, next)).expect(CURRENT) {
                 Ok(life) => Between::Live(life),
                 Err(next) => {
                     core.control.lock().put_back(next);
@@ -94,15 +94,14 @@ pub(crate) fn between<A: Actor>(task: &ActorCell<A>) -> Between {
     }
 }
 
-/// An incarnation begins in this turn: whoever waits for its start is its first caller. What begins is given back if the
-/// mailbox has another receiver still.
-fn begins<A: Actor>(task: &ActorCell<A>, next: Next) -> Result<Life, Next> {
-    if task.with_owner(|owner| open_receiver(task, owner).is_some()) != Some(true) {
+/// An incarnation begins: whoever waits for its start is its first caller. It is given back if the mailbox has another receiver
+/// still.
+fn begins<A: Actor>(task: &ActorCell<A>, owner: &mut Owner<A>, next: Next) -> Result<Life, Next> {
+    if open_receiver(task, owner).is_none() {
         return Err(next);
     }
-    let Next { life, starter } = next;
-    task.with_owner(|owner| owner.caller = starter);
-    Ok(life)
+    owner.caller = next.starter;
+    Ok(next.life)
 }
 
 /// Puts an incarnation where turns find it, and lets them have it: what most starts come to. It is given back if something is
@@ -113,18 +112,17 @@ pub(crate) fn begin_at_once<A: Actor>(task: &ActorCell<A>, next: Next) -> Result
         return Err(next);
     }
     let Some(claimed) = Task::hold_and_claim(task) else { return Err(next) };
-    let mut left = Some(next);
+    let mut left = None;
     let runnable = claimed.run(|task, claim| {
-        let begun = left.take().map(|next| begins(task, next));
-        match begun {
-            Some(Ok(life)) => {
-                task.with_owner(|owner| owner.life = Some(life));
+        let begun = task.with_owner(|owner| begins(task, owner, next).map(|life| owner.life = Some(life)));
+        match begun.expect(CURRENT) {
+            Ok(()) => {
                 // Before the life can be found: it may end, and close the mailbox, before this returns.
                 task.mailbox.reopen();
                 claim.again()
             }
-            given_back => {
-                left = given_back.and_then(Result::err);
+            Err(next) => {
+                left = Some(next);
                 claim.idle()
             }
         }
@@ -139,6 +137,9 @@ pub(crate) fn begin_at_once<A: Actor>(task: &ActorCell<A>, next: Next) -> Result
         }
     }
 }
+
+/// Of a turn that has run no foreign code yet.
+const CURRENT: &str = "a turn that has just begun is current";
 
 /// Timers and futures die with their incarnation, and so does what they had sent.
 fn drain_own<A: Actor>(task: &ActorCell<A>) {

@@ -105,10 +105,10 @@ impl Notes {
         self.0 &= !note;
     }
 
-    /// Whether it was noted; it is not any more.
-    fn take(&mut self, note: u8) -> bool {
-        let noted = self.has(note);
-        self.clear(note);
+    /// Which of these were noted; none of them is any more.
+    fn take(&mut self, notes: u8) -> Self {
+        let noted = Self(self.0 & notes);
+        self.clear(notes);
         noted
     }
 }
@@ -190,7 +190,7 @@ impl Inbox {
 
     /// Whether what was just taken beside the loop is traced.
     pub(crate) fn traces(&mut self) -> bool {
-        self.notes.take(Notes::TRACES)
+        self.notes.take(Notes::TRACES).has(Notes::TRACES)
     }
 
     /// A callback that was polled awaits something.
@@ -200,7 +200,7 @@ impl Inbox {
 
     /// Whether the callback was polled in this turn already.
     pub(crate) fn was_polled(&mut self) -> bool {
-        self.notes.take(Notes::POLLED)
+        self.notes.take(Notes::POLLED).has(Notes::POLLED)
     }
 
     /// Waits for something to do.
@@ -211,10 +211,11 @@ impl Inbox {
 
     #[inline(never)]
     fn poll_next<A: Actor>(&mut self, cell: &ActorCell<A>, cx: &mut Poller<'_>) -> Poll<Item> {
-        if self.notes.take(Notes::READS) {
+        let noted = self.notes.take(Notes::READS | Notes::RESTS);
+        if noted.has(Notes::READS) {
             cell.core().enters(None);
         }
-        if self.notes.take(Notes::RESTS) {
+        if noted.has(Notes::RESTS) {
             // A turn run in place takes one message and leaves the rest to the pumps.
             self.batch = if turn::is_in_place() { 1 } else { cell.core().pace.batch() };
             self.first = self.batch;

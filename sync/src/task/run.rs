@@ -176,7 +176,7 @@ struct Frame<'a, T: Run> {
 }
 
 impl<T: Run> Frame<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn finish(self) -> Option<Runnable> {
         let (turn, header) = (&self.turn, &self.task.header);
         let after = match turn.outcome.get() {
