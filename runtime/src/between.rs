@@ -215,3 +215,68 @@ fn open_receiver<'o, A: Actor>(task: &ActorCell<A>, owner: &'o mut Owner<A>) -> 
     }
     owner.receiver.as_mut()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::CAPACITY;
+    use crate::scripted::simulate;
+    use crate::start::Start;
+    use crate::{ActorRef, Context, Exit, Pid, System, Under};
+
+    /// Stops when its first message is handled.
+    struct Once;
+
+    impl Actor for Once {
+        type Args = ();
+        type Msg = ();
+
+        async fn init((): (), _: &mut Context<Self>) -> Result<Self, Exit> {
+            Ok(Self)
+        }
+
+        async fn handle(&mut self, (): (), _: &mut Context<Self>) -> Result<(), Exit> {
+            Err(Exit::normal())
+        }
+    }
+
+    /// As the top of its tree: the slot may be started again.
+    fn start(slot: &ActorRef<Once>, system: &System) {
+        let start = Start::under(Pid::OUTSIDE, Under { parent: true, link: false });
+        start.launch(&slot.cell, &system.shared, ()).expect("it starts");
+    }
+
+    /// A slot whose actor has ended, with a message that was put there since.
+    async fn ended(system: &System) -> ActorRef<Once> {
+        let cell = Cell::<Once>::new(None, CAPACITY);
+        let slot = ActorRef::new(cell.clone());
+        start(&slot, system);
+        slot.tell(()).expect("it is open");
+        while cell.is_held() {
+            tokio::task::yield_now().await;
+        }
+        cell.mailbox.reopen();
+        slot.tell(()).expect("it is open again");
+        slot
+    }
+
+    #[test]
+    fn what_is_to_be_thrown_away_is_before_the_next_incarnation_begins() {
+        // Nothing, what was queued before a position, what a closed slot leaves.
+        for (way, thrown_away) in [(0, 0), (1, 1), (2, 1)] {
+            simulate(way, |system| async move {
+                let slot = ended(&system).await;
+                let cell = &slot.cell;
+                match way {
+                    0 => {}
+                    1 => cell.core().control.lock().lane().flush = Some(cell.mailbox.tail()),
+                    _ => cell.core().raise(flag::CLOSE),
+                }
+                start(&slot, &system);
+                slot.settled().await;
+                let law = slot.law();
+                assert_eq!((law.handled, law.undelivered), (2 - thrown_away, thrown_away), "in way {way}");
+            });
+        }
+    }
+}
