@@ -146,7 +146,7 @@ impl Builder {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn bare(self) -> Result<System, StartError> {
-        self.bare_on(Port::production(Handle::current()))
+        self.bare_on(Port::of(Handle::current()))
     }
 
     /// The same on a clock of one's own.

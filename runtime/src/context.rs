@@ -11,8 +11,9 @@ use parking_lot::MutexGuard;
 use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
 use crate::cell::{ActorCell, AnyCell, CAPACITY, Cell, Status, flag};
+use crate::crash::contain;
 use crate::error::{AskError, Refused, StartError};
-use crate::exit::ExitReason;
+use crate::exit::{Callback, ExitReason};
 use crate::pid::Pid;
 use crate::pipe::Pipes;
 use crate::pools::{Bulkhead, Kept, Threads, Wish};
@@ -152,6 +153,21 @@ impl<A: Actor> Context<A> {
         Start::under(self.pid(), under).from(core).on(threads).begin(&slot.cell, &core.shared_arc(), args)
     }
 
+    /// The same with arguments that somebody else's code makes. If that panics, so has the start, and nothing else.
+    ///
+    /// # Errors
+    /// As [`begin_on`](Self::begin_on); and [`StartError::Failed`] with the panic.
+    pub fn begin_with<B: Actor>(
+        &self,
+        threads: Threads,
+        slot: &ActorRef<B>,
+        make: impl FnOnce() -> B::Args,
+        under: Under,
+    ) -> Result<Starting, StartError> {
+        let args = contain(make).map_err(|panic| StartError::Failed(panic.reason(Callback::Init, None)))?;
+        self.begin_on(threads, slot, args, under)
+    }
+
     /// Makes the threads of a bulkhead, if they are not there, and keeps them as they are until what is returned is dropped, also
     /// while no actor runs on them.
     ///
@@ -214,6 +230,7 @@ impl<A: Actor> Context<A> {
         let Some(_ties) = self.ties() else { return };
         self.cell.core().shared().reports.judges(self.pid());
         self.cell.core().raise(flag::JUDGES);
+        self.cell.hurries(true);
     }
 
     /// The report of a child's crash, to be judged: when its exit has been read, or its start has failed. `None` if it did

@@ -104,7 +104,7 @@ impl Counters {
 pub struct Law {
     /// Messages taken in, read off the mailbox's tail, and those with places of their own.
     pub accepted: u64,
-    /// Handled, and the handler returned `Ok` or passed a refusal on.
+    /// Handled, and the handler returned `Ok`, or passed a refusal on to whoever asked.
     pub handled: u64,
     /// Dropped unhandled: their deadline had passed.
     pub expired: u64,
@@ -114,7 +114,7 @@ pub struct Law {
     pub displaced: u64,
     /// Flushed when the slot was closed or its supervisor gave up.
     pub undelivered: u64,
-    /// In hand when the incarnation crashed, was killed or returned an error.
+    /// In hand when the incarnation crashed, was killed or returned an error, or when the handler passed a refusal on and nobody had asked.
     pub given_up: u64,
     /// In hand now.
     pub in_hand: u64,

@@ -72,8 +72,19 @@ pub(crate) fn contain_drop<T>(value: T) -> Result<(), Panic> {
     if std::mem::needs_drop::<T>() { contain(|| drop(value)) } else { Ok(()) }
 }
 
-/// Drops user data that is nobody's any more: a panic of its destructor is reported and goes no further.
-pub(crate) fn discard<T>(value: T) {
+/// Drops a value of somebody else's: a panic of its destructor is logged, as an error, and goes no further.
+///
+/// For whoever keeps others' values, as a supervisor keeps the arguments of its children.
+///
+/// # Examples
+/// ```
+/// struct Touchy;
+/// impl Drop for Touchy {
+///     fn drop(&mut self) { panic!("not like this") }
+/// }
+/// crashworthy_runtime::discard(Touchy);
+/// ```
+pub fn discard<T>(value: T) {
     if let Err(panic) = contain_drop(value) {
         report(&panic);
     }

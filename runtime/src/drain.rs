@@ -84,7 +84,7 @@ impl System {
         let (sender, ended) = oneshot::channel();
         let (down, told) = oneshot::channel();
         self.watch_once(pid, down);
-        self.shared.port.spawn(async move {
+        self.shared.pool.run_errand(async move {
             let undrained = branch.serve(until).await;
             // Of a system that stops, what is queued here is served with all the rest, and then the top of its tree ends.
             if undrained.is_some()

@@ -102,6 +102,7 @@ pub use balancer::{Balancer, MAX_MEMBERS};
 pub use builder::{Builder, Part};
 pub use context::{Context, StopWatch};
 pub use counters::Law;
+pub use crash::discard;
 pub use dead_letter::{DeadLetter, Fallen};
 pub use dep::Dep;
 pub use dependency::{AsDependency, Dependency, DependencyError};

@@ -185,7 +185,7 @@ fn ends_elsewhere<A: Actor>(task: &ActorCell<A>) {
     if core.pool_number() == 0 || !core.control.lock().look().is_some_and(|lane| lane.kill) {
         return;
     }
-    if let Some(runnable) = core.pool().take_out(|runnable| runnable.is_of(task)) {
+    for runnable in core.pool().take_out(|runnable| runnable.is_of(task)) {
         core.shared().pool.schedule(runnable);
     }
 }

@@ -569,7 +569,10 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<
             Broken::Interrupted(fate) => Ending::by(fate),
         }),
     };
-    if let Some(caller) = dismiss(cell) {
+    let caller = dismiss(cell);
+    // A refusal that is passed on, and nobody hears: the message has come to nothing.
+    let unheard = refused && ending.is_none() && caller.is_none();
+    if let Some(caller) = caller {
         caller.settle(match &ending {
             Some(_) => AskError::Died,
             None if refused => AskError::Refused(core.refuse(Reason::Downstream).passed_on()),
@@ -589,11 +592,11 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<
     if let Some(kind) = kind {
         match &ending {
             // An actor that says "I am done" has handled the message it said it in.
-            None | Some(Ending { reason: ExitReason::Normal, .. }) => {
+            None | Some(Ending { reason: ExitReason::Normal, .. }) if !unheard => {
                 core.counters.handled.bump();
                 discard(salvage);
             }
-            Some(_) => {
+            None | Some(_) => {
                 core.counters.rare().given_up.bump();
                 given_up(cell, cell.core().pid(), kind, salvage);
             }

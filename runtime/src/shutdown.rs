@@ -235,11 +235,11 @@ impl Stop {
 pub(crate) struct Ending;
 
 impl Ending {
-    /// Drains and stops, once, in a task of its own.
+    /// Drains and stops, once, beside all actors.
     pub(crate) fn begin(shared: &Arc<Shared>, drain: Duration, reason: ExitReason) {
         if !shared.stop.begun.swap(true, Ordering::AcqRel) {
             let worker = shared.clone();
-            shared.port.spawn(async move { stop(&worker, drain, reason).await });
+            shared.pool.run_errand(async move { stop(&worker, drain, reason).await });
         }
     }
 }
@@ -385,8 +385,8 @@ pub(crate) fn watch(system: &System, top: Pid) {
     let shared = system.shared.clone();
     let down = shared.stop.down.lock().take().filter(|(pid, _)| *pid == top).map(|(_, down)| down);
     *shared.stop.top.lock() = Some(top);
-    let port = shared.port.clone();
-    port.spawn(async move {
+    let pool = shared.pool.clone();
+    pool.run_errand(async move {
         let reason = match down {
             Some(down) => down.await.map_or(ExitReason::NoProc, |down| down.reason),
             None => ExitReason::NoProc,

@@ -198,6 +198,7 @@ pub(crate) fn send_kill(to: &Arc<dyn AnyCell>, incarnation: u32) {
         lane.kill = true;
         asked = lane.awaited();
         core.raise(flag::URGENT);
+        to.hurries(true);
     }
     if let Some(asked) = asked {
         tell(|| asked.notify_waiters());

@@ -122,7 +122,12 @@ impl System {
         &self.shared.settings.name
     }
 
-    /// The system's clock, the same in every system of the process. It never goes back; under a paused tokio clock it is paused.
+    /// The system's clock, the same in every system of the process. It never goes back.
+    ///
+    /// Where tokio's clock is paused when the system starts, as by `#[tokio::test(start_paused = true)]`, this is that clock: timers,
+    /// deadlines and back-off come as soon as nothing else is to be done. A clock that is paused later, or that is resumed, runs apart from
+    /// it. Blocking calls ([`Context::run_blocking`](crate::Context::run_blocking)) then run in place, and there are no threads beside the
+    /// runtime's own: no bulkheads, nobody who takes turns while a handler blocks.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.shared.port.now_ns())
     }

@@ -30,6 +30,7 @@ pub(crate) fn bury(
         }
         let judged = core.flags() & flag::JUDGES != 0;
         core.lower(flag::TRAPS | flag::URGENT | flag::ORDERED | flag::JUDGES | flag::VIEW);
+        cell.hurries(false);
         let mut control = core.control.lock();
         let forgotten = control.clear_signals();
         cell.forget_order();

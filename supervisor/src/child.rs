@@ -6,7 +6,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Actor, ActorRef, Slot};
 
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
-use crate::launch::{Launch, START_WITHIN, Static};
+use crate::launch::{Launcher, START_WITHIN, Static};
 use crate::settings::settings;
 use crate::tree::Node;
 
@@ -34,7 +34,7 @@ pub struct Child<A: Actor> {
     args: A::Args,
     start_within: Duration,
     /// Made where the arguments are known to be `Clone`: a missing bound is reported there, and nowhere else.
-    launch: fn(ActorRef<A>, A::Args, Duration) -> Box<dyn Launch>,
+    launch: fn(ActorRef<A>, A::Args, Duration) -> Launcher,
 }
 
 /// Makes children of slots.
@@ -57,7 +57,7 @@ impl<A: Actor> SlotExt<A> for Slot<A> {
             args,
             start_within: START_WITHIN,
             launch: |slot, args, start_within| {
-                Box::new(Static { slot, args, start_within, settle: |_, _| {}, begun: false })
+                Launcher::new(Static { slot, args, start_within, settle: |_, _| {}, begun: false })
             },
         }
     }
@@ -83,7 +83,7 @@ impl<A: Actor> fmt::Debug for Child<A> {
 #[must_use = "a child does nothing until a supervisor has it"]
 pub struct AnyChild {
     pub(crate) node: Node,
-    pub(crate) launch: Box<dyn Launch>,
+    pub(crate) launch: Launcher,
 }
 
 /// What the child is to its supervisor. For a supervisor of any kind, whose own settings are about its children.

@@ -11,9 +11,9 @@ use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 use crate::core::{CallError, Counts, Request, Response, Target};
-use crate::launch::{Launch, Launchers, START_WITHIN, Static};
+use crate::launch::{Launcher, Launchers, START_WITHIN, Static};
 use crate::management::Management;
-use crate::manager::{Answer, Blueprint, Manager, Order};
+use crate::manager::{Answer, Blueprint, Manager, Order, request};
 use crate::strategy::{AutoShutdown, Flags, Strategy};
 use crate::supervisor::settle;
 use crate::tree::{Members, Node, Tree};
@@ -269,7 +269,7 @@ impl<A> Dynamic<A> {
         &self,
         own: Option<ChildSpec>,
         levels: usize,
-        launch: Box<dyn Launch>,
+        launch: Launcher,
     ) -> Result<Pid, StartError> {
         let name = own.as_ref().map(|own| own.id.clone());
         let own = own.map(Box::new);
@@ -291,7 +291,7 @@ impl<A> Dynamic<A> {
     }
 
     async fn call(&self, order: impl FnOnce(Reply<Answer>) -> Order) -> Result<Answer, AskError> {
-        self.slot.ask(order).within(QUEUE).await
+        request(&self.slot, order, QUEUE).await
     }
 
     fn blueprint(&self) -> Blueprint {
@@ -312,7 +312,7 @@ impl<A> IntoChild for Dynamic<A> {
     fn into_child(self) -> AnyChild {
         let args = self.blueprint();
         let launch = Static { slot: self.slot.address(), args, start_within: START_WITHIN, settle, begun: false };
-        AnyChild { node: Node::Supervisor(self.tree), launch: Box::new(launch) }
+        AnyChild { node: Node::Supervisor(self.tree), launch: Launcher::new(launch) }
     }
 }
 

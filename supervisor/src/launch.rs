@@ -1,9 +1,10 @@
 //! How a child is started, whatever actor it is: the part of a child that the pure core does not know.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, ActorRef, Context, Pid, StartError, Starting, Threads, Under};
+use crashworthy_runtime::{Actor, ActorRef, Context, Pid, StartError, Starting, Threads, Under, discard};
 
 use crate::manager::Manager;
 
@@ -22,9 +23,38 @@ pub(crate) trait Launch: Send {
     /// Tells it where in the tree it is.
     fn settle(&mut self, path: &str);
     /// The same child, for the next life of its supervisor.
-    fn again(&self) -> Box<dyn Launch>;
+    fn again(&self) -> Launcher;
     /// How long its `init` may take.
     fn start_within(&self) -> Duration;
+}
+
+/// What starts a child. It keeps arguments of the user's: whatever their destructors do, whoever drops it goes on.
+pub(crate) struct Launcher(Option<Box<dyn Launch>>);
+
+impl Launcher {
+    pub(crate) fn new(launch: impl Launch + 'static) -> Self {
+        Self(Some(Box::new(launch)))
+    }
+}
+
+impl Deref for Launcher {
+    type Target = dyn Launch;
+
+    fn deref(&self) -> &(dyn Launch + 'static) {
+        self.0.as_deref().expect("it is there until it is dropped")
+    }
+}
+
+impl DerefMut for Launcher {
+    fn deref_mut(&mut self) -> &mut (dyn Launch + 'static) {
+        self.0.as_deref_mut().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Launcher {
+    fn drop(&mut self) {
+        discard(self.0.take());
+    }
 }
 
 /// How long a start may take unless the child says otherwise.
@@ -48,7 +78,7 @@ where
     A::Args: Clone,
 {
     fn launch(&mut self, cx: &Context<Manager>, threads: Threads) -> Result<Starting, StartError> {
-        let starting = cx.begin_on(threads, &self.slot, self.args.clone(), BELOW)?;
+        let starting = cx.begin_with(threads, &self.slot, || self.args.clone(), BELOW)?;
         self.begun = true;
         Ok(starting)
     }
@@ -79,8 +109,8 @@ where
         (self.settle)(&mut self.args, path);
     }
 
-    fn again(&self) -> Box<dyn Launch> {
-        Box::new(Self {
+    fn again(&self) -> Launcher {
+        Launcher::new(Self {
             slot: self.slot.clone(),
             args: self.args.clone(),
             start_within: self.start_within,
@@ -113,7 +143,7 @@ where
     A::Args: Clone,
 {
     fn launch(&mut self, cx: &Context<Manager>, threads: Threads) -> Result<Starting, StartError> {
-        cx.begin_on(threads, &self.slot, self.args.clone(), BELOW)
+        cx.begin_with(threads, &self.slot, || self.args.clone(), BELOW)
     }
 
     fn close(&self, cx: &Context<Manager>, gone: bool) {
@@ -134,8 +164,8 @@ where
 
     fn settle(&mut self, _path: &str) {}
 
-    fn again(&self) -> Box<dyn Launch> {
-        Box::new(Self { slot: self.slot.clone(), args: self.args.clone(), start_within: self.start_within })
+    fn again(&self) -> Launcher {
+        Launcher::new(Self { slot: self.slot.clone(), args: self.args.clone(), start_within: self.start_within })
     }
 
     fn start_within(&self) -> Duration {
@@ -184,8 +214,8 @@ impl<A: Actor> Launch for Once<A> {
 
     fn settle(&mut self, _path: &str) {}
 
-    fn again(&self) -> Box<dyn Launch> {
-        Box::new(Self { slot: self.slot.clone(), args: None, start_within: self.start_within })
+    fn again(&self) -> Launcher {
+        Launcher::new(Self { slot: self.slot.clone(), args: None, start_within: self.start_within })
     }
 
     fn start_within(&self) -> Duration {
@@ -194,7 +224,7 @@ impl<A: Actor> Launch for Once<A> {
 }
 
 /// Children of one supervisor, shared by its incarnations.
-pub(crate) struct Launchers(pub(crate) Vec<Box<dyn Launch>>);
+pub(crate) struct Launchers(pub(crate) Vec<Launcher>);
 
 impl Clone for Launchers {
     fn clone(&self) -> Self {

@@ -9,7 +9,7 @@ use crashworthy_runtime::{ActorRef, AskError, ExitReason, Pid, Reply};
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::ChildSpec;
 use crate::core::{CallError, ChildInfo, Counts, Request, Response, Target};
-use crate::manager::{Answer, Manager, Order};
+use crate::manager::{Answer, Manager, Order, request};
 use crate::tree::{InvalidTree, Node};
 
 /// A handle to the children of one supervisor, from [`Supervisor::management`](crate::Supervisor::management).
@@ -137,7 +137,7 @@ impl Management {
     }
 
     async fn call(&self, order: impl FnOnce(Reply<Answer>) -> Order) -> Result<Answer, ManageError> {
-        match self.slot.ask(order).within(PATIENCE).await.map_err(ManageError::Unanswered)? {
+        match request(&self.slot, order, PATIENCE).await.map_err(ManageError::Unanswered)? {
             Response::Refused(error) => Err(ManageError::Refused(error)),
             answer => Ok(answer),
         }

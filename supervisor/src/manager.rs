@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crashworthy_runtime::{
-    Actor, Context, Exit, ExitReason, Kept, Message, MonitorRef, Pid, Reply, Signal, StartError, State, Straggler,
-    Threads, TimerRef,
+    Actor, ActorRef, AskError, Context, Exit, ExitReason, Kept, Message, MonitorRef, Pid, Reply, Signal, StartError,
+    State, Straggler, Threads, TimerRef,
 };
 
 use crate::child_spec::{ChildSpec, Kind, Rule, Shutdown};
 use crate::clerk::Clerk;
 use crate::core::{Action, CallError, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
-use crate::launch::{Launch, Launchers, below};
+use crate::launch::{Launcher, Launchers, below};
 use crate::reap::{Reaper, Stuck, outwait, reap, within};
 use crate::register::Registered;
 use crate::roll::Roll;
@@ -39,9 +39,9 @@ pub(crate) enum Order {
     /// A request of the management API that brings no child.
     Manage { request: Request<Pid>, reply: Reply<Answer> },
     /// Adds a named child, which is the top of so many levels of supervisors.
-    StartChild { spec: ChildSpec, levels: usize, launch: Box<dyn Launch>, reply: Reply<Answer> },
+    StartChild { spec: ChildSpec, levels: usize, launch: Launcher, reply: Reply<Answer> },
     /// Adds a child to a dynamic supervisor, perhaps with a specification of its own, and so many levels.
-    StartDynamic { own: Option<Box<ChildSpec>>, levels: usize, launch: Box<dyn Launch>, reply: Reply<Answer> },
+    StartDynamic { own: Option<Box<ChildSpec>>, levels: usize, launch: Launcher, reply: Reply<Answer> },
     /// Its own: a wait before a restart is over, if it was not cancelled.
     Look,
 }
@@ -57,13 +57,23 @@ impl Message for Order {
     }
 }
 
+/// Asks a supervisor something. Whoever finds its mailbox full waits for room, as OTP's callers would, first come, first served.
+pub(crate) async fn request(
+    slot: &ActorRef<Manager>,
+    order: impl FnOnce(Reply<Answer>) -> Order,
+    within: Duration,
+) -> Result<Answer, AskError> {
+    let room = slot.admitted(within).await.map_err(AskError::Refused)?;
+    room.ask(order).await
+}
+
 /// One incarnation of one supervisor.
 pub(crate) struct Manager {
     path: Arc<str>,
     core: Core<Pid, ExitReason>,
     clerk: Clerk,
     registered: Registered,
-    launchers: Roll<Box<dyn Launch>>,
+    launchers: Roll<Launcher>,
     /// Names of the children, for paths in texts.
     names: BTreeMap<Pid, Arc<str>>,
     calls: BTreeMap<CallId, Reply<Answer>>,
@@ -300,8 +310,8 @@ impl Manager {
         }
     }
 
-    fn launcher(&self, child: ChildKey) -> &dyn Launch {
-        &**self.launchers.get(child).expect("the core names children that were brought")
+    fn launcher(&self, child: ChildKey) -> &Launcher {
+        self.launchers.get(child).expect("the core names children that were brought")
     }
 
     /// Starts a child and waits for its `init`, for at most as long as it may take.
@@ -329,6 +339,7 @@ impl Manager {
         let mut starting = match started {
             Ok(starting) => starting,
             Err(StartError::Ignored) => return Event::Ignored { child },
+            Err(StartError::Failed(reason)) => return Event::StartFailed { child, reason },
             Err(error) => return Event::StartFailed { child, reason: ExitReason::crashed(error.to_string()) },
         };
         let limit = self.launcher(child).start_within();

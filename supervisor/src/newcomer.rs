@@ -7,7 +7,7 @@ use crashworthy_runtime::{Actor, ActorRef, Slot, StartError};
 
 use crate::child_spec::ChildSpec;
 use crate::dynamic::Dynamic;
-use crate::launch::{Once, Own};
+use crate::launch::{Launcher, Once, Own};
 use crate::settings::settings;
 
 /// An actor that is about to be started by a [`Dynamic`], with settings of its own. Made by [`Dynamic::child`].
@@ -123,7 +123,7 @@ impl<A: Actor> Newcomer<'_, A> {
         let slot = self.slot()?;
         let Self { crowd, args, start_within, .. } = self;
         let launch = Own::new(slot.clone(), args, start_within);
-        crowd.bring(own, 0, Box::new(launch)).await.map(|_| slot)
+        crowd.bring(own, 0, Launcher::new(launch)).await.map(|_| slot)
     }
 
     /// Starts it with arguments that cannot be cloned: it is temporary, whatever was said.
@@ -137,7 +137,7 @@ impl<A: Actor> Newcomer<'_, A> {
         let slot = self.slot()?;
         let Self { crowd, spec, args, start_within, .. } = self.temporary();
         let launch = Once { slot: slot.clone(), args: Some(args), start_within };
-        crowd.bring(Some(spec), 0, Box::new(launch)).await.map(|_| slot)
+        crowd.bring(Some(spec), 0, Launcher::new(launch)).await.map(|_| slot)
     }
 
     fn slot(&self) -> Result<ActorRef<A>, StartError> {

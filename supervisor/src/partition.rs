@@ -15,7 +15,7 @@ use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{ChildSpec, Shutdown};
 use crate::core::CallError;
-use crate::launch::{Launch, Launchers, START_WITHIN, Static};
+use crate::launch::{Launcher, Launchers, START_WITHIN, Static};
 use crate::management::{ManageError, Management};
 use crate::manager::{Blueprint, Manager};
 use crate::strategy::{Flags, Strategy};
@@ -264,15 +264,15 @@ where
 {
     fn into_child(self) -> AnyChild {
         let start_within = self.start_within;
-        let partition = |(slot, args): (&Slot<A>, &A::Args)| -> Box<dyn Launch> {
+        let partition = |(slot, args): (&Slot<A>, &A::Args)| -> Launcher {
             let (slot, args) = (slot.address(), args.clone());
-            Box::new(Static { slot, args, start_within, settle: |_, _| {}, begun: false })
+            Launcher::new(Static { slot, args, start_within, settle: |_, _| {}, begun: false })
         };
         let launchers = Launchers(self.slots.iter().zip(self.args.lock().iter()).map(partition).collect());
         let args = Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers };
         let slot = self.slot.address();
         let launch = Static { slot, args, start_within: START_WITHIN, settle, begun: false };
-        AnyChild { node: Node::Supervisor(self.tree), launch: Box::new(launch) }
+        AnyChild { node: Node::Supervisor(self.tree), launch: Launcher::new(launch) }
     }
 }
 

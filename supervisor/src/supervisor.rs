@@ -10,7 +10,7 @@ use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{Restart, Shutdown};
 use crate::intensity::Intensity;
-use crate::launch::{Launchers, START_WITHIN, Static, below};
+use crate::launch::{Launcher, Launchers, START_WITHIN, Static, below};
 use crate::management::Management;
 use crate::manager::{Blueprint, Manager};
 use crate::strategy::{AutoShutdown, Flags, Strategy};
@@ -173,7 +173,7 @@ impl IntoChild for Supervisor {
         let (slot, args) = (slot.address(), Blueprint { path: tree.name().clone(), tree: tree.clone(), launchers });
         AnyChild {
             node: Node::Supervisor(tree),
-            launch: Box::new(Static { slot, args, start_within, settle, begun: false }),
+            launch: Launcher::new(Static { slot, args, start_within, settle, begun: false }),
         }
     }
 }

@@ -9,7 +9,7 @@ use crashworthy_runtime::{Actor, Context, Exit, Message, Pid, Slot, System};
 
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::ChildSpec;
-use crate::launch::{START_WITHIN, Static};
+use crate::launch::{Launcher, START_WITHIN, Static};
 use crate::settings::settings;
 use crate::tree::Node;
 
@@ -87,18 +87,29 @@ impl fmt::Debug for TaskContext {
 
 impl Task {
     /// A task: `run` is called with a clone of `args` for every incarnation.
+    ///
+    /// One call at a time, since neither need be `Sync`. Work belongs into the future that `run` returns: if the call itself blocks, and
+    /// its incarnation is abandoned, the next one waits until it has returned, and can be stopped meanwhile.
     pub fn named<T, F, Fut>(name: impl Into<Arc<str>>, args: T, run: F) -> Self
     where
         T: Clone + Send + 'static,
         F: Fn(T, TaskContext) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), Exit>> + Send + 'static,
     {
-        // Neither `args` nor `run` need be `Sync`: they are taken under a lock, for the moment of the call.
-        #[expect(clippy::disallowed_types, reason = "the shell's, held for the moment of a call")]
-        let kit = parking_lot::Mutex::new((args, run));
+        #[expect(
+            clippy::disallowed_types,
+            reason = "the shell's: one that waits for it holds no thread, and can be killed"
+        )]
+        let kit = Arc::new(tokio::sync::Mutex::new((args, run)));
         let job = Job(Arc::new(move |cx| {
-            let (args, run) = &*kit.lock();
-            Box::pin(run(args.clone(), cx))
+            let kit = kit.clone();
+            Box::pin(async move {
+                let running = {
+                    let (args, run) = &*kit.lock().await;
+                    run(args.clone(), cx)
+                };
+                running.await
+            })
         }));
         Self { spec: ChildSpec::worker(name), job }
     }
@@ -117,7 +128,7 @@ impl IntoChild for Task {
         let slot = Slot::<Runner>::named(self.spec.id.clone()).address();
         AnyChild {
             node: Node::Worker(self.spec),
-            launch: Box::new(Static {
+            launch: Launcher::new(Static {
                 slot,
                 args: self.job,
                 start_within: START_WITHIN,

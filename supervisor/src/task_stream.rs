@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::tasks::{AtDrop, TaskError, Tasks};
 
@@ -36,8 +37,12 @@ pub struct TaskStream<I: Iterator, F, T> {
     within: Duration,
     order: Order,
     places: VecDeque<Place<T>>,
+    starts: Arc<Semaphore>,
     reader: Arc<Reader>,
 }
+
+/// So many starts are under way at a time: others want to speak to the supervisor as well.
+const STARTS: usize = 64;
 
 /// How long a task may take unless told otherwise.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -68,6 +73,7 @@ impl<I: Iterator, F, T: Send + 'static> TaskStream<I, F, T> {
             within: WITHIN,
             order: Order::OfItems,
             places: VecDeque::new(),
+            starts: Arc::new(Semaphore::new(STARTS)),
             reader: Arc::default(),
         }
     }
@@ -105,8 +111,11 @@ impl<I: Iterator, F, T: Send + 'static> TaskStream<I, F, T> {
         while self.places.len() < self.at_once {
             let Some(item) = self.items.next() else { break };
             let (tasks, future, limit) = (self.tasks.clone(), (self.make)(item), self.within);
+            let starts = self.starts.clone();
             self.places.push_back(Place::new(&self.reader, async move {
+                let start = starts.acquire().await;
                 let task = tasks.handle(future, None, AtDrop::IsKilled).await.map_err(TaskError::NotStarted)?;
+                drop(start);
                 task.within(limit).await
             }));
         }

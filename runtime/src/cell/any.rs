@@ -21,6 +21,8 @@ pub(crate) trait AnyCell: Send + Sync {
     /// The position of the next message: the ticket of an ordered signal sent now.
     fn tail(&self) -> u64;
     fn wake(&self);
+    /// Whether its turns are to be taken before others', where there are too few threads: it ends others, or is to end.
+    fn hurries(&self, urgent: bool);
     /// Whether some thread runs a turn of it.
     fn is_in_turn(&self) -> bool;
     /// Name of the actor's type.
@@ -75,6 +77,10 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
 
     fn wake(&self) {
         wake(self);
+    }
+
+    fn hurries(&self, urgent: bool) {
+        self.set_urgent(urgent);
     }
 
     fn is_in_turn(&self) -> bool {

@@ -11,7 +11,7 @@
 //! A cell has the number of its pool in the upper half of its flags, which whoever makes it runnable has in the cache anyway.
 //! Most have 0, and cost a shift. Numbers are given once: a room is never taken down before its system ends, so a number read a
 //! little too late names a pool that runs the cell all the same. Threads that nobody uses any more are lent to the next who
-//! wants as many.
+//! wants as many, if nothing is left of those who had them.
 //!
 //! # Ends
 //! When the system ends, or the runtime of its own pool goes, all rooms are closed. What is still to be run then, to throw
@@ -64,6 +64,15 @@ struct Room {
     /// Places of calls that block beside it.
     blocking: Arc<Semaphore>,
     runtime: Mutex<Option<Runtime>>,
+}
+
+impl Room {
+    /// Whether nothing of those who had it before goes on in it.
+    fn is_empty(&self) -> bool {
+        // The pumps are tasks, too.
+        self.pool.runtime().metrics().num_alive_tasks() <= self.pool.pumps()
+            && self.blocking.available_permits() == BLOCKING_CALLS
+    }
 }
 
 /// Who has which room.
@@ -254,11 +263,8 @@ impl Pools {
             return Err(StartError::SystemStopped);
         }
         let (name, threads) = (lease.name.clone(), lease.threads);
-        let is_free = |(number, lease): &(u32, &Lease)| {
-            lease.users == 0 && lease.threads == threads && self.find(*number).is_some_and(|pool| pool.is_idle())
-        };
-        let number = match (1..).zip(&desk.leases).find(is_free) {
-            Some((number, _)) => {
+        let number = match self.free(desk, &lease) {
+            Some(number) => {
                 if let Some(pool) = self.find(number) {
                     pool.rename(name);
                 }
@@ -277,6 +283,22 @@ impl Pools {
             lease.heirs = number;
         }
         Ok(number)
+    }
+
+    /// A room that nobody uses, for whoever wants as many threads: the one that he had before, else one that is empty. One where
+    /// tasks of somebody else still run, or calls that block, is lent when there can be no other.
+    fn free(&self, desk: &Desk, wanted: &Lease) -> Option<u32> {
+        let is_free = |(number, lease): &(u32, &Lease)| {
+            lease.users == 0 && lease.threads == wanted.threads && self.find(*number).is_some_and(|pool| pool.is_idle())
+        };
+        let free = || (1..).zip(&desk.leases).filter(is_free);
+        let was_his = |(_, lease): &(u32, &Lease)| lease.kind == wanted.kind && lease.name == wanted.name;
+        let room = |number: u32| self.rooms.get()?.get(number as usize - 1)?.get();
+        let is_empty = |(number, _): &(u32, &Lease)| room(*number).is_some_and(Room::is_empty);
+        let is_last = desk.leases.len() >= MAX_POOLS;
+        let found =
+            free().find(was_his).or_else(|| free().find(is_empty)).or_else(|| free().next().filter(|_| is_last));
+        found.map(|(number, _)| number)
     }
 
     fn build(&self, shared: &Shared, number: u32, name: Arc<str>, threads: usize) -> Result<(), StartError> {

@@ -10,8 +10,8 @@
 //! nobody gets on, then an idle pump is woken; and so are those that are stuck, from outside: one that waited in a queue
 //! of its worker comes up on another.
 //!
-//! It takes no turns itself: where work is held and nobody gets on with it, it sends for those who do (`rescue`). But it turns
-//! the wheel of timers when the driver
+//! It takes no turns itself: where work is held and nobody gets on with it, it sends for those who do (`rescue`, `reserve`). It sees to
+//! the errands of the system when no worker does. And it turns the wheel of timers when the driver
 //! of that is late: a turn that blocks the worker on which tokio's timers are turned must not hold up a deadline.
 //!
 //! # Rest
@@ -30,8 +30,10 @@ use crashworthy_sync::run_queue::run_queue;
 use parking_lot::Mutex;
 use tokio::runtime::RuntimeFlavor;
 
+use super::errand::{Due, Errand};
 use super::pool::Pool;
 use super::record::Record;
+use super::reserve;
 use crate::port::Port;
 
 /// Between two looks.
@@ -48,6 +50,8 @@ pub(super) struct Lookout {
     begun: AtomicBool,
     /// Pools that it is to look after, too, and has not seen yet.
     arrivals: Mutex<Vec<Weak<Pool>>>,
+    /// Likewise.
+    errands: Mutex<Vec<Due>>,
 }
 
 impl Lookout {
@@ -63,6 +67,13 @@ impl Lookout {
         let (lookout, port) = (self.clone(), pool.port.clone());
         if let Err(error) = pool.port.spawn_thread("lookout", move || look_out(&lookout, &port)) {
             tracing::warn!(pool = &*pool.name(), %error, "no thread to look after the pumps");
+        }
+    }
+
+    /// Looks after an errand from now on, if it looks after anything.
+    pub(super) fn sees_to(&self, errand: &Arc<Errand>) {
+        if self.begun.load(Relaxed) {
+            self.errands.lock().push(Due::new(errand));
         }
     }
 
@@ -89,7 +100,8 @@ impl Lookout {
     fn may_rest(&self, watched: &[Watched]) -> bool {
         self.rests.store(true, Relaxed);
         fence(SeqCst);
-        let rests = watched.iter().all(Watched::is_idle) && self.arrivals.lock().is_empty();
+        let is_idle = watched.iter().all(Watched::is_idle) && self.errands.lock().iter().all(Due::is_idle);
+        let rests = is_idle && self.arrivals.lock().is_empty();
         if !rests {
             self.rests.store(false, Relaxed);
         }
@@ -109,6 +121,7 @@ fn look_out(lookout: &Lookout, port: &Port) {
         if watched.is_empty() {
             return;
         }
+        lookout.errands.lock().retain_mut(Due::look);
         quiet = if is_idle { quiet + 1 } else { 0 };
         let rests = quiet >= QUIET && lookout.may_rest(&watched);
         port.park((!rests).then_some(TICK));
@@ -174,6 +187,7 @@ struct Watch {
     looks: u32,
     /// What rescuers had done at the last look.
     rescued: u64,
+    reserve: reserve::Watch,
 }
 
 impl Watch {
@@ -181,6 +195,7 @@ impl Watch {
     fn note(&mut self, pool: &Arc<Pool>, seen: Seen) {
         if seen.gets_on || pool.is_idle() {
             self.looks = 0;
+            pool.rescue.reserve.take_back().into_iter().for_each(|urgent| pool.schedule(urgent));
             return pool.rescue.dismiss();
         }
         let rescued = pool.rescue.turns();
@@ -190,6 +205,9 @@ impl Watch {
         if self.looks > u32::from(seen.roused) {
             self.looks = 0;
             pool.rescue.send(pool);
+        }
+        if (is_held && pool.rescue.is_exhausted()) || !pool.rescue.reserve.is_empty() {
+            pool.rescue.reserve.look(pool, &mut self.reserve);
         }
     }
 }

@@ -291,6 +291,7 @@ impl Pool {
         while let Some(runnable) = self.injector.pop() {
             self.let_go(runnable);
         }
+        self.rescue.reserve.take_back().into_iter().for_each(|runnable| self.let_go(runnable));
         for record in &self.records {
             while let Some(runnable) = record.remote.take_next().or_else(|| local.steal(&record.remote)) {
                 self.let_go(runnable);
@@ -301,17 +302,18 @@ impl Pool {
         }
     }
 
-    /// Takes out one that waits for a thread, if it is there: for somebody whose turn is taken elsewhere. What comes before it
-    /// queues behind all others.
-    pub(crate) fn take_out(&self, is_it: impl Fn(&Runnable) -> bool) -> Option<Runnable> {
+    /// Takes out those that wait for a thread and are meant: their turns are taken elsewhere. The others keep their order.
+    pub(crate) fn take_out(&self, is_meant: impl Fn(&Runnable) -> bool) -> Vec<Runnable> {
+        let mut meant = Vec::new();
         for _ in 0..self.injector.len() {
-            let runnable = self.injector.pop()?;
-            if is_it(&runnable) {
-                return Some(runnable);
+            let Some(runnable) = self.injector.pop() else { break };
+            if is_meant(&runnable) {
+                meant.push(runnable);
+            } else {
+                self.inject(runnable).unwrap_or_else(|runnable| self.let_go(runnable));
             }
-            self.inject(runnable).unwrap_or_else(|runnable| self.let_go(runnable));
         }
-        None
+        meant
     }
 
     /// Whether every pump is idle, and nobody has notified one.
@@ -352,9 +354,9 @@ impl Pool {
             at_ns: self.port.now_ns(),
             closed: self.is_closed(),
             injected: self.injector.len(),
-            rescuers: self.rescue.crew(),
+            rescuers: self.rescue.crew() + self.rescue.reserve.threads(),
             rescues: self.rescue.sent.get(),
-            rescued: self.rescue.turns(),
+            rescued: self.rescue.turns() + self.rescue.reserve.turns(),
             pumps: (0..self.pumps()).map(|pump| self.pump_stats(pump)).collect(),
         }
     }

@@ -16,6 +16,8 @@
 //! A turn on a rescuer has no budget for tokio's resources: there is no task beside it that it could keep from its worker.
 //! What only tokio's workers do stands still meanwhile: sockets, `tokio::time`, plain tasks. Messages, asks, deadlines and
 //! timers of actors go on.
+//!
+//! When rescuers are blocked as well, as many as there may be, those who end others are left: see `reserve`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -28,6 +30,7 @@ use parking_lot::Mutex;
 
 use super::pool::{Pool, contain};
 use super::record::Count;
+use super::reserve::Reserve;
 
 /// Rescuers of a pool at a time, those that are blocked themselves included.
 pub const CREW: usize = 16;
@@ -35,7 +38,7 @@ pub const CREW: usize = 16;
 /// A rescuer that nobody calls looks for work all the same this often.
 const NAP: Duration = Duration::from_millis(5);
 
-const NOBODY_LEFT: &str = "every worker and every rescuer is blocked: messages wait until one returns";
+const NOBODY_LEFT: &str = "every worker and every rescuer is blocked: messages wait until one returns; supervisors act";
 
 /// The rescuers of a pool.
 pub(super) struct Rescue {
@@ -49,6 +52,8 @@ pub(super) struct Rescue {
     pub(super) sent: Count,
     /// Turns that all of them have taken.
     turns: AtomicU64,
+    /// Who is left when all of them are blocked.
+    pub(super) reserve: Reserve,
 }
 
 /// A rescuer, as others see it.
@@ -74,7 +79,13 @@ impl Rescue {
             told: AtomicBool::new(false),
             sent: Count::default(),
             turns: AtomicU64::new(0),
+            reserve: Reserve::default(),
         }
+    }
+
+    /// Whether there are as many as there may be.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.is_on_duty() && self.crew() >= self.most
     }
 
     /// Whether rescuers take turns.
@@ -162,15 +173,16 @@ fn take_turns(pool: &Arc<Pool>, bed: &Bed) {
     let _runtime = pool.runtime.enter();
     while pool.rescue.is_on_duty() && !pool.is_closed() {
         match pool.injector.pop() {
-            Some(runnable) => turn(pool, runnable),
+            Some(runnable) => turn(pool, runnable, &pool.rescue.turns),
             None => bed.nap(pool),
         }
     }
     pool.one_less();
 }
 
-fn turn(pool: &Pool, runnable: Runnable) {
-    pool.rescue.turns.fetch_add(1, Relaxed);
+/// A turn of whoever is no pump, and counts its turns there.
+pub(super) fn turn(pool: &Pool, runnable: Runnable, turns: &AtomicU64) {
+    turns.fetch_add(1, Relaxed);
     let mut again = None;
     if !contain(|| again = runnable.run()) {
         tracing::error!(

@@ -49,6 +49,8 @@ enum Do {
     Note(u32),
     Seen(Reply<Vec<u32>>),
     Pipe(Reply<runtime::Id>),
+    /// Leaves a task that never ends on the runtime around it.
+    Leave(Reply<()>),
     Crash,
 }
 
@@ -96,6 +98,10 @@ impl Actor for Hand {
                 reply.send(id);
                 Do::Note(0)
             })?,
+            Do::Leave(reply) => {
+                tokio::spawn(std::future::pending::<()>());
+                reply.send(());
+            }
             Do::Crash => panic!("as it was told"),
         }
         Ok(())
@@ -439,6 +445,32 @@ async fn threads_that_nobody_uses_are_lent_to_the_next() {
     assert!(places.iter().all(|place| *place == places[0]), "{places:?}");
     let two = [crowd.start(()).await.expect("it starts"), crowd.start(()).await.expect("it starts")];
     assert_ne!(place(&two[0]).await, place(&two[1]).await);
+    over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_on_which_a_task_was_left_are_nobody_elses() {
+    let names = ["one", "other"];
+    let crowds = names.map(|name| Dynamic::<Hand>::named(name).bulkhead(Bulkhead::threads(1).named(name)));
+    let top = top().intensity(9, 60 * SECOND);
+    let managed = top.management();
+    let system = System::start(top).await.expect("it starts");
+    let mut runs = Vec::new();
+    for (which, leaves) in [(0, true), (1, false), (0, false)] {
+        let (name, crowd) = (names[which], &crowds[which]);
+        soon(managed.start_child(crowd.clone())).await.expect("it starts");
+        let hand = soon(crowd.start(())).await.expect("it starts");
+        runs.push(place(&hand).await.1);
+        if leaves {
+            soon(hand.ask(Do::Leave)).await.expect("it answers");
+        }
+        drop(hand);
+        soon(managed.terminate_child(name)).await.expect("it stops");
+        soon(managed.delete_child(name)).await.expect("it is gone");
+        until(|| system.pools().len() == 1).await;
+    }
+    assert_ne!(runs[0], runs[1], "what was left there goes on beside nobody else");
+    assert_eq!(runs[0], runs[2], "but beside his own");
     over(system).await;
 }
 

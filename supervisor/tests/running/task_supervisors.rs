@@ -316,6 +316,19 @@ async fn results_come_in_the_order_of_the_items_with_never_too_many_under_way() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_may_be_under_way_than_the_supervisor_has_room_for_calls() {
+    const MANY: usize = 3_000;
+    let tasks = Tasks::named("tasks");
+    let system = with(&tasks).await;
+    let mut same = tasks.stream(0..MANY, MANY, |number| async move { number });
+    for number in 0..MANY {
+        assert_eq!(soon(same.next()).await, Some(Ok(number)));
+    }
+    empty(&tasks).await;
+    over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unordered_results_come_as_they_are_ready() {
     let tasks = Tasks::named("tasks");
     let system = with(&tasks).await;

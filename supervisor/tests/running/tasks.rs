@@ -7,7 +7,7 @@ use crashworthy_runtime::{Exit, ExitReason, Reason, Refused, State, System};
 use crashworthy_supervisor::{Supervisor, Task, TaskContext};
 use tokio::sync::Notify;
 
-use crate::world::{Diary, Jam, MS, Pen, SECOND, lawful, over, soon, until};
+use crate::world::{Diary, Jam, MS, Pen, SECOND, Stop, lawful, over, soon, until};
 
 /// Writes when it is dropped.
 struct Remains(Pen);
@@ -137,6 +137,35 @@ async fn a_task_that_blocks_its_thread_is_abandoned() {
     diary.reads("runs").await;
     let report = over(system).await;
     assert!(matches!(&report.stragglers[..], [late] if late.abandoned && late.path == "top/deaf"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn the_next_life_of_a_task_waits_for_a_call_that_blocks_and_holds_no_thread_meanwhile() {
+    let mut diary = Diary::new();
+    let jam = Jam::new();
+    let job = Task::named("job", (diary.pen(), jam.stop()), |(pen, stop): (Pen, Stop), cx: TaskContext| {
+        pen.write("called");
+        stop.here();
+        async move {
+            cx.stopping().await;
+            Ok(())
+        }
+    });
+    let top = Supervisor::one_for_one("top").child(job.within(20 * MS));
+    let management = top.management();
+    let system = System::start(top).await.expect("it starts");
+    diary.reads("called").await;
+    soon(management.terminate_child("job")).await.expect("it answers");
+    for _ in 0..2 {
+        assert_eq!(system.stragglers().len(), 1, "the first life alone");
+        soon(management.restart_child("job")).await.expect("it starts");
+        diary.is_read();
+        soon(management.terminate_child("job")).await.expect("it answers");
+    }
+    soon(management.restart_child("job")).await.expect("it starts");
+    jam.clear();
+    diary.reads("called").await;
+    over(system).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

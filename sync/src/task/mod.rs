@@ -5,6 +5,7 @@
 //!   ┌──────────────────────────────┐
 //!   │ header   state  (one word)   │  epoch:32 | … | SCHEDULED RUNNING HELD ABANDONING STRAGGLER BANK
 //!   │          phase  [2], guise   │  is the runner of bank 0 / 1 in foreign code? what do its wakers look like?
+//!   │          urgent              │  is it to be run before others, if there are too few threads?
 //!   │          run    (fn pointer) │  what a thin `Runnable` calls
 //!   │ owners                       │  private data of the runner; one bank a runner
 //!   │ data     T                   │  what everybody sees through `Deref`
@@ -65,11 +66,9 @@ pub use self::{
     claim::{Claim, Ran},
     run::{Claimed, Runnable},
 };
-#[cfg(not(loom))]
-use crate::facade::AtomicBool;
 use crate::{
     asymmetric,
-    facade::{Arc, AtomicU8, AtomicU64, Ordering},
+    facade::{Arc, AtomicBool, AtomicU8, AtomicU64, Ordering},
 };
 
 /// What a task does when it is its turn.
@@ -118,6 +117,8 @@ pub(crate) struct Header {
     /// In which of two guises its wakers are lent. Written and read by the runner.
     #[cfg(not(loom))]
     odd: AtomicBool,
+    /// Whether [`Runnable`]s of it say that they are urgent.
+    urgent: AtomicBool,
     run: RunFn,
 }
 
@@ -168,11 +169,18 @@ impl<T: Run> Task<T> {
                 phase: [AtomicU8::new(RUNTIME), AtomicU8::new(EMPTY)],
                 #[cfg(not(loom))]
                 odd: AtomicBool::new(false),
+                urgent: AtomicBool::new(false),
                 run: run_erased::<T>,
             },
             owners: Banks::new(owner),
             data,
         })
+    }
+
+    /// Whether its turns are more urgent than others' from now on: what [`Runnable::is_urgent`] says.
+    pub fn set_urgent(&self, urgent: bool) {
+        // Relaxed: a hint. What it is to be seen with is published by a wake-up.
+        self.header.urgent.store(urgent, Ordering::Relaxed);
     }
 
     /// Lets the task be scheduled, and keep itself alive, until its claim is released; and wakes it.

@@ -55,6 +55,12 @@ impl Runnable {
         self.header.addr().get() == std::ptr::from_ref(task).addr()
     }
 
+    /// Whether its task was [said to be urgent](Task::set_urgent).
+    pub fn is_urgent(&self) -> bool {
+        // SAFETY: the pointer is that of a held task, whose header lives at least as long as this right to run it.
+        unsafe { self.header.as_ref() }.urgent.load(Ordering::Relaxed)
+    }
+
     /// The bare pointer, for a queue. To be turned back with [`Runnable::from_raw`].
     #[inline]
     pub fn into_raw(self) -> NonNull<()> {
