@@ -1,4 +1,5 @@
-//! What an actor costs that does nothing: two allocations, as long as their lengths below.
+//! What an actor costs that does nothing: two allocations, as long as their lengths below. An allocator rounds up: what they
+//! may be is the most that fits where they fit.
 
 use crashworthy_sync::task::Task;
 
