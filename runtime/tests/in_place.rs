@@ -93,6 +93,7 @@ fn turns_in_place_leave_the_stack_that_others_need() {
 }
 
 #[test]
+#[expect(clippy::await_holding_lock, reason = "what a task of a LocalSet may do")]
 fn a_task_that_is_polled_elsewhere_than_on_a_worker_runs_no_turn() {
     let runtime = two_workers();
     let system = runtime.block_on(async { System::bare() }).expect("default settings are valid");
