@@ -23,6 +23,7 @@ mod reap;
 mod reason;
 mod register;
 mod report;
+mod roll;
 mod settings;
 mod strategy;
 mod supervisor;

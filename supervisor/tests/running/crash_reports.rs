@@ -56,7 +56,7 @@ async fn a_crash_report_has_reason_place_message_sender_kinds_tree_incarnation_b
     assert_eq!((&*in_hand.kind, in_hand.asked), ("Split", true));
     assert_eq!(in_hand.from, Sender::Another { id: desk.id(), path: Some("shop/desk".into()) });
     // The clock of stamps is a coarse one.
-    let since = report.at - asked + 2 * MS;
+    let since = report.at + 2 * MS - asked;
     assert!(in_hand.sent_ago <= since && in_hand.taken_ago <= since, "{in_hand:?}");
     let kinds: Vec<_> = report.recent.iter().map(|handled| &*handled.kind).collect();
     assert_eq!(kinds, [["Sell"; 15].as_slice(), &["Split"]].concat());
