@@ -32,6 +32,7 @@ impl Count {
 
 /// How the messages of a cell ended. Written by the holder of the running claim alone.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Counters {
     pub(crate) handled: Count,
     rare: OnceBox<Rare>,
@@ -53,6 +54,10 @@ pub(crate) struct Rare {
 }
 
 impl Counters {
+    /// Where what is written with every message ends.
+    #[cfg(test)]
+    pub(crate) const HANDLED_END: usize = std::mem::offset_of!(Self, handled) + size_of::<Count>();
+
     /// Whom the actor waits for, if it ever was seen to wait for one other.
     #[inline]
     pub(crate) fn standing(&self) -> Option<&Standing> {
@@ -99,7 +104,7 @@ impl Counters {
 pub struct Law {
     /// Messages taken in, read off the mailbox's tail, and those with places of their own.
     pub accepted: u64,
-    /// Handled, and the handler returned `Ok` or passed a refusal on.
+    /// Handled, and the handler returned `Ok`, or passed a refusal on to whoever asked.
     pub handled: u64,
     /// Dropped unhandled: their deadline had passed, whether whoever asked was still there or had gone by then for that reason.
     pub expired: u64,
@@ -109,7 +114,7 @@ pub struct Law {
     pub displaced: u64,
     /// Flushed when the slot was closed or its supervisor gave up.
     pub undelivered: u64,
-    /// In hand when the incarnation crashed, was killed or returned an error.
+    /// In hand when the incarnation crashed, was killed or returned an error, or when the handler passed a refusal on and nobody had asked.
     pub given_up: u64,
     /// In hand now.
     pub in_hand: u64,

@@ -21,7 +21,8 @@ const WAITING: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fallen {
-    /// In hand when the incarnation crashed, was killed or returned an error. It is never redelivered.
+    /// In hand when the incarnation crashed, was killed or returned an error, or its handler passed on a refusal (or an expiry, or a
+    /// cancellation) that nobody waited for. It is never redelivered.
     GivenUp,
     /// Queued when the slot was flushed or closed.
     Undelivered,

@@ -98,7 +98,8 @@ pub struct Load {
 
 /// The answer "not now": nothing was queued, nothing was lost.
 ///
-/// A refusal is not a failure: by `?` it ends the message in hand, never the incarnation.
+/// A refusal is not a failure: by `?` it ends the message in hand, never the incarnation. Whoever asked is told; a message that nobody
+/// asked is [given up](crate::Fallen::GivenUp).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// Why.

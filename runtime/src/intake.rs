@@ -36,7 +36,7 @@ pub(crate) fn reserve<A: Actor>(
     let says = says(cell, demand, &|| None);
     let reserve = || cell.mailbox.try_reserve_within(places(says));
     let reserved = match reserve() {
-        Err(ReserveError::Full) if cell.forgives() => reserve(),
+        Err(ReserveError::Full) if cell.forgives() || shelf::makes_room(cell, places(says)) => reserve(),
         reserved => reserved,
     };
     reserved.map_err(|error| refused(cell, error, says))?;
@@ -209,10 +209,14 @@ fn envelope<M>(shared: &Shared, msg: M, caller: Option<Caller>, call: Call, mark
     Envelope { msg, caller, deadline, criticality, from, stamp, flow, marks }
 }
 
-/// Takes a place whose time has passed from whoever holds it, if there is one.
+/// Takes a place whose time has passed from whoever holds it, or that of a message that may be dropped, if there is one.
 #[cold]
 fn place_again<A: Actor>(cell: &Task<Cell<A>>, at_most: u32) -> Result<Place<'_, Envelope<A::Msg>>, ReserveError> {
-    if cell.forgives() { cell.mailbox.place_within(at_most) } else { Err(ReserveError::Full) }
+    if cell.forgives() || shelf::makes_room(cell, at_most) {
+        cell.mailbox.place_within(at_most)
+    } else {
+        Err(ReserveError::Full)
+    }
 }
 
 /// What the gate says to whoever wants something, if time may limit it.

@@ -29,7 +29,8 @@ pub enum Criticality {
 ///
 /// # Guarantees
 /// * All messages together, those that may be displaced included, are never more than the mailbox's capacity. No message is
-///   displaced that does not say so: orders are safe from telemetry.
+///   displaced that does not say so, and one that says nothing displaces the oldest that is [worth less](Self::DropOldest): orders are
+///   safe from telemetry.
 /// * A message that is displaced was accepted, and is counted as [displaced](crate::Law::displaced). Whoever asked is told
 ///   [`Displaced`](crate::Reason::Displaced). Neither is told to the dead-letter hook.
 /// * Messages of one sender are handled in the order sent, whatever they say here; those that are conflated may come earlier.
@@ -39,13 +40,13 @@ pub enum Criticality {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The sender is refused, and has the message back.
+    /// The sender is refused, and has the message back, unless the oldest that says [`DropOldest`](Self::DropOldest) makes room.
     #[default]
     Refuse,
     /// The message is dropped, and its sender told that all is well: for what is repeated anyway.
     DropNew,
     /// The oldest message that says the same is dropped, for this one: for what is worth less the older it is. If there is
-    /// none, the sender is refused.
+    /// none, the sender is refused. So it is for a message that says [`Refuse`](Self::Refuse), and for who reserves a place; who waits for room waits.
     DropOldest,
     /// Where a message of the same [kind](Message::kind) with the same key waits, this one takes its place, whether or not there
     /// is room: for values of which only the last one counts. It is handled when that would have been, unless an exit signal or a `Down` has come in
@@ -59,7 +60,8 @@ pub enum Overflow {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "not a `Message`",
-    note = "add `#[derive(Message)]` to it, or `impl Message for {Self} {{}}`"
+    note = "add `#[derive(Message)]` to it, or `impl Message for {Self} {{}}`",
+    note = "a type of another crate cannot be one: wrap it, as in `#[derive(Message)] struct Wrapped({Self});`"
 )]
 pub trait Message: Send + 'static {
     /// A short name for logs, reports and per-kind figures: the variant's name where it is derived, else the path of

@@ -12,11 +12,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use crashworthy_sync::clock::monotonic_ns;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
+use crate::crash::contain;
 use crate::rests::{self, Rests};
 
 /// Blocking calls that run at once unless [`Port::with_blocking_limit`] says otherwise.
@@ -89,16 +90,45 @@ impl Epoch {
     }
 }
 
+/// That of the process.
+fn epoch() -> Epoch {
+    static EPOCH: OnceLock<Epoch> = OnceLock::new();
+    *EPOCH.get_or_init(Epoch::now)
+}
+
+/// Whether the clock of this runtime stands still while the real one goes on.
+fn is_paused(runtime: &Handle) -> bool {
+    if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
+        // There it cannot be.
+        return false;
+    }
+    let _clock = runtime.enter();
+    let (before, began) = (Instant::now(), StdInstant::now());
+    while began.elapsed() < Duration::from_micros(1) {
+        std::hint::spin_loop();
+    }
+    Instant::now() == before
+}
+
 /// Keeps what many threads read apart from what others write.
 #[repr(align(128))]
 struct Padded<T>(T);
 
 impl Port {
+    /// That of production; but where tokio's clock is paused, as it is in tests, that is the clock, as in a simulation: a timer
+    /// of an hour comes when the runtime has nothing else to do. It is looked at once, when a system starts.
+    pub(crate) fn of(runtime: Handle) -> Arc<Self> {
+        if !is_paused(&runtime) {
+            return Self::production(runtime);
+        }
+        let seed = RandomState::new().build_hasher().finish();
+        let world = World::Simulated { epoch: Instant::from_std(epoch().instant), rules: Simulation::seeded(seed) };
+        Self::new(world, seed, runtime)
+    }
+
     /// The real clock and real randomness; tasks and blocking calls run on `runtime`, whose timers must be enabled.
     pub fn production(runtime: Handle) -> Arc<Self> {
-        static EPOCH: OnceLock<Epoch> = OnceLock::new();
-        let epoch = *EPOCH.get_or_init(Epoch::now);
-        Self::new(World::Production(epoch), RandomState::new().build_hasher().finish(), runtime)
+        Self::new(World::Production(epoch()), RandomState::new().build_hasher().finish(), runtime)
     }
 
     /// Tokio's clock, paused or not, and numbers that follow from the seed.
@@ -288,7 +318,7 @@ impl Port {
                 if !cost.is_zero() {
                     tokio::time::sleep(cost).await;
                 }
-                return Ok(code());
+                return contain(code).map_err(|_panic| BlockingError::Panicked);
             }
             let running = runtime.spawn_blocking(move || {
                 let _place = place;

@@ -1,4 +1,5 @@
-//! Messages whose type says what becomes of them when there is no room: they displace each other, and nothing else.
+//! Messages whose type says what becomes of them when there is no room: they displace each other, and are displaced; they displace
+//! nothing else.
 //!
 //! They lie beside the mailbox, not in it: out of a queue of many senders nothing can be taken back. Each holds a place in
 //! the mailbox all the same, so that all messages together are no more than it may hold, and has the mailbox's tail for a
@@ -295,6 +296,25 @@ fn try_put<A: Actor>(cell: &Task<Cell<A>>, envelope: Envelope<A::Msg>, class: Cl
         cell.core().raise(flag::SHELVED);
     }
     Ok((put, wake))
+}
+
+/// Makes room for a message that may not be dropped, or for somebody who needs a place: the oldest of those that are worth less the
+/// older they are is displaced, if there is one, and if room is what is missing, and not time. Whether there is room.
+#[cold]
+pub(crate) fn makes_room<A: Actor>(cell: &Task<Cell<A>>, places: u32) -> bool {
+    let Some(shelf) = cell.shelf().filter(|_| cell.depth() <= places) else { return false };
+    let displaced = {
+        let mut shelf = shelf.lock();
+        let Some(displaced) = shelf.oldest.first().copied().and_then(|oldest| shelf.remove(oldest)) else {
+            return false;
+        };
+        shelf.displaced += 1;
+        cell.beside().note_first(shelf.first_ticket());
+        displaced
+    };
+    cell.mailbox.release_reserved();
+    drop_displaced(cell, displaced);
+    true
 }
 
 /// Drops a message that another has displaced; its asker is told.

@@ -16,13 +16,14 @@ use crate::crash::tell;
 use crate::error::{Reason, Refused, StartError};
 use crate::exit::ExitReason;
 use crate::inspect::{ActorSnapshot, SystemSnapshot, snapshot};
+use crate::outcome::{Ended, ShutdownReport};
 use crate::pid::Pid;
 use crate::port::Port;
 use crate::process::Abandoning;
 use crate::report::{self, CrashReport, Importance};
 use crate::scheduler::PoolStats;
 use crate::shared::Shared;
-use crate::shutdown::{Ended, Ending, ShutdownReport, Straggler, Whereabouts};
+use crate::shutdown::{Ending, Straggler, Whereabouts};
 use crate::signal::{Down, MonitorRef, Via, send_down, send_exit, send_kill, send_stop};
 use crate::slot::LARGEST_MAILBOX;
 use crate::start::Start;
@@ -122,7 +123,12 @@ impl System {
         &self.shared.settings.name
     }
 
-    /// The system's clock, the same in every system of the process. It never goes back; under a paused tokio clock it is paused.
+    /// The system's clock, the same in every system of the process. It never goes back.
+    ///
+    /// Where tokio's clock is paused when the system starts, as by `#[tokio::test(start_paused = true)]`, this is that clock: timers,
+    /// deadlines and back-off come as soon as nothing else is to be done. A clock that is paused later, or that is resumed, runs apart from
+    /// it. Blocking calls ([`Context::run_blocking`](crate::Context::run_blocking)) then run in place, and there are no threads beside the
+    /// runtime's own: no bulkheads, nobody who takes turns while a handler blocks.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.shared.port.now_ns())
     }

@@ -95,6 +95,17 @@ fn next<T>(of: &Receiver<T>) -> T {
     of.recv_timeout(HANG).expect("it never came")
 }
 
+/// Whether no turn of this pool was taken anywhere but on its pumps.
+fn on_pumps_alone(pool: &Pool) -> bool {
+    pool.stats().rescued == 0
+}
+
+/// What holds for the turns of a pump, as long as those are all there are: where a machine takes the thread away in the middle
+/// of a turn, rescuers step in, and then it is tried once more. False: they did.
+fn undisturbed(mut holds: impl FnMut() -> bool) {
+    assert!((0..100).any(|_| holds()), "rescuers step in every time");
+}
+
 /// Ends at the next poll of the task, which queues behind the others as a pump does.
 async fn next_poll() {
     let mut polled = false;
@@ -197,6 +208,10 @@ fn a1_threads_that_are_no_workers_reach_the_actors() {
 
 #[test]
 fn a2_turns_that_take_time_end_the_poll_of_the_pump_soon() {
+    undisturbed(turns_that_take_time_end_the_poll_of_the_pump_soon);
+}
+
+fn turns_that_take_time_end_the_poll_of_the_pump_soon() -> bool {
     let runtime = one_thread();
     let pool = pool(&runtime, 1);
     let turns = Arc::new(AtomicU64::new(0));
@@ -212,7 +227,7 @@ fn a2_turns_that_take_time_end_the_poll_of_the_pump_soon() {
         })
         .collect();
     busy.iter().for_each(|job| start(&pool, job));
-    let counted = turns.clone();
+    let (counted, on) = (turns.clone(), pool.clone());
     let beside = runtime.spawn(async move {
         let mut polls = 0;
         loop {
@@ -220,15 +235,18 @@ fn a2_turns_that_take_time_end_the_poll_of_the_pump_soon() {
             next_poll().await;
             let between = counted.load(SeqCst) - before;
             // A pump that was just polled has room for a few turns before it knows how long they take.
-            assert!(between <= 8, "{between} turns of 50 us between two polls of a task beside the pump");
+            let disturbed = !on_pumps_alone(&on);
+            let few = between <= 8 || disturbed;
+            assert!(few, "{between} turns of 50 us between two polls of a task beside the pump");
             polls += 1;
-            if polls >= 20 && before > 200 {
+            if disturbed || polls >= 20 && before > 200 {
                 break;
             }
         }
     });
     runtime.block_on(beside).expect("the task ends");
     pool.close();
+    on_pumps_alone(&pool)
 }
 
 #[test]
@@ -258,6 +276,10 @@ fn a2_turns_that_take_no_time_end_the_poll_of_the_pump_by_their_number() {
 
 #[test]
 fn a2_a_sleep_ends_beside_a_saturated_pump() {
+    undisturbed(a_sleep_ends_beside_a_saturated_pump);
+}
+
+fn a_sleep_ends_beside_a_saturated_pump() -> bool {
     let runtime = one_thread();
     let pool = pool(&runtime, 1);
     let turns = Arc::new(AtomicU64::new(0));
@@ -274,13 +296,18 @@ fn a2_a_sleep_ends_beside_a_saturated_pump() {
         tokio::time::sleep(Duration::from_millis(1)).await;
         // 61 polls of the pump without a look at the timers would be 61 turns on top of the ten that fit in.
         let turns = turns.load(SeqCst) - before;
-        assert!(turns < 40, "{turns} turns of 100 us during a sleep of a millisecond");
+        assert!(turns < 40 || !on_pumps_alone(&pool), "{turns} turns of 100 us during a sleep of a millisecond");
     });
     pool.close();
+    on_pumps_alone(&pool)
 }
 
 #[test]
 fn a2_what_comes_from_outside_waits_for_few_turns_that_take_time() {
+    undisturbed(what_comes_from_outside_waits_for_few_turns_that_take_time);
+}
+
+fn what_comes_from_outside_waits_for_few_turns_that_take_time() -> bool {
     let runtime = one_thread();
     let pool = pool(&runtime, 1);
     let turns = Arc::new(AtomicU64::new(0));
@@ -310,13 +337,15 @@ fn a2_what_comes_from_outside_waits_for_few_turns_that_take_time() {
             );
             while ran.load(SeqCst) == 0 {
                 let waited = turns.load(SeqCst) - began;
-                assert!(waited < 32, "{waited} turns of 100 us and no look at what came from outside");
+                let few = waited < 32 || !on_pumps_alone(&pool);
+                assert!(few, "{waited} turns of 100 us and no look at what came from outside");
                 tokio::task::yield_now().await;
             }
         }
     });
     assert!(turns.load(SeqCst) > 0);
     pool.close();
+    on_pumps_alone(&pool)
 }
 
 #[test]
@@ -365,6 +394,10 @@ fn a2_what_comes_from_outside_leaves_turns_to_those_that_wait() {
 
 #[test]
 fn a3_each_turn_has_a_budget_of_its_own() {
+    undisturbed(each_turn_has_a_budget_of_its_own);
+}
+
+fn each_turn_has_a_budget_of_its_own() -> bool {
     const ACTORS: usize = 64;
     const MESSAGES: usize = 1_000;
     let runtime = one_thread();
@@ -395,9 +428,13 @@ fn a3_each_turn_has_a_budget_of_its_own() {
             tokio::task::yield_now().await;
         }
     });
-    // 128 operations a budget, one of which tells the pump that it may begin.
-    assert_eq!(turns.load(SeqCst), ACTORS * MESSAGES.div_ceil(127));
     pool.close();
+    let on_pumps = on_pumps_alone(&pool);
+    if on_pumps {
+        // 128 operations a budget, one of which tells the pump that it may begin.
+        assert_eq!(turns.load(SeqCst), ACTORS * MESSAGES.div_ceil(127));
+    }
+    on_pumps
 }
 
 #[test]
@@ -418,7 +455,8 @@ fn a4_a_pump_shares_what_waits_behind_a_blocking_turn() {
     });
     start(&pool, &blocker);
     next(&blocked);
-    assert_eq!(next(&order), "x", "displaced by y, it waits in the deque");
+    // Rescuers, who come if this thread is held up for long, may have taken both at once.
+    assert!(next(&order) == "x" || pool.stats().rescued > 0, "displaced by y, it waits in the deque");
     // What would run next is left to its pump, until that has been stuck for a while; then whoever looks takes it.
     let (more, come) = channel();
     while order.try_recv().is_err() {

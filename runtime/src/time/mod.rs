@@ -2,7 +2,7 @@
 //!
 //! Arming and cancelling cost a lock and a few stores, however many timers there are; asks do both millions of times
 //! a second and almost never wait for the end. The wheel keeps tokio out of that: the driver is one task holding one
-//! `Sleep` at the wheel's head, so a paused clock still sees what to advance to.
+//! `Sleep` at the wheel's head: a clock that was paused before the system started sees what to advance to.
 //!
 //! ```text
 //!   arm, cancel ──▶ shard ─┐            slots[level][digit] ─▶ node ⇄ node ⇄ node

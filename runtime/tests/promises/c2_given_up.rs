@@ -3,12 +3,12 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use crashworthy_runtime::{DeadLetter, Exit, ExitReason, Fallen, Slot};
+use crashworthy_runtime::{AskError, DeadLetter, Exit, ExitReason, Fallen, Reason, Reply, Slot};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::stage::{
-    Event, Nursery, Order, act, bare, bare_with_letters, everywhere, law, lawful, ms, now, part, puppet, trapping,
-    until,
+    Event, Nursery, Order, Puppet, act, bare, bare_with_letters, everywhere, law, lawful, ms, now, part, puppet,
+    trapping, until,
 };
 
 async fn letter(letters: &mut mpsc::UnboundedReceiver<DeadLetter>) -> DeadLetter {
@@ -172,16 +172,36 @@ fn c2_a_crash_in_the_midst_of_a_batch_loses_none_of_the_rest() {
 }
 
 #[test]
-fn c2_a_refusal_passed_on_ends_the_message_and_nothing_is_given_up() {
+fn c2_a_refusal_passed_on_ends_the_message_and_not_the_actor_and_somebody_hears_of_it() {
     everywhere(async || {
-        let system = bare();
+        let (system, mut letters) = bare_with_letters();
         let (actor, _journal) = puppet(&system).await;
-        let nobody = Slot::<crate::stage::Puppet>::anonymous();
+        let nobody = Slot::<Puppet>::anonymous();
+        // Whoever asked is told.
+        let order = |reply: Reply<()>| {
+            let nobody = nobody.clone();
+            act(move |_, _| {
+                Box::pin(async move {
+                    nobody.tell(Order::Note(0))?;
+                    reply.send(());
+                    Ok(())
+                })
+            })
+        };
+        let told = actor.ask(order).await;
+        assert!(matches!(&told, Err(AskError::Refused(why)) if why.reason == Reason::Downstream), "{told:?}");
+        actor.settled().await;
+        assert_eq!((law(&actor).handled, law(&actor).given_up), (1, 0));
+
+        // Where nobody asked the message has come to nothing: it is given up like any other.
         let order = now(move |_, _| Ok(nobody.tell(Order::Note(0))?));
         actor.tell(order).unwrap();
+        let fallen = letter(&mut letters).await;
+        assert_eq!((fallen.to, fallen.fallen), (actor.pid(), Fallen::GivenUp));
         actor.settled().await;
-        assert!(actor.is_alive());
-        assert_eq!((law(&actor).handled, law(&actor).given_up), (1, 0));
+        assert!(actor.is_alive() && letters.try_recv().is_err());
+        assert_eq!((law(&actor).handled, law(&actor).given_up), (1, 1));
+        lawful(&system).await;
     });
 }
 

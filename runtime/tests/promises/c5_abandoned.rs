@@ -358,7 +358,7 @@ fn c5_an_attempt_to_abandon_that_comes_to_nothing_leaves_no_trace() {
                 move || (0..20_000).all(|_| system.abandon(pid) == Abandoned::Busy)
             });
             loop {
-                match actor.ask(|reply| Order::Echo(7, reply)).within(Duration::from_secs(10)).await {
+                match actor.ask(|reply| Order::Echo(7, reply)).within(Duration::from_secs(100)).await {
                     Ok(answer) => assert_eq!(answer, 7),
                     Err(AskError::Died | AskError::Refused(_)) => break,
                     Err(other) => panic!("its handler answers: {other:?}"),

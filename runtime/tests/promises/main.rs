@@ -31,6 +31,7 @@ mod held;
 mod names;
 mod order;
 mod overflow;
+mod paused;
 mod pipes;
 mod races;
 mod recipients;

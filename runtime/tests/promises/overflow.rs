@@ -1,7 +1,7 @@
 //! What becomes of a message that finds no room is its receiver's to say: it displaces its like, and nothing else.
 
 use crashworthy_runtime::Overflow::{self, Conflate, DropNew, DropOldest, Refuse};
-use crashworthy_runtime::{ActorRef, AskError, ExitReason, Fallen, Probe, Reason, Signal, Slot, System};
+use crashworthy_runtime::{ActorRef, AskError, ExitReason, Fallen, Offer, Probe, Reason, Signal, Slot, System};
 use tokio::sync::oneshot;
 
 use crate::stage::{
@@ -58,7 +58,7 @@ fn the_oldest_of_those_that_say_so_makes_room_and_no_other_message_does() {
         for (note, overflow) in [(0, Refuse), (1, DropOldest), (2, DropNew), (3, DropOldest)] {
             assert_eq!(tell(&slot, note, overflow), None);
         }
-        assert_eq!(tell(&slot, 4, Refuse), Some(Reason::Full));
+        assert_eq!(tell(&slot, 4, Conflate(1)), Some(Reason::Full));
         assert_eq!(tell(&slot, 5, DropOldest), None);
         assert_eq!(tell(&slot, 6, DropOldest), None);
         assert_eq!(slot.load().depth, 4);
@@ -66,6 +66,30 @@ fn the_oldest_of_those_that_say_so_makes_room_and_no_other_message_does() {
         slot.settled().await;
         assert_eq!(nursery.child.notes(), [0, 2, 5, 6]);
         assert_eq!(law(&slot).displaced, 2);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn whoever_may_not_be_dropped_and_whoever_reserves_a_place_displaces_the_oldest_that_is_worth_less() {
+    everywhere(async || {
+        let system = bare();
+        let (mut nursery, gate) = held(&system, 4, |part| part).await;
+        let slot = nursery.slot.address();
+        for note in 0..100 {
+            assert_eq!(tell(&slot, note, DropOldest), None);
+        }
+        assert_eq!((tell(&slot, 100, Refuse), slot.load().depth), (None, 4));
+        let permit = slot.reserve(Offer::within(ms(60_000))).unwrap();
+        for note in [101, 102] {
+            assert_eq!((tell(&slot, note, Refuse), slot.load().depth), (None, 4));
+        }
+        assert_eq!(tell(&slot, 103, Refuse), Some(Reason::Full), "nobody is left who is worth less");
+        permit.send(fleeting(104, Refuse)).unwrap();
+        gate.send(()).unwrap();
+        slot.settled().await;
+        assert_eq!(nursery.child.notes(), [100, 101, 102, 104]);
+        assert_eq!(law(&slot).displaced, 100);
         lawful(&system).await;
     });
 }

@@ -54,11 +54,14 @@ struct Race {
 
 impl Race {
     async fn new(system: &System) -> Self {
-        let (actor, journal) = trapping(system).await;
         let (mortal, _) = puppet(system).await;
-        let witness = puppet(system).await;
+        let (mut first, mut witness) = (trapping(system).await, trapping(system).await);
         let pid = mortal.pid();
-        // Watchers are told in the order of their identities.
+        // Watchers are told in the order of their identities, which is not the one they began in.
+        if witness.0.pid() < first.0.pid() {
+            std::mem::swap(&mut first, &mut witness);
+        }
+        let (actor, journal) = first;
         does(&witness.0, move |cx| cx.monitor(pid)).await;
         Self { system: system.clone(), actor, journal, mortal, witness }
     }

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A deadline that is waited for: long enough for a handler to have begun by then on a loaded machine.
-pub(crate) const SOON: Duration = Duration::from_millis(400);
+pub(crate) const SOON: Duration = Duration::from_millis(1_500);
 
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)

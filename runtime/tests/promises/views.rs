@@ -1,5 +1,6 @@
 //! What an actor shows of its state: by its own word, between two messages, and at no cost to those who are asked too often.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crashworthy_runtime::{
@@ -76,6 +77,16 @@ async fn counter(system: &System) -> (ActorRef<Counter>, Tally) {
     (system.spawn::<Counter>(shown.clone()).await.expect("it starts"), shown)
 }
 
+/// What an actor shows that has the time for it: on a machine that stands still meanwhile a view may be cut short.
+async fn whole(system: &System, pid: Pid) -> Arc<StateView> {
+    loop {
+        let view = system.view(pid, LONG).await.unwrap();
+        if view.cut.is_none() {
+            return view;
+        }
+    }
+}
+
 fn told(view: &StateView) -> Option<&Shown> {
     view.find("told")
 }
@@ -146,13 +157,12 @@ fn a_suspended_actor_shows_itself_all_the_same_and_handles_nothing_for_it() {
         until("it is suspended", || system.inspect(actor.pid()).is_some_and(|it| it.state == State::Suspended)).await;
         (0..3).for_each(|_| actor.tell(Say::More).unwrap());
         for _ in 0..2 {
-            let view = system.view(actor.pid(), LONG).await.unwrap();
-            assert_eq!(told(&view), Some(&Shown::Count(0)));
+            assert_eq!(told(&*whole(&system, actor.pid()).await), Some(&Shown::Count(0)));
         }
         assert_eq!(actor.law().queued, 3);
         system.resume(actor.pid());
         actor.settled().await;
-        assert_eq!(told(&system.view(actor.pid(), LONG).await.unwrap()), Some(&Shown::Count(3)));
+        assert_eq!(told(&*whole(&system, actor.pid()).await), Some(&Shown::Count(3)));
     });
 }
 
@@ -169,7 +179,7 @@ fn a_panic_in_a_view_is_told_to_who_asked_and_the_actor_goes_on() {
         assert_eq!(panicked, ViewError::Panicked("not presentable".into()));
         actor.tell(Say::Panic(false)).unwrap();
         actor.settled().await;
-        let view = system.view(pid, LONG).await.unwrap();
+        let view = whole(&system, pid).await;
         assert_eq!((told(&view), system.crashes().0, actor.pid()), (Some(&Shown::Count(1)), 0, pid));
     });
 }
