@@ -185,7 +185,8 @@ impl<'a, M, R, F> Ask<'a, M, R, F> {
         Self { door, within: None, flow: 0, state: State::Unasked(make) }
     }
 
-    /// Ends the question no later than this after it is sent. There is no "forever": the default is 5 s.
+    /// Ends the question no later than this after it is sent. There is no "forever": the default is 5 s, and
+    /// what is longer than [`LONGEST_DEADLINE`](crate::LONGEST_DEADLINE) is cut to it.
     pub fn within(mut self, within: Duration) -> Self {
         self.within = Some(within);
         self

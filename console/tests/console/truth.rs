@@ -70,7 +70,10 @@ fn what_waits_while_nothing_is_in_hand_is_told_to_be_as_old_as_it_was_seen_at_th
     let begun = bureau.system.now();
     (0..3).for_each(|_| bureau.one.tell(Work::Note).unwrap());
     let old = seen(&mut client, "one", "it gets old", |row| row.oldest >= Some(A_WHILE));
-    assert!(old.row.oldest_at_least && old.row.oldest.expect("as asked") <= bureau.system.now() - begun + STEPS, "{old:?}");
+    assert!(
+        old.row.oldest_at_least && old.row.oldest.expect("as asked") <= bureau.system.now() - begun + STEPS,
+        "{old:?}"
+    );
     assert_eq!((old.row.state, old.row.gate, old.row.depth), (State::Suspended, GateState::Suspended, 3));
     // Others come: what was there before them is as old as before.
     bureau.one.tell(Work::Note).unwrap();
