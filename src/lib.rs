@@ -59,8 +59,8 @@ pub use crashworthy_runtime::*;
 pub use crashworthy_supervisor as supervisor;
 pub use crashworthy_supervisor::{
     AnyChild, AutoShutdown, Backoff, Child, Dynamic, Intensity, IntoChild, InvalidTree, Newcomer, Partition,
-    ResizeError, Restart, Shutdown, SlotExt, Strategy, Supervisor, SupervisorReport, SupervisorReports, SystemExt,
-    Task, TaskContext, TaskError, TaskHandle, TaskStream, Tasks,
+    ResizeError, Restart, RestartArgs, Shutdown, SlotExt, Strategy, Supervisor, SupervisorReport, SupervisorReports,
+    SystemExt, Task, TaskContext, TaskError, TaskHandle, TaskStream, Tasks,
 };
 #[cfg(feature = "web")]
 pub use crashworthy_web as web;

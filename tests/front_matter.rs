@@ -91,3 +91,26 @@ fn the_first_example_of_the_readme_has_fewer_than_forty_lines() {
     let lines = code.lines().take_while(|line| *line != "```").count();
     assert!((10..40).contains(&lines), "{lines} lines");
 }
+
+#[test]
+fn the_readme_says_how_to_depend_on_it_with_which_features_and_which_rust() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).expect("every page is there");
+    let (readme, manifest) = (read("README.md"), read("Cargo.toml"));
+    let (_, section) = readme.split_once("\n## Use it\n").expect("there is such a section");
+    let section = section.split("\n## ").next().expect("it ends somewhere");
+    let version = env!("CARGO_PKG_RUST_VERSION");
+    assert!(readme.matches(&format!("{version} or later")).count() >= 2, "Rust {version}");
+    // Whoever publishes it has something to tell.
+    assert!(section.contains("not on crates.io yet") && manifest.contains("\npublish = false\n"), "{section}");
+    for dependency in ["crashworthy = {", "tokio = {", "tracing-subscriber = "] {
+        assert!(section.contains(&format!("\n{dependency}")), "`{dependency}` in {section}");
+    }
+    let (_, features) = manifest.split_once("\n[features]\n").expect("there are features");
+    let features = features.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with('#'));
+    let names =
+        features.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).filter(|name| *name != "default");
+    let missing: Vec<_> = names.filter(|name| !section.contains(&format!("\n| `{name}` |"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(manifest.contains("[package.metadata.docs.rs]\nall-features = true\n"), "what docs.rs shows");
+}

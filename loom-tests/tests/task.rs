@@ -298,6 +298,48 @@ fn a_release_and_a_wake_up_end_in_a_turn_or_in_nothing() {
 }
 
 #[test]
+fn what_whoever_holds_a_task_anew_gives_its_owner_is_there_in_the_next_turn() {
+    model(|| {
+        // It ends with a release while another claims it, or waits to be held.
+        let (task, dropped) = worker(Then::Release);
+        let runnable = Task::hold_and_wake(&task).expect("idle");
+        let holder = {
+            let task = Arc::clone(&task);
+            thread::spawn(move || {
+                task.work.fetch_add(1, Ordering::Relaxed);
+                let give = |task: &Arc<Task<Worker>>, claim: Claim<'_, Worker>| {
+                    task.with_owner(|turns| *turns += 10).expect("current");
+                    claim.again()
+                };
+                let given = Task::hold_and_claim(&task).map(|claimed| claimed.run(give));
+                let is_given = given.is_some();
+                // What is not idle has its next turn as usual.
+                run_all(given.unwrap_or_else(|| Task::hold_and_wake(&task)));
+                is_given
+            })
+        };
+        let waker = {
+            let task = Arc::clone(&task);
+            thread::spawn(move || run_all(task.wake()))
+        };
+        run_all(Some(runnable));
+        waker.join().unwrap();
+        let is_given = holder.join().unwrap();
+        assert_eq!(task.seen.load(Ordering::Relaxed), 1, "a turn came after the hold");
+        assert!(!task.is_held() && !task.is_running());
+        let claimed = Task::hold_and_claim(&task).expect("idle");
+        let none = claimed.run(|task, claim| {
+            let turns = task.with_owner(|turns| *turns).expect("current");
+            assert_eq!(turns >= 10, is_given);
+            claim.release()
+        });
+        assert!(none.is_none());
+        drop(task);
+        assert_eq!(dropped.load(Ordering::Relaxed), 1, "the counts add up");
+    });
+}
+
+#[test]
 fn a_release_and_a_new_hold_lose_nothing() {
     model(|| {
         let (task, dropped) = worker(Then::Release);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ExprLit, Fields, Lit, LitBool, LitStr, Path, Token};
+use syn::{Attribute, Expr, ExprLit, Fields, Lit, LitBool, Path, Token};
 
 use crate::duration;
 use crate::overflow::Overflow;
@@ -146,7 +146,10 @@ fn criticality(meta: &ParseNestedMeta<'_>) -> syn::Result<Path> {
 
 fn sla(meta: &ParseNestedMeta<'_>) -> syn::Result<Sla> {
     let value = meta.value()?;
-    let text: LitStr = value.parse().map_err(|_| value.error("an SLA is a duration in quotes, such as \"50ms\""))?;
+    let value: Expr = value.parse()?;
+    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &value else {
+        return Err(syn::Error::new_spanned(value, "an SLA is a duration in quotes, such as \"50ms\""));
+    };
     if text.value() == "none" {
         return Ok(Sla::None);
     }

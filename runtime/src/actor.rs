@@ -96,11 +96,30 @@ pub trait Actor: Sized + Send + 'static {
     /// What may be seen of its state by whoever looks into the system: nothing, unless this says so. It is asked between two
     /// messages, when somebody [wants to see it](crate::System::view); never while a callback runs or awaits.
     ///
-    /// What is secret is put in as [`View::secret`], which takes no value. It should cost little: whoever blocks here holds up the
+    /// [`View::value`] shows a number, a truth or a span of time, [`View::text`] all that can be displayed, [`View::each`] and
+    /// [`View::branch`] what lies below a name. What is secret is put in as [`View::secret`], which takes no value. It should cost little: whoever blocks here holds up the
     /// actor. A panic in it is contained, and told to whoever asked.
     ///
     /// # Differs from OTP
     /// `sys:get_state` shows the whole state of any process. Here its author decides what is shown, and how much of it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use crashworthy_runtime::{Actor, Context, Exit, StateView, View};
+    /// # struct Till { drawer: u64, customer: &'static str }
+    /// # impl Actor for Till {
+    /// #     type Args = (); type Msg = ();
+    /// #     async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> { Err("not here".into()) }
+    /// #     async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> { Ok(()) }
+    /// fn view(&self, view: &mut View<'_>) {
+    ///     view.value("drawer", self.drawer);
+    ///     view.text("customer", self.customer);
+    ///     view.secret("pin");
+    /// }
+    /// # }
+    /// # let shown = StateView::of(&Till { drawer: 5, customer: "Ann" }).to_string();
+    /// # assert_eq!(shown, "drawer: 5\ncustomer: Ann\npin: (secret)");
+    /// ```
     fn view(&self, view: &mut View<'_>) {
         let _ = view;
     }

@@ -187,6 +187,10 @@ impl<'a, M, R, F> Ask<'a, M, R, F> {
 
     /// Ends the question no later than this after it is sent. There is no "forever": the default is 5 s, and
     /// what is longer than [`LONGEST_DEADLINE`](crate::LONGEST_DEADLINE) is cut to it.
+    ///
+    /// One thing can be later: where the callee has been quick so far, its turn may be run by whoever asks, and while that lasts nothing
+    /// else of the asker does, nor what it awaits beside (`join!`, `select!`). A turn that is long for once holds the asker up so
+    /// long; the next ones are taken elsewhere.
     pub fn within(mut self, within: Duration) -> Self {
         self.within = Some(within);
         self
@@ -285,7 +289,7 @@ where
     };
     if let Some(runnable) = woken {
         if at > now {
-            in_place::run(shared, (door.pool(), door.pace()), runnable, at, cx);
+            in_place::run(shared, (door.pool(), door.pace()), runnable, [now, at], cx);
         } else {
             door.pool().schedule(runnable);
         }

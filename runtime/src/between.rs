@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crashworthy_sync::mailbox::{Pop, Receiver};
-use crashworthy_sync::task::{Claim, Ran, Task};
+use crashworthy_sync::task::{Claim, Ran, Runnable, Task};
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, Cell, Inlet, Owner, flag};
@@ -77,22 +77,69 @@ pub(crate) fn between<A: Actor>(task: &ActorCell<A>) -> Between {
     }
     control.flushed();
     core.lower(flag::CLOSE);
-    match control.start.take() {
+    match control.take_start() {
         Some(next) => {
             drop(control);
-            if task.with_owner(|owner| open_receiver(task, owner).is_some()) != Some(true) {
-                core.control.lock().start = Some(next);
-                return Between::Pause(Pause::Again);
+            match task.with_owner(|owner| begins(task, owner, next)).expect(CURRENT) {
+                Ok(life) => Between::Live(life),
+                Err(next) => {
+                    core.control.lock().put_back(next);
+                    Between::Pause(Pause::Again)
+                }
             }
-            let Next { life, starter } = next;
-            task.with_owner(|owner| owner.caller = starter);
-            Between::Live(life)
         }
         // Also when it was woken once more after it was closed: a slot that nobody will start keeps nothing alive.
         None if closes || core.is_over() => Between::Pause(Pause::Close),
         None => Between::Pause(Pause::Rest),
     }
 }
+
+/// An incarnation begins: whoever waits for its start is its first caller. It is given back if the mailbox has another receiver
+/// still.
+fn begins<A: Actor>(task: &ActorCell<A>, owner: &mut Owner<A>, next: Next) -> Result<Life, Next> {
+    if open_receiver(task, owner).is_none() {
+        return Err(next);
+    }
+    owner.caller = next.starter;
+    Ok(next.life)
+}
+
+/// Puts an incarnation where turns find it, and lets them have it: what most starts come to. It is given back if something is
+/// to be thrown away first, or a turn is due or under way: then the control lane has it [begin](Control::begin).
+pub(crate) fn begin_at_once<A: Actor>(task: &ActorCell<A>, next: Next) -> Result<Option<Runnable>, Next> {
+    let core = task.core();
+    if core.flags() & (flag::CLOSE | flag::OWN) != 0 || core.control.lock().look().is_some() {
+        return Err(next);
+    }
+    let Some(claimed) = Task::hold_and_claim(task) else { return Err(next) };
+    let mut left = None;
+    let runnable = claimed.run(|task, claim| {
+        let begun = task.with_owner(|owner| begins(task, owner, next).map(|life| owner.life = Some(life)));
+        match begun.expect(CURRENT) {
+            Ok(()) => {
+                // Before the life can be found: it may end, and close the mailbox, before this returns.
+                task.mailbox.reopen();
+                claim.again()
+            }
+            Err(next) => {
+                left = Some(next);
+                claim.idle()
+            }
+        }
+    });
+    match left {
+        None => Ok(runnable),
+        Some(next) => {
+            if let Some(runnable) = runnable {
+                core.pool().schedule(runnable);
+            }
+            Err(next)
+        }
+    }
+}
+
+/// Of a turn that has run no foreign code yet.
+const CURRENT: &str = "a turn that has just begun is current";
 
 /// Timers and futures die with their incarnation, and so does what they had sent.
 fn drain_own<A: Actor>(task: &ActorCell<A>) {
@@ -167,4 +214,69 @@ fn open_receiver<'o, A: Actor>(task: &ActorCell<A>, owner: &'o mut Owner<A>) -> 
         owner.receiver = Receiver::claim(task.clone(), |task: &Task<Cell<A>>| &task.mailbox);
     }
     owner.receiver.as_mut()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::CAPACITY;
+    use crate::scripted::simulate;
+    use crate::start::Start;
+    use crate::{ActorRef, Context, Exit, Pid, System, Under};
+
+    /// Stops when its first message is handled.
+    struct Once;
+
+    impl Actor for Once {
+        type Args = ();
+        type Msg = ();
+
+        async fn init((): (), _: &mut Context<Self>) -> Result<Self, Exit> {
+            Ok(Self)
+        }
+
+        async fn handle(&mut self, (): (), _: &mut Context<Self>) -> Result<(), Exit> {
+            Err(Exit::normal())
+        }
+    }
+
+    /// As the top of its tree: the slot may be started again.
+    fn start(slot: &ActorRef<Once>, system: &System) {
+        let start = Start::under(Pid::OUTSIDE, Under { parent: true, link: false });
+        start.launch(&slot.cell, &system.shared, ()).expect("it starts");
+    }
+
+    /// A slot whose actor has ended, with a message that was put there since.
+    async fn ended(system: &System) -> ActorRef<Once> {
+        let cell = Cell::<Once>::new(None, CAPACITY);
+        let slot = ActorRef::new(cell.clone());
+        start(&slot, system);
+        slot.tell(()).expect("it is open");
+        while cell.is_held() {
+            tokio::task::yield_now().await;
+        }
+        cell.mailbox.reopen();
+        slot.tell(()).expect("it is open again");
+        slot
+    }
+
+    #[test]
+    fn what_is_to_be_thrown_away_is_before_the_next_incarnation_begins() {
+        // Nothing, what was queued before a position, what a closed slot leaves.
+        for (way, thrown_away) in [(0, 0), (1, 1), (2, 1)] {
+            simulate(way, |system| async move {
+                let slot = ended(&system).await;
+                let cell = &slot.cell;
+                match way {
+                    0 => {}
+                    1 => cell.core().control.lock().lane().flush = Some(cell.mailbox.tail()),
+                    _ => cell.core().raise(flag::CLOSE),
+                }
+                start(&slot, &system);
+                slot.settled().await;
+                let law = slot.law();
+                assert_eq!((law.handled, law.undelivered), (2 - thrown_away, thrown_away), "in way {way}");
+            });
+        }
+    }
 }

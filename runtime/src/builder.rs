@@ -99,6 +99,12 @@ impl Builder {
     /// How many crash reports, and errors of supervisors, each source may log: a supervisor, or an actor without one. 10 at
     /// once and then one a second, unless told otherwise; all sources together ten times that. How many were withheld is
     /// logged with the next one, or a second later; [`System::crashes`] has the withheld ones, too.
+    ///
+    /// The log is `tracing`. In a process in which no subscriber of it was ever installed, nobody would hear: there the same
+    /// reports, and no more of them, are printed to standard error, and so is how many were withheld. Nothing is printed
+    /// once there is a subscriber. Whoever wants silence installs one that hears nothing,
+    /// [`NoSubscriber`](tracing::subscriber::NoSubscriber), with `tracing::subscriber::set_global_default`, before the first
+    /// system is started; so does whoever has `tracing` write to the crate `log`, which is not asked.
     pub fn error_reports(mut self, limit: RateLimit) -> Self {
         self.errors = limit;
         self

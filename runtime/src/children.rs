@@ -1,32 +1,80 @@
 //! The slots below an incarnation, and its links to what lives there.
 //!
-//! A supervisor is linked to whatever its children live as, and may have a million: slot and link are one entry.
+//! A supervisor is linked to whatever its children live as, and may have a million: slot and link are one entry, of eight bytes.
+//!
+//! ```text
+//!   neighbourhood 7 ─▶ [ 3 · 1 │ 11 · 1 │ 19 · 2 ]      what identities begin with ─▶ how they go on · the linked incarnation
+//!   neighbourhood 8 ─▶ [ 3 · 1 ]
+//! ```
+//! Actors that start one after the other have identities near one another, so that most of what they have in common is
+//! written once.
 
 use std::collections::BTreeMap;
 
 use crate::pid::{ActorId, Pid};
 
-/// Slots, each with the incarnation there is a link to; 0 for none.
+/// Slots in order, each with the incarnation there is a link to.
 #[derive(Debug, Default)]
-pub(crate) struct Children(BTreeMap<ActorId, u32>);
+pub(crate) struct Children(BTreeMap<u64, Vec<Child>>);
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+struct Child {
+    /// How its identity goes on, in its neighbourhood.
+    rest: u16,
+    /// 0 for none.
+    linked: u32,
+}
+
+/// Identities in a neighbourhood: as many as are given out before the next segment of the table is begun.
+const NEAR: u64 = 512;
+
+/// Where a slot is noted: in which neighbourhood, and as what.
+fn place(slot: ActorId) -> (u64, u16) {
+    (slot.0 / NEAR, (slot.0 % NEAR) as u16)
+}
+
+fn search(near: &[Child], rest: u16) -> Result<usize, usize> {
+    near.binary_search_by_key(&rest, |child| child.rest)
+}
 
 impl Children {
     /// A slot is below it from now on.
     pub(crate) fn adopt(&mut self, slot: ActorId) {
-        self.0.entry(slot).or_insert(0);
+        let (begin, rest) = place(slot);
+        let near = self.0.entry(begin).or_default();
+        if let Err(at) = search(near, rest) {
+            near.insert(at, Child { rest, linked: 0 });
+        }
     }
 
     /// A slot is not below it any more. The link that stays.
     #[must_use = "a link is not lost with the slot"]
     pub(crate) fn leave(&mut self, slot: ActorId) -> Option<Pid> {
-        linked((slot, self.0.remove(&slot)?))
+        let (begin, rest) = place(slot);
+        let near = self.0.get_mut(&begin)?;
+        let left = near.remove(search(near, rest).ok()?);
+        if near.is_empty() {
+            self.0.remove(&begin);
+        } else if near.len() < near.capacity() / 4 {
+            near.shrink_to(near.len() * 2);
+        }
+        linked((slot, left.linked))
+    }
+
+    /// The incarnation there is a link to, if a slot is below it.
+    fn linked(&mut self, slot: ActorId) -> Option<&mut u32> {
+        let (begin, rest) = place(slot);
+        let near = self.0.get_mut(&begin)?;
+        let at = search(near, rest).ok()?;
+        Some(&mut near[at].linked)
     }
 
     /// Notes a link, if it is to what lives in a slot below. At most one a slot.
     pub(crate) fn link(&mut self, other: Pid) -> bool {
-        match self.0.get_mut(&other.id) {
-            Some(incarnation) if *incarnation == 0 || *incarnation == other.incarnation => {
-                *incarnation = other.incarnation;
+        match self.linked(other.id) {
+            Some(linked) if *linked == 0 || *linked == other.incarnation => {
+                *linked = other.incarnation;
                 true
             }
             _ => false,
@@ -35,9 +83,9 @@ impl Children {
 
     /// Removes a link; false if there was none.
     pub(crate) fn unlink(&mut self, other: Pid) -> bool {
-        match self.0.get_mut(&other.id) {
-            Some(incarnation) if *incarnation == other.incarnation => {
-                *incarnation = 0;
+        match self.linked(other.id) {
+            Some(linked) if *linked == other.incarnation => {
+                *linked = 0;
                 true
             }
             _ => false,
@@ -45,17 +93,25 @@ impl Children {
     }
 
     pub(crate) fn is_linked(&self, other: Pid) -> bool {
-        self.0.get(&other.id) == Some(&other.incarnation)
+        let (begin, rest) = place(other.id);
+        let near = self.0.get(&begin).map_or(&[][..], Vec::as_slice);
+        search(near, rest).is_ok_and(|at| near[at].linked == other.incarnation)
+    }
+
+    fn each(&self) -> impl Iterator<Item = (ActorId, u32)> {
+        self.0.iter().flat_map(|(begin, near)| {
+            near.iter().map(move |child| (ActorId(begin * NEAR + u64::from(child.rest)), child.linked))
+        })
     }
 
     /// The slots, in order.
     pub(crate) fn slots(&self) -> impl Iterator<Item = ActorId> {
-        self.0.keys().copied()
+        self.each().map(|(slot, _)| slot)
     }
 
     /// The links, in order.
     pub(crate) fn links(&self) -> impl Iterator<Item = Pid> {
-        self.0.iter().filter_map(|(slot, incarnation)| linked((*slot, *incarnation)))
+        self.each().filter_map(linked)
     }
 }
 
@@ -94,5 +150,36 @@ mod tests {
         assert!(children.link(pid(1, 1)) && !children.unlink(pid(1, 2)));
         assert!(children.unlink(pid(1, 1)) && !children.unlink(pid(1, 1)));
         assert!(children.link(pid(1, 2)), "the next incarnation may be linked");
+    }
+
+    #[test]
+    fn children_are_those_of_a_map_wherever_their_identities_lie() {
+        let (mut children, mut map) = (Children::default(), BTreeMap::new());
+        // Near one another and far apart, in an order that a fixed rule scatters.
+        for step in 0..20_000_u64 {
+            let id = ActorId(step.wrapping_mul(2_654_435_761) % 1_500 + (step % 3) * (1 << 32));
+            match step % 7 {
+                0..3 => {
+                    children.adopt(id);
+                    map.entry(id).or_insert(0);
+                }
+                3 | 4 => {
+                    let left = map.remove(&id).and_then(|incarnation| linked((id, incarnation)));
+                    assert_eq!(children.leave(id), left);
+                }
+                _ => {
+                    let known = map.get_mut(&id);
+                    assert_eq!(children.link(Pid { id, incarnation: 1 }), known.is_some());
+                    known.into_iter().for_each(|incarnation| *incarnation = 1);
+                }
+            }
+            assert_eq!(children.is_linked(Pid { id, incarnation: 1 }), map.get(&id) == Some(&1));
+        }
+        assert!(children.slots().eq(map.keys().copied()));
+        assert!(children.links().eq(map.iter().filter_map(|(id, incarnation)| linked((*id, *incarnation)))));
+        for id in map.into_keys() {
+            let _ = children.leave(id);
+        }
+        assert!(children.0.is_empty(), "whoever has gone leaves nothing behind");
     }
 }

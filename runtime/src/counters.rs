@@ -32,6 +32,7 @@ impl Count {
 
 /// How the messages of a cell ended. Written by the holder of the running claim alone.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Counters {
     pub(crate) handled: Count,
     rare: OnceBox<Rare>,
@@ -53,6 +54,10 @@ pub(crate) struct Rare {
 }
 
 impl Counters {
+    /// Where what is written with every message ends.
+    #[cfg(test)]
+    pub(crate) const HANDLED_END: usize = std::mem::offset_of!(Self, handled) + size_of::<Count>();
+
     /// Whom the actor waits for, if it ever was seen to wait for one other.
     #[inline]
     pub(crate) fn standing(&self) -> Option<&Standing> {

@@ -57,43 +57,71 @@ enum Look {
     Fenced,
 }
 
-/// How far one incarnation is with what it receives. Its cell is handed in: every actor keeps one of these.
+/// How far one incarnation is with what it receives. Its cell is handed in: every actor keeps one of these, in eight bytes.
 pub(crate) struct Inbox {
     /// Flags that come before the next message. None, if it was seen already, and then what they stand for.
-    before: u32,
+    before: u16,
     /// Messages left in this turn.
     batch: u8,
     /// As many were left before the first of a busy period.
     first: u8,
-    /// There was nothing to do before this turn.
-    rested: bool,
     /// Own messages left before the mailbox has its turn.
     own_first: u8,
-    /// The incarnation rests: its next poll begins a turn.
-    rests: bool,
     /// Whose turn it is.
     next: Next,
+    notes: Notes,
+}
+
+/// What comes before a message, as an inbox notes it.
+const ATTEND: u16 = {
+    assert!(flag::ATTEND <= u16::MAX as u32, "flags end where the number of a pool begins");
+    flag::ATTEND as u16
+};
+
+/// What else an inbox notes: a bit each.
+struct Notes(u8);
+
+impl Notes {
+    /// There was nothing to do before this turn.
+    const RESTED: u8 = 1;
+    /// The incarnation rests: its next poll begins a turn.
+    const RESTS: u8 = 1 << 1;
     /// A callback was polled in this turn already.
-    polled: bool,
+    const POLLED: u8 = 1 << 2;
     /// A signal was handed out, to be read.
-    reads: bool,
+    const READS: u8 = 1 << 3;
     /// What is taken beside the loop is traced.
-    traces: bool,
+    const TRACES: u8 = 1 << 4;
+
+    fn has(&self, note: u8) -> bool {
+        self.0 & note != 0
+    }
+
+    fn set(&mut self, note: u8) {
+        self.0 |= note;
+    }
+
+    fn clear(&mut self, note: u8) {
+        self.0 &= !note;
+    }
+
+    /// Which of these were noted; none of them is any more.
+    fn take(&mut self, notes: u8) -> Self {
+        let noted = Self(self.0 & notes);
+        self.clear(notes);
+        noted
+    }
 }
 
 impl Inbox {
     pub(crate) fn open() -> Self {
         Self {
-            before: flag::ATTEND,
+            before: ATTEND,
             batch: UNTIMED,
             first: UNTIMED,
-            rested: true,
             own_first: OWN_FIRST,
-            rests: false,
             next: Next::Mailbox,
-            polled: false,
-            reads: false,
-            traces: false,
+            notes: Notes(Notes::RESTED),
         }
     }
 
@@ -120,7 +148,7 @@ impl Inbox {
         cell: &ActorCell<A>,
         receiver: &'o mut Option<Inlet<A>>,
     ) -> Option<Ready<'o, Envelope<A::Msg>, Core>> {
-        let before = std::mem::replace(&mut self.before, flag::ATTEND);
+        let before = u32::from(std::mem::replace(&mut self.before, ATTEND));
         let ready = receiver.as_mut()?.glance()?.unless(cell.core().attention(), before)?;
         self.batch -= 1;
         Some(ready)
@@ -128,7 +156,7 @@ impl Inbox {
 
     /// Whether the message that was taken last is the first of a busy period.
     pub(crate) fn took_first(&self) -> bool {
-        self.rested && self.batch + 1 == self.first
+        self.notes.has(Notes::RESTED) && self.batch + 1 == self.first
     }
 
     /// The message that was taken last is not handled: the next one is what it would have been.
@@ -162,17 +190,17 @@ impl Inbox {
 
     /// Whether what was just taken beside the loop is traced.
     pub(crate) fn traces(&mut self) -> bool {
-        std::mem::take(&mut self.traces)
+        self.notes.take(Notes::TRACES).has(Notes::TRACES)
     }
 
     /// A callback that was polled awaits something.
     pub(crate) fn awaits(&mut self) {
-        self.polled = true;
+        self.notes.set(Notes::POLLED);
     }
 
     /// Whether the callback was polled in this turn already.
     pub(crate) fn was_polled(&mut self) -> bool {
-        std::mem::take(&mut self.polled)
+        self.notes.take(Notes::POLLED).has(Notes::POLLED)
     }
 
     /// Waits for something to do.
@@ -183,10 +211,11 @@ impl Inbox {
 
     #[inline(never)]
     fn poll_next<A: Actor>(&mut self, cell: &ActorCell<A>, cx: &mut Poller<'_>) -> Poll<Item> {
-        if std::mem::take(&mut self.reads) {
+        let noted = self.notes.take(Notes::READS | Notes::RESTS);
+        if noted.has(Notes::READS) {
             cell.core().enters(None);
         }
-        if std::mem::take(&mut self.rests) {
+        if noted.has(Notes::RESTS) {
             // A turn run in place takes one message and leaves the rest to the pumps.
             self.batch = if turn::is_in_place() { 1 } else { cell.core().pace.batch() };
             self.first = self.batch;
@@ -205,7 +234,7 @@ impl Inbox {
                 self.batch -= 1;
                 if matches!(item, Some(Item::Signal(_))) {
                     cell.core().enters(Some(Callback::OnSignal));
-                    self.reads = true;
+                    self.notes.set(Notes::READS);
                 }
                 return item.map_or_else(|| self.pause(cell), Poll::Ready);
             }
@@ -242,11 +271,20 @@ impl Inbox {
     /// A message is there, to be taken, and nothing comes before it.
     fn message_ahead(&mut self, flags: u32) -> Item {
         if flags & flag::TRACED != 0 {
-            (self.next, self.traces) = (Next::Traced, true);
-            return Item::Beside;
+            return self.aside(Next::Traced, flags);
         }
-        self.before = if flags & flag::ATTEND == 0 { flag::ATTEND } else { 0 };
+        self.before = if flags & flag::ATTEND == 0 { ATTEND } else { 0 };
         Item::Message
+    }
+
+    /// Something is to be taken that the loop does not take; of an actor that is traced, it is traced.
+    fn aside(&mut self, whose: Next, flags: u32) -> Item {
+        self.next = whose;
+        match flags & flag::TRACED {
+            0 => self.notes.clear(Notes::TRACES),
+            _ => self.notes.set(Notes::TRACES),
+        }
+        Item::Beside
     }
 
     /// Others first: this cell goes to the back of the run queue, if there is more to do.
@@ -265,7 +303,7 @@ impl Inbox {
             return self.pause(cell);
         }
         cell.core().pace.was_full();
-        self.rested = false;
+        self.notes.clear(Notes::RESTED);
         cx.waker().wake_by_ref();
         self.rest()
     }
@@ -274,14 +312,14 @@ impl Inbox {
     #[inline]
     fn pause<A: Actor>(&mut self, cell: &ActorCell<A>) -> Poll<Item> {
         cell.core().pace.rests();
-        self.rested = true;
+        self.notes.set(Notes::RESTED);
         self.rest()
     }
 
     /// Ends the turn.
     #[inline]
     fn rest(&mut self) -> Poll<Item> {
-        self.rests = true;
+        self.notes.set(Notes::RESTS);
         Poll::Pending
     }
 
@@ -311,8 +349,7 @@ impl Inbox {
             return None;
         }
         self.own_first -= 1;
-        (self.next, self.traces) = (Next::Own, flags & flag::TRACED != 0);
-        Some(Some(Item::Beside))
+        Some(Some(self.aside(Next::Own, flags)))
     }
 
     /// Looks at signals, and at what is on the shelf: both have places among the messages.
@@ -339,8 +376,7 @@ impl Inbox {
                 None if suspended => return Some(None),
                 None => {
                     shelved?;
-                    (self.next, self.traces) = (Next::Shelf, flags & flag::TRACED != 0);
-                    return Some(Some(Item::Beside));
+                    return Some(Some(self.aside(Next::Shelf, flags)));
                 }
             }
         }

@@ -15,10 +15,8 @@ use crate::signal::Signal;
 use crate::view::Asked;
 
 /// What a cell is to do next, under one lock. Bounded by structure: one pending entry a link, monitor or verb.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Control {
-    /// The next incarnation.
-    pub(crate) start: Option<Next>,
     lane: Option<Box<Lane>>,
 }
 
@@ -31,6 +29,8 @@ pub(crate) struct Next {
 /// The rarely used part: most actors never have one.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
+    /// The next incarnation, if it could not be put where turns find it.
+    start: Option<Box<Next>>,
     pub(crate) kill: bool,
     /// The exit signal of the parent: an orderly stop.
     pub(crate) stop: Option<ExitReason>,
@@ -142,13 +142,17 @@ impl Control {
         self.lane.as_deref()
     }
 
+    fn starts(&self) -> bool {
+        self.lane.as_ref().is_some_and(|lane| lane.start.is_some())
+    }
+
     /// Forgets the signals of an incarnation that has ended. What is returned wakes whoever waits when it is dropped:
     /// outside of the locks.
     #[must_use]
     pub(crate) fn clear_signals(&mut self) -> Option<Forgotten> {
-        let lane = self.lane.take()?;
-        if lane.flush.is_some() {
-            self.lane = Some(Box::new(Lane { flush: lane.flush, ..Lane::default() }));
+        let mut lane = self.lane.take()?;
+        if lane.flush.is_some() || lane.start.is_some() {
+            self.lane = Some(Box::new(Lane { flush: lane.flush, start: lane.start.take(), ..Lane::default() }));
         }
         Some(Forgotten { lane })
     }
@@ -156,7 +160,7 @@ impl Control {
     /// Up to which position what is queued is to be thrown away. If the slot closes all of it, unless the next incarnation
     /// has begun already and may have been sent messages.
     pub(crate) fn flushes(&self, closes: bool) -> Option<u64> {
-        if closes && self.start.is_none() { Some(u64::MAX) } else { self.lane.as_ref()?.flush }
+        if closes && !self.starts() { Some(u64::MAX) } else { self.lane.as_ref()?.flush }
     }
 
     /// What was to be thrown away has been.
@@ -167,13 +171,26 @@ impl Control {
         }
     }
 
-    /// The next incarnation begins, and with it a mailbox open for its messages: `tail` is where they begin. Those
+    /// The next incarnation is to begin, and with it a mailbox open for its messages: `tail` is where they begin. Those
     /// before it go, if the slot was closing.
     pub(crate) fn begin(&mut self, next: Next, tail: u64, closing: bool) {
-        self.start = Some(next);
+        let lane = self.lane();
+        lane.start = Some(Box::new(next));
         if closing {
-            self.lane().flush = Some(tail);
+            lane.flush = Some(tail);
         }
+    }
+
+    /// The next incarnation cannot begin just now.
+    pub(crate) fn put_back(&mut self, next: Next) {
+        self.lane().start = Some(Box::new(next));
+    }
+
+    /// The next incarnation, whose turn it is now.
+    pub(crate) fn take_start(&mut self) -> Option<Next> {
+        let next = self.lane.as_mut()?.start.take();
+        self.tidy();
+        next.map(|next| *next)
     }
 
     /// Decides what the urgent entries mean. A handler under way is interrupted by what kills, not by what stops.
@@ -212,6 +229,7 @@ impl Control {
     pub(crate) fn tidy(&mut self) {
         let needed = self.lane.as_ref().is_some_and(|lane| {
             lane.kill
+                || lane.start.is_some()
                 || lane.stop.is_some()
                 || !lane.ordered.is_empty()
                 || lane.suspended
@@ -244,9 +262,9 @@ impl Control {
     }
 }
 
-impl fmt::Debug for Control {
+impl fmt::Debug for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Control").field("starts", &self.start.is_some()).field("lane", &self.lane).finish()
+        f.debug_struct("Next").field("awaited", &self.starter.is_some()).finish_non_exhaustive()
     }
 }
 

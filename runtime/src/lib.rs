@@ -51,6 +51,7 @@ mod links;
 mod message;
 mod names;
 mod offender;
+mod outcome;
 mod pace;
 mod pending;
 mod permit;
@@ -116,6 +117,7 @@ pub use glance::Glance;
 pub use inspect::{ActorSnapshot, State, SystemSnapshot, WaitsFor};
 pub use letters::{Letter, Letters};
 pub use message::{Criticality, Message, Overflow};
+pub use outcome::{Ended, Failure, LastCrash, ShutdownReport, SystemFailed};
 pub use permit::{Admission, Permit};
 pub use pid::{ActorId, Pid};
 pub use pools::{Bulkhead, Kept, MAX_POOLS, MAX_THREADS, Threads};
@@ -124,12 +126,12 @@ pub use recipient::Recipient;
 pub use reply::{Answer, Reply};
 pub use report::{
     Budget, CrashReport, Decision, Handled, Importance, InHand, Judgement, LazyBacktrace, RateLimit, Ring, Ruling,
-    Sender, Siblings, Unjudged, Verdict, millis,
+    Sender, Siblings, Unjudged, Verdict, millis, print_if_unheard,
 };
 pub use reserve::{ReserveAll, reserve_all, reserve_some};
 pub use retry::{Asking, RetryPolicy, Telling};
 pub use scheduler::{PoolKind, PoolStats, PumpState, PumpStats};
-pub use shutdown::{Ended, ShutdownReport, Straggler, SystemFailed, Whereabouts};
+pub use shutdown::{Straggler, Whereabouts};
 pub use signal::{Down, MonitorRef, Signal};
 pub use slot::{LARGEST_MAILBOX, Slot};
 pub use solo::{Probe, Solo};

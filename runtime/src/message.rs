@@ -60,7 +60,8 @@ pub enum Overflow {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "not a `Message`",
-    note = "add `#[derive(Message)]` to it, or `impl Message for {Self} {{}}`"
+    note = "add `#[derive(Message)]` to it, or `impl Message for {Self} {{}}`",
+    note = "a type of another crate cannot be one: wrap it, as in `#[derive(Message)] struct Wrapped({Self});`"
 )]
 pub trait Message: Send + 'static {
     /// A short name for logs, reports and per-kind figures: the variant's name where it is derived, else the path of

@@ -15,6 +15,9 @@ use crate::port::nanos;
 
 /// A turn no longer than this is shorter than a wake-up.
 const SHORT_NS: u64 = 2_000;
+/// One in the place of its asker that takes longer is followed by none before one was timed that did not; so long may a thread be
+/// interrupted in any.
+const LONG_NS: u64 = 50_000;
 /// Who waits for room in a mailbox may wait for so long a turn, and a few more.
 pub(crate) const QUICK_NS: u32 = 20_000;
 /// One turn in so many is timed while they are quick; a full one counts for four.
@@ -147,6 +150,20 @@ impl Pace {
     #[inline]
     pub(crate) fn is_short(&self) -> bool {
         u64::from(self.last_ns.load(Relaxed)) <= SHORT_NS
+    }
+
+    /// A turn in the place of its asker took so long, at the most.
+    #[inline]
+    pub(crate) fn was_in_place(&self, took_ns: u64) {
+        if took_ns > LONG_NS {
+            self.was_long(took_ns);
+        }
+    }
+
+    #[cold]
+    fn was_long(&self, took_ns: u64) {
+        self.last_ns.store(u32::try_from(took_ns).unwrap_or(u32::MAX), Relaxed);
+        self.closely.store(CLOSELY, Relaxed);
     }
 
     /// A turn took so long and ended so many messages, or worked at one.

@@ -70,12 +70,8 @@ impl<A: Actor> Run for Cell<A> {
 
     #[inline]
     fn run(task: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran {
-        let taken = task.with_owner(|owner| {
-            owner.guise = owner.guise.other();
-            (owner.life.take(), owner.guise)
-        });
-        let (life, guise) = taken.unwrap_or_default();
-        let life = match life {
+        task.change_guise();
+        let life = match task.with_owner(|owner| owner.life.take()).flatten() {
             Some(life) => life,
             None => match between(task) {
                 Between::Live(life) => life,
@@ -89,7 +85,7 @@ impl<A: Actor> Run for Cell<A> {
         let turned = {
             let _turn = turn::enter_system(pid, &shared.stragglers);
             waits::begins();
-            Task::with_waker(task, guise, |waker| poll(life, waker))
+            Task::with_waker(task, |waker| poll(life, waker))
         };
         let notes = Notes::take();
         if claim.is_stale() {
@@ -207,7 +203,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
         // Decided: no earlier, or a turn that is not abandoned after all would be refused what it sends meanwhile.
         shared.stragglers.add(pid, core.pool_number());
         caller = old.caller.take();
-        Owner::new(old.receiver.take(), old.guise)
+        Owner::new(old.receiver.take())
     };
     let runnable = match Task::abandon(task, heir) {
         Abandon::Done(runnable) => runnable,

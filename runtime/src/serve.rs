@@ -98,11 +98,14 @@ impl Hand {
 }
 
 /// Awaits a callback that has begun, and was polled in this turn already. What kills is obeyed at every await.
+///
+/// The future is given away: kept here, too, it would be one word more in everybody's frame.
 macro_rules! awaited {
     ($being:expr, $future:expr) => {{
         $being.post.inbox.awaits();
         waits::awaits();
-        poll_fn(|cx| again(&mut $being.post, $future.as_mut(), cx)).await
+        let (post, mut future) = (&mut $being.post, $future);
+        poll_fn(move |cx| again(post, future.as_mut(), cx)).await
     }};
 }
 
@@ -132,14 +135,14 @@ pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = En
     async move {
         'next: loop {
             'nothing: {
-                let mut handling = pin!(Berth::new());
-                {
+                let berth = pin!(Berth::new());
+                let handling = {
                     let mut met = None;
                     match next_message(
                         &living.being.post.cell,
                         &mut living.being.post.inbox,
                         &mut living.being.end,
-                        handling.as_mut(),
+                        berth,
                         &mut met,
                         |msg| living.state.handle(msg, &mut living.being.cx),
                     ) {
@@ -149,7 +152,7 @@ pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = En
                             continue 'next;
                         }
                         Begun::Nothing => break 'nothing,
-                        Begun::Awaits => {}
+                        Begun::Awaits(handling) => handling,
                         Begun::Returned => {
                             match met.and_then(|met| settle(&living.being.post.cell, met, &mut living.being.end)) {
                                 None => continue 'next,
@@ -157,7 +160,7 @@ pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = En
                             }
                         }
                     }
-                }
+                };
                 let met = awaited!(living.being, handling);
                 match settle(&living.being.post.cell, met, &mut living.being.end) {
                     None => continue 'next,
@@ -191,27 +194,27 @@ pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = En
 type Outcome = Met<Result<(), Exit>>;
 
 /// How far a message was handled at once.
-enum Begun {
+enum Begun<'b, F> {
     /// To its end.
     Handled,
     /// Its handler has returned, not simply: how is noted elsewhere.
     Returned,
-    /// Its handler awaits something.
-    Awaits,
+    /// Its handler awaits something. Given back and not looked at again: whoever awaits it keeps it once.
+    Awaits(Pin<&'b mut Berth<F>>),
     /// There is none, or something comes before it.
     Nothing,
 }
 
 /// Handles the next message, as far as its handler does not await.
 #[inline(always)]
-fn next_message<A: Actor, F>(
+fn next_message<'b, A: Actor, F>(
     cell: &ActorCell<A>,
     inbox: &mut Inbox,
     end: &mut End,
-    handling: Pin<&mut Berth<F>>,
+    handling: Pin<&'b mut Berth<F>>,
     met: &mut Option<Outcome>,
     handle: impl FnOnce(A::Msg) -> F,
-) -> Begun
+) -> Begun<'b, F>
 where
     F: Future<Output = Result<(), Exit>>,
 {
@@ -222,7 +225,6 @@ where
     let (mut is_plain, mut unwanted, mut carried) = (true, None, None);
     let taken = cell.step(
         |owner| {
-            let guise = owner.guise;
             let ready = inbox.head(cell, &mut owner.receiver)?;
             let Envelope { caller: None, deadline: turn::NEVER, marks: Marks::NONE, from, stamp, .. } =
                 *ready.message()
@@ -242,18 +244,16 @@ where
                 waits::takes_in_hand();
                 carried = carrying(owner);
                 take(cell, &msg, false, (from, stamp), end);
-                return Some((msg, guise));
+                return Some(msg);
             };
             let Envelope { msg, caller, .. } = ready.take();
             // There is none, as was seen.
             std::mem::forget(caller);
             is_plain = take(cell, &msg, false, (from, stamp), end);
-            Some((msg, guise))
+            Some(msg)
         },
-        |(msg, guise)| {
-            Task::with_waker(cell, guise, |waker| {
-                handling.as_mut().fill(|| handle(msg)).poll(&mut Poller::from_waker(waker))
-            })
+        |msg| {
+            Task::with_waker(cell, |waker| handling.as_mut().fill(|| handle(msg)).poll(&mut Poller::from_waker(waker)))
         },
     );
     let polled = match taken {
@@ -262,7 +262,11 @@ where
             *met = Some(fenced(handling));
             return Begun::Returned;
         }
-        None => return unwanted.map_or(Begun::Nothing, |msg| drop_unhandled(cell, msg, end)),
+        None => {
+            let Some(msg) = unwanted else { return Begun::Nothing };
+            drop_unhandled(cell, msg, end);
+            return Begun::Handled;
+        }
     };
     if !is_plain {
         turn::set_call(Call::NONE);
@@ -281,20 +285,20 @@ where
             *met = Some(Met::Returned(result));
             Begun::Returned
         }
-        Poll::Pending => Begun::Awaits,
+        Poll::Pending => Begun::Awaits(handling),
     }
 }
 
 /// The same with a message that is not in the mailbox, or is traced.
 #[inline(never)]
-fn message_beside<A: Actor, F>(
+fn message_beside<'b, A: Actor, F>(
     cell: &ActorCell<A>,
     inbox: &mut Inbox,
     end: &mut End,
-    handling: Pin<&mut Berth<F>>,
+    handling: Pin<&'b mut Berth<F>>,
     met: &mut Option<Outcome>,
     handle: impl FnOnce(A::Msg) -> F,
-) -> Begun
+) -> Begun<'b, F>
 where
     F: Future<Output = Result<(), Exit>>,
 {
@@ -331,7 +335,8 @@ where
             let due = cell.with_owner(|owner| is_due(cell, caller, wanted, marks, owner, is_first)).unwrap_or(false);
             if !due {
                 inbox.passes_over();
-                return drop_unhandled(cell, msg, end);
+                drop_unhandled(cell, msg, end);
+                return Begun::Handled;
             }
             turn::set_call(wanted);
             waits::takes_in_hand();
@@ -346,7 +351,8 @@ where
         }
     }
     let carried = cell.with_owner(|owner| carrying(owner)).flatten();
-    let begun = begin(cell, handling, || handle(msg));
+    let mut handling = handling;
+    let begun = begin(cell, handling.as_mut(), || handle(msg));
     drop(carried);
     turn::set_call(Call::NONE);
     match begun {
@@ -354,7 +360,7 @@ where
             *met = Some(outcome);
             Begun::Returned
         }
-        Poll::Pending => Begun::Awaits,
+        Poll::Pending => Begun::Awaits(handling),
     }
 }
 
@@ -365,10 +371,8 @@ fn begin<A: Actor, F: Future>(
     mut future: Pin<&mut Berth<F>>,
     make: impl FnOnce() -> F,
 ) -> Poll<Met<F::Output>> {
-    let guise = cell.with_owner(|owner| owner.guise).unwrap_or_default();
-    let polled = Task::with_waker(cell, guise, |waker| {
-        cell.user(|| future.as_mut().fill(make).poll(&mut Poller::from_waker(waker)))
-    });
+    let polled =
+        Task::with_waker(cell, |waker| cell.user(|| future.as_mut().fill(make).poll(&mut Poller::from_waker(waker))));
     match polled {
         Ok(polled) => polled.map(Met::Returned),
         Err((_, Stale)) => Poll::Ready(fenced(future)),
@@ -505,12 +509,11 @@ async fn read<A: Actor>(living: &mut Living<A>, signal: Signal) -> Option<Ending
 
 /// Drops a message that is not handled; its destructor is user code.
 #[cold]
-fn drop_unhandled<A: Actor>(cell: &ActorCell<A>, msg: A::Msg, end: &mut End) -> Begun {
+fn drop_unhandled<A: Actor>(cell: &ActorCell<A>, msg: A::Msg, end: &mut End) {
     end.past().hand.callback = Callback::Drop;
     // Whether it was abandoned meanwhile is seen at the next look into the mailbox.
     let _ = cell.user(|| drop(msg));
     end.past().hand.callback = Callback::Handle;
-    Begun::Handled
 }
 
 /// The handler of a message that somebody waited for has returned: a reply that was dropped unsent has an outcome now.

@@ -15,6 +15,7 @@ use crate::burial;
 use crate::cell::{AnyCell, flag};
 use crate::crash::{contain, discard};
 use crate::exit::{Callback, ExitReason};
+use crate::outcome::{Ended, Failure, ShutdownReport, is_failure};
 use crate::pid::Pid;
 use crate::port::nanos;
 use crate::report;
@@ -90,83 +91,6 @@ pub(crate) fn rough(duration: Duration) -> Duration {
         short => Duration::from_micros(short.as_micros() as u64),
     }
 }
-
-/// What a shutdown met.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShutdownReport {
-    /// Messages still queued when the drain time was over.
-    pub undrained: u64,
-    /// Children that had to be killed or abandoned, in the order they were stopped.
-    pub stragglers: Vec<Straggler>,
-    /// How long the whole stop took.
-    pub took: Duration,
-}
-
-impl fmt::Display for ShutdownReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stopped in {:?}", rough(self.took))?;
-        match self.undrained {
-            0 => {}
-            1 => f.write_str(", 1 message was not served")?,
-            more => write!(f, ", {more} messages were not served")?,
-        }
-        for straggler in &self.stragglers {
-            write!(f, "\n  {straggler}")?;
-        }
-        Ok(())
-    }
-}
-
-/// How a system ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Why its root ended; `None` if the runtime went away under it.
-    pub reason: Option<ExitReason>,
-    /// Whether it was asked to stop.
-    pub asked: bool,
-    /// What the stop met.
-    pub report: ShutdownReport,
-}
-
-impl Ended {
-    pub(crate) fn runtime_gone() -> Self {
-        Self { reason: None, asked: false, report: ShutdownReport::default() }
-    }
-
-    /// `Ok` if it was asked to stop or its root ended well: what `main` returns. Stragglers are no failure: they are in
-    /// the [`report`](Self::report), and in the log.
-    ///
-    /// # Errors
-    /// [`SystemFailed`] if the root crashed or gave up, or the runtime went away.
-    pub fn into_result(self) -> Result<(), SystemFailed> {
-        match &self.reason {
-            Some(_) if self.asked => Ok(()),
-            Some(ExitReason::Normal) => Ok(()),
-            _ => Err(SystemFailed { ended: self }),
-        }
-    }
-}
-
-/// A system ended that nobody had asked to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SystemFailed {
-    /// How.
-    pub ended: Ended,
-}
-
-impl fmt::Display for SystemFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.ended.reason {
-            Some(ExitReason::Shutdown) => {
-                f.write_str("the root supervisor gave up: too many restarts, or the end of a significant child")
-            }
-            Some(reason) => write!(f, "the root ended: {reason}"),
-            None => f.write_str("the runtime went away under the system"),
-        }
-    }
-}
-
-impl std::error::Error for SystemFailed {}
 
 /// How far a system's stop has come.
 pub(crate) struct Stop {
@@ -332,10 +256,13 @@ fn tell(shared: &Shared, reason: Option<ExitReason>) {
     report::tell_all_withheld(shared);
     let began = shared.stop.began_ns.load(Ordering::Acquire);
     let asked = shared.stop.begun.load(Ordering::Acquire);
+    let failure = is_failure(reason.as_ref(), asked)
+        .then(|| Box::new(Failure { reason: reason.clone(), last_crash: report::telling_crash(shared) }));
     let report = ShutdownReport {
         undrained: shared.stop.undrained.load(Ordering::Acquire),
         stragglers: std::mem::take(&mut *shared.stop.late.lock()),
         took: Duration::from_nanos(if asked { shared.port.now_ns().saturating_sub(began) } else { 0 }),
+        failure,
     };
     let ended = Ended { reason, asked, report };
     shared.stop.ended.send_if_modified(|ending| {

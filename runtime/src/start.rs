@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crashworthy_sync::reply::channel;
-use crashworthy_sync::task::Task;
+use crashworthy_sync::task::{Runnable, Task};
 use tokio::sync::oneshot;
 
 use crate::actor::Actor;
+use crate::between::begin_at_once;
 use crate::burial::end_late;
 use crate::cell::{ActorCell, AnyCell, Core, Status, attach, flag};
 use crate::error::{AskError, StartError};
@@ -172,15 +173,9 @@ impl Start {
         let life = Box::pin(life(cell.clone(), birth));
         // Before it can begin: it is back when it has.
         core.gate.restarts(core, &shared.port);
-        {
-            let mut control = core.control.lock();
-            let closing = core.flags() & flag::CLOSE != 0;
-            control.begin(Next { life, starter }, cell.mailbox.tail(), closing);
-            // Before the life can be found: it may end, and close the mailbox, before this returns.
-            cell.mailbox.reopen();
-        }
+        let runnable = begin_at_once(cell, Next { life, starter }).unwrap_or_else(|next| begin_in_turn(cell, next));
         core.gate.tell_dependants(core);
-        if let Some(runnable) = Task::hold_and_wake(cell) {
+        if let Some(runnable) = runnable {
             core.pool().schedule(runnable);
         }
         if shared.is_closed() {
@@ -189,6 +184,18 @@ impl Start {
         }
         Ok(pid)
     }
+}
+
+/// Has the next turn of a cell begin a life, when what is to be thrown away before has been.
+fn begin_in_turn<A: Actor>(cell: &ActorCell<A>, next: Next) -> Option<Runnable> {
+    {
+        let mut control = cell.core().control.lock();
+        let closing = cell.core().flags() & flag::CLOSE != 0;
+        control.begin(next, cell.mailbox.tail(), closing);
+        // Before the life can be found: it may end, and close the mailbox, before this returns.
+        cell.mailbox.reopen();
+    }
+    Task::hold_and_wake(cell)
 }
 
 /// Two ends of the question whether a start succeeds: the life's, and that of whoever ends it unsaid.

@@ -5,8 +5,8 @@ use std::sync::Weak;
 
 use tokio::sync::watch;
 
+use crate::outcome::Ended;
 use crate::shared::Shared;
-use crate::shutdown::Ended;
 use crate::system::System;
 
 /// A [`System`] as long as somebody else holds it: parts that watch one from outside keep this, so that a system which

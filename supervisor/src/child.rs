@@ -37,18 +37,35 @@ pub struct Child<A: Actor> {
     launch: fn(ActorRef<A>, A::Args, Duration) -> Launcher,
 }
 
+/// What every incarnation of a child can be started from: whatever is [`Clone`]. There is nothing to implement; it is here for
+/// what the compiler says of arguments that are not.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be cloned, so no second incarnation could be started from it",
+    label = "not `Clone`",
+    note = "derive `Clone` for it, put it into an `Arc`, or open it in `init` from what can be cloned",
+    note = "what is there only once, such as a connection, is for `Dynamic::start_once`, which never restarts it"
+)]
+pub trait RestartArgs: Clone {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> RestartArgs for T {}
+
 /// Makes children of slots.
 pub trait SlotExt<A: Actor> {
     /// This slot as a child: every incarnation starts from a clone of `args`.
+    ///
+    /// What cannot be cloned, a socket for one, cannot be had again after a crash. Put it into an `Arc`, open it in `init` from what
+    /// can be cloned (an address, a path), or start the actor with [`Dynamic::start_once`](crate::Dynamic::start_once), which
+    /// takes what is there once and never restarts it.
     fn child(&self, args: A::Args) -> Child<A>
     where
-        A::Args: Clone;
+        A::Args: RestartArgs;
 }
 
 impl<A: Actor> SlotExt<A> for Slot<A> {
     fn child(&self, args: A::Args) -> Child<A>
     where
-        A::Args: Clone,
+        A::Args: RestartArgs,
     {
         let name = self.name().unwrap_or_default().to_owned();
         Child {

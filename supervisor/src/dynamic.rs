@@ -69,11 +69,16 @@ const QUEUE: Duration = Duration::from_secs(3600);
 /// Of actors of one type.
 impl<A: Actor> Dynamic<A> {
     /// A dynamic supervisor with this name: 1 restart in 5 s, no limit to the number of children.
+    ///
+    /// The restarts are counted for all children together. That is no matter while they are temporary; of children that are
+    /// [restarted](Self::restart), two crashes within 5 s end the supervisor, and with it all of them. Allow for as many
+    /// as are to be expected of so many children ([`intensity`](Self::intensity)), or give each a supervisor of its own
+    /// ([`any`](Dynamic::any)).
     pub fn named(name: impl Into<Arc<str>>) -> Self {
         Self::with(ChildSpec::worker(name).restart(Restart::Temporary))
     }
 
-    /// When children are restarted.
+    /// When children are restarted. Their restarts have one budget for all: see [`named`](Self::named).
     #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
         self.members(|template, _| template.restart = restart);

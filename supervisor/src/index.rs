@@ -80,7 +80,8 @@ impl<K: Eq + Hash, V> Index<K, V> {
         Some(value)
     }
 
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.entries.len()
     }
 

@@ -23,6 +23,7 @@ mod reap;
 mod reason;
 mod register;
 mod report;
+mod roll;
 mod settings;
 mod strategy;
 mod supervisor;
@@ -33,7 +34,7 @@ mod tree;
 
 pub use backoff::Backoff;
 pub use book::{ReportCounts, SupervisorReport, SupervisorReports, SystemExt, Told};
-pub use child::{AnyChild, Child, IntoChild, SlotExt};
+pub use child::{AnyChild, Child, IntoChild, RestartArgs, SlotExt};
 pub use child_spec::{ChildSpec, Kind, MAX_NAME, Restart, Rule, Shutdown};
 pub use dynamic::Dynamic;
 pub use intensity::Intensity;

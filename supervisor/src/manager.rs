@@ -15,10 +15,10 @@ use crashworthy_runtime::{
 use crate::child_spec::{ChildSpec, Kind, Rule, Shutdown};
 use crate::clerk::Clerk;
 use crate::core::{Action, CallError, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
-use crate::index::Index;
 use crate::launch::{Launcher, Launchers, below};
 use crate::reap::{Reaper, Stuck, outwait, reap, within};
 use crate::register::Registered;
+use crate::roll::Roll;
 use crate::tree::{MAX_DEPTH, Members, Tree};
 
 /// What every incarnation of a supervisor starts from.
@@ -73,7 +73,7 @@ pub(crate) struct Manager {
     core: Core<Pid, ExitReason>,
     clerk: Clerk,
     registered: Registered,
-    launchers: Index<ChildKey, Launcher>,
+    launchers: Roll<Launcher>,
     /// Names of the children, for paths in texts.
     names: BTreeMap<Pid, Arc<str>>,
     calls: BTreeMap<CallId, Reply<Answer>>,
@@ -129,7 +129,7 @@ impl Actor for Manager {
             Order::StartChild { spec, mut launch, reply, .. } => {
                 launch.settle(&crate::launch::below(&self.path, &spec.id));
                 let child = self.core.next_key();
-                self.launchers.insert(child, launch);
+                self.launchers.push(child, launch);
                 (Request::StartChild { child, spec }, reply)
             }
             Order::StartDynamic { own, mut launch, reply, .. } => {
@@ -137,7 +137,7 @@ impl Actor for Manager {
                     launch.settle(&crate::launch::below(&self.path, &own.id));
                 }
                 let child = self.core.next_key();
-                self.launchers.insert(child, launch);
+                self.launchers.push(child, launch);
                 (Request::StartDynamic { child, own: own.map(|own| *own) }, reply)
             }
             Order::Look => {
@@ -180,9 +180,9 @@ impl Actor for Manager {
 impl Manager {
     fn new(blueprint: Blueprint, clerk: Clerk, registered: Registered, seed: u64) -> Result<Self, Exit> {
         let Blueprint { path, tree, launchers: brought } = blueprint;
-        let mut launchers = Index::default();
+        let mut launchers = Roll::default();
         for (key, launcher) in (0..).zip(brought.0) {
-            launchers.insert(ChildKey(key), launcher);
+            launchers.push(ChildKey(key), launcher);
         }
         let spec = match tree.members {
             Members::Dynamic { template, max_children } => Spec::dynamic(tree.flags, template, max_children),
@@ -289,7 +289,7 @@ impl Manager {
             Action::Postpone { child, until } => self.launcher(child).postpone(cx, until),
             Action::Close { child } => self.launcher(child).close(cx, false),
             Action::Forget { child } => {
-                if let Some(launcher) = self.launchers.remove(&child) {
+                if let Some(launcher) = self.launchers.remove(child) {
                     launcher.close(cx, true);
                 }
             }
@@ -311,7 +311,7 @@ impl Manager {
     }
 
     fn launcher(&self, child: ChildKey) -> &Launcher {
-        self.launchers.get(&child).expect("the core names children that were brought")
+        self.launchers.get(child).expect("the core names children that were brought")
     }
 
     /// Starts a child and waits for its `init`, for at most as long as it may take.
@@ -320,7 +320,7 @@ impl Manager {
             return Event::StartFailed { child, reason: ExitReason::Shutdown };
         }
         let threads = self.threads_of(child);
-        let launcher = self.launchers.get_mut(&child).expect("the core names children that were brought");
+        let launcher = self.launchers.get_mut(child).expect("the core names children that were brought");
         let mut started = launcher.launch(cx, threads.clone());
         if matches!(started, Err(StartError::SlotTaken(_))) {
             if let Some(pid) = launcher.leftover(cx) {
@@ -334,7 +334,7 @@ impl Manager {
                 self.note(&late, cx);
             }
             // A child that was left may also have ended between the two looks.
-            started = self.launchers.get_mut(&child).expect("it was there just now").launch(cx, threads);
+            started = self.launchers.get_mut(child).expect("it was there just now").launch(cx, threads);
         }
         let mut starting = match started {
             Ok(starting) => starting,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crashworthy_runtime::{Actor, ActorRef, Slot, StartError};
 
+use crate::child::RestartArgs;
 use crate::child_spec::ChildSpec;
 use crate::dynamic::Dynamic;
 use crate::launch::{Launcher, Once, Own};
@@ -67,7 +68,7 @@ impl<A: Actor> Dynamic<A> {
     /// Dropping the future does not stop a start that has begun: the child lives on under its supervisor.
     pub async fn start(&self, args: A::Args) -> Result<ActorRef<A>, StartError>
     where
-        A::Args: Clone,
+        A::Args: RestartArgs,
     {
         self.child(args).begin(None).await
     }
@@ -109,7 +110,7 @@ impl<A: Actor> Newcomer<'_, A> {
     /// As [`Dynamic::start`].
     pub async fn start(self) -> Result<ActorRef<A>, StartError>
     where
-        A::Args: Clone,
+        A::Args: RestartArgs,
     {
         let own = self.spec.clone();
         self.begin(Some(own)).await

@@ -68,7 +68,7 @@ pub struct Table<T> {
 }
 
 struct Shard<T> {
-    segments: Vec<Box<[Slot<T>]>>,
+    segments: Vec<Box<Segment<T>>>,
     /// The first of the vacant slots, which are linked.
     vacant: Option<u32>,
     /// Slots that were ever filled; the next one is behind them.
@@ -76,10 +76,17 @@ struct Shard<T> {
     filled: usize,
 }
 
-struct Slot<T> {
-    /// Of the thing in here, or of the next one.
-    generation: u32,
-    content: Content<T>,
+/// Slots in a row. What they hold and their generations lie apart: side by side, each would be padded.
+struct Segment<T> {
+    /// Of the thing in a slot, or of the next one.
+    generations: [u32; SEGMENT],
+    contents: [Content<T>; SEGMENT],
+}
+
+/// One of them.
+struct Slot<'s, T> {
+    generation: &'s mut u32,
+    content: &'s mut Content<T>,
 }
 
 enum Content<T> {
@@ -108,7 +115,7 @@ impl<T: Clone> Table<T> {
     ///
     /// It is cloned under a lock: for things that are cheap to clone.
     pub fn get(&self, key: Key) -> Option<T> {
-        self.shard(key).find(key).and_then(|slot| match &slot.content {
+        self.shard(key).find(key).and_then(|slot| match slot.content {
             Content::Filled(thing) => Some(thing.clone()),
             Content::Vacant { .. } => None,
         })
@@ -172,22 +179,22 @@ impl<T> Shard<T> {
         if self.vacant.is_none() {
             assert!(place < Self::PLACES, "a table has room for four billion things");
             if place as usize / SEGMENT == self.segments.len() {
-                self.segments.push((0..SEGMENT).map(|_| Slot::new()).collect());
+                self.segments.push(Box::new(Segment::new()));
             }
             self.begun += 1;
         }
-        let slot = &mut self.segments[place as usize / SEGMENT][place as usize % SEGMENT];
+        let slot = self.segments[place as usize / SEGMENT].slot(place as usize);
         if let Content::Vacant { next } = slot.content {
-            self.vacant = next;
+            self.vacant = *next;
         }
-        slot.content = Content::Filled(thing);
+        *slot.content = Content::Filled(thing);
         self.filled += 1;
-        (place, slot.generation)
+        (place, *slot.generation)
     }
 
-    fn find(&mut self, key: Key) -> Option<&mut Slot<T>> {
-        let slot = self.segments.get_mut(key.place() / SEGMENT)?.get_mut(key.place() % SEGMENT)?;
-        (slot.generation == key.generation()).then_some(slot)
+    fn find(&mut self, key: Key) -> Option<Slot<'_, T>> {
+        let slot = self.segments.get_mut(key.place() / SEGMENT)?.slot(key.place());
+        (*slot.generation == key.generation()).then_some(slot)
     }
 
     fn remove(&mut self, key: Key) -> Option<T> {
@@ -196,14 +203,14 @@ impl<T> Shard<T> {
         if let Content::Vacant { .. } = slot.content {
             return None;
         }
-        let content = std::mem::replace(&mut slot.content, Content::Vacant { next: vacant });
+        let content = std::mem::replace(slot.content, Content::Vacant { next: vacant });
         // The last generation has no successor: the slot stays empty, and off the list.
-        let reusable = slot.generation < u32::MAX;
+        let reusable = *slot.generation < u32::MAX;
         if reusable {
-            slot.generation += 1;
+            *slot.generation += 1;
             self.vacant = Some(key.place() as u32);
         } else {
-            slot.generation = 0;
+            *slot.generation = 0;
         }
         self.filled -= 1;
         match content {
@@ -217,19 +224,26 @@ impl<T> Shard<T> {
     where
         T: Clone,
     {
-        let slots = self.segments.get(segment)?;
-        let named = slots.iter().zip(segment * SEGMENT..).filter_map(|(slot, place)| match &slot.content {
-            Content::Filled(thing) => Some((Key::new(shard, place as u32, slot.generation), thing.clone())),
+        let Segment { generations, contents } = &**self.segments.get(segment)?;
+        let slots = generations.iter().zip(contents).zip(segment * SEGMENT..);
+        let named = slots.filter_map(|((generation, content), place)| match content {
+            Content::Filled(thing) => Some((Key::new(shard, place as u32, *generation), thing.clone())),
             Content::Vacant { .. } => None,
         });
         Some(named.collect())
     }
 }
 
-impl<T> Slot<T> {
+impl<T> Segment<T> {
     /// Generation 0 is of no thing, so that the key 0 names nothing.
     fn new() -> Self {
-        Slot { generation: 1, content: Content::Vacant { next: None } }
+        Segment { generations: [1; SEGMENT], contents: std::array::from_fn(|_| Content::Vacant { next: None }) }
+    }
+
+    /// The slot at this place of the shard.
+    fn slot(&mut self, place: usize) -> Slot<'_, T> {
+        let at = place % SEGMENT;
+        Slot { generation: &mut self.generations[at], content: &mut self.contents[at] }
     }
 }
 
@@ -268,7 +282,7 @@ mod tests {
     fn a_slot_that_has_used_up_its_generations_is_retired() {
         let mut shard = Shard::new();
         assert_eq!(shard.insert('a'), (0, 1));
-        shard.segments[0][0].generation = u32::MAX;
+        *shard.segments[0].slot(0).generation = u32::MAX;
         let last = Key::new(0, 0, u32::MAX);
         assert_eq!(shard.remove(last), Some('a'));
         assert!(shard.find(last).is_none());

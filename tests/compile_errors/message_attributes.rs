@@ -11,6 +11,8 @@ enum Till {
     Total { reply: Reply<u64> },
     #[message(cost = 0)]
     Close,
+    #[message(sla = 5)]
+    Count,
 }
 
 fn main() {}

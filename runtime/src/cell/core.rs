@@ -59,10 +59,12 @@ pub(crate) struct Home<'c> {
 struct Name(Arc<str>);
 
 /// The part of a cell that knows no types. It lies between the two halves of the mailbox.
+///
+/// What an incarnation writes with every message is a cache line away from what it reads with every message, and that from
+/// what senders write, the `tail` of the mailbox: each time what is touched less lies between.
 #[repr(C)]
 pub(crate) struct Core {
     // Written by the incarnation, every message.
-    pub(crate) counters: Counters,
     /// Who sent the message in hand, and when: for the dead-letter hook, should it be given up.
     from: AtomicU64,
     /// Kind of the message in hand, with a mark if it did not come through the mailbox. Written by the incarnation.
@@ -70,18 +72,21 @@ pub(crate) struct Core {
     sent: AtomicU32,
     /// When the turn began in which the message in hand was taken, as a stamp of the coarse clock.
     since: AtomicU32,
+    pub(crate) counters: Counters,
+    // Every turn.
     pub(crate) pace: Pace,
-    // Hardly ever touched: most of a cache line.
-    pub(crate) control: Mutex<Control>,
+    // Hardly ever touched.
+    pub(crate) ties: Mutex<Ties>,
     // Read by everybody for every message, hardly ever written.
     flags: Attention,
     incarnation: AtomicU32,
     /// The system. Set when it is first started, after the identity.
     home: OnceArc<Shared>,
     id: AtomicU64,
+    // Read by those who send with a deadline.
     pub(crate) gate: LazyGate,
-    // Hardly ever touched: again as much.
-    pub(crate) ties: Mutex<Ties>,
+    // Hardly ever touched.
+    pub(crate) control: Mutex<Control>,
     name: Option<Box<Name>>,
 }
 
@@ -371,5 +376,26 @@ impl Core {
             Status::Gone => Reason::Gone,
             Status::Starting | Status::Running | Status::Down | Status::Stopped => Reason::Stopped,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    /// What the processor moves at once.
+    const LINE: usize = 64;
+    /// Where in the senders' half of a mailbox, which follows, lies what every sender writes: a test of the mailbox says so.
+    const TAIL: usize = 16;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn what_is_written_and_what_is_read_with_every_message_are_a_cache_line_apart() {
+        let handled = offset_of!(Core, counters) + Counters::HANDLED_END;
+        let written = handled.max(offset_of!(Core, sent) + size_of::<u32>());
+        assert!(offset_of!(Core, flags) >= written + LINE);
+        assert!(size_of::<Core>() + TAIL >= offset_of!(Core, home) + size_of::<usize>() + LINE);
     }
 }

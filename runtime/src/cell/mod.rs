@@ -7,16 +7,19 @@
 //! Task<Cell<A>> ─ header: idle · scheduled · running, epoch       written every turn ┐
 //!   ├ Owner: the life, the mailbox's consuming end, the asker     written every turn │ by whoever holds the
 //!   ├ mailbox, receiver's half: Envelope<A::Msg>                  written every message │ running claim
-//!   ├ Core ┬ what is in hand, since when, how many                written every message ┘
-//!   │      ├ pace; control lane                                   every turn; hardly ever
-//!   │      ├ flags, home, gate                                    read by all, every message
-//!   │      └ ties, name                                           hardly ever
-//!   ├ mailbox, senders' half                                      written by every sender
+//!   ├ Core ┬ what is in hand, since when, how many                written every message │
+//!   │      ├ pace                                                 every turn ┘
+//!   │      ├ ties                                                 hardly ever
+//!   │      ├ flags, home; gate                                    read by all, every message; some
+//!   │      └ control lane, name                                   hardly ever
+//!   ├ mailbox, senders' half: waiters, spare                      hardly ever
+//!   │                         tail, block                         written by every sender
 //!   └ beside: A::Msg                                              timers, futures: places of their own; the shelf
 //! ```
 //! The order matters: what the actor's thread writes with every message, what senders write, and what it reads with every
 //! message are further apart than a cache line, without padding, because what is touched less lies in between. What few
-//! actors ever have (links, messages of their own, a gate that has refused, waiting senders) costs a pointer.
+//! actors ever have (links, messages of their own, a gate that has refused, waiting senders, a start that has to wait) costs
+//! a pointer.
 
 mod any;
 mod beside;
@@ -29,7 +32,7 @@ use std::time::Duration;
 
 use crashworthy_sync::mailbox::{Mailbox, Receiver};
 use crashworthy_sync::once_arc::OnceArc;
-use crashworthy_sync::task::{Guise, Task};
+use crashworthy_sync::task::Task;
 use parking_lot::Mutex;
 
 pub(crate) use self::any::{AnyCell, WeakCell};
@@ -70,14 +73,12 @@ pub(crate) struct Owner<A: Actor> {
     pub(crate) caller: Option<Caller>,
     /// The call that the message in hand is for.
     pub(crate) call: PackedCall,
-    /// In which guise the callbacks of the next turn are polled: unlike that of the last.
-    pub(crate) guise: Guise,
 }
 
 impl<A: Actor> Owner<A> {
     /// Of a slot that nobody lives in, with nothing in hand.
-    pub(crate) fn new(receiver: Option<Inlet<A>>, guise: Guise) -> Self {
-        Self { life: None, receiver, caller: None, call: PackedCall::NONE, guise }
+    pub(crate) fn new(receiver: Option<Inlet<A>>) -> Self {
+        Self { life: None, receiver, caller: None, call: PackedCall::NONE }
     }
 }
 
@@ -91,7 +92,7 @@ impl<A: Actor> Cell<A> {
     /// A cell that refuses everything until it is started.
     pub(crate) fn new(name: Option<Arc<str>>, capacity: u32) -> ActorCell<A> {
         let cell = Cell { mailbox: Mailbox::closed(capacity, Core::new(name)), beside: OnceArc::new() };
-        Task::new(cell, Owner::new(None, Guise::default()))
+        Task::new(cell, Owner::new(None))
     }
 
     #[inline(always)]

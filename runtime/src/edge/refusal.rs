@@ -17,15 +17,21 @@ use crate::error::{AskError, Reason, Refused, Rejected};
 /// |---|---|---|---|
 /// | refused: [`Full`](Reason::Full), [`NoTime`](Reason::NoTime), [`Shed`](Reason::Shed), [`Share`](Reason::Share), [`Displaced`](Reason::Displaced) | 429 | `busy` | as the actor says, else 1 s |
 /// | refused: [`Stuck`](Reason::Stuck), [`NotReady`](Reason::NotReady), [`NotStarted`](Reason::NotStarted), [`Restarting`](Reason::Restarting), [`Draining`](Reason::Draining), [`Suspended`](Reason::Suspended), [`Stopped`](Reason::Stopped), [`Downstream`](Reason::Downstream) | 503 | `not_now` | as the actor says, else 1 s |
-/// | refused: [`Tripped`](Reason::Tripped), [`Gone`](Reason::Gone), [`Cycle`](Reason::Cycle), [`Fenced`](Reason::Fenced) | 503 | `not_now` | none, unless the actor says |
+/// | refused: [`Tripped`](Reason::Tripped), [`Gone`](Reason::Gone), [`Cycle`](Reason::Cycle), [`Reason::Fenced`] | 503 | `not_now` | none, unless the actor says |
 /// | [`Expired`](AskError::Expired) | 503 | `too_late` | 1 s |
 /// | [`Died`](AskError::Died) | 503 | `crashed` | 1 s |
-/// | [`Unanswered`](AskError::Unanswered), [`Cancelled`](AskError::Cancelled), [`Fenced`](AskError::Fenced) | 503 | `no_answer` | none |
+/// | [`Unanswered`](AskError::Unanswered), [`Cancelled`](AskError::Cancelled), [`AskError::Fenced`] | 503 | `no_answer` | none |
 ///
 /// With 429 the demand is at fault: the actor is well, and too much is asked of it. The client's share of the cure is to ask
 /// less, which is what clients and proxies do that see a 429. With 503 the service is at fault, and nothing that this client
 /// did: another instance may do better, which is what proxies try that see a 503. What an actor behind the one that was asked
 /// refused is the service's own affair.
+///
+/// `Expired` says that the deadline came first, and not why: behind a queue, or in a handler that is slow. So the first burst
+/// at an actor whose messages nobody has measured yet ends as 503 `too_late`, even if it is the demand that is at fault: all of
+/// it is accepted, and what is still queued at its deadline expires. As soon as the gate has measured such messages, it
+/// refuses what would not be served in time: 429. A service that would have the former told as 429, too, maps `Expired`
+/// itself, or has a shorter mailbox, which is `Full` sooner.
 ///
 /// The client is told no more than that: who refused, and what there is to do, is for the log.
 ///

@@ -48,7 +48,7 @@ pub struct CrashReport {
     /// Kinds of the last messages, at most 16, oldest first; the one in hand is the last.
     pub recent: Vec<Handled>,
     /// Where the panic came from, when `RUST_BACKTRACE` is set: for the first four panics of a thread, then for one in
-    /// 64.
+    /// 64. The calls between the panic and the runtime's turn; all of them with `RUST_BACKTRACE=full`.
     pub backtrace: Option<LazyBacktrace>,
     /// What was decided about it.
     pub judgement: Judgement,

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::crash_report::shortened;
+use super::short;
 
 /// Bytes of text, at most.
 const LIMIT: usize = 16 * 1024;
@@ -17,6 +18,9 @@ const LIMIT: usize = 16 * 1024;
 /// To capture one costs microseconds. To read it for the first time costs milliseconds, and in a process that has read none
 /// yet and was built with debug information, a large part of a second; whoever reads it again reads the text that is kept.
 /// Whoever reads it pays: a crash does not, unless the log takes the report.
+///
+/// Its text has the calls between the panic and the turn of the runtime in which it was: those of the author, and what they
+/// called. All of them are there with `RUST_BACKTRACE=full`, and where the program has no symbols.
 ///
 /// Until it is read it is as long as the stack was deep: some 60 bytes for each call under way. Its text is of 16 KiB at most; what is longer is cut, and says so. It is shared: a clone is one pointer. Two are equal if
 /// their texts are. In its serialised form it is its text.
@@ -33,7 +37,7 @@ impl LazyBacktrace {
         Self(Arc::new(Mutex::new(State::Captured(captured))))
     }
 
-    /// The text, as the standard library's backtraces have it.
+    /// The text, as the standard library's backtraces have it, without the runtime's own part.
     ///
     /// # Examples
     /// ```
@@ -44,7 +48,8 @@ impl LazyBacktrace {
     pub fn text(&self) -> Arc<str> {
         let mut state = self.0.lock();
         if let State::Captured(captured) = &*state {
-            let text = captured.to_string();
+            let whole = captured.to_string();
+            let text = if short::whole_is_asked_for() { None } else { short::cut(&whole) }.unwrap_or(whole);
             *state = State::Read(shortened(&text, LIMIT).into());
         }
         match &*state {

@@ -15,7 +15,9 @@ mod lazy_backtrace;
 mod limit;
 pub mod millis;
 mod ring;
+mod short;
 mod text;
+mod unheard;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -37,10 +39,13 @@ pub use lazy_backtrace::LazyBacktrace;
 pub use limit::RateLimit;
 use limit::{Limiter, Pass};
 pub use ring::Ring;
+pub(crate) use unheard::Plain;
+pub use unheard::print_if_unheard;
 pub use verdict::{Budget, Decision, Judgement, Ruling, Siblings, Verdict};
 
 use crate::event::{self, Happening};
 use crate::gate::Watch;
+use crate::outcome::LastCrash;
 use crate::pid::{ActorId, Pid};
 use crate::port::nanos;
 use crate::shared::Shared;
@@ -258,6 +263,20 @@ fn log(report: &CrashReport) {
         "actor crashed: {}",
         crash.message,
     );
+    print_if_unheard(report);
+}
+
+/// The crash that a system's failure came after, as far as that is known: the newest for which a supervisor gave up, else
+/// the newest of all.
+#[cold]
+pub(crate) fn telling_crash(shared: &Shared) -> Option<LastCrash> {
+    let gave_up = |report: &&CrashReport| {
+        let decision = report.judgement.verdict().map(|verdict| verdict.ruling.decision);
+        matches!(decision, Some(Decision::GiveUp | Decision::ShutDown))
+    };
+    let (_, newest) = shared.reports.crashes();
+    let CrashReport { pid, path, crash, .. } = newest.iter().rev().find(gave_up).or(newest.last())?;
+    Some(LastCrash { pid: *pid, path: path.clone(), crash: crash.clone() })
 }
 
 /// Has the attendant look after what lies on the desk and what was withheld.
@@ -324,6 +343,7 @@ pub(crate) fn tell_all_withheld(shared: &Shared) {
 fn tell_withheld(shared: &Shared, now: u64, last: bool) {
     for (source, withheld) in shared.reports.errors.due(now, last) {
         tracing::warn!(source = &*source, withheld, "reports of errors were withheld: {withheld} more of {source}");
+        print_if_unheard(format_args!("reports of errors were withheld: {withheld} more of {source}"));
     }
     for (source, withheld) in shared.reports.gates.due(now, last) {
         tracing::warn!(source = &*source, withheld, "events of a gate were withheld: {withheld} more of {source}");

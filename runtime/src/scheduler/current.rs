@@ -1,6 +1,6 @@
 //! Which pump this thread is polling. The pump's end of its queue lives here for as long as the poll lasts.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crashworthy_sync::run_queue::Local;
 use crashworthy_sync::task::Runnable;
@@ -23,6 +23,19 @@ pub(super) struct Seat {
 
 thread_local! {
     static CURRENT: RefCell<Option<Box<Seat>>> = const { RefCell::new(None) };
+    /// The pool a pump of which was polled on this thread last, and how far down its stack that was.
+    static WORKS_FOR: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// Turns may use so much of a thread's stack, from where pumps are polled, before none is begun in the place of its asker any more:
+/// an eighth of what threads have. What a turn needs itself comes on top, as it does when a pump begins it.
+const STACK: usize = 256 * 1024;
+
+/// About where this thread's stack ends.
+#[inline]
+fn depth() -> usize {
+    let here = 0_u8;
+    std::ptr::from_ref(std::hint::black_box(&here)).addr()
 }
 
 /// Takes a seat for one poll, and gives it back to the pump at its end, also when the poll unwinds.
@@ -34,6 +47,10 @@ pub(super) struct Seated<'p> {
 
 impl<'p> Seated<'p> {
     pub(super) fn enter(home: &'p mut Option<Box<Seat>>) -> Self {
+        if let Some(seat) = home {
+            // A thread that is ending polls no pump.
+            let _ = WORKS_FOR.try_with(|works_for| works_for.set((seat.pool, depth())));
+        }
         let before = CURRENT.replace(home.take());
         Self { home, before }
     }
@@ -54,6 +71,16 @@ pub(super) fn seat<R>(pool: &Pool, look: impl FnOnce(&mut Seat) -> R) -> Option<
     });
     // A thread that is ending polls no pump.
     found.ok().flatten()
+}
+
+/// Whether this thread takes turns of this pool, and has stack left for more than the turn it is in.
+///
+/// Tasks are polled elsewhere as well: those of a `LocalSet`, and whatever a thread that blocks waits for. They need not be
+/// `Send`, so they may hold a lock which the turn wants.
+#[inline]
+pub(super) fn has_room(pool: &Pool) -> bool {
+    let (works_for, at) = WORKS_FOR.try_with(Cell::get).unwrap_or_default();
+    works_for == pool.address() && at.abs_diff(depth()) < STACK
 }
 
 /// Whether this thread polls a task that finds this pool's runtime around it: its own, as a rule, but a task may

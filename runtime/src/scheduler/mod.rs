@@ -29,7 +29,7 @@
 //! - **Work does not wait for a handler that blocks**, not even on every worker at once: after about 15 ms `rescue` has threads
 //!   that take turns, up to 16 of them, until a worker returns. On a runtime of one thread alone it waits.
 //! - **A supervisor acts, and who was killed ends, however many handlers block**: when the rescuers do as well, `reserve` takes such
-//!   turns. And a system is stopped although no worker polls a task: see [`Pool::run_errand`].
+//!   turns. And a system is stopped although no worker polls a task: see `Pool::run_errand`.
 //! - **An idle pool uses no CPU.** No ticker, no polling; the lookout rests.
 //! - **The end is told, once.** When the runtime drops its tasks, or [`Pool::close`] is called, the pool takes no more
 //!   work, drops what is queued, and calls what was given to [`Pool::on_closed`]; and to [`Pool::on_gone`] when the

@@ -199,10 +199,10 @@ impl Pool {
         current::seat(self, |_| ()).is_some()
     }
 
-    /// Whether this thread runs a turn of this pool or a task of its runtime: a turn run in place here finds the
-    /// runtime it expects.
+    /// Whether this thread runs a turn of this pool, or is a worker that polls a task of its runtime: a turn run in place here
+    /// finds the runtime it expects, and enough stack.
     pub fn on_worker(&self) -> bool {
-        self.is_current() || current::is_task_of(self)
+        current::has_room(self) && (self.is_current() || current::is_task_of(self))
     }
 
     /// Says what the current pump runs, for [`PumpStats::running`]. Without effect outside of a turn.

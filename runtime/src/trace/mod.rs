@@ -57,11 +57,11 @@ pub struct TraceSpec {
     pub whom: Vec<String>,
     /// Which kinds of message, by their names, `*` likewise; all, if none is named. At most [`PATTERNS`](Self::PATTERNS).
     pub messages: Vec<String>,
-    /// How many messages at most: 1 to [`COUNT`](Self::COUNT). With the last one the trace ends.
+    /// How many messages at most: 1 to [`COUNT`](Self::COUNT), which is 1,000. With the last one the trace ends.
     pub count: u32,
-    /// How many in any one second at most: 1 to [`RATE`](Self::RATE). Those beyond are counted.
+    /// How many in any one second at most: 1 to [`RATE`](Self::RATE), which is 100. Those beyond are counted.
     pub rate: u32,
-    /// For how long at most: 1 ms to [`WITHIN`](Self::WITHIN).
+    /// For how long at most: 1 ms to [`WITHIN`](Self::WITHIN), which is 60 s.
     pub within: Duration,
 }
 

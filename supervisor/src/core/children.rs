@@ -1,7 +1,7 @@
 //! The children of one supervisor in start order, found by key, name or incarnation.
 //!
-//! Each knows its neighbours in the start order, so that adding one at the end, removing one anywhere and finding one cost
-//! the same among ten as among a million; nothing but a walk over all takes longer when there are more.
+//! Adding one at the end, removing one anywhere, finding one and finding the next in the start order cost the same among ten
+//! as among a million; nothing but a walk over all takes longer when there are more.
 
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
@@ -10,49 +10,65 @@ use super::action::Place;
 use super::event::{ChildKey, Identity};
 use crate::child_spec::{ChildSpec, Kind};
 use crate::index::{ByName, Index};
+use crate::roll::Roll;
 
-/// One child.
+/// One child. There may be a million.
 #[derive(Clone, Debug)]
 pub(super) struct Child<P> {
     pub(super) spec: Arc<ChildSpec>,
-    /// Starts so far, up to what fits.
-    pub(super) attempts: u32,
-    place: Place<P>,
-    before: Neighbour,
-    after: Neighbour,
+    state: State<P>,
 }
 
-/// A child beside another, if there is one: a million children pay for this twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Neighbour(u64);
+/// What its place holds, each time with the starts so far, up to what fits: so they take what would be padding otherwise.
+#[derive(Clone, Copy, Debug)]
+enum State<P> {
+    Down(u32),
+    Running(u32, P),
+    Restarting(u32),
+    RestartingAfter(u32, P),
+}
 
-impl Neighbour {
-    const NONE: Self = Self(u64::MAX);
-
-    fn get(self) -> Option<ChildKey> {
-        (self != Self::NONE).then_some(ChildKey(self.0))
+impl<P: Copy> State<P> {
+    fn new(place: Place<P>, attempts: u32) -> Self {
+        match place {
+            Place::Down => Self::Down(attempts),
+            Place::Running(pid) => Self::Running(attempts, pid),
+            Place::Restarting(None) => Self::Restarting(attempts),
+            Place::Restarting(Some(before)) => Self::RestartingAfter(attempts, before),
+        }
     }
-}
 
-impl From<Option<ChildKey>> for Neighbour {
-    fn from(key: Option<ChildKey>) -> Self {
-        key.map_or(Self::NONE, |key| Self(key.0))
+    fn place(self) -> Place<P> {
+        match self {
+            Self::Down(_) => Place::Down,
+            Self::Running(_, pid) => Place::Running(pid),
+            Self::Restarting(_) => Place::Restarting(None),
+            Self::RestartingAfter(_, before) => Place::Restarting(Some(before)),
+        }
+    }
+
+    fn attempts(self) -> u32 {
+        let (Self::Down(attempts)
+        | Self::Running(attempts, _)
+        | Self::Restarting(attempts)
+        | Self::RestartingAfter(attempts, _)) = self;
+        attempts
     }
 }
 
 impl<P: Identity> Child<P> {
     pub(super) fn place(&self) -> Place<P> {
-        self.place
+        self.state.place()
+    }
+
+    /// Starts so far, up to what fits.
+    pub(super) fn attempts(&self) -> u32 {
+        self.state.attempts()
     }
 
     /// The incarnation it is known by.
     fn life(&self) -> Option<P> {
-        known(&self.place)
-    }
-
-    /// Who comes after it in the start order.
-    pub(super) fn after(&self) -> Option<ChildKey> {
-        self.after.get()
+        known(&self.place())
     }
 }
 
@@ -62,11 +78,9 @@ impl<P: Identity> Child<P> {
 /// and holds it.
 #[derive(Clone, Debug)]
 pub(super) struct Children<P> {
-    by_key: Index<ChildKey, Child<P>>,
+    by_key: Roll<Child<P>>,
     by_name: Index<Arc<str>, ChildKey>,
     by_pid: ByName<ChildKey>,
-    first: Neighbour,
-    last: Neighbour,
     running: usize,
     restarting: usize,
     /// Significant children that run or are being restarted.
@@ -79,11 +93,9 @@ impl<P: Identity> Children<P> {
     /// No children yet, with names to be or without.
     pub(super) fn new(named: bool) -> Self {
         Self {
-            by_key: Index::default(),
+            by_key: Roll::default(),
             by_name: Index::default(),
             by_pid: ByName::default(),
-            first: Neighbour::NONE,
-            last: Neighbour::NONE,
             running: 0,
             restarting: 0,
             significant: 0,
@@ -93,24 +105,18 @@ impl<P: Identity> Children<P> {
     }
 
     pub(super) fn add(&mut self, key: ChildKey, spec: Arc<ChildSpec>) {
-        assert!(self.last.get().is_none_or(|last| last < key), "keys grow in start order");
         if self.named {
             let earlier = self.by_name.insert(spec.id.clone(), key);
             assert!(earlier.is_none(), "names are unique in a supervisor");
         }
         self.supervisors += usize::from(spec.kind == Kind::Supervisor);
-        let before = std::mem::replace(&mut self.last, Some(key).into());
-        *self.after_slot(before) = Some(key).into();
-        let child = Child { spec, attempts: 0, place: Place::Down, before, after: Neighbour::NONE };
-        self.by_key.insert(key, child);
+        self.by_key.push(key, Child { spec, state: State::Down(0) });
     }
 
     pub(super) fn remove(&mut self, key: ChildKey) {
         self.put(key, Place::Down);
-        let child = self.by_key.remove(&key).expect("put has found it");
+        let child = self.by_key.remove(key).expect("put has found it");
         self.supervisors -= usize::from(child.spec.kind == Kind::Supervisor);
-        *self.after_slot(child.before) = child.after;
-        *self.before_slot(child.after) = child.before;
         if self.named {
             self.by_name.remove(&child.spec.id);
         }
@@ -118,8 +124,9 @@ impl<P: Identity> Children<P> {
 
     /// What the child's place held, which now holds `place`.
     pub(super) fn put(&mut self, key: ChildKey, place: Place<P>) -> Place<P> {
-        let child = self.by_key.get_mut(&key).expect("only a child that is here is moved");
-        let before = std::mem::replace(&mut child.place, place);
+        let child = self.by_key.get_mut(key).expect("only a child that is here is moved");
+        let before = child.place();
+        child.state = State::new(place, child.attempts());
         if child.spec.significant {
             self.significant -= usize::from(!matches!(before, Place::Down));
             self.significant += usize::from(!matches!(place, Place::Down));
@@ -145,10 +152,10 @@ impl<P: Identity> Children<P> {
         }
         let by_key = &self.by_key;
         if left.is_some() {
-            self.by_pid.remove(key, |other| if other == key { left } else { by_key.get(&other).and_then(Child::life) });
+            self.by_pid.remove(key, |other| if other == key { left } else { by_key.get(other).and_then(Child::life) });
         }
         if taken.is_some() {
-            let life = |key| by_key.get(&key).and_then(Child::life);
+            let life = |key| by_key.get(key).and_then(Child::life);
             assert!(self.by_pid.find(&taken, life).is_none(), "an incarnation belongs to one child");
             self.by_pid.insert(key, life);
         }
@@ -156,13 +163,14 @@ impl<P: Identity> Children<P> {
 
     /// Counts one more start of this child.
     pub(super) fn attempt(&mut self, key: ChildKey) -> u64 {
-        let child = self.by_key.get_mut(&key).expect("only a child that is here is started");
-        child.attempts = child.attempts.saturating_add(1);
-        child.attempts.into()
+        let child = self.by_key.get_mut(key).expect("only a child that is here is started");
+        let attempts = child.attempts().saturating_add(1);
+        child.state = State::new(child.place(), attempts);
+        attempts.into()
     }
 
     pub(super) fn get(&self, key: ChildKey) -> Option<&Child<P>> {
-        self.by_key.get(&key)
+        self.by_key.get(key)
     }
 
     pub(super) fn named(&self, name: &str) -> Option<ChildKey> {
@@ -171,21 +179,26 @@ impl<P: Identity> Children<P> {
 
     /// The child that runs as this incarnation.
     pub(super) fn running_as(&self, pid: P) -> Option<ChildKey> {
-        self.known_as(pid).filter(|key| matches!(self.by_key.get(key), Some(Child { place: Place::Running(_), .. })))
+        self.known_as(pid).filter(|key| matches!(self.by_key.get(*key).map(Child::place), Some(Place::Running(_))))
     }
 
     /// The same, or the child that is being restarted after it.
     pub(super) fn known_as(&self, pid: P) -> Option<ChildKey> {
-        self.by_pid.find(&Some(pid), |key| self.by_key.get(&key).and_then(Child::life))
+        self.by_pid.find(&Some(pid), |key| self.by_key.get(key).and_then(Child::life))
     }
 
     pub(super) fn first(&self) -> Option<ChildKey> {
-        self.first.get()
+        self.by_key.first()
+    }
+
+    /// Who comes after a child in the start order.
+    pub(super) fn after(&self, key: ChildKey) -> Option<ChildKey> {
+        self.by_key.after(key)
     }
 
     /// In start order.
     pub(super) fn iter(&self) -> Walk<'_, P> {
-        Walk { children: self, next: self.first.get(), last: self.last.get() }
+        Walk { children: self, next: self.by_key.first(), last: self.by_key.last() }
     }
 
     /// A part of the start order whose ends are children, or its own ends.
@@ -195,7 +208,8 @@ impl<P: Identity> Children<P> {
             Bound::Unbounded => open,
             Bound::Excluded(_) => unreachable!("a fate is shared by the child that has it"),
         };
-        let (next, last) = (end(range.start_bound(), self.first.get()), end(range.end_bound(), self.last.get()));
+        let (first, last) = (self.by_key.first(), self.by_key.last());
+        let (next, last) = (end(range.start_bound(), first), end(range.end_bound(), last));
         Walk { children: self, next, last }
     }
 
@@ -219,22 +233,6 @@ impl<P: Identity> Children<P> {
     /// How many significant children run or are being restarted.
     pub(super) fn significant(&self) -> usize {
         self.significant
-    }
-
-    /// Where it is written who comes after this child; nobody: who is the first.
-    fn after_slot(&mut self, before: Neighbour) -> &mut Neighbour {
-        match before.get() {
-            Some(key) => &mut self.by_key.get_mut(&key).expect("neighbours are here").after,
-            None => &mut self.first,
-        }
-    }
-
-    /// Where it is written who comes before this child; nobody: who is the last.
-    fn before_slot(&mut self, after: Neighbour) -> &mut Neighbour {
-        match after.get() {
-            Some(key) => &mut self.by_key.get_mut(&key).expect("neighbours are here").before,
-            None => &mut self.last,
-        }
     }
 }
 
@@ -262,7 +260,7 @@ impl<'c, P: Identity> Iterator for Walk<'c, P> {
     fn next(&mut self) -> Option<Self::Item> {
         let (key, child) = self.step(self.next)?;
         if self.next.is_some() {
-            self.next = child.after.get();
+            self.next = self.children.by_key.after(key);
         }
         Some((key, child))
     }
@@ -272,7 +270,7 @@ impl<P: Identity> DoubleEndedIterator for Walk<'_, P> {
     fn next_back(&mut self) -> Option<Self::Item> {
         let (key, child) = self.step(self.last)?;
         if self.last.is_some() {
-            self.last = child.before.get();
+            self.last = self.children.by_key.before(key);
         }
         Some((key, child))
     }
@@ -303,6 +301,14 @@ mod tests {
             children.add(ChildKey(key), spec.clone());
         }
         children
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_child_is_small() {
+        // As long as a pid: an identity and an incarnation.
+        let child = size_of::<Child<(u64, u32)>>();
+        assert!(child <= 32, "a child has {child} bytes");
     }
 
     #[test]

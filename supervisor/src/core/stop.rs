@@ -52,7 +52,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
         let Some(Awaited::StopAll(all)) = &mut self.awaited else { return false };
         while let Some(next) = all.next {
             let child = self.children.get(next).expect("who is next is here");
-            all.next = child.after();
+            all.next = self.children.after(next);
             if let Some(pid) = child.place().pid() {
                 let (signal, deadline) = patience(child.spec.shutdown, all.since);
                 if let Some(deadline) = deadline {

@@ -6,7 +6,7 @@
 //!  │ tail: position | flags | reserved │       │ head: messages ever taken     │
 //!  │ block: current block, end: its end│       │ block: where the head lies    │
 //!  │ seen_head: a past value of head   │       │ claimed: somebody receives    │
-//!  │ capacity, spare, waiters          │       │ first: the very first block   │
+//!  │ capacity, spare, waiters          │       │                               │
 //!  └───────────────────────────────────┘       └───────────────────────────────┘
 //!                     │                                  │
 //!        ┌────────┐   ▼    ┌────────┐        ┌────────┐◀─┘
@@ -29,8 +29,8 @@
 //! would be full.
 //!
 //! **Blocks.** The sender that takes the first place of a block sets INSTALLING in its compare-and-swap,
-//! having brought a block along; it links the block, stores the block pointer, and clears the flag. Others
-//! wait meanwhile: a few instructions. A sender reads the block pointer *between* loading the tail word and
+//! having brought a block along; it links the block (the first one to the receiver, who has none yet), stores the
+//! block pointer, and clears the flag. Others wait meanwhile: a few instructions. A sender reads the block pointer *between* loading the tail word and
 //! its compare-and-swap, and the pointer changes only under INSTALLING, which moves the word; so a
 //! successful compare-and-swap proves the pointer current, and from then on the block cannot go away,
 //! because the receiver cannot get past a place that is not ready. (The word would have to come back to the
@@ -75,7 +75,8 @@ use crate::{
 /// A bounded queue: the module's documentation has the picture.
 ///
 /// Its halves are written by different threads, often on different cores. They do not share a cache line if what the
-/// owner keeps `between` them is at least as long as one, and rarely written.
+/// owner keeps `between` them is at least as long as one, and rarely written. What every sender writes begins two pointers
+/// behind that.
 #[repr(C)]
 pub struct Mailbox<T, B = ()> {
     receiver: ReceiverHalf<T>,
@@ -83,8 +84,13 @@ pub struct Mailbox<T, B = ()> {
     senders: Senders<T>,
 }
 
+/// What few touch comes first: it is a part of the distance to what the receiver reads.
 #[repr(C)]
 struct Senders<T> {
+    /// Made when somebody waits for the first time.
+    waiters: OnceArc<Mutex<Waiters>>,
+    /// A block for the next installer, so that a steady stream allocates nothing.
+    spare: AtomicPtr<Block<T>>,
     tail: AtomicU64,
     /// The block of the latest place. Written under INSTALLING only.
     block: AtomicPtr<Block<T>>,
@@ -93,15 +99,13 @@ struct Senders<T> {
     capacity: StoredU32,
     /// The position after the current block's last slot: the lower half. Written under INSTALLING only.
     end: StoredU32,
-    /// A block for the next installer, so that a steady stream allocates nothing.
-    spare: AtomicPtr<Block<T>>,
-    /// Made when somebody waits for the first time.
-    waiters: OnceArc<Mutex<Waiters>>,
 }
 
 #[repr(C)]
 struct ReceiverHalf<T> {
-    cursor: UnsafeCell<Cursor<T>>,
+    /// The block that the head lies in, or the one before it, which is spent then. Written by the receiver; the first of
+    /// all, while it is null, by its installer, under INSTALLING.
+    block: AtomicPtr<Block<T>>,
     /// Messages ever taken. Written by the receiver.
     head: StoredU64,
     /// Messages to take before waiters are looked for. Likewise.
@@ -110,14 +114,6 @@ struct ReceiverHalf<T> {
     claimed: AtomicBool,
     /// How far behind the beginning of what the receiver keeps the mailbox lies, in bytes. Only a receiver touches this.
     offset: UnsafeCell<u16>,
-    /// The link to the first block of all. Written by an installer, under INSTALLING.
-    first: AtomicPtr<Block<T>>,
-}
-
-/// Where the receiver stands. Only it touches this.
-struct Cursor<T> {
-    /// The block that the head lies in, or the one before it, which is spent then.
-    block: Option<NonNull<Block<T>>>,
 }
 
 // SAFETY: messages move from senders' threads to the receiver's (`T: Send`); nobody shares one. All other
@@ -154,22 +150,21 @@ impl<T: Send, B> Mailbox<T, B> {
         Self::check_capacity(capacity);
         Mailbox {
             receiver: ReceiverHalf {
-                cursor: UnsafeCell::new(Cursor { block: None }),
+                block: AtomicPtr::new(ptr::null_mut()),
                 head: StoredU64::new(0),
                 until_flush: StoredU32::new(flush_every(capacity)),
                 claimed: AtomicBool::new(false),
                 offset: UnsafeCell::new(0),
-                first: AtomicPtr::new(ptr::null_mut()),
             },
             between,
             senders: Senders {
+                waiters: OnceArc::new(),
+                spare: AtomicPtr::new(ptr::null_mut()),
                 tail: AtomicU64::new(word.0),
                 block: AtomicPtr::new(ptr::null_mut()),
                 seen_head: StoredU64::new(0),
                 capacity: StoredU32::new(capacity),
                 end: StoredU32::new(0),
-                spare: AtomicPtr::new(ptr::null_mut()),
-                waiters: OnceArc::new(),
             },
         }
     }
@@ -321,12 +316,10 @@ impl<T, B> Drop for Mailbox<T, B> {
         // Every sender is gone, so every place taken is published; every receiver is gone, too.
         let head = self.receiver.head.load(Ordering::Relaxed);
         let queued = Word(self.senders.tail.load(Ordering::Relaxed)).taken_since(head);
-        // SAFETY: `&mut self`: nobody else is here.
-        let cursor = self.receiver.cursor.with_mut(|cursor| unsafe { &mut *cursor });
         for position in head..head + queued {
             // SAFETY: `&mut self` makes us the receiver, and the places up to the tail were filled.
             let message = unsafe {
-                let found = cursor.at(position, &self.receiver.first, |spent| Block::free(spent));
+                let found = self.receiver.at(position, |spent| Block::free(spent));
                 found
                     .filter(|(block, slot)| Block::ready(*block, *slot) == FULL)
                     .map(|(block, slot)| Block::take(block, slot))
@@ -335,8 +328,8 @@ impl<T, B> Drop for Mailbox<T, B> {
             contain(|| drop(message));
         }
         // The block of the last message is left (a block without a message is never installed), and the spare.
-        let spare = NonNull::new(self.senders.spare.load(Ordering::Relaxed));
-        for block in [cursor.block, spare].into_iter().flatten() {
+        let left = [&self.receiver.block, &self.senders.spare].map(|block| block.load(Ordering::Relaxed));
+        for block in left.into_iter().filter_map(NonNull::new) {
             // SAFETY: ours alone, and empty.
             unsafe { Block::free(block) };
         }

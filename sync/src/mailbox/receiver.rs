@@ -7,13 +7,13 @@ use std::{
 };
 
 use super::{
-    Cursor, Mailbox,
+    Mailbox, ReceiverHalf,
     block::{Block, FULL, HOLE},
     word::{CLOSED, INSTALLING, PARKED, WAITERS, Word},
 };
 use crate::{
     attention::Attention,
-    facade::{Arc, AtomicPtr, Ordering},
+    facade::{Arc, Ordering},
 };
 
 /// What [`Receiver::pop`] found.
@@ -66,7 +66,7 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
         let ends = offset.saturating_add(size_of::<Mailbox<T, B>>());
         assert!(ends <= size_of::<X>() && offset <= usize::from(u16::MAX), "the mailbox is a part of what is kept");
         let half = &mailbox.receiver;
-        // Acquire: the cursor and the head as the last receiver left them.
+        // Acquire: the block and the head as the last receiver left them.
         half.claimed.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
         // SAFETY: the claim is ours.
         half.offset.with_mut(|held| unsafe { *held = offset as u16 });
@@ -144,7 +144,7 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
     /// True: the sender of the next message is told to wake the receiver. False: there is something to pop, or the
     /// mailbox is closed.
     pub fn park(&mut self) -> bool {
-        let (head, block) = (self.position(), self.with_cursor(|cursor| cursor.block));
+        let (head, block) = (self.position(), self.mailbox().receiver.own_block());
         let untidy = block.filter(|block| is_untidy(*block, head));
         let tidy = if untidy.is_some() { INSTALLING } else { 0 };
         let mailbox = self.mailbox();
@@ -191,12 +191,6 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
         unsafe { self.mailbox.as_ref() }
     }
 
-    #[inline(always)]
-    fn with_cursor<R>(&mut self, work: impl FnOnce(&mut Cursor<T>) -> R) -> R {
-        // SAFETY: the claim is ours, and we are borrowed exclusively; no `work` nests another.
-        self.mailbox().receiver.cursor.with_mut(|cursor| work(unsafe { &mut *cursor }))
-    }
-
     /// Makes a spent block the current one again, so that an actor which sleeps after each message gets along with one
     /// block; gives a large one back. INSTALLING is set, and nothing is queued.
     #[cold]
@@ -212,10 +206,9 @@ impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
             }
             Block::free(block);
         }
-        self.with_cursor(|cursor| cursor.block = None);
         let mailbox = self.mailbox();
         // As it was before the first block. Relaxed: who sees the flag gone sees it all.
-        mailbox.receiver.first.store(ptr::null_mut(), Ordering::Relaxed);
+        mailbox.receiver.block.store(ptr::null_mut(), Ordering::Relaxed);
         mailbox.senders.block.store(ptr::null_mut(), Ordering::Relaxed);
         mailbox.senders.end.store(head as u32, Ordering::Relaxed);
         // Release: as above.
@@ -252,11 +245,8 @@ impl<T: Send, B> Mailbox<T, B> {
     /// The caller is the receiver, and this is its head.
     #[inline(always)]
     unsafe fn at_head(&self, head: u64, what: u8) -> Option<(NonNull<Block<T>>, u32)> {
-        // SAFETY: the cursor is the receiver's.
-        let (block, slot) = self
-            .receiver
-            .cursor
-            .with_mut(|cursor| unsafe { (*cursor).at(head, &self.receiver.first, |spent| self.give_up(spent)) })?;
+        // SAFETY: by the caller's contract.
+        let (block, slot) = unsafe { self.receiver.at(head, |spent| self.give_up(spent)) }?;
         // SAFETY: the receiver's own block is alive.
         unsafe { Block::ready(block, slot) == what }.then_some((block, slot))
     }
@@ -366,7 +356,14 @@ impl<T: Send, B> Mailbox<T, B> {
     }
 }
 
-impl<T> Cursor<T> {
+impl<T> ReceiverHalf<T> {
+    /// The receiver's block, if there ever was one.
+    #[inline(always)]
+    fn own_block(&self) -> Option<NonNull<Block<T>>> {
+        // Acquire: the first one is seen as its installer made it. The others were put there by receivers.
+        NonNull::new(self.block.load(Ordering::Acquire))
+    }
+
     /// The block and the slot of the head's place, if that block is there yet.
     ///
     /// # Safety
@@ -374,47 +371,42 @@ impl<T> Cursor<T> {
     /// The caller is the receiver, and this is its head.
     #[inline(always)]
     pub(super) unsafe fn at(
-        &mut self,
+        &self,
         head: u64,
-        first: &AtomicPtr<Block<T>>,
         give_up: impl FnOnce(NonNull<Block<T>>),
     ) -> Option<(NonNull<Block<T>>, u32)> {
-        if let Some(block) = self.block {
-            // SAFETY: the receiver's own block is alive.
-            let (end, slot) = unsafe { (Block::end(block), Block::slot(block, head)) };
-            if head as u32 != end {
-                return Some((block, slot));
-            }
+        let block = self.own_block()?;
+        // SAFETY: the receiver's own block is alive.
+        let (end, slot) = unsafe { (Block::end(block), Block::slot(block, head)) };
+        if head as u32 != end {
+            return Some((block, slot));
         }
         // SAFETY: by the caller's contract; and the next block is alive until we give it up.
         unsafe {
-            let block = self.move_on(first, give_up)?;
+            let block = self.move_on(block, give_up)?;
             Some((block, Block::slot(block, head)))
         }
     }
 
-    /// Moves to the next block, if it is there yet, and gives the spent one up.
+    /// Moves from a spent block to the next one, if that is there yet, and gives the spent one up.
     ///
     /// # Safety
     ///
-    /// The caller is the receiver, and has taken what was in its block.
+    /// The caller is the receiver, and has taken what was in its block, which is this one.
     #[inline(never)]
     unsafe fn move_on(
-        &mut self,
-        first: &AtomicPtr<Block<T>>,
+        &self,
+        spent: NonNull<Block<T>>,
         give_up: impl FnOnce(NonNull<Block<T>>),
     ) -> Option<NonNull<Block<T>>> {
-        let link = match self.block {
-            // SAFETY: the receiver's own block is alive until it is given up here.
-            Some(spent) => unsafe { &(*spent.as_ptr()).next },
-            None => first,
-        };
+        // SAFETY: the receiver's own block is alive until it is given up here.
+        let link = unsafe { &(*spent.as_ptr()).next };
         // Acquire: pairs with the installer's release.
         let next = NonNull::new(link.load(Ordering::Acquire))?;
-        if let Some(spent) = self.block.replace(next) {
-            // The installer of `next` was the last to look into it.
-            give_up(spent);
-        }
+        // Relaxed: an installer looks only while it is null.
+        self.block.store(next.as_ptr(), Ordering::Relaxed);
+        // The installer of `next` was the last to look into it.
+        give_up(spent);
         Some(next)
     }
 }
@@ -425,7 +417,7 @@ impl<X, T: Send, B> Drop for Receiver<X, T, B> {
         let half = unsafe { &self.mailbox.as_ref().receiver };
         // SAFETY: the claim is ours still.
         let offset = half.offset.with_mut(|offset| unsafe { *offset });
-        // Release: the next receiver sees the cursor and the head as we leave them.
+        // Release: the next receiver sees the block and the head as we leave them.
         half.claimed.store(false, Ordering::Release);
         // SAFETY: so `claim` came from the pointer of the `Arc` to that of the mailbox; the count is ours to give back.
         unsafe { drop(Arc::<X>::from_raw(self.mailbox.as_ptr().cast_const().byte_sub(usize::from(offset)).cast())) };

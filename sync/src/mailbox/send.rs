@@ -287,7 +287,7 @@ impl<T: Send, B> Mailbox<T, B> {
             // SAFETY: the receiver gives a block up only when it has found its link, which we are about to
             // set; and the compare-and-swap proved `previous` to be the current block.
             Some(previous) => unsafe { &(*previous.as_ptr()).next },
-            None => &self.receiver.first,
+            None => &self.receiver.block,
         };
         // Release: the receiver follows the link to a block as it was made.
         link.store(block.as_ptr(), Ordering::Release);

@@ -47,6 +47,14 @@ impl Drop for Tracked {
 }
 
 #[test]
+#[cfg(target_pointer_width = "64")]
+fn what_senders_write_begins_two_pointers_behind_what_lies_between() {
+    use std::mem::offset_of;
+    assert_eq!(offset_of!(super::Senders<u64>, tail), 16);
+    assert_eq!(offset_of!(Mailbox<u64, [u64; 8]>, senders), offset_of!(Mailbox<u64, [u64; 8]>, between) + 64);
+}
+
+#[test]
 fn messages_come_out_in_the_order_they_went_in() {
     let (mailbox, mut receiver) = mailbox(1_000);
     for round in 0..3 {

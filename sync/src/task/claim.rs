@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, fmt};
 
-use super::{ABANDONING, HELD, Header, RUNNING, Run, SCHEDULED, STRAGGLER, State, Task};
+use super::{ABANDONING, EMPTY, HELD, Header, RUNNING, Run, SCHEDULED, STRAGGLER, State, Task};
 use crate::{
     asymmetric,
     contain::contain,
@@ -108,11 +108,11 @@ impl<'a, T: Run> Claim<'a, T> {
     ///
     /// # Panics
     ///
-    /// If it was not abandoned.
+    /// If it was not abandoned, or is in foreign code still.
     pub fn retire(self) -> (T::Owner, Ran) {
-        assert!(self.is_stale(), "only an abandoned turn retires");
-        let owner = self.turn.retire(self.task);
-        (owner.expect("the bank of a straggler has an owner"), Ran(()))
+        // Not by the epoch: what comes back from foreign code says so in the bank's phase, which must be this turn's then.
+        assert!(self.turn.lends.get() == Lends::Never, "only an abandoned turn retires, and when it is back");
+        (self.turn.retire(self.task), Ran(()))
     }
 }
 
@@ -144,10 +144,11 @@ impl Turn {
     }
 
     /// Empties the bank and gives it back.
-    fn retire<T: Run>(&self, task: &Task<T>) -> Option<T::Owner> {
-        // SAFETY: the turn was abandoned, so the task is in the other bank, and this one is ours until
-        // STRAGGLER is cleared below.
-        let owner = unsafe { task.owners.replace(self.bank, None) };
+    fn retire<T: Run>(&self, task: &Task<T>) -> T::Owner {
+        // SAFETY: the turn was abandoned, so the task is in the other bank, and this one is ours, with what is in it, until
+        // STRAGGLER is cleared below. That is done once: by the claim, which is used up, or for lack of that.
+        let owner = unsafe { task.owners.take(self.bank) };
+        task.header.phase[self.bank & 1].store(EMPTY, Ordering::Relaxed);
         // Release: the next abandoner may fill the bank.
         task.header.state.fetch_and(!STRAGGLER, Ordering::Release);
         self.outcome.set(Outcome::Left);

@@ -4,38 +4,29 @@
 //! polled in another guise each time learns, by the clones, who in there waits now: everybody who does clones anew. Not seen
 //! is who keeps many wakers, one of each guise among them, and looks among all of them before it clones.
 //!
-//! A guise is a number in the lowest bit of the waker's pointer, which a task, being aligned, leaves free.
+//! A guise is a number in the lowest bit of the waker's pointer, which a task, being aligned, leaves free. Which one is next
+//! is noted in the header, where there is a byte to spare.
 
 use std::{
     mem::ManuallyDrop,
     task::{RawWaker, RawWakerVTable, Waker},
 };
 
-use super::{Schedule, Task};
-use crate::facade::Arc;
+use super::{Run, Schedule, Task};
+use crate::facade::{Arc, Ordering};
 
 /// The bit a guise is kept in.
 const BIT: usize = 1;
 
-/// What a waker of a task looks like to those who compare wakers. All of them wake the task.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Guise {
-    /// Unlike the other.
-    #[default]
-    Even,
-    /// Unlike the other.
-    Odd,
-}
-
-impl Guise {
-    /// The one unlike this.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::Even => Self::Odd,
-            Self::Odd => Self::Even,
-        }
+impl<T: Run> Task<T> {
+    /// From now on its wakers [are lent](Task::with_waker) in the other guise: unlike those before to whoever compares them.
+    ///
+    /// To be called by whoever runs it: when that of another is noticed is not known.
+    #[inline(always)]
+    pub fn change_guise(&self) {
+        let odd = &self.header.odd;
+        // Relaxed: its runner reads what it wrote itself, or an earlier one did.
+        odd.store(!odd.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }
 
@@ -43,11 +34,13 @@ impl<T: Schedule> Task<T> {
     const VTABLE: &'static RawWakerVTable =
         &RawWakerVTable::new(clone::<T>, wake::<T>, wake_by_ref::<T>, drop_waker::<T>);
 
-    /// Lends a waker of this task, in a guise. It costs no count before it is cloned.
+    /// Lends a waker of this task, in its [guise](Task::change_guise). It costs no count before it is cloned.
     #[inline(always)]
-    pub fn with_waker<R>(this: &Arc<Self>, guise: Guise, work: impl FnOnce(&Waker) -> R) -> R {
+    pub fn with_waker<R>(this: &Arc<Self>, work: impl FnOnce(&Waker) -> R) -> R {
         const { assert!(align_of::<Self>() > BIT) };
-        let data = Arc::as_ptr(this).cast::<()>().map_addr(|address| address | guise as usize);
+        // Relaxed: as above.
+        let guise = usize::from(this.header.odd.load(Ordering::Relaxed));
+        let data = Arc::as_ptr(this).cast::<()>().map_addr(|address| address | guise);
         // SAFETY: the table's functions keep the contract of wakers for a pointer of an `Arc<Task<T>>` with a guise in it.
         // The count that this waker stands for is that of `this`, which outlives it, and it is not given back.
         let waker = ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(data, Self::VTABLE)) });
@@ -146,11 +139,10 @@ mod tests {
             kept.set(Some(same.unwrap_or_else(|| waker.clone())));
         };
         // Whether one of the same guise is cloned again is not said: the compiler may make more than one table for it.
-        let mut guise = Guise::default();
         for _ in 0..5 {
-            Task::with_waker(&task, guise, register);
-            assert_eq!(CLONES.with(Cell::take), 1, "{guise:?}");
-            guise = guise.other();
+            Task::with_waker(&task, register);
+            assert_eq!(CLONES.with(Cell::take), 1);
+            task.change_guise();
         }
         drop(kept.take());
         assert_eq!(Arc::strong_count(&task), 1);
@@ -158,15 +150,16 @@ mod tests {
 
     #[test]
     fn a_waker_of_any_guise_wakes_its_task_and_gives_its_count_back() {
-        for guise in [Guise::Odd, Guise::Even] {
+        for changes in 0..3 {
             for wake in [Waker::wake, |waker: Waker| waker.wake_by_ref()] {
                 let task = Task::new(Napper, false);
                 assert!(Task::hold_and_wake(&task).expect("it rests").run().is_none());
-                let waker = Task::with_waker(&task, guise, Waker::clone);
+                (0..changes).for_each(|_| task.change_guise());
+                let waker = Task::with_waker(&task, Waker::clone);
                 let other = waker.clone();
                 assert_eq!(Arc::strong_count(&task), 4, "ours, the hold's and theirs");
                 wake(waker);
-                assert_eq!((Arc::strong_count(&task), SCHEDULED.with(Cell::take)), (2, 1), "{guise:?}");
+                assert_eq!((Arc::strong_count(&task), SCHEDULED.with(Cell::take)), (2, 1), "after {changes} changes");
                 drop(other);
                 assert_eq!(Arc::strong_count(&task), 1);
             }

@@ -4,7 +4,7 @@
 //!   Arc<Task<T>>
 //!   ┌──────────────────────────────┐
 //!   │ header   state  (one word)   │  epoch:32 | … | SCHEDULED RUNNING HELD ABANDONING STRAGGLER BANK
-//!   │          phase  [2]          │  is the runner of bank 0 / 1 in foreign code?
+//!   │          phase  [2], guise   │  is the runner of bank 0 / 1 in foreign code? what do its wakers look like?
 //!   │          urgent              │  is it to be run before others, if there are too few threads?
 //!   │          run    (fn pointer) │  what a thin `Runnable` calls
 //!   │ owners                       │  private data of the runner; one bank a runner
@@ -22,7 +22,8 @@
 //! wake-up that arrives during the turn is found by the compare-and-swap that ends it, so none is lost.
 //!
 //! **Holding.** A held task owns one count of its own `Arc`, and only a held task is ever scheduled: a
-//! [`Runnable`] is therefore a bare pointer. [`Claim::release`] gives the count back.
+//! [`Runnable`] is therefore a bare pointer. [`Claim::release`] gives the count back. Whoever holds an idle task anew may
+//! take its turn at once ([`Task::hold_and_claim`]), and so reach what only a runner may.
 //!
 //! **Abandoning.** Rust cannot stop a thread. When the runner is stuck in foreign code, [`Task::abandon`]
 //! starts a new *epoch* in the other owner bank and leaves the old bank to the straggler. The runner
@@ -54,8 +55,6 @@ mod tests;
 
 use std::{fmt, mem, ops::Deref};
 
-#[cfg(not(loom))]
-pub use self::guise::Guise;
 use self::{
     banks::Banks,
     claim::Lends,
@@ -69,7 +68,7 @@ pub use self::{
 };
 use crate::{
     asymmetric,
-    facade::{Arc, AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering},
+    facade::{Arc, AtomicBool, AtomicU8, AtomicU64, Ordering},
 };
 
 /// What a task does when it is its turn.
@@ -115,16 +114,18 @@ pub(crate) struct Header {
     state: AtomicU64,
     /// Written by the runner of that bank, read by abandoners.
     phase: [AtomicU8; 2],
+    /// In which of two guises its wakers are lent. Written and read by the runner.
+    #[cfg(not(loom))]
+    odd: AtomicBool,
     /// Whether [`Runnable`]s of it say that they are urgent.
     urgent: AtomicBool,
     run: RunFn,
-    /// What `Arc::as_ptr` says of this task: stored before it is held for the first time. A pointer made from a
-    /// reference to the task would not be allowed to reach the counts beside it.
-    this: AtomicPtr<Header>,
 }
 
 const RUNTIME: u8 = 0;
 const USER: u8 = 1;
+/// Of a bank that nobody has: there is nothing in it.
+const EMPTY: u8 = 2;
 
 // SAFETY: `data` is `Send + Sync` by `Run`'s bounds. An owner is touched by one thread at a time, the
 // runner of its bank (the state word hands banks over with release/acquire), and is `Send`.
@@ -165,10 +166,11 @@ impl<T: Run> Task<T> {
         Arc::new(Task {
             header: Header {
                 state: AtomicU64::new(State::NEW.0),
-                phase: [AtomicU8::new(RUNTIME), AtomicU8::new(RUNTIME)],
+                phase: [AtomicU8::new(RUNTIME), AtomicU8::new(EMPTY)],
+                #[cfg(not(loom))]
+                odd: AtomicBool::new(false),
                 urgent: AtomicBool::new(false),
                 run: run_erased::<T>,
-                this: AtomicPtr::new(std::ptr::null_mut()),
             },
             owners: Banks::new(owner),
             data,
@@ -186,10 +188,7 @@ impl<T: Run> Task<T> {
     /// One step, so that a release cannot come between. The answer is that of [`Task::wake`].
     #[must_use = "a runnable that nobody runs is a lost wake-up"]
     pub fn hold_and_wake(this: &Arc<Self>) -> Option<Runnable> {
-        // The count exists before anybody can rely on it, and is taken back if the task was held.
-        let count = Arc::clone(this);
-        // Always the same pointer; the release below carries it to whoever makes a runnable.
-        this.header.this.store(Arc::as_ptr(this).cast_mut().cast(), Ordering::Relaxed);
+        let count = Self::count_of_a_hold(this);
         let mut state = this.header.load(Ordering::Relaxed);
         loop {
             // Without HELD, SCHEDULED is stale: nobody has a runnable.
@@ -206,6 +205,33 @@ impl<T: Run> Task<T> {
                 Err(seen) => state = seen,
             }
         }
+    }
+
+    /// Lets the task be scheduled, as [`Task::hold_and_wake`] does, and claims it for a turn on this very thread: whoever has
+    /// something for its owner puts it there. `None`, and nothing is changed, when it is scheduled or runs.
+    pub fn hold_and_claim(this: &Arc<Self>) -> Option<Claimed<'_, T>> {
+        let state = this.header.load(Ordering::Relaxed);
+        let held = state.has(HELD);
+        // Without HELD, SCHEDULED is stale: nobody has a runnable.
+        if state.has(RUNNING) || (held && state.has(SCHEDULED)) {
+            return None;
+        }
+        let count = Self::count_of_a_hold(this);
+        // Acquire: the owner as the last runner left it. A lost race means "not idle", as in `claim_now`.
+        this.header.swap_state(state, State(state.0 & !SCHEDULED | HELD | RUNNING)).ok()?;
+        if !held {
+            let _ = Arc::into_raw(count);
+        }
+        // SAFETY: we moved the task from idle to running.
+        Some(unsafe { Claimed::new(this) })
+    }
+
+    /// The count that a hold takes over. It exists before anybody can rely on it, and is taken back if the task was held.
+    fn count_of_a_hold(this: &Arc<Self>) -> Arc<Self> {
+        // A pointer made from a reference to the task may not reach the counts beside it. This one may, and is exposed to
+        // whoever makes a runnable: the release that makes the task held comes before that.
+        let _ = Arc::as_ptr(this).expose_provenance();
+        Arc::clone(this)
     }
 
     /// Makes an idle task runnable.
@@ -271,14 +297,14 @@ impl<T: Run> Task<T> {
         }
         let undecided = Undecided(header);
         // SAFETY: the turn that has this bank is in foreign code, where nothing of it is lent, and comes back no further
-        // than `decided`, which waits for our decision.
+        // than `decided`, which waits for our decision. The bank of a turn is filled.
         let old = unsafe { this.owners.look(bank) };
-        let owner = heir(old.expect("the bank of a running turn has an owner"));
+        let owner = heir(old);
         mem::forget(undecided);
         // SAFETY: the other bank is nobody's: its last runner was the current runner's predecessor or
         // a straggler that gave it back (STRAGGLER is clear, read with acquire), and the next runner
-        // of it begins after the state word says so below.
-        let previous = unsafe { this.owners.replace(1 - bank, Some(owner)) };
+        // of it begins after the state word says so below. So it is empty, which a turn that was abandoned leaves it.
+        unsafe { this.owners.fill(1 - bank, owner) };
         header.phase[1 - bank].store(RUNTIME, Ordering::Relaxed);
         // The straggler's own count, before the held one passes to the new epoch.
         let straggler = Arc::clone(this);
@@ -291,7 +317,6 @@ impl<T: Run> Task<T> {
                 Err(seen) => state = seen,
             }
         }
-        drop(previous);
         // SAFETY: the task is held and scheduled, and a waker that set SCHEDULED while it was running got no
         // runnable; this is that runnable.
         Abandon::Done(unsafe { Runnable::new(this) })
@@ -339,7 +364,7 @@ impl<T: Run> Task<T> {
         let taken = {
             let _lent = Lent::enter(turn);
             // SAFETY: as in `with_owner`.
-            take(unsafe { self.owners.look(turn.bank) }?)?
+            take(unsafe { self.owners.look(turn.bank) })?
         };
         let phase = UserPhase::enter(&self.header, turn);
         let result = foreign(taken);
@@ -357,9 +382,9 @@ impl<T: Run> Task<T> {
         let turn = unsafe { current(self.address(), Lends::Yes) }?;
         let _lent = Lent::enter(turn);
         // SAFETY: this thread runs a turn of this task that was not abandoned when it came into its RUNTIME phase, in
-        // which `abandon` goes away; the turn says that no other reference to the bank exists, and lends nothing while
-        // this one does.
-        unsafe { self.owners.look(turn.bank) }.map(work)
+        // which `abandon` goes away; so the turn has its bank still. It says that no other reference to that exists, and
+        // lends nothing while this one does.
+        Some(work(unsafe { self.owners.look(turn.bank) }))
     }
 
     /// Lends the runner's private data to foreign code of the turn that runs on this thread: for what the runtime
@@ -371,7 +396,7 @@ impl<T: Run> Task<T> {
         let turn = unsafe { current(self.address(), Lends::Foreign) }?;
         let _interlude = Interlude::enter(&self.header, turn)?;
         // SAFETY: as in `with_owner`: the phase is RUNTIME again, and foreign code has no reference to the bank.
-        unsafe { self.owners.look(turn.bank) }.map(work)
+        Some(work(unsafe { self.owners.look(turn.bank) }))
     }
 
     fn address(&self) -> usize {
@@ -391,6 +416,15 @@ impl<T: Run> Task<T> {
     /// Is an abandoned turn still out there?
     pub fn has_straggler(&self) -> bool {
         self.header.load(Ordering::Acquire).has(STRAGGLER)
+    }
+}
+
+impl<T: Run> Drop for Task<T> {
+    fn drop(&mut self) {
+        if self.header.phase[0].load(Ordering::Relaxed) != EMPTY {
+            // SAFETY: `&mut self`: nobody else is here, and who would have left the bank empty has said so.
+            drop(unsafe { self.owners.take(0) });
+        }
     }
 }
 

@@ -30,9 +30,10 @@ impl Runnable {
     ///
     /// The task is held and scheduled, and no other runnable of it exists.
     pub(super) unsafe fn new<T: Run>(task: &Task<T>) -> Runnable {
-        // Relaxed: the state word that said HELD was read with acquire.
-        let header = NonNull::new(task.header.this.load(Ordering::Relaxed));
-        Runnable { header: header.expect("a held task knows where it is") }
+        // With the provenance of the `Arc`, which whoever held it has exposed: the state word that said HELD was read with
+        // acquire.
+        let address = NonNull::from(&task.header).addr();
+        Runnable { header: NonNull::with_exposed_provenance(address) }
     }
 
     /// Takes the turn. `Some`: the task is to be scheduled again.
@@ -181,7 +182,7 @@ struct Frame<'a, T: Run> {
 }
 
 impl<T: Run> Frame<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn finish(self) -> Option<Runnable> {
         let (turn, header) = (&self.turn, &self.task.header);
         let after = match turn.outcome.get() {

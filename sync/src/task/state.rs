@@ -7,7 +7,7 @@ use std::fmt;
 pub(super) const SCHEDULED: u64 = 1 << 0;
 /// A turn is under way. Set by who begins it, cleared by who ends or abandons it. Only with HELD.
 pub(super) const RUNNING: u64 = 1 << 1;
-/// The task owns a count of its own `Arc`. Set by `hold_and_wake`, cleared by the runner's `release`.
+/// The task owns a count of its own `Arc`. Set by `hold_and_wake` and `hold_and_claim`, cleared by the runner's `release`.
 pub(super) const HELD: u64 = 1 << 2;
 /// Somebody decides whether the turn is to be abandoned. Only with RUNNING, and freezes it.
 pub(super) const ABANDONING: u64 = 1 << 3;

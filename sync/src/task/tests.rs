@@ -255,6 +255,87 @@ fn c5_a_turn_stuck_in_foreign_code_is_abandoned_and_retires_with_what_it_was_lef
 }
 
 #[test]
+fn c5_a_turn_that_is_in_foreign_code_still_does_not_retire() {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&refused);
+    let (task, dropped) = script(move |task, claim| {
+        let work = || {
+            let Abandon::Done(runnable) = Task::abandon(task, std::mem::take) else { panic!("it is in foreign code") };
+            drop(runnable);
+            // The bank would not be its own when it says that it is back.
+            let retired = catch_unwind(AssertUnwindSafe(|| claim.retire()));
+            seen.fetch_add(usize::from(retired.is_err()), Ordering::SeqCst);
+        };
+        assert!(task.user(work).is_err());
+        panic!("without its claim");
+    });
+    let runnable = Task::hold_and_wake(&task).unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| runnable.run())).is_err());
+    assert_eq!(refused.load(Ordering::SeqCst), 1);
+    assert!(!task.has_straggler(), "what its claim did not do was done for it");
+    end(&task);
+    drop(task);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn what_was_owned_is_dropped_once_however_often_the_task_was_abandoned() {
+    struct Abandoned;
+    impl Run for Abandoned {
+        type Owner = Arc<()>;
+        fn run(task: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran {
+            let heir = |owner: &mut Arc<()>| owner.clone();
+            let work = || {
+                let Abandon::Done(runnable) = Task::abandon(task, heir) else { panic!("it is in foreign code") };
+                drop(runnable);
+            };
+            assert!(task.user(work).is_err());
+            claim.retire().1
+        }
+    }
+    for turns in 0..4 {
+        let owned = Arc::new(());
+        let task = Task::new(Abandoned, owned.clone());
+        for _ in 0..turns {
+            assert!(Task::hold_and_wake(&task).unwrap().run().is_none());
+        }
+        assert_eq!(Arc::strong_count(&owned), 2, "after {turns} turns");
+        if turns != 0 {
+            let none = Task::claim_now(&task).unwrap().run(|_, claim| claim.release());
+            assert!(none.is_none());
+        }
+        drop(task);
+        assert_eq!(Arc::strong_count(&owned), 1, "after {turns} turns");
+    }
+}
+
+#[test]
+fn whoever_holds_an_idle_task_anew_may_give_its_owner_something_first() {
+    let (task, dropped) = script(|task, claim| {
+        assert_eq!(task.with_owner(|owner| owner.clone()).unwrap(), ["given"]);
+        assert!(Task::hold_and_claim(task).is_none(), "it runs");
+        claim.release()
+    });
+    for round in 0..2 {
+        // A wake-up that came while it was not held is nothing that is waited for.
+        assert!(task.wake().is_none());
+        let give = |task: &Arc<Task<Script>>, claim: Claim<'_, Script>| {
+            task.with_owner(|owner| *owner = vec!["given"]).unwrap();
+            claim.again()
+        };
+        let runnable = Task::hold_and_claim(&task).expect("idle").run(give).expect("it is to run again");
+        assert!(task.is_held() && Task::hold_and_claim(&task).is_none(), "it is scheduled, in round {round}");
+        assert!(runnable.run().is_none());
+    }
+    // Held already, it has no other count.
+    drop(Task::hold_and_wake(&task));
+    drop(Task::hold_and_claim(&task).expect("idle"));
+    end(&task);
+    drop(task);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+}
+
+#[test]
 fn c5_there_is_one_straggler_at_most() {
     let abandon = |task: &Arc<Task<Script>>| Task::abandon(task, std::mem::take);
     let (task, _) = script(|_, claim| claim.idle());

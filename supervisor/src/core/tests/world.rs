@@ -179,7 +179,7 @@ impl World {
     }
 
     fn attempt(&self, child: ChildKey) -> u64 {
-        self.core.children.get(child).expect("it is here").attempts.into()
+        self.core.children.get(child).expect("it is here").attempts().into()
     }
 
     fn answer(&mut self, child: ChildKey, attempt: u64, outcome: &str) {
