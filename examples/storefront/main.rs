@@ -185,7 +185,7 @@ The shop is open on {shop}, its database is in {data}. Try:
 Break it, and order again:
 
   curl {shop}/admin/backends/delivery {json} -d '{{"mode":"hanging"}}'       # healthy, slow (with "ms"), failing
-  curl {shop}/admin/actors/orders {json} -d '{{"fault":"panic"}}'             # error, hang, block or slow (both with "ms"), heal
+  curl {shop}/admin/actors/orders {json} -d '{{"fault":"panic"}}'             # error, heal; hang, block or slow with "ms"
   curl -X DELETE {shop}/admin/actors/orders                                 # kill
   curl {shop}/admin/tree                                                    # restarts and counters; data: /admin/actors
   curl {shop}/health

@@ -40,7 +40,7 @@ pub struct ActorRef<A: Actor> {
 /// What a sender offers: how long it would wait, and how much the message matters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Offer {
-    /// Within which time the message should be handled.
+    /// Within which time the message should be handled; [`LONGEST_DEADLINE`](crate::LONGEST_DEADLINE) at most.
     pub within: Duration,
     /// How much it matters.
     pub criticality: Criticality,
@@ -149,7 +149,8 @@ impl<A: Actor> ActorRef<A> {
         Ok(Permit::new(self, offer, lease, Term { promise, deadline: turn::after(now, within) }))
     }
 
-    /// Waits for room for one message: back pressure. Waiting senders are served in the order they came.
+    /// Waits for room for one message: back pressure. Waiting senders are served in the order they came. A deadline beyond
+    /// [`LONGEST_DEADLINE`](crate::LONGEST_DEADLINE) is cut to it.
     ///
     /// # Errors
     /// [`NoTime`](crate::Reason::NoTime) at once when what is queued would not be done within `deadline`, and later when there was

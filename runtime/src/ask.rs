@@ -190,7 +190,8 @@ impl<'a, M, R, F> Ask<'a, M, R, F> {
         Self { door, within: None, flow: 0, state: State::Unasked(make) }
     }
 
-    /// Ends the question no later than this after it is sent. There is no "forever": the default is 5 s.
+    /// Ends the question no later than this after it is sent. There is no "forever": the default is 5 s, and
+    /// what is longer than [`LONGEST_DEADLINE`](crate::LONGEST_DEADLINE) is cut to it.
     ///
     /// One thing can be later: where the callee has been quick so far, its turn may be run by whoever asks, and while that lasts nothing
     /// else of the asker does, nor what it awaits beside (`join!`, `select!`). A turn that is long for once holds the asker up so

@@ -57,7 +57,7 @@ impl Default for Builder {
             name: "system".into(),
             ask_within: Duration::from_secs(5),
             drain: Duration::from_secs(5),
-            pumps: 0,
+            pumps: None,
         };
         Self { settings, hook: None, errors: RateLimit::default(), progress: PROGRESS, parts: Vec::new() }
     }
@@ -70,7 +70,7 @@ impl Builder {
         self
     }
 
-    /// The deadline of asks that name none.
+    /// The deadline of asks that name none; 5 s unless told otherwise, and [`LONGEST_DEADLINE`](crate::LONGEST_DEADLINE) at most.
     pub fn ask_within(mut self, within: Duration) -> Self {
         self.settings.ask_within = within;
         self
@@ -83,9 +83,9 @@ impl Builder {
     }
 
     /// How many pumps run actors: as many as the runtime has workers, but no more than there are cores, unless told
-    /// otherwise.
+    /// otherwise. From 1 to 1,024; others are a [`StartError::Setting`].
     pub fn pumps(mut self, pumps: usize) -> Self {
-        self.settings.pumps = pumps;
+        self.settings.pumps = Some(pumps);
         self
     }
 
@@ -156,14 +156,12 @@ impl Builder {
     }
 
     /// The same on a clock of one's own.
-    pub(crate) fn bare_on(mut self, port: Arc<Port>) -> Result<System, StartError> {
+    pub(crate) fn bare_on(self, port: Arc<Port>) -> Result<System, StartError> {
         self.check()?;
         crate::crash::install_hook();
         let handle = port.runtime().clone();
-        if self.settings.pumps == 0 {
-            self.settings.pumps = handle.metrics().num_workers().min(cores()).max(1);
-        }
-        let pool = Pool::start(self.settings.name.clone(), handle, self.settings.pumps, port.clone());
+        let pumps = self.settings.pumps.unwrap_or_else(|| handle.metrics().num_workers().min(cores()).max(1));
+        let pool = Pool::start(self.settings.name.clone(), handle, pumps, port.clone());
         let wheel = Wheel::start(port.clone());
         pool.look_after(&wheel);
         let dead_letters = DeadLetters::new(self.hook, &port);
@@ -185,7 +183,7 @@ impl Builder {
 
     fn check(&self) -> Result<(), StartError> {
         let Settings { pumps, ask_within, .. } = &self.settings;
-        if *pumps > PUMPS {
+        if let Some(pumps) = pumps.filter(|pumps| !(1..=PUMPS).contains(pumps)) {
             return Err(StartError::Setting(format!("{pumps} pumps, allowed are 1 to {PUMPS}")));
         }
         if ask_within.is_zero() {

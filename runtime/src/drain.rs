@@ -19,7 +19,7 @@ use crate::shutdown::{LOOK, unserved};
 use crate::signal::send_stop;
 use crate::system::System;
 use crate::time::Nap;
-use crate::turn::{self, Whose, deadline_after};
+use crate::turn::{self, Whose};
 
 /// Whose parents are looked for no further up than this: nobody's tree is that deep, and actors may be each other's parents.
 const DEEPEST: usize = 64;
@@ -71,7 +71,7 @@ impl System {
 
     fn begin_drain(&self, pid: Pid, within: Duration, reason: ExitReason) -> Option<oneshot::Receiver<Drained>> {
         let top = self.reach(pid).filter(|_| !self.is_stopping())?;
-        let until = deadline_after(&self.shared.port, within);
+        let until = self.shared.port.after_ns(within);
         let mut branch = Branch { shared: self.shared.weak(), top: pid, marked: HashMap::new() };
         if !mark(&top, pid) {
             return None;

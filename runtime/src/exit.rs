@@ -41,9 +41,14 @@ impl ExitReason {
         matches!(self, Self::Normal | Self::Shutdown | Self::ShutdownWith(_))
     }
 
-    /// A crash with this message and nothing else known of it.
+    /// A crash with this message and nothing else known of it: in `handle`, unless [told otherwise](Self::crashed_in).
     pub fn crashed(message: impl Into<String>) -> Self {
         Self::Crashed(Arc::new(Crash { message: message.into(), ..Crash::default() }))
+    }
+
+    /// The same, in this callback.
+    pub fn crashed_in(callback: Callback, message: impl Into<String>) -> Self {
+        Self::Crashed(Arc::new(Crash { message: message.into(), callback, ..Crash::default() }))
     }
 
     /// The crash, if it was one.
@@ -221,13 +226,18 @@ impl Exit {
         {
             return Verdict::Message;
         }
+        Verdict::Incarnation(self.reason_in(callback, in_hand))
+    }
+
+    /// The reason of an incarnation that ends with this in a callback.
+    pub(crate) fn reason_in(&self, callback: Callback, in_hand: Option<&'static str>) -> ExitReason {
         let mut reason = self.reason();
         if let ExitReason::Crashed(crash) = &mut reason {
             let crash = Arc::make_mut(crash);
             crash.callback = callback;
             crash.in_hand = in_hand.map(str::to_owned);
         }
-        Verdict::Incarnation(reason)
+        reason
     }
 }
 

@@ -10,7 +10,6 @@ use crate::pid::Pid;
 use crate::report;
 use crate::system::System;
 use crate::time::{Expire, TimerKey};
-use crate::turn::deadline_after;
 
 /// Holding an actor back.
 impl System {
@@ -29,7 +28,7 @@ impl System {
     /// others queue. That holds for those who wait for room, too.
     pub fn suspend_for(&self, pid: Pid, span: Duration) {
         if let Some(cell) = self.reach(pid) {
-            let until = deadline_after(&self.shared.port, span);
+            let until = self.shared.port.after_ns(span);
             suspend(&cell, pid, Some(until));
         }
     }
@@ -194,7 +193,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let until = deadline_after(&system.shared.port, Duration::from_millis(1));
+        let until = system.shared.port.after_ns(Duration::from_millis(1));
         let timer = arm(&cell, pid, until);
         tokio::time::timeout(Duration::from_secs(60), timers()).await.expect("it comes");
         begin(&cell, pid, Some(until), Some(timer));

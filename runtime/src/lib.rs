@@ -140,7 +140,7 @@ pub use system::{Abandoned, Root, System};
 pub use target::Target;
 pub use timers::TimerRef;
 pub use trace::{Outcome, Trace, TraceEnd, TraceError, TraceRead, TraceRecord, TraceSpec};
-pub use turn::{CallScope, Scoped};
+pub use turn::{CallScope, LONGEST_DEADLINE, Scoped};
 pub use view::{Cut, Entry, Shown, StateView, View, ViewError};
 pub use waits::Cycle;
 pub use weak::WeakSystem;

@@ -24,7 +24,7 @@ use crate::end::{End, Ended};
 use crate::envelope::Envelope;
 use crate::error::AskError;
 use crate::event::{self, Happening};
-use crate::exit::{Callback, Exit, ExitReason, Verdict};
+use crate::exit::{Callback, Exit, ExitReason};
 use crate::gate::Marks;
 use crate::guard::{Broken, Met, catch, guard};
 use crate::inbox::{Aside, Inbox, Item};
@@ -192,10 +192,8 @@ fn stillborn<A: Actor>(cell: &ActorCell<A>, failed: Met<Result<A, Exit>>, ack: O
         }
         Met::Returned(Err(exit)) => {
             // The error is the author's: its text, and its end.
-            let judge = move || match exit.verdict(Callback::Init, None) {
-                Verdict::Incarnation(reason) => reason,
-                Verdict::Message => exit.reason(),
-            };
+            // A refusal that was passed on, too: there is no message that it could end.
+            let judge = move || exit.reason_in(Callback::Init, None);
             contain(judge).unwrap_or_else(|panic| end.panicked(cell, panic, Callback::Init, None))
         }
         Met::Broken(broken) => match *broken {

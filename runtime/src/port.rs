@@ -186,6 +186,11 @@ impl Port {
         now
     }
 
+    /// So long from now, on its clock.
+    pub(crate) fn after_ns(&self, span: Duration) -> u64 {
+        self.now_ns().saturating_add(nanos(span))
+    }
+
     /// What the clock on the wall says: since the beginning of 1970, in UTC. It may be set, so nothing is reckoned with it.
     /// In a simulation 1970 begins with the port.
     pub(crate) fn wall(&self) -> Duration {

@@ -39,7 +39,7 @@ pub(crate) struct Settings {
     pub(crate) ask_within: Duration,
     /// How long a stop waits for what is queued.
     pub(crate) drain: Duration,
-    pub(crate) pumps: usize,
+    pub(crate) pumps: Option<usize>,
 }
 
 /// One running system. Cheap to clone; it runs until its root ends or it is stopped, whether or not a handle is held.
@@ -196,7 +196,8 @@ impl System {
         members.filter_map(|cell| Some(ActorRef::new(cell.into_any().downcast().ok()?))).collect()
     }
 
-    /// Sends an exit signal from outside. A signal to a dead pid is a no-op.
+    /// Sends an exit signal from outside. A signal to a dead pid is a no-op. The outside is the parent of the top of the tree:
+    /// what is sent to that asks it to stop, and ends the system.
     ///
     /// # Errors
     /// [`Full`](crate::Reason::Full) if thousands of signals wait there unread.

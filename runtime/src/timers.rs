@@ -18,7 +18,6 @@ use crate::pid::Pid;
 use crate::shared::Shared;
 use crate::signal::{Via, send_exit};
 use crate::time::{Expire, TimerKey};
-use crate::turn::deadline_after;
 
 /// A timer, to stop it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +53,7 @@ impl Timers {
         let shared = cell.core().shared();
         let name = self.name();
         let fire = Once { cell: Arc::downgrade(cell), incarnation: pid.incarnation, msg: Mutex::new(Some(msg)) };
-        let key = shared.wheel.arm(deadline_after(&shared.port, after), Arc::new(fire), name.0);
+        let key = shared.wheel.arm(shared.port.after_ns(after), Arc::new(fire), name.0);
         self.sweep(shared);
         self.armed.insert(name, Armed::Once(key));
         name
@@ -76,7 +75,7 @@ impl Timers {
             cell: Arc::downgrade(cell),
             incarnation: pid.incarnation,
             period,
-            next: AtomicU64::new(deadline_after(&shared.port, period)),
+            next: AtomicU64::new(shared.port.after_ns(period)),
             make: Mutex::new(make),
             waiting: Arc::default(),
             key: Mutex::new(None),

@@ -22,6 +22,10 @@ use crate::route::Carried;
 /// No deadline.
 pub(crate) const NEVER: u64 = u64::MAX;
 
+/// The longest deadline of a question, of a wait for room and of a call: a day. One that is longer is cut to it, so that none
+/// is without an end.
+pub const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a call carries along: until when, and how much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
@@ -444,7 +448,7 @@ impl CallScope {
         Self { call: current().call, carried, span: tracing::Span::current() }
     }
 
-    /// The same scope, ending no later than `within` from now by this system's clock.
+    /// The same scope, ending no later than `within` from now by this system's clock; at the latest after [`LONGEST_DEADLINE`].
     #[must_use]
     pub fn within(mut self, system: &crate::System, within: Duration) -> Self {
         self.call.deadline = self.call.deadline.min(deadline_after(system.port(), within));
@@ -486,7 +490,7 @@ impl CallScope {
     }
 }
 
-/// `within` from now as a point on the system's clock; a duration too long to express is [`NEVER`].
+/// The deadline of a call that may take so long from now: never later than the [longest](LONGEST_DEADLINE).
 pub(crate) fn deadline_after(port: &Port, within: Duration) -> u64 {
     after(port.now_ns(), within)
 }
@@ -494,8 +498,7 @@ pub(crate) fn deadline_after(port: &Port, within: Duration) -> u64 {
 /// The same, from a reading of that clock.
 #[inline]
 pub(crate) fn after(now: u64, within: Duration) -> u64 {
-    // What saturates is too long to express, or nearly so.
-    now.saturating_add(nanos(within))
+    now.saturating_add(nanos(within.min(LONGEST_DEADLINE)))
 }
 
 /// A future that runs inside a [`CallScope`].

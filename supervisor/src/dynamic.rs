@@ -13,7 +13,7 @@ use crate::child_spec::{ChildSpec, Restart, Shutdown};
 use crate::core::{CallError, Counts, Request, Response, Target};
 use crate::launch::{Launcher, Launchers, START_WITHIN, Static};
 use crate::management::Management;
-use crate::manager::{Answer, Blueprint, Manager, Order, request};
+use crate::manager::{Answer, Blueprint, Manager, Order, request, start_top};
 use crate::strategy::{AutoShutdown, Flags, Strategy};
 use crate::supervisor::settle;
 use crate::tree::{Members, Node, Tree};
@@ -236,6 +236,9 @@ impl<A> Dynamic<A> {
 
     /// Stops a child, by the way of its specification. False if it is not a living child of this supervisor.
     ///
+    /// # Differs from OTP
+    /// There `terminate_child` answers `ok` for a child that is dead already.
+    ///
     /// # Errors
     /// The supervisor is not there, or ended before it answered.
     pub async fn stop(&self, pid: Pid) -> Result<bool, AskError> {
@@ -309,7 +312,7 @@ impl<A: 'static> Root for Dynamic<A> {
     async fn start(self, system: &System) -> Result<Pid, StartError> {
         self.tree.check().map_err(|invalid| StartError::InvalidTree(invalid.to_string()))?;
         let args = self.blueprint();
-        system.start_top(&self.slot, args).await
+        start_top(system, &self.slot.address(), args, START_WITHIN).await
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crashworthy_runtime::{
-    Actor, ActorRef, AskError, Context, Exit, ExitReason, Kept, Message, MonitorRef, Pid, Reply, Signal, StartError,
-    State, Straggler, Threads, TimerRef,
+    Actor, ActorRef, AskError, Callback, Context, Exit, ExitReason, Kept, Message, MonitorRef, Pid, Reply, Signal,
+    StartError, State, Straggler, System, Threads, TimerRef,
 };
 
 use crate::child_spec::{ChildSpec, Kind, Rule, Shutdown};
@@ -340,7 +340,7 @@ impl Manager {
             Ok(starting) => starting,
             Err(StartError::Ignored) => return Event::Ignored { child },
             Err(StartError::Failed(reason)) => return Event::StartFailed { child, reason },
-            Err(error) => return Event::StartFailed { child, reason: ExitReason::crashed(error.to_string()) },
+            Err(error) => return Event::StartFailed { child, reason: in_init(error.to_string()) },
         };
         let limit = self.launcher(child).start_within();
         let pid = starting.pid();
@@ -356,12 +356,12 @@ impl Manager {
                 self.clerk.start_failed(pid, self.core.child(child).and_then(|info| info.id));
                 Event::StartFailed { child, reason }
             }
-            Some(Err(error)) => Event::StartFailed { child, reason: ExitReason::crashed(error.to_string()) },
+            Some(Err(error)) => Event::StartFailed { child, reason: in_init(error.to_string()) },
             None => {
                 let late = reap(pid, &self.path_below(child, pid), limit, &cx.system()).await;
                 self.note(&late, cx);
                 self.clerk.start_failed(pid, self.core.child(child).and_then(|info| info.id));
-                Event::StartFailed { child, reason: ExitReason::crashed(format!("not ready within {limit:?}")) }
+                Event::StartFailed { child, reason: not_ready(limit) }
             }
         }
     }
@@ -401,6 +401,35 @@ impl Manager {
         if let Some(straggler) = straggler {
             tracing::warn!(supervisor = &*self.path, "{straggler}");
             cx.system().note_straggler(straggler.clone());
+        }
+    }
+}
+
+/// Why a start has failed that never came to run the author's `init`, or did not come back from it.
+fn in_init(message: String) -> ExitReason {
+    ExitReason::crashed_in(Callback::Init, message)
+}
+
+fn not_ready(limit: Duration) -> ExitReason {
+    in_init(format!("not ready within {limit:?}"))
+}
+
+/// Starts a supervisor as the top of its tree, and waits for its children for at most as long as they may take together.
+pub(crate) async fn start_top(
+    system: &System,
+    slot: &ActorRef<Manager>,
+    blueprint: Blueprint,
+    limit: Duration,
+) -> Result<Pid, StartError> {
+    let path = blueprint.path.clone();
+    match within(system, limit, system.start_top(slot, blueprint)).await {
+        Some(started) => started,
+        None => {
+            // The children that it has started go with it: they are linked to it.
+            if let Some(late) = reap(slot.pid(), &path, limit, system).await {
+                tracing::warn!(supervisor = &*path, "{late}");
+            }
+            Err(StartError::Failed(not_ready(limit)))
         }
     }
 }

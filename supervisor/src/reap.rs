@@ -188,8 +188,8 @@ impl Stopping {
     }
 }
 
-/// Waits for the end of an incarnation that has been told to end, and kills it when patience is over. Who had to be
-/// abandoned is named.
+/// Waits for the end of an incarnation that has been told to end, and kills it when patience is over. Who did
+/// not end in its own way is named.
 pub(crate) async fn outwait(pid: Pid, path: &str, patience: Duration, cx: &Context<Manager>) -> Option<Straggler> {
     let system = cx.system();
     let (to, mut downs) = mpsc::unbounded_channel();
@@ -201,16 +201,17 @@ pub(crate) async fn outwait(pid: Pid, path: &str, patience: Duration, cx: &Conte
 }
 
 /// Kills one incarnation that was waited for, and waits for its end, which comes at the latest when its slot is taken.
-/// If nothing more can be done, the start that follows is refused, and says so. Who had to be abandoned is named.
+/// If nothing more can be done, the start that follows is refused, and says so. Who did not end in its own way is named.
 pub(crate) async fn reap(pid: Pid, path: &str, after: Duration, system: &System) -> Option<Straggler> {
     let (to, mut downs) = mpsc::unbounded_channel();
     system.watch(pid, &to);
+    // Before it is killed: where it was is forgotten then.
+    let (mut patience, mut hung) = (GRACE, system.whereabouts(pid));
     system.kill(pid);
-    let (mut patience, mut hung) = (GRACE, None);
     for _ in 0..TRIES {
         if let Some(down) = within(system, patience, downs.recv()).await {
-            let abandoned = down.is_some_and(|down| down.abandoned);
-            return abandoned.then(|| Straggler::given_up(path.to_owned(), pid, true, after, hung, system.now()));
+            let down = down.filter(|down| down.reason == ExitReason::Killed)?;
+            return Some(Straggler::given_up(path.to_owned(), pid, down.abandoned, after, hung, system.now()));
         }
         hung = system.whereabouts(pid).or(hung);
         if system.abandon(pid) == Abandoned::Straggling {

@@ -12,7 +12,7 @@ use crate::child_spec::{Restart, Shutdown};
 use crate::intensity::Intensity;
 use crate::launch::{Launcher, Launchers, START_WITHIN, Static, below};
 use crate::management::Management;
-use crate::manager::{Blueprint, Manager};
+use crate::manager::{Blueprint, Manager, start_top};
 use crate::strategy::{AutoShutdown, Flags, Strategy};
 use crate::tree::{InvalidTree, Members, Node, Tree};
 
@@ -132,7 +132,8 @@ impl Supervisor {
         self
     }
 
-    /// How long the start of all its children may take together; 60 s unless told otherwise.
+    /// How long the start of all its children may take together; 60 s unless told otherwise. One that takes longer is killed,
+    /// with what it has started, and its start has failed: that of the system, if it is the top of the tree.
     pub fn start_within(mut self, limit: Duration) -> Self {
         self.start_within = limit;
         self
@@ -181,11 +182,11 @@ impl IntoChild for Supervisor {
 impl Root for Supervisor {
     async fn start(self, system: &System) -> Result<Pid, StartError> {
         self.check().map_err(|invalid| StartError::InvalidTree(invalid.to_string()))?;
-        let Self { slot, tree, launchers, .. } = self;
+        let Self { slot, tree, launchers, start_within } = self;
         let path = tree.name().clone();
         let mut blueprint = Blueprint { path: path.clone(), tree, launchers };
         settle(&mut blueprint, &path);
-        system.start_top(&slot, blueprint).await
+        start_top(system, &slot.address(), blueprint, start_within).await
     }
 }
 

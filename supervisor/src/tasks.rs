@@ -234,7 +234,7 @@ impl Tasks {
         });
         let (ended, down) = oneshot::channel();
         let leash = self.begin(body, Some(Waited { link, ended, at_drop })).await?;
-        Ok(TaskHandle { leash, result: Some(result), down: Some(down), ended: None })
+        Ok(TaskHandle { leash, result: Some(result), value: None, down: Some(down), ended: None })
     }
 
     async fn begin(&self, body: Body, waited: Option<Waited>) -> Result<Leash, StartError> {
@@ -256,7 +256,8 @@ impl fmt::Debug for Tasks {
     }
 }
 
-/// A task under way: a future of its result.
+/// A task under way: a future of its result, which is there when the task has ended. Its supervisor has been told so by then:
+/// whoever starts the next task finds its place free.
 ///
 /// # Cancel safety
 /// Waiting again goes on where it was left.
@@ -264,6 +265,8 @@ impl fmt::Debug for Tasks {
 pub struct TaskHandle<T> {
     leash: Leash,
     result: Option<oneshot::Receiver<T>>,
+    /// The result, until the task has ended.
+    value: Option<T>,
     down: Option<oneshot::Receiver<Down>>,
     ended: Option<ExitReason>,
 }
@@ -294,10 +297,8 @@ impl<T> TaskHandle<T> {
                 // Whoever waits for it is told; a future that blocks its thread is left behind.
                 drop(reap(pid, &pid.to_string(), limit, &system).await);
                 // It may have had a result just before.
-                match self.result.as_mut().map(oneshot::Receiver::try_recv) {
-                    Some(Ok(result)) => Ok(result),
-                    _ => Err(TaskError::TimedOut(limit)),
-                }
+                let late = || self.result.as_mut().and_then(|result| result.try_recv().ok());
+                self.value.take().or_else(late).ok_or(TaskError::TimedOut(limit))
             }
         }
     }
@@ -313,15 +314,17 @@ impl<T> Future for TaskHandle<T> {
         if let Some(result) = &mut this.result {
             let result = ready!(Pin::new(result).poll(cx));
             this.result = None;
-            if let Ok(result) = result {
-                return Poll::Ready(Ok(result));
-            }
+            this.value = result.ok();
         }
         if let Some(down) = &mut this.down {
             let down = ready!(Pin::new(down).poll(cx));
             this.down = None;
             // Nobody was told: the runtime has gone.
             this.ended = Some(down.map_or(ExitReason::Killed, |down| down.reason));
+        }
+        if let Some(value) = this.value.take() {
+            this.ended = Some(ExitReason::Normal);
+            return Poll::Ready(Ok(value));
         }
         Poll::Ready(Err(TaskError::Ended(this.ended.clone().unwrap_or(ExitReason::Normal))))
     }

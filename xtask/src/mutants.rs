@@ -117,10 +117,15 @@ impl Scratch {
     }
 }
 
-/// How many are not equal, from the last line of the runner: `5943 of 5943 equal`.
+/// How many differ, from the last line of the runner: `5943 of 6000 equal, 57 not expressible`.
 fn differing(said: &str) -> Option<u64> {
-    let (equal, all) = said.lines().last()?.strip_suffix(" equal")?.split_once(" of ")?;
-    all.parse::<u64>().ok()?.checked_sub(equal.parse().ok()?)
+    let (equal, rest) = said.lines().last()?.split_once(" of ")?;
+    let (all, left_out) = rest.split_once(" equal")?;
+    let left_out = match left_out.strip_prefix(", ") {
+        Some(left_out) => left_out.strip_suffix(" not expressible")?.parse().ok()?,
+        None => 0,
+    };
+    all.parse::<u64>().ok()?.checked_sub(equal.parse().ok()?)?.checked_sub(left_out)
 }
 
 impl Mutant {

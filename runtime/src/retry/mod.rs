@@ -30,6 +30,7 @@ use crate::actor::Actor;
 use crate::actor_ref::ActorRef;
 use crate::ask::Door as _;
 use crate::error::StartError;
+use crate::port::nanos;
 use crate::reply::Reply;
 use crate::shared::Shared;
 use crate::target::Target;
@@ -158,7 +159,7 @@ impl RetryPolicy {
         let left = Duration::from_nanos(until.saturating_sub(now));
         let standing = Standing { attempts, idempotent, left, wait: to.load().wait };
         let delay = rule::delay(failure, standing, self.base, port.rng_u64())?;
-        self.budget.take(now).then(|| turn::after(now, delay))
+        self.budget.take(now).then(|| now.saturating_add(nanos(delay)))
     }
 }
 

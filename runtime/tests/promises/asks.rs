@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{ActorRef, AskError, CallScope, Reply, System};
+use crashworthy_runtime::{ActorRef, AskError, CallScope, LONGEST_DEADLINE, Reason, Reply, StartError, System};
 use tokio::sync::oneshot;
 
 use crate::stage::{
@@ -18,6 +18,20 @@ async fn busy(system: &System) -> (ActorRef<Puppet>, crate::stage::Journal, ones
     actor.tell(Order::Await(closed)).unwrap();
     until("it is busy", || actor.law().in_hand == 1).await;
     (actor, journal, gate)
+}
+
+#[test]
+fn no_pumps_are_refused_as_too_many_are() {
+    everywhere(async || {
+        for wrong in [0, 1_025] {
+            let refused = System::builder().pumps(wrong).bare().map(drop);
+            assert!(
+                matches!(&refused, Err(StartError::Setting(why)) if why.contains("allowed are 1 to 1024")),
+                "{refused:?}"
+            );
+        }
+        assert!(System::builder().pumps(1).bare().is_ok());
+    });
 }
 
 #[test]
@@ -335,7 +349,50 @@ fn many_asks_at_once_each_get_their_own_answer() {
 }
 
 #[test]
-fn an_actor_that_waits_for_itself_ends_at_its_deadline() {
+fn a_deadline_that_is_too_long_is_cut_to_the_longest() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        let left = |says: oneshot::Sender<Option<Duration>>| {
+            act(move |_, cx| {
+                let _ = says.send(cx.remaining());
+                Box::pin(async { Ok(()) })
+            })
+        };
+        let is_cut = |left: Option<Duration>| left.is_some_and(|left| left <= LONGEST_DEADLINE);
+
+        // A question; what is asked inside is asked within what is left of it.
+        let asks = |reply: Reply<Option<Duration>>| {
+            act(move |_, cx| {
+                reply.send(cx.remaining());
+                Box::pin(async { Ok(()) })
+            })
+        };
+        let asked = actor.ask(asks).within(Duration::MAX).await.unwrap();
+        assert!(is_cut(asked), "{asked:?}");
+        // A message by a permit for which somebody would have waited for ever.
+        let (says, said) = oneshot::channel();
+        actor.admitted(Duration::MAX).await.unwrap().send(left(says)).unwrap();
+        said.await.unwrap();
+        // The calls of a scope.
+        let scope = CallScope::current().within(&system, Duration::MAX);
+        let asked = scope.scope(async { actor.ask(asks).within(Duration::MAX).await }).await.unwrap();
+        assert!(is_cut(asked), "{asked:?}");
+        // A system whose asks would never end.
+        let endless = System::builder().ask_within(Duration::MAX).bare().unwrap();
+        let (other, _other) = puppet(&endless).await;
+        let asked = other.ask(asks).await.unwrap();
+        assert!(is_cut(asked), "{asked:?}");
+        // What is told without a deadline has none.
+        let (says, said) = oneshot::channel();
+        actor.tell(left(says)).unwrap();
+        assert_eq!(said.await.unwrap(), None);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn an_actor_that_asks_itself_is_refused_at_once() {
     everywhere(async || {
         let system = bare();
         let (actor, _journal) = puppet(&system).await;
@@ -348,8 +405,11 @@ fn an_actor_that_waits_for_itself_ends_at_its_deadline() {
                 })
             })
         };
-        let asked = actor.ask(make).within(SOON).await;
-        assert!(matches!(asked, Err(AskError::Expired | AskError::Refused(_))), "{asked:?}");
+        // The refusal is passed on by `?`, and ends the question: well before its deadline.
+        let begun = Instant::now();
+        let asked = actor.ask(make).within(LONG).await;
+        assert!(matches!(&asked, Err(AskError::Refused(why)) if why.reason == Reason::Downstream), "{asked:?}");
+        assert!(begun.elapsed() < LONG);
         assert_eq!(who(&actor).await, 1);
         lawful(&system).await;
     });

@@ -54,7 +54,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 fn play(engine: impl Fn(&Scenario) -> Outcome) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for line in io::stdin().lock().lines() {
-        serde_json::to_writer(&mut out, &engine(&serde_json::from_str(&line?)?))?;
+        let outcome = scenario(&line?).map_or_else(|skipped| skipped, |scenario| engine(&scenario));
+        serde_json::to_writer(&mut out, &outcome)?;
         writeln!(out)?;
     }
     out.flush()
@@ -62,14 +63,29 @@ fn play(engine: impl Fn(&Scenario) -> Outcome) -> io::Result<()> {
 
 fn play_on_runtime() -> io::Result<()> {
     let lines = io::stdin().lock().lines();
-    let scenarios = lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<io::Result<Vec<_>>>()?;
     let mut out = io::stdout().lock();
+    let mut scenarios = Vec::new();
+    for line in lines {
+        match scenario(&line?) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(skipped) => writeln!(out, "{}", serde_json::to_string(&skipped)?)?,
+        }
+    }
     let mut told = Ok(());
     Stage::new().play_all(&scenarios, AT_A_TIME, |outcome| {
         told =
             std::mem::replace(&mut told, Ok(())).and_then(|()| writeln!(out, "{}", serde_json::to_string(&outcome)?));
     });
     told
+}
+
+/// Reads one scenario. What has no words here, such as a strategy that does not exist, is left out with the reason, and the
+/// others are played.
+fn scenario(line: &str) -> Result<Scenario, Outcome> {
+    serde_json::from_str(line).map_err(|error| {
+        let id = serde_json::from_str(line).ok().and_then(|it: serde_json::Value| it.get("id")?.as_u64());
+        Outcome::Skipped { id: id.unwrap_or_default(), skipped: format!("no scenario: {error}") }
+    })
 }
 
 fn compare(expected: &str, actual: &str) -> io::Result<Tally> {

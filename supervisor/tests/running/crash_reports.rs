@@ -32,7 +32,7 @@ impl Actor for Desk {
 async fn a_crash_report_has_reason_place_message_sender_kinds_tree_incarnation_budget_and_decision() {
     let (ear, _guard) = Ear::open();
     let (till, desk) = (Slot::<Cashier>::named("till"), Slot::<Desk>::named("desk"));
-    let front = Supervisor::one_for_one("front").intensity(3, 5 * SECOND).child(till.child(()));
+    let front = Supervisor::one_for_one("front").intensity(3, 500 * SECOND).child(till.child(()));
     let shop = Supervisor::one_for_one("shop").child(front).child(desk.child(till.address()));
     let system = System::start(shop).await.expect("it starts");
     let mut asked = Duration::ZERO;
@@ -55,8 +55,8 @@ async fn a_crash_report_has_reason_place_message_sender_kinds_tree_incarnation_b
     let in_hand = report.in_hand.as_ref().expect("it had a message in hand");
     assert_eq!((&*in_hand.kind, in_hand.asked), ("Split", true));
     assert_eq!(in_hand.from, Sender::Another { id: desk.id(), path: Some("shop/desk".into()) });
-    // The clock of stamps is a coarse one.
-    let since = report.at + 2 * MS - asked;
+    // The clock of stamps is a coarse one, and reports tell whole milliseconds.
+    let since = report.at + 3 * MS - asked;
     assert!(in_hand.sent_ago <= since && in_hand.taken_ago <= since, "{in_hand:?}");
     let kinds: Vec<_> = report.recent.iter().map(|handled| &*handled.kind).collect();
     assert_eq!(kinds, [["Sell"; 15].as_slice(), &["Split"]].concat());
@@ -68,7 +68,7 @@ async fn a_crash_report_has_reason_place_message_sender_kinds_tree_incarnation_b
     assert!(report.at > Duration::ZERO && report.at <= system.now());
     let verdict = report.judgement.verdict().expect("it was judged");
     assert_eq!((&*verdict.by, &*verdict.child), ("shop/front", "till"));
-    let budget = Budget { restarts: 2, allowed: 3, period: 5 * SECOND };
+    let budget = Budget { restarts: 2, allowed: 3, period: 500 * SECOND };
     assert_eq!((verdict.ruling, budget.left()), (Ruling { decision: ALONE, budget }, 1));
 
     let text = report.to_string();
@@ -79,7 +79,7 @@ async fn a_crash_report_has_reason_place_message_sender_kinds_tree_incarnation_b
         "15 of Sell",
         "incarnation 2, restarted once before",
         "restarted (by shop/front)",
-        "2 of 3 restarts in 5s, 1 left",
+        "2 of 3 restarts in 500s, 1 left",
     ] {
         assert!(text.contains(part), "`{part}` in:\n{text}");
     }
@@ -93,7 +93,7 @@ async fn a_crash_report_has_reason_place_message_sender_kinds_tree_incarnation_b
     is("context", "child_terminated");
     is("child", "till");
     is("decision", "restarted (by shop/front)");
-    is("budget", "2 of 3 restarts in 5s, 1 left");
+    is("budget", "2 of 3 restarts in 500s, 1 left");
     over(system).await;
 }
 

@@ -1,8 +1,9 @@
 //! First starts: their order, what a failure undoes and says, slots that are taken.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crashworthy_runtime::{Reason, Slot, StartError, State, System};
+use crashworthy_runtime::{Actor, Callback, Context, Exit, Reason, Slot, StartError, State, System};
 use crashworthy_supervisor::{SlotExt, Supervisor};
 use tokio::sync::Notify;
 
@@ -93,6 +94,63 @@ async fn a_start_that_takes_too_long_has_failed() {
     assert!(error.contains("child a failed to start") && error.contains("not ready within 10ms"), "{error}");
     diary.reads("a waits").await;
     assert!(!a.is_alive());
+}
+
+/// Children would be waited for without an end, but for the limit of the top.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_top_of_a_tree_keeps_its_own_limit_to_starts() {
+    let mut diary = Diary::new();
+    let [(a, ak), (b, bk)] = ["a", "b"].map(|name| worker(name, &diary));
+    let bk = Nurse { gate: Some(Arc::new(Notify::new())), ..bk };
+    let top = Supervisor::one_for_one("top").start_within(50 * MS);
+    let top = top.child(a.child(ak)).child(b.child(bk).start_within(Duration::MAX));
+    let error = soon(System::start(top)).await.expect_err("`b` never is ready");
+    let StartError::Failed(reason) = &error else { panic!("{error}") };
+    let crash = reason.crash().expect("an error in its start");
+    assert_eq!((crash.callback, crash.message.as_str()), (Callback::Init, "not ready within 50ms"));
+    diary.reads("+a, b waits").await;
+    until(|| !a.is_alive() && !b.is_alive()).await;
+}
+
+/// What the runtime itself says of a start that failed is said of `init`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_failed_has_failed_in_init_whoever_says_so() {
+    let mut diary = Diary::new();
+    let (a, ak) = worker("a", &diary);
+    let ak = Nurse { gate: Some(Arc::new(Notify::new())), ..ak };
+    let top = Supervisor::one_for_one("top").child(a.child(ak).start_within(10 * MS));
+    let late = soon(System::start(top)).await.expect_err("it never is ready").to_string();
+    assert!(late.contains("error in init: not ready within 10ms"), "{late}");
+    diary.reads("a waits").await;
+
+    // A slot that somebody has already.
+    let (b, bk) = worker("b", &diary);
+    let [below, beside] = ["below", "beside"].map(|name| Supervisor::one_for_one(name).child(b.child(bk.clone())));
+    let top = Supervisor::one_for_one("top").child(below).child(beside);
+    let taken = soon(System::start(top)).await.expect_err("`b` is in two places").to_string();
+    assert!(taken.contains("error in init: slot `b`"), "{taken}");
+
+    // A refusal that `init` passes on.
+    let passed = soon(System::start(Supervisor::one_for_one("top").child(Slot::<Passes>::named("passes").child(()))));
+    let passed = passed.await.expect_err("it is refused").to_string();
+    assert!(passed.contains("error in init") && !passed.contains("in handle"), "{passed}");
+}
+
+/// Asks somebody in its `init` who is not there, and passes that on.
+struct Passes;
+
+impl Actor for Passes {
+    type Args = ();
+    type Msg = ();
+
+    async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> {
+        Slot::<Worker>::named("nobody").ask(Job::Counted).await?;
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> {
+        Ok(())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

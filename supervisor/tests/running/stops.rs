@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::System;
+use crashworthy_runtime::{Callback, System};
 use crashworthy_supervisor::{Shutdown, SlotExt, Supervisor};
 use tokio::sync::Notify;
 
-use crate::world::{Diary, MS, Nurse, SECOND, held, over, soon, until, worker};
+use crate::world::{Diary, MS, Nurse, SECOND, crash, held, over, soon, until, worker};
+
+/// How long a start may take that hangs.
+const HANG: Duration = Duration::from_millis(300);
 
 #[tokio::test]
 async fn a_child_that_clings_to_life_is_killed_and_named() {
@@ -86,6 +89,27 @@ async fn a_child_that_ends_in_its_own_way_while_it_is_asked_is_no_straggler() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hangs_in_a_start_while_the_system_stops_is_named() {
+    let mut diary = Diary::new();
+    let [(a, ak), (b, bk)] = ["a", "b"].map(|name| worker(name, &diary));
+    let gate = Arc::new(Notify::new());
+    let bk = Nurse { gate: Some(gate.clone()), ..bk };
+    let top = Supervisor::one_for_one("top").child(a.child(ak)).child(b.child(bk).start_within(HANG).within(20 * MS));
+    gate.notify_one();
+    let system = System::start(top).await.expect("it starts");
+    diary.reads("+a, b waits, +b").await;
+    crash(&b);
+    diary.reads("-b crashed, b waits").await;
+    let report = over(system).await;
+    diary.reads("-a shutdown").await;
+    let [late] = &report.stragglers[..] else { panic!("one straggler: {report}") };
+    assert_eq!((late.path.as_str(), late.abandoned, late.callback), ("top/b", false, Some(Callback::Init)), "{report}");
+    // Times are told in steps of a millisecond.
+    assert!(late.after >= HANG && late.hung_for + 5 * MS >= HANG, "{late:?}");
+    assert!(late.to_string().contains("in init for"), "{late}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_branch_with_a_limit_of_its_own_is_killed_with_all_below() {
     let mut diary = Diary::new();
     let [(a, ak), (b, bk)] = ["a", "b"].map(|name| worker(name, &diary));
@@ -98,6 +122,7 @@ async fn a_branch_with_a_limit_of_its_own_is_killed_with_all_below() {
     diary.reads("+a, +b, -b shutdown, -a shutdown").await;
     let named: Vec<_> = report.stragglers.iter().map(|late| late.path.as_str()).collect();
     assert_eq!(named, ["top/below", "top/below/b"], "{report}");
-    assert!(report.took < SECOND, "{report}");
+    // Not the 5 s that a child has unless told otherwise, let alone no limit.
+    assert!(report.took < 4 * SECOND, "{report}");
     until(|| !b.is_alive()).await;
 }

@@ -91,6 +91,23 @@ async fn a_result_is_read_once() {
     over(system).await;
 }
 
+/// Whoever has a result, or was told of an end, finds the place free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_place_of_a_task_is_free_when_its_result_is_there() {
+    let tasks = Tasks::named("tasks").max_children(1);
+    let system = with(&tasks).await;
+    for round in 0..300 {
+        let task = soon(tasks.run(async move { round })).await.expect("the last one has ended");
+        assert_eq!(soon(task).await, Ok(round));
+    }
+    let mut squares = tasks.stream(0..300, 1, |number| async move { number * number });
+    for number in 0..300 {
+        assert_eq!(soon(squares.next()).await, Some(Ok(number * number)));
+    }
+    drop(squares);
+    over(system).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_whose_handle_is_dropped_runs_on() {
     let mut diary = Diary::new();

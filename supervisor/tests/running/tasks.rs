@@ -121,7 +121,7 @@ async fn a_task_that_ignores_the_stop_is_killed_and_named() {
     diary.reads("dropped").await;
     let [late] = &report.stragglers[..] else { panic!("one straggler: {report}") };
     assert_eq!((late.path.as_str(), late.abandoned, late.in_hand.as_deref()), ("top/deaf", false, Some("Task")));
-    assert!(late.after >= 20 * MS && report.took < SECOND, "{report}");
+    assert!(late.after >= 20 * MS && report.took < 4 * SECOND, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

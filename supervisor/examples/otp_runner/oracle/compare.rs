@@ -63,7 +63,9 @@ impl fmt::Display for Tally {
         if self.alone > 0 {
             writeln!(f, "{} were equal only when nothing else ran", self.alone)?;
         }
-        write!(f, "{} of {} equal", self.equal, self.compared)
+        let left_out: usize = self.skipped.values().sum();
+        write!(f, "{} of {} equal", self.equal, self.compared + left_out)?;
+        if left_out > 0 { write!(f, ", {left_out} not expressible") } else { Ok(()) }
     }
 }
 

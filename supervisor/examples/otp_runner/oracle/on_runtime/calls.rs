@@ -91,7 +91,8 @@ impl Play {
         let path = below(&which.sup, &which.child);
         if which.by == By::Pid {
             let Some(child) = self.hub.look(|state| state.at(&path).cloned()) else { return Asked::now("nopid") };
-            let dynamic = declared.dynamic.expect("only dynamic supervisors take pids");
+            // A static supervisor knows its children by their ids, here as there.
+            let Some(dynamic) = declared.dynamic else { return Asked::now("error:not_found") };
             let hub = self.hub.clone();
             let call: Calling = match op {
                 Op::TerminateChild(_) => Box::pin(async move {
