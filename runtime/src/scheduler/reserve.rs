@@ -73,6 +73,10 @@ impl Reserve {
             let urgent = pool.take_out(Runnable::is_urgent);
             watch.not_before = now + PART * pool.port.now_ns().saturating_sub(now);
             self.waiting.lock().extend(urgent);
+            if pool.is_closed() {
+                // Whoever closed it may have looked before.
+                pool.drop_queued();
+            }
         }
         let turns = self.turns();
         let gets_on = std::mem::replace(&mut watch.seen, turns) != turns;
