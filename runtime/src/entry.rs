@@ -8,8 +8,8 @@ use tokio::runtime::Builder;
 /// How long the program waits for its threads when `main` has returned.
 const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 
-/// Workers beyond one a core: so many are left for sockets, timers and plain tasks when handlers block all that may run
-/// actors.
+/// Workers beyond one a core: so many are left for sockets, timers and plain tasks when handlers block all that poll pumps. Turns
+/// that plain tasks run in place can block these, too.
 const RESERVE: usize = 1;
 
 /// How many threads run at a time: as many pumps has a system at the most, unless told otherwise.

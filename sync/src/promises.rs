@@ -12,7 +12,8 @@
 //! for one moment are all alike: a count is enough.
 //!
 //! Moments are steps of the caller's clock, from 1. There is a fixed number of slots; promises for one moment share one.
-//! When all are taken a promise is not written down: it counts until it is used.
+//! When all are taken a promise is not written down: it counts until it is used. They are taken by those that are past as well, until
+//! somebody finds no room and forgives them.
 
 use std::fmt;
 
