@@ -32,9 +32,26 @@ fn what_is_promised_while_others_are_forgiven_is_not_lost() {
         };
         let first = promises.forgive(2);
         let made = maker.join().unwrap();
-        // The only slot was either free again, or it was not: then this one is written nowhere.
+        // The only slot was either free again, or it was not: then this one is kept apart.
         assert_eq!(first + promises.forgive(3), 1);
         assert!(promises.keep(made));
         assert_eq!(promises.forgive(9), 0);
+    });
+}
+
+#[test]
+fn what_is_kept_apart_is_kept_by_its_holder_or_forgiven() {
+    model(|| {
+        let promises = Arc::new(Promises::new());
+        // The second finds the only slot taken.
+        let made = [promises.make(1), promises.make(2)];
+        let holder = {
+            let promises = Arc::clone(&promises);
+            thread::spawn(move || u64::from(promises.keep(made[1])))
+        };
+        let forgiven = promises.forgive(3);
+        let kept = holder.join().unwrap();
+        assert_eq!(kept + forgiven, 2);
+        assert!(!made.iter().any(|made| promises.keep(*made)), "all that is left was forgiven");
     });
 }

@@ -53,7 +53,7 @@ pub(crate) struct Term {
 
 impl Term {
     /// As long as the permit lasts.
-    const ENDLESS: Self = Self { promise: Promise::UNWRITTEN, deadline: NEVER };
+    const ENDLESS: Self = Self { promise: Promise::ENDLESS, deadline: NEVER };
 }
 
 impl<M: Message> Permit<M> {

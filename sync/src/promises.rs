@@ -12,14 +12,17 @@
 //! for one moment are all alike: a count is enough.
 //!
 //! Moments are steps of the caller's clock, from 1. There is a fixed number of slots; promises for one moment share one.
-//! When all are taken a promise is not written down: it counts until it is used. They are taken by those that are past as well, until
-//! somebody finds no room and forgives them.
+//! When all are taken, by moments that are past as well until somebody finds no room, a promise is kept apart, under a lock.
+//! Each has a place, so of those apart there are never more than places.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::facade::{AtomicU64, Ordering};
+use crate::facade::{AtomicU64, Mutex, Ordering, StoredU64};
 
-const SLOTS: usize = if cfg!(loom) { 1 } else { 15 };
+const SLOTS: usize = if cfg!(loom) { 1 } else { 14 };
+/// The number, in the place of a slot's, of what is kept apart.
+const APART: usize = SLOTS;
 const MANY: u32 = 24;
 const MOST: u64 = (1 << MANY) - 1;
 /// What of a moment is remembered beside the slot: a promise that is older than that is forgiven long ago.
@@ -29,6 +32,14 @@ const LOW_BITS: u64 = (1 << LOW) - 1;
 /// The promises of one owner of places.
 pub struct Promises {
     slots: [AtomicU64; SLOTS],
+    apart: Apart,
+}
+
+/// Those that found no slot: how many for each moment.
+struct Apart {
+    moments: Mutex<BTreeMap<u64, u64>>,
+    /// The first of these moments, 0 for none: written under the lock, and read to pass by without it.
+    first: StoredU64,
 }
 
 /// One place, promised until a moment. A word, to be kept anywhere.
@@ -36,8 +47,8 @@ pub struct Promises {
 pub struct Promise(u32);
 
 impl Promise {
-    /// One that is written down nowhere, and counts until it is used.
-    pub const UNWRITTEN: Self = Self(0);
+    /// One without a moment, that counts until it is used.
+    pub const ENDLESS: Self = Self(0);
 
     fn new(slot: usize, until: u64) -> Self {
         Self((slot as u32 + 1) << LOW | (until & LOW_BITS) as u32)
@@ -73,7 +84,8 @@ fn read(word: u64) -> (u64, u64) {
 impl Promises {
     /// None yet.
     pub fn new() -> Self {
-        Self { slots: [(); SLOTS].map(|()| AtomicU64::new(0)) }
+        let apart = Apart { moments: Mutex::new(BTreeMap::new()), first: StoredU64::new(0) };
+        Self { slots: [(); SLOTS].map(|()| AtomicU64::new(0)), apart }
     }
 
     /// Writes down that a place is promised until a moment.
@@ -94,13 +106,17 @@ impl Promises {
                 }
             }
         }
-        Promise::UNWRITTEN
+        self.apart.make(until);
+        Promise::new(APART, until)
     }
 
     /// Takes the place that was promised. False: it was forgiven, and is somebody else's.
     #[must_use = "what was forgiven is somebody else's"]
     pub fn keep(&self, promise: Promise) -> bool {
         let Some((slot, low)) = promise.parts() else { return true };
+        if slot == APART {
+            return self.apart.keep(low);
+        }
         let mut seen = self.slots[slot].load(Ordering::Relaxed);
         loop {
             let (until, many) = read(seen);
@@ -116,7 +132,7 @@ impl Promises {
 
     /// Takes all places whose moment lies before this one. So many are the caller's.
     pub fn forgive(&self, now: u64) -> u64 {
-        let mut forgiven = 0;
+        let mut forgiven = self.apart.forgive(now);
         for slot in 0..SLOTS {
             let mut seen = self.slots[slot].load(Ordering::Relaxed);
             while let (until, many @ 1..) = read(seen)
@@ -137,12 +153,54 @@ impl Promises {
     /// The first moment until which anything is promised.
     pub fn first(&self) -> Option<u64> {
         let moments = self.slots.iter().map(|slot| read(slot.load(Ordering::Relaxed)));
-        moments.filter(|(_, many)| *many != 0).map(|(until, _)| until).min()
+        moments.filter(|(_, many)| *many != 0).map(|(until, _)| until).chain(self.apart.first()).min()
     }
 
     fn swap(&self, slot: usize, seen: u64, new: u64) -> Result<(), u64> {
         // AcqRel: whoever has the place has it as the one before left it.
         self.slots[slot].compare_exchange(seen, new, Ordering::AcqRel, Ordering::Relaxed).map(drop)
+    }
+}
+
+impl Apart {
+    #[cold]
+    fn make(&self, until: u64) {
+        self.change(|moments| *moments.entry(until).or_default() += 1);
+    }
+
+    #[cold]
+    fn keep(&self, low: u64) -> bool {
+        self.change(|moments| {
+            let Some((&until, many)) = moments.iter_mut().find(|(until, _)| **until & LOW_BITS == low) else {
+                return false;
+            };
+            *many -= 1;
+            if *many == 0 {
+                moments.remove(&until);
+            }
+            true
+        })
+    }
+
+    fn forgive(&self, now: u64) -> u64 {
+        if self.first().is_none_or(|first| first >= now) {
+            return 0;
+        }
+        self.change(|moments| {
+            let kept = moments.split_off(&now);
+            std::mem::replace(moments, kept).into_values().sum()
+        })
+    }
+
+    fn first(&self) -> Option<u64> {
+        Some(self.first.load(Ordering::Relaxed)).filter(|first| *first != 0)
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut BTreeMap<u64, u64>) -> R) -> R {
+        let mut moments = self.moments.lock();
+        let changed = change(&mut moments);
+        self.first.store(moments.keys().next().copied().unwrap_or(0), Ordering::Relaxed);
+        changed
     }
 }
 
@@ -155,7 +213,8 @@ impl Default for Promises {
 impl fmt::Debug for Promises {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let many = self.slots.iter().map(|slot| read(slot.load(Ordering::Relaxed)).1).sum::<u64>();
-        f.debug_struct("Promises").field("places", &many).finish_non_exhaustive()
+        let apart = self.apart.moments.lock().values().sum::<u64>();
+        f.debug_struct("Promises").field("places", &(many + apart)).finish_non_exhaustive()
     }
 }
 
@@ -179,13 +238,18 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_slot_counts_until_it_is_used() {
-        let promises = Promises::new();
-        let made: Vec<_> = (1..=SLOTS as u64 + 1).map(|until| promises.make(until)).collect();
-        assert_eq!(made[SLOTS], Promise::UNWRITTEN);
-        assert_eq!(promises.forgive(1_000), SLOTS as u64);
-        assert!(promises.keep(made[SLOTS]));
-        assert_ne!(promises.make(2_000), Promise::UNWRITTEN, "a slot whose promises have ended is free");
+    fn those_that_find_no_slot_have_an_end_as_well() {
+        let (promises, many) = (Promises::new(), SLOTS as u64 + 3);
+        let made: Vec<_> = (1..=many).chain([many]).map(|until| promises.make(until)).collect();
+        let apart = made[SLOTS..].iter().map(|promise| promise.parts().map(|(slot, _)| slot));
+        assert_eq!(apart.collect::<Vec<_>>(), [Some(APART); 4], "all the slots are taken");
+        assert!(promises.keep(made[SLOTS]) && !promises.keep(made[SLOTS]), "one that is apart is kept, once");
+        assert_eq!(promises.forgive(many), SLOTS as u64 + 1);
+        assert_eq!(promises.first(), Some(many));
+        assert!(!promises.keep(made[SLOTS + 1]), "it was forgiven");
+        assert!(promises.keep(made[SLOTS + 2]) && promises.keep(made[SLOTS + 3]));
+        assert_eq!((promises.forgive(u64::MAX), promises.first()), (0, None));
+        assert_eq!(promises.make(1).parts().map(|(slot, _)| slot), Some(1), "a slot whose promises have ended is free");
     }
 
     #[test]

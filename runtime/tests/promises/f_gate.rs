@@ -182,6 +182,26 @@ fn f4_what_a_blocked_middleman_has_reserved_counts_until_its_time_has_passed() {
 }
 
 #[test]
+fn f4_however_many_moments_places_were_reserved_until_all_are_free_when_these_have_passed() {
+    const PLACES: usize = 1_000;
+    everywhere(async || {
+        let system = bare();
+        let nursery = Nursery::open(&system, Slot::anonymous().mailbox(PLACES as u32).unwrap()).await;
+        let leaf = nursery.slot.address();
+        let reserve = |span| leaf.reserve(Offer::within(span)).ok();
+        // There is room all the time: nobody finds none, and forgives. Each is for a later moment than all before it.
+        let spans = (0..100).map(|turn| ms(20).mul_f64(1.04_f64.powi(turn)));
+        let held: Vec<_> = spans.map_while(reserve).collect();
+        assert_eq!(held.len(), 100, "{:?}", leaf.load());
+        system.sleep_until(system.now() + ms(1_500)).await;
+        let free = || (0..PLACES).map_while(|_| reserve(LONG)).collect::<Vec<_>>().len();
+        until("every place is free", || free() == PLACES).await;
+        drop(held);
+        lawful(&system).await;
+    });
+}
+
+#[test]
 fn f4_who_waits_for_room_is_let_in_when_the_time_of_a_reservation_has_passed() {
     everywhere(async || {
         let system = bare();
