@@ -93,7 +93,7 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// Asks a question: `make` puts the [`Reply`] into the message. The question is sent when the future is first
-    /// polled, and ends within 5 s unless [`within`](Ask::within) says otherwise; inside a handler it ends no later
+    /// polled, and ends within 5 s unless [`within`](Ask::within) or [its message](Message::sla) says otherwise; inside a handler it ends no later
     /// than the call being handled. It always ends.
     ///
     /// It is refused at once if what the actor has to do already, and this, would not be done before that deadline, as its

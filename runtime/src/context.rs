@@ -411,6 +411,16 @@ impl<A: Actor> Context<A> {
         (deadline != NEVER).then(|| Duration::from_nanos(left()))
     }
 
+    /// When the message in hand is to be done, on the [clock of the system](crate::System::now); `None` if it has no deadline. What it asks
+    /// ends no later than that.
+    ///
+    /// # Differs from OTP
+    /// A call carries no deadline there: the server does not know for how long it is waited for.
+    pub fn deadline(&self) -> Option<Duration> {
+        let deadline = turn::current().call.deadline;
+        (deadline != NEVER).then(|| Duration::from_nanos(deadline))
+    }
+
     /// Resolves when the message in hand need not be handled any more: its asker has gone, or its deadline has
     /// passed. For a tell without a deadline it never resolves. The future is owned: it can be raced with
     /// `self.work(cx)`.

@@ -110,6 +110,8 @@ fn a_stuck_actor_is_told_with_what_it_has_in_hand_and_when_it_is_well() {
             [
                 Happening::Stuck { message: Some(message), in_hand, refused: 20, depth: 1 },
                 Happening::StuckNoMore { refused: 20, .. },
+                // The one that was taken in before anybody knew.
+                Happening::Expires { count: 1, .. },
             ] => assert!(message.contains("Question") && in_hand.as_secs() == 1, "{message} for {in_hand:?}"),
             other => panic!("{other:?}"),
         }
@@ -135,6 +137,24 @@ fn broken_promises_are_told_once_with_their_number() {
             [Happening::Expires { count: 4, not_begun_in_time: 0, .. }, Happening::ExpiresNoMore { count: 4, .. }] => {}
             other => panic!("{other:?}"),
         }
+    });
+}
+
+#[test]
+fn broken_promises_of_questions_are_told_although_their_askers_have_gone() {
+    listen(RateLimit::default(), async |system, ear| {
+        let (clerk, _) = clerk(&system, [Line::Work(ms(100)), Line::Answer]).await;
+        let mut askers = tokio::task::JoinSet::new();
+        for _ in 0..5 {
+            let clerk = clerk.clone();
+            askers.spawn(async move { clerk.ask(once).within(ms(50)).await });
+        }
+        assert_eq!(askers.join_all().await, vec![Err(AskError::Expired); 5]);
+        clerk.settled().await;
+        assert_eq!((clerk.law().handled, clerk.law().expired, clerk.law().cancelled), (1, 4, 0));
+        pass(ms(1)).await;
+        assert_eq!(ear.hears("gate breaks promises")[0].1["broken"], "4");
+        assert!(matches!(&happened(&system, &clerk)[..], [Happening::Expires { count: 4, .. }]));
     });
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{ActorRef, AskError, CallScope, LONGEST_DEADLINE, Reason, Reply, StartError, System};
+use crashworthy_runtime::{
+    Actor, ActorRef, AskError, CallScope, Context, Exit, LONGEST_DEADLINE, Message, Reason, Reply, RetryPolicy,
+    StartError, System,
+};
 use tokio::sync::oneshot;
 
 use crate::stage::{
@@ -82,6 +85,51 @@ fn an_ask_that_moves_to_another_task_keeps_its_deadline() {
         assert!(poll_elsewhere(&mut ask).is_pending());
         assert_eq!(ask.await, Err(AskError::Expired));
         drop(gate);
+        lawful(&system).await;
+    });
+}
+
+/// Asks until when its answer is waited for, within a time of its own.
+struct Hurried(Reply<(Duration, Duration)>);
+
+impl Message for Hurried {
+    fn sla(&self) -> Option<Duration> {
+        Some(SOON)
+    }
+}
+
+struct Clock;
+
+impl Actor for Clock {
+    type Args = ();
+    type Msg = Hurried;
+
+    async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, Hurried(reply): Hurried, cx: &mut Context<Self>) -> Result<(), Exit> {
+        let (deadline, remaining) = (cx.deadline(), cx.remaining());
+        reply.send((deadline.unwrap_or(Duration::MAX), remaining.unwrap_or(Duration::MAX)));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_question_whose_asker_names_no_time_has_the_one_that_its_message_names() {
+    everywhere(async || {
+        let system = bare();
+        let clock = system.spawn::<Clock>(()).await.unwrap();
+        let policy = RetryPolicy::default();
+        let in_time = |earliest: Duration, within: Duration, (deadline, remaining): (Duration, Duration)| {
+            assert!(remaining <= within && deadline <= system.now() + remaining, "{remaining:?} until {deadline:?}");
+            assert!(deadline >= earliest + within, "{deadline:?} is sooner than {within:?} after {earliest:?}");
+        };
+        let (begun, longer) = (system.now(), SOON * 9);
+        in_time(begun, SOON, clock.ask(Hurried).await.unwrap());
+        in_time(begun, SOON, policy.ask(&clock, Hurried).await.unwrap());
+        in_time(begun, longer, clock.ask(Hurried).within(longer).await.unwrap());
+        in_time(begun, longer, policy.ask(&clock, Hurried).within(longer).await.unwrap());
         lawful(&system).await;
     });
 }
