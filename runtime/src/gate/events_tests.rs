@@ -119,6 +119,49 @@ fn a_stuck_actor_is_told_with_what_it_has_in_hand_and_when_it_is_well() {
 }
 
 #[test]
+fn an_actor_is_known_to_be_stuck_within_one_deadline_although_nobody_waits_for_it() {
+    // Told in places that were reserved; asked, and given up before the deadline; with somebody before who has a day.
+    for (is_told, patient) in [(true, false), (false, false), (true, true), (false, true)] {
+        listen(RateLimit::default(), async |system, _ear| {
+            let (clerk, script) = clerk(&system, [Line::Answer]).await;
+            for _ in 0..300 {
+                clerk.ask(once).await.unwrap();
+            }
+            script.insert(Line::Work(ms(3_000)));
+            let (began, mut taken) = (system.now(), 0);
+            clerk.tell(note()).unwrap();
+            pass(ms(1)).await;
+            if patient {
+                clerk.reserve(offer(86_000_000)).unwrap().send(note()).unwrap();
+            }
+            let refused = loop {
+                if is_told {
+                    match clerk.reserve(offer(50)) {
+                        Ok(place) => place.send(note()).unwrap(),
+                        Err(why) => break why,
+                    }
+                } else {
+                    match tokio::time::timeout(ms(10), clerk.ask(once).within(ms(50))).await {
+                        Ok(Err(AskError::Refused(why))) => break why,
+                        Ok(answer) => panic!("{answer:?}"),
+                        Err(_) => {}
+                    }
+                }
+                taken += 1;
+                assert!(taken < 20, "told: {is_told}, patient: {patient}: nobody has noticed");
+                pass(ms(10)).await;
+            };
+            let after = system.now() - began;
+            assert_eq!(refused.reason, Reason::Stuck, "{refused:?}");
+            assert!(after < ms(75), "told: {is_told}, patient: {patient}: {taken} were taken in for {after:?}");
+            pass(ms(3_000)).await;
+            clerk.settled().await;
+            assert!(clerk.ask(once).within(ms(50)).await.is_ok(), "it is well again");
+        });
+    }
+}
+
+#[test]
 fn broken_promises_are_told_once_with_their_number() {
     listen(RateLimit::default(), async |system, ear| {
         let (clerk, _) = clerk(&system, [Line::Work(ms(100)), Line::Answer]).await;

@@ -41,6 +41,7 @@ mod lazy_tests;
 mod limits;
 mod needs;
 mod orders;
+mod overdue;
 mod refusals;
 #[cfg(test)]
 mod refusals_tests;
@@ -54,8 +55,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod trouble;
-
-use std::sync::OnceLock;
 
 use crashworthy_sync::label::Label;
 use crashworthy_sync::promises::Promises;
@@ -75,6 +74,7 @@ use self::needs::Needs;
 pub(crate) use self::needs::{Want, Wish};
 use self::orders::Orders;
 pub(crate) use self::orders::{InForce, Suspended};
+use self::overdue::Due;
 use self::refusals::Tally;
 pub use self::refusals::{RefusalCount, Refusals};
 use self::shares::LEAST_SHARED;
@@ -93,13 +93,15 @@ pub(crate) struct Gate {
     keeper: Mutex<Keeper>,
     /// Its kinds of messages, once a second was met.
     apart: OnceBox<Apart>,
+    /// When somebody looks whether it is stuck.
+    due: Due,
     /// Places that are reserved, until when.
     promises: OnceBox<Promises>,
     /// What it needs besides time, and whom it forwards to.
     needs: OnceBox<Needs>,
     absence: OnceBox<Absence>,
     /// Itself, once another depends on it.
-    as_dependency: OnceLock<Dependency>,
+    as_dependency: OnceBox<Dependency>,
     /// How often it refused, once it has.
     refusals: OnceBox<Tally>,
 }
