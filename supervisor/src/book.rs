@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crashworthy_runtime::{ExitReason, Pid, Ring, System, millis};
+use crashworthy_runtime::{ActorId, ExitReason, Pid, Ring, System, millis};
 use serde::{Deserialize, Serialize};
 
-use crate::child_spec::Shutdown;
+use crate::child_spec::{Restart, Shutdown};
 use crate::core::Place;
 use crate::register::{Register, SupervisorInfo};
 use crate::report::{Cause, Context, Report};
@@ -83,6 +83,10 @@ pub trait SystemExt {
 
     /// Its living supervisors, by identity: how each restarts, and how many restarts are left to it. It asks nobody.
     fn supervisors(&self) -> Vec<SupervisorInfo>;
+
+    /// When this incarnation of a supervisor starts a child of its again; none if it does not live, or is no supervisor with a
+    /// restart budget. It asks nobody. Of somebody else's child it says something that means nothing.
+    fn restart_of(&self, supervisor: Pid, child: ActorId) -> Option<Restart>;
 }
 
 impl SystemExt for System {
@@ -92,6 +96,10 @@ impl SystemExt for System {
 
     fn supervisors(&self) -> Vec<SupervisorInfo> {
         self.extension::<Register>().read(self)
+    }
+
+    fn restart_of(&self, supervisor: Pid, child: ActorId) -> Option<Restart> {
+        self.extension::<Register>().restart_of(supervisor, child)
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, ActorRef, Context, Pid, StartError, Starting, Threads, Under, discard};
+use crashworthy_runtime::{Actor, ActorId, ActorRef, Context, Pid, StartError, Starting, Threads, Under, discard};
 
 use crate::manager::Manager;
 
@@ -26,6 +26,8 @@ pub(crate) trait Launch: Send {
     fn again(&self) -> Launcher;
     /// How long its `init` may take.
     fn start_within(&self) -> Duration;
+    /// Its place, which its incarnations share.
+    fn id(&self) -> ActorId;
 }
 
 /// What starts a child. It keeps arguments of the user's: whatever their destructors do, whoever drops it goes on.
@@ -122,6 +124,10 @@ where
     fn start_within(&self) -> Duration {
         self.start_within
     }
+
+    fn id(&self) -> ActorId {
+        self.slot.id()
+    }
 }
 
 /// A child that came later, whose slot is its supervisor's. There may be a million: it is small.
@@ -170,6 +176,10 @@ where
 
     fn start_within(&self) -> Duration {
         Duration::from_nanos(self.start_within)
+    }
+
+    fn id(&self) -> ActorId {
+        self.slot.id()
     }
 }
 
@@ -220,6 +230,10 @@ impl<A: Actor> Launch for Once<A> {
 
     fn start_within(&self) -> Duration {
         self.start_within
+    }
+
+    fn id(&self) -> ActorId {
+        self.slot.id()
     }
 }
 

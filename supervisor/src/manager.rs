@@ -239,6 +239,8 @@ impl Manager {
         loop {
             self.registered.look(&self.core);
             while let Some(action) = self.core.poll_action() {
+                // Whoever sees a child come back sees its restart counted.
+                self.registered.look(&self.core);
                 match action {
                     Action::Start { child, .. } => {
                         let event = self.start(child, cx).await;
@@ -290,6 +292,7 @@ impl Manager {
             Action::Close { child } => self.launcher(child).close(cx, false),
             Action::Forget { child } => {
                 if let Some(launcher) = self.launchers.remove(child) {
+                    self.registered.forget(launcher.id());
                     launcher.close(cx, true);
                 }
             }
@@ -344,6 +347,9 @@ impl Manager {
         };
         let limit = self.launcher(child).start_within();
         let pid = starting.pid();
+        if let Some(spec) = self.core.specification(child) {
+            self.registered.begins(pid.id, spec.restart);
+        }
         match within(&cx.system(), limit, starting.ready()).await {
             Some(Ok(pid)) => {
                 if let Some(name) = self.core.child(child).and_then(|info| info.id) {

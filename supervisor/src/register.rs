@@ -6,10 +6,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Budget, ExitReason, Pid, System};
+use crashworthy_runtime::{ActorId, Budget, ExitReason, Pid, System};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::child_spec::Restart;
 use crate::core::Core;
 use crate::strategy::Flags;
 use crate::tree::{Members, Tree};
@@ -84,6 +85,13 @@ impl Register {
         let now = system.now();
         entries.into_iter().map(|entry| entry.read(now)).collect()
     }
+
+    /// When a supervisor that lives starts a child again.
+    pub(crate) fn restart_of(&self, supervisor: Pid, child: ActorId) -> Option<Restart> {
+        let entry = self.0.lock().get(&supervisor).cloned()?;
+        let others = entry.others.lock();
+        Some(others.get(&child).copied().unwrap_or(entry.usual))
+    }
 }
 
 /// What is known of one.
@@ -95,6 +103,10 @@ struct Entry {
     members: MemberKind,
     /// When restarts were made, the newest.
     restarts: Mutex<Vec<Duration>>,
+    /// The restart type that its children have unless it is said otherwise.
+    usual: Restart,
+    /// Of those children that have another one: so those of a million that are all alike cost nothing.
+    others: Mutex<BTreeMap<ActorId, Restart>>,
 }
 
 impl Entry {
@@ -123,8 +135,13 @@ pub(crate) struct Registered {
 impl Registered {
     pub(crate) fn new(system: &System, pid: Pid, path: &Arc<str>, tree: &Tree) -> Self {
         let register: Arc<Register> = system.extension();
+        let usual = match &tree.members {
+            Members::Static(_) => Restart::default(),
+            Members::Dynamic { template, .. } | Members::Partitions { template, .. } => template.restart,
+        };
         let (path, members) = (path.clone(), MemberKind::from(&tree.members));
-        let entry = Arc::new(Entry { pid, path, flags: tree.flags, members, restarts: Mutex::default() });
+        let (flags, restarts, others) = (tree.flags, Mutex::default(), Mutex::default());
+        let entry = Arc::new(Entry { pid, path, flags, members, restarts, usual, others });
         register.0.lock().insert(pid, entry.clone());
         Self { register, entry, counted: 0 }
     }
@@ -136,6 +153,18 @@ impl Registered {
             self.counted = counted;
             *self.entry.restarts.lock() = core.newest_restarts(NEWEST);
         }
+    }
+
+    /// Notes a child that is being started, with its restart type.
+    pub(crate) fn begins(&self, child: ActorId, restart: Restart) {
+        if restart != self.entry.usual {
+            self.entry.others.lock().insert(child, restart);
+        }
+    }
+
+    /// Forgets a child that will not be started again.
+    pub(crate) fn forget(&self, child: ActorId) {
+        self.entry.others.lock().remove(&child);
     }
 }
 

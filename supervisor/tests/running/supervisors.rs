@@ -1,7 +1,9 @@
 //! What is known of the supervisors themselves, without asking them.
 
 use crashworthy_runtime::System;
-use crashworthy_supervisor::{Backoff, Dynamic, MemberKind, SlotExt, Strategy, Supervisor, SupervisorInfo, SystemExt};
+use crashworthy_supervisor::{
+    Backoff, Dynamic, IntoChild, MemberKind, Restart, SlotExt, Strategy, Supervisor, SupervisorInfo, SystemExt,
+};
 
 use crate::world::{Diary, MS, SECOND, Worker, crash, over, until, worker};
 
@@ -54,4 +56,41 @@ async fn each_supervisor_says_how_it_restarts_and_how_many_restarts_are_left_to_
     let register = system.clone();
     over(system).await;
     assert_eq!(register.supervisors(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_a_child_is_restarted_is_told_as_long_as_it_may_be() {
+    let mut diary = Diary::new();
+    let [(a, ak), (b, bk)] = ["a", "b"].map(|name| worker(name, &diary));
+    let crowd = Dynamic::<Worker>::named("crowd");
+    let mixed = Dynamic::any("mixed").intensity(9, SECOND);
+    let top = Supervisor::one_for_one("top").intensity(9, SECOND).child(a.child(ak));
+    let top = top.child(b.child(bk).restart(Restart::Transient)).child(crowd.clone()).child(mixed.clone());
+    let system = System::start(top).await.expect("it starts");
+    diary.reads("+a, +b").await;
+    let [c, d, e] = ["c", "d", "e"].map(|name| worker(name, &diary));
+    let c = crowd.start(c.1).await.expect("it starts");
+    let (d, e) = ((d.0.clone(), d.0.child(d.1)), (e.0.clone(), e.0.child(e.1).restart(Restart::Temporary)));
+    mixed.start(d.1.into_child()).await.expect("it starts");
+    mixed.start(e.1.into_child()).await.expect("it starts");
+    diary.reads("+c, +d, +e").await;
+
+    let pid = |path: &str| of(&system, path).expect("it lives").pid;
+    let told = |supervisor: &str, child| system.restart_of(pid(supervisor), child);
+    assert_eq!(told("top", a.id()), Some(Restart::Permanent));
+    assert_eq!(told("top", b.id()), Some(Restart::Transient));
+    assert_eq!(told("top/crowd", c.id()), Some(Restart::Temporary));
+    assert_eq!(told("top/mixed", d.0.id()), Some(Restart::Permanent));
+    assert_eq!(told("top/mixed", e.0.id()), Some(Restart::Temporary));
+    assert_eq!(system.restart_of(a.pid(), b.id()), None, "that is no supervisor");
+    crash(&b);
+    diary.reads("-b crashed, +b").await;
+    assert_eq!(told("top", b.id()), Some(Restart::Transient));
+    // Of whoever is not started again nothing is kept.
+    crash(&e.0);
+    diary.reads("-e crashed").await;
+    until(|| told("top/mixed", e.0.id()) != Some(Restart::Temporary)).await;
+    let before = pid("top");
+    over(system.clone()).await;
+    assert_eq!(system.restart_of(before, a.id()), None);
 }
