@@ -6,10 +6,10 @@ use std::time::Duration;
 use crashworthy_runtime::{ActorId, GateState, Glance, Pid, Reason, State};
 use crashworthy_supervisor::Strategy;
 
-use super::outlook::{Outlook, Supervisors};
+use super::outlook::{Outlook, Supervisors, families};
 use super::scope::{Scope, is_top, state};
 use crate::picture::{Picture, doing};
-use crate::protocol::{Code, Deed, Refusal};
+use crate::protocol::{Deed, Refusal};
 
 /// Supervisors that are told of one by one.
 const SUPERVISORS: usize = 5;
@@ -26,7 +26,7 @@ pub(crate) fn effect(
     picture: &Picture,
     scope: &Scope,
     deed: Deed,
-    known: &Supervisors,
+    known: &Supervisors<'_>,
     force: bool,
 ) -> Result<Vec<String>, Refusal> {
     let mut lines = vec![headline(picture, scope, deed)];
@@ -207,33 +207,27 @@ fn supervisors(
     picture: &Picture,
     scope: &Scope,
     deed: Deed,
-    known: &Supervisors,
+    known: &Supervisors<'_>,
     force: bool,
 ) -> Result<Vec<String>, Refusal> {
-    let mut parents = BTreeMap::<Option<Pid>, Vec<ActorId>>::new();
-    for &place in &scope.targets {
-        let actor = picture.actor(place);
-        parents.entry(actor.parent()).or_default().push(actor.pid.id);
-    }
     let mut lines = Vec::new();
-    if let Some(alone) = parents.remove(&None) {
-        let of = if scope.is_bulk() { format!(" of {}", alone.len()) } else { String::new() };
+    let (families, alone) = families(picture, scope);
+    if alone > 0 {
+        let of = if scope.is_bulk() { format!(" of {alone}") } else { String::new() };
         lines.push(format!("supervisor: none{of}, no new incarnation comes"));
     }
-    let more = parents.len().saturating_sub(SUPERVISORS);
-    for (told, (parent, children)) in parents.into_iter().enumerate() {
-        let Some(parent) = parent else { continue };
-        let outlook = Outlook::of(known, parent, deed, &children);
-        let who = picture.tie(parent).path.unwrap_or_else(|| parent.to_string());
+    let more = families.len().saturating_sub(SUPERVISORS);
+    for (told, family) in families.iter().enumerate() {
+        let outlook = Outlook::of(known, family, deed);
+        let (who, all) = (family.path.as_str(), family.children.len());
         if outlook.exhausts() && !force {
-            let why = format!("that is one restart too many, {who} would end; {}", budget(&who, &outlook));
-            return Err(Refusal::new(Code::Budget, why));
+            return Err(outlook.refusal(who));
         }
         if told < SUPERVISORS {
-            lines.push(again(&who, &outlook, children.len()));
-            if outlook.back + outlook.open > 0 {
-                lines.push(budget(&who, &outlook));
-                lines.extend(siblings(picture, parent, &outlook, children.len()));
+            lines.push(again(who, &outlook, all));
+            if !outlook.back.is_empty() {
+                lines.push(outlook.budget(who));
+                lines.extend(siblings(picture, family.supervisor, &outlook, all));
             }
             if outlook.may_shut_down() {
                 lines.push(format!("automatic shutdown: {who} ends if the end was significant"));
@@ -248,21 +242,13 @@ fn supervisors(
 
 /// Who is started again.
 fn again(who: &str, outlook: &Outlook<'_>, children: usize) -> String {
-    let Outlook { back, gone, open, restart, .. } = outlook;
+    let Outlook { gone, open, restart, .. } = outlook;
+    let back = outlook.back.len() - open;
     match (children, restart) {
-        (1, Some(restart)) if *back == 1 => format!("supervisor: {who} starts it again, it is {restart}"),
+        (1, Some(restart)) if back == 1 => format!("supervisor: {who} starts it again, it is {restart}"),
         (1, Some(restart)) => format!("supervisor: {who} does not start it again, it is {restart}"),
         (1, None) => format!("supervisor: {who}; whether it is started again depends on its restart type: not known"),
         _ => format!("supervisor: {who} starts {back} of {children} again, leaves {gone}; not known of {open}"),
-    }
-}
-
-/// How it restarts, and what is left of the restarts that are allowed.
-fn budget(who: &str, outlook: &Outlook<'_>) -> String {
-    match outlook.info {
-        Some(info) if info.budget.left() == 0 => format!("restarts count: {who} is {info}, one more ends it"),
-        Some(info) => format!("restarts count: {who} is {info}"),
-        None => format!("restarts: {who} is no supervisor; what it does is not known"),
     }
 }
 

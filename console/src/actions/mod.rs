@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plan ─▶ scope: to whom ─▶ effect: what comes of it ─▶ plans: kept under a nonce, with the incarnations it is for
-//! commit ─▶ plans: taken once ─▶ the same incarnations? ─▶ governor ─▶ done ─▶ audit
+//! commit ─▶ plans: taken once ─▶ the same incarnations? ─▶ outlook: restarts left now ─▶ governor ─▶ done ─▶ audit
 //! ```
 //! Nothing here asks an actor or waits for one: what is done is a word to its system lane.
 
@@ -14,6 +14,7 @@ mod outlook;
 mod plans;
 mod scope;
 mod suspensions;
+mod under_way;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,10 +25,11 @@ use crashworthy_runtime::{Callback, Crash, ExitReason, LARGEST_MAILBOX, Pid, Sys
 use self::audit::Audit;
 use self::governor::Governor;
 pub use self::limits::ActionLimits;
-use self::outlook::Supervisors;
+use self::outlook::{Family, Outlook, Supervisors, families};
 use self::plans::{Plans, Taken};
 use self::scope::{Scope, takes};
 use self::suspensions::Suspensions;
+use self::under_way::UnderWay;
 use crate::inspector::Inspector;
 use crate::log::Log;
 use crate::protocol::{
@@ -63,6 +65,7 @@ pub(crate) struct Terms {
 struct Held {
     plans: Plans<Plan>,
     governor: Governor,
+    under_way: UnderWay,
 }
 
 /// What was planned.
@@ -72,6 +75,10 @@ struct Plan {
     deed: Deed,
     targets: Vec<Target>,
     effect: Vec<String>,
+    /// Whose restarts it uses up; nobody's unless something ends.
+    families: Vec<Family>,
+    /// Although that may be too many.
+    force: bool,
 }
 
 impl Actions {
@@ -81,7 +88,7 @@ impl Actions {
         let plans = Plans::of(limits.plans, limits.plan_valid);
         let governor = Governor::of(limits.destructive, limits.bulks);
         let audit = Audit::to(audit, limits.audit);
-        let held = Mutex::new(Held { plans, governor });
+        let held = Mutex::new(Held { plans, governor, under_way: UnderWay::default() });
         Self { inspector, protected, audit, suspensions: Suspensions::default(), log, began: Instant::now(), held }
     }
 
@@ -112,10 +119,16 @@ impl Actions {
         }
         let effect = match query.deed {
             Deed::LogLevel { .. } => effect::logging(query.deed, &self.log.current()?),
-            deed => effect::effect(&picture, &scope, deed, &Supervisors::of(&system), query.force)?,
+            deed => {
+                let mut held = self.held();
+                held.under_way.look(&system);
+                effect::effect(&picture, &scope, deed, &Supervisors::of(&system, &held.under_way), query.force)?
+            }
         };
         let targets: Vec<_> = scope.targets.iter().map(|&place| target(&picture, place)).collect();
-        let plan = Plan { peer, deed: query.deed, targets: targets.clone(), effect: effect.clone() };
+        let (deed, force) = (query.deed, query.force);
+        let families = if deed.ends() { families(&picture, &scope).0 } else { Vec::new() };
+        let plan = Plan { peer, deed, targets: targets.clone(), effect: effect.clone(), families, force };
         let (now, ends) = (self.began.elapsed(), if query.deed.ends() { scope.touched.len() } else { 0 });
         let mut held = self.held();
         let left = held.governor.left(now, scope.is_bulk());
@@ -192,17 +205,40 @@ impl Actions {
         if matches!(deed, Deed::Suspend { .. }) && !self.suspensions.has_room(system, targets, most) {
             return Err(Refusal::new(Code::TooMany, format!("allowed are {most} suspended actors at a time")));
         }
-        if deed.is_destructive()
-            && let Err(wait) = self.held().governor.pass(self.began.elapsed(), plan.targets.len() > 1)
-        {
-            let why = format!("too much was done in the last minute: plan again in {:.1} s", wait.as_secs_f64());
-            return Err(Refusal::new(Code::TooOften, why));
-        }
+        self.pass(system, plan)?;
         if let Deed::LogLevel { level } = deed {
             self.log.set(level)?;
         }
         for target in &plan.targets {
             self.carry(system, deed, target, &format!("console: {peer}: {reason}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether it may be done now, and counts it then. A plan is as old as its maker was slow, and others commit, too.
+    fn pass(&self, system: &System, plan: &Plan) -> Result<(), Refusal> {
+        let mut held = self.held();
+        held.under_way.look(system);
+        let mut back = Vec::new();
+        for family in &plan.families {
+            let known = Supervisors::of(system, &held.under_way);
+            let outlook = Outlook::of(&known, family, plan.deed);
+            if outlook.exhausts() && !plan.force {
+                return Err(outlook.refusal(&family.path));
+            }
+            back.push((family.supervisor, outlook.back));
+        }
+        if !held.under_way.has_room(back.iter().map(|(_, children)| children.len()).sum()) {
+            return Err(Refusal::new(Code::TooMany, "too many actors that were ended are still about to end"));
+        }
+        if plan.deed.is_destructive()
+            && let Err(wait) = held.governor.pass(self.began.elapsed(), plan.targets.len() > 1)
+        {
+            let why = format!("too much was done in the last minute: plan again in {:.1} s", wait.as_secs_f64());
+            return Err(Refusal::new(Code::TooOften, why));
+        }
+        for (supervisor, children) in back {
+            held.under_way.begin(supervisor, children);
         }
         Ok(())
     }

@@ -1,34 +1,63 @@
-//! What a supervisor will do: its settings and what is left of its restarts it tells; how it restarts a child, its reports.
+//! What a supervisor will do: how it restarts, whom it starts again, what is left of its restarts, and what of that is spoken for.
 
-use crashworthy_runtime::{ActorId, Pid};
-use crashworthy_supervisor::{
-    AutoShutdown, Restart, Strategy, SupervisorInfo, SupervisorReport, SupervisorReports, SystemExt,
-};
+use std::collections::BTreeMap;
 
-use crate::protocol::Deed;
+use crashworthy_runtime::{ActorId, Pid, System};
+use crashworthy_supervisor::{AutoShutdown, Restart, Strategy, SupervisorInfo, SystemExt};
 
-/// What is known of all supervisors just now.
-#[derive(Debug)]
-pub(crate) struct Supervisors {
-    living: Vec<SupervisorInfo>,
-    reports: SupervisorReports,
+use super::scope::Scope;
+use super::under_way::UnderWay;
+use crate::picture::Picture;
+use crate::protocol::{Code, Deed, Refusal};
+
+/// Children of one supervisor to whom something is done.
+#[derive(Clone, Debug)]
+pub(crate) struct Family {
+    pub(crate) supervisor: Pid,
+    pub(crate) path: String,
+    pub(crate) children: Vec<Pid>,
 }
 
-impl Supervisors {
-    pub(crate) fn of(system: &impl SystemExt) -> Self {
-        Self { living: system.supervisors(), reports: system.supervisor_reports() }
+/// The targets by their supervisors, and how many have none.
+pub(crate) fn families(picture: &Picture, scope: &Scope) -> (Vec<Family>, usize) {
+    let mut parents = BTreeMap::<Option<Pid>, Vec<Pid>>::new();
+    for &place in &scope.targets {
+        let actor = picture.actor(place);
+        parents.entry(actor.parent()).or_default().push(actor.pid);
+    }
+    let alone = parents.remove(&None).map_or(0, |alone| alone.len());
+    let family = |(supervisor, children): (Option<Pid>, _)| {
+        let supervisor = supervisor?;
+        let path = picture.tie(supervisor).path.unwrap_or_else(|| supervisor.to_string());
+        Some(Family { supervisor, path, children })
+    };
+    (parents.into_iter().filter_map(family).collect(), alone)
+}
+
+/// What is known of all supervisors just now.
+pub(crate) struct Supervisors<'s> {
+    system: &'s System,
+    living: Vec<SupervisorInfo>,
+    under_way: &'s UnderWay,
+}
+
+impl<'s> Supervisors<'s> {
+    pub(crate) fn of(system: &'s System, under_way: &'s UnderWay) -> Self {
+        Self { system, living: system.supervisors(), under_way }
     }
 }
 
 /// What becomes of children that end by an action, under one supervisor.
 #[derive(Debug, Default)]
 pub(crate) struct Outlook<'k> {
-    /// How many it starts again.
-    pub(crate) back: usize,
+    /// Those it starts again, as far as is known: who may come back does.
+    pub(crate) back: Vec<Pid>,
     /// How many it does not.
     pub(crate) gone: usize,
-    /// Of how many the restart type is not known.
+    /// How many of those who come back may also not, since the restart type is not known.
     pub(crate) open: usize,
+    /// How many others this console has ended already whose restarts the supervisor has not counted yet.
+    pub(crate) under_way: usize,
     /// The restart type of the last of them that is known.
     pub(crate) restart: Option<Restart>,
     /// The supervisor, if it is one: an actor may have children otherwise.
@@ -37,24 +66,51 @@ pub(crate) struct Outlook<'k> {
 
 impl<'k> Outlook<'k> {
     /// Of these children.
-    pub(crate) fn of(known: &'k Supervisors, supervisor: Pid, deed: Deed, children: &[ActorId]) -> Self {
+    pub(crate) fn of(known: &'k Supervisors<'_>, family: &Family, deed: Deed) -> Self {
+        let supervisor = family.supervisor;
         let info = known.living.iter().find(|info| info.pid == supervisor);
-        let mut outlook = Self { info, ..Self::default() };
-        for &child in children {
-            let restart = restart(&known.reports, supervisor, child);
+        let is_other = |child: ActorId| family.children.iter().all(|pid| pid.id != child);
+        let under_way = known.under_way.of(supervisor).filter(|&child| is_other(child)).count();
+        let mut outlook = Self { info, under_way, ..Self::default() };
+        for &child in &family.children {
+            let restart = known.system.restart_of(supervisor, child.id);
             match restart.map(|restart| is_back(restart, deed)) {
-                Some(true) => outlook.back += 1,
                 Some(false) => outlook.gone += 1,
-                None => outlook.open += 1,
+                known => {
+                    outlook.back.push(child);
+                    outlook.open += usize::from(known.is_none());
+                }
             }
             outlook.restart = restart.or(outlook.restart);
         }
         outlook
     }
 
-    /// Whether the restarts of those who come back, as far as that is known, are more than are left.
+    /// Whether the restarts of those who may come back are more than are left.
     pub(crate) fn exhausts(&self) -> bool {
-        self.info.is_some_and(|info| self.back > info.budget.left() as usize)
+        let more = self.back.len() + self.under_way;
+        !self.back.is_empty() && self.info.is_some_and(|info| more > info.budget.left() as usize)
+    }
+
+    /// No, because it may end the supervisor.
+    pub(crate) fn refusal(&self, path: &str) -> Refusal {
+        let why = format!("that is one restart too many, {path} would end; {}", self.budget(path));
+        Refusal::new(Code::Budget, why)
+    }
+
+    /// How it restarts, and what is left of the restarts that are allowed.
+    pub(crate) fn budget(&self, path: &str) -> String {
+        let under_way = match self.under_way {
+            0 => String::new(),
+            more => format!("; {more} more by this console, not counted there yet"),
+        };
+        match self.info {
+            Some(info) if info.budget.left() == 0 => {
+                format!("restarts count: {path} is {info}, one more ends it{under_way}")
+            }
+            Some(info) => format!("restarts count: {path} is {info}{under_way}"),
+            None => format!("restarts: {path} is no supervisor; what it does is not known"),
+        }
     }
 
     /// Who is restarted with a child.
@@ -77,17 +133,4 @@ fn is_back(restart: Restart, deed: Deed) -> bool {
         Restart::Transient => !matches!(deed, Deed::Stop | Deed::Drain { .. }),
         Restart::Temporary => false,
     }
-}
-
-/// The restart type of a child, from the newest report about any life of it.
-fn restart(reports: &SupervisorReports, supervisor: Pid, child: ActorId) -> Option<Restart> {
-    let is_about = |report: &&SupervisorReport| {
-        let life = report.report.offender.place.pid();
-        report.pid == supervisor && life.is_some_and(|life| life.id == child)
-    };
-    let newest = |of: &[SupervisorReport]| {
-        of.iter().rev().find(is_about).map(|report| (report.at, report.report.offender.restart))
-    };
-    let found = newest(&reports.progress).into_iter().chain(newest(&reports.errors));
-    found.max_by_key(|(at, _)| *at).map(|(_, restart)| restart)
 }

@@ -3,6 +3,7 @@
 mod act;
 mod actions;
 mod blocked;
+mod budgets;
 mod bureau;
 mod command;
 mod dumps;
