@@ -78,9 +78,9 @@ pub use watch::{Amiss, Watch, Watched};
 /// `$XDG_RUNTIME_DIR/crashworthy`, or a directory of the user among the temporary files. It goes when the system ends.
 ///
 /// # Guarantees
-/// Who may enter is the user of the process alone, and what clients can use up is bounded by [`Limits`]; no actor waits for
-/// them. On `ro.sock` they can look and do nothing else. On `rw.sock` beside it, unless the console is
-/// [read-only](Self::read_only), they (and root) can act: each action is planned, then committed with a reason, and entered in
+/// Who may enter is the user of the process, and root; others are told so, and are in the audit. What clients can use up is bounded
+/// by [`Limits`]; no actor waits for them. On `ro.sock` they can look and do nothing else. On `rw.sock` beside it, unless the
+/// console is [read-only](Self::read_only), they can act: each action is planned, then committed with a reason, and entered in
 /// the audit, `audit/<name>.jsonl` beside the directory of the system. The top of the tree can be drained, with which the system ends as on SIGTERM,
 /// and otherwise be neither ended nor suspended.
 ///

@@ -30,10 +30,18 @@ impl Role {
         VERBS.iter().chain(more).map(|&verb| verb.to_owned()).collect()
     }
 
-    /// Whether a peer may enter: the user of this process, and to act also root, who could anyway.
-    pub(crate) fn admits(self, own: u32, peer: u32) -> bool {
-        peer == own || (self == Self::Acts && peer == 0)
+    /// The socket it is told by.
+    pub(crate) fn socket(self) -> &'static str {
+        match self {
+            Self::Looks => "ro.sock",
+            Self::Acts => "rw.sock",
+        }
     }
+}
+
+/// Whether a peer may enter, at either socket: the user of this process, and root, who could anyway.
+pub(crate) fn admits(own: u32, peer: u32) -> bool {
+    peer == own || peer == 0
 }
 
 /// Who is at the other end, and what it may do.
@@ -61,11 +69,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_user_may_enter_and_nobody_else_but_root_to_act() {
-        for role in [Role::Looks, Role::Acts] {
-            assert!(role.admits(1000, 1000) && !role.admits(1000, 1001) && !role.admits(0, 1000));
-        }
-        assert!(Role::Acts.admits(1000, 0) && !Role::Looks.admits(1000, 0));
+    fn the_user_of_the_process_and_root_may_enter_and_nobody_else() {
+        assert!(admits(1000, 1000) && admits(1000, 0) && admits(0, 0));
+        assert!(!admits(1000, 1001) && !admits(0, 1000));
     }
 
     #[test]

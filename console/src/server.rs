@@ -17,7 +17,7 @@ use crate::desk::Desk;
 use crate::home::{self, Home};
 use crate::inspector::Inspector;
 use crate::protocol::{Code, Refusal};
-use crate::role::{Caller, Role};
+use crate::role::{Caller, Role, admits};
 use crate::tcp::{self, OnTcp, Tcp, TcpDoor};
 use crate::wire::refusal;
 
@@ -179,12 +179,8 @@ impl Door {
 
     fn receive(&mut self, stream: UnixStream, desk: &Arc<Desk>) {
         let Ok(caller) = Caller::of(&stream, self.role) else { return };
-        if !self.role.admits(self.own, caller.peer.uid) {
-            tracing::warn!(peer = %caller.peer, "the console has turned away a process of another user");
-            if let (Role::Acts, Some(actions)) = (self.role, &desk.actions) {
-                actions.turned_away(caller.peer);
-            }
-            return;
+        if !admits(self.own, caller.peer.uid) {
+            return self.turn_away(&stream, caller, desk);
         }
         let most = desk.inspector.limits().connections;
         if self.clients.len() >= most {
@@ -195,5 +191,15 @@ impl Door {
         }
         let (read, write) = stream.into_split();
         self.clients.spawn(Connection::new(read, write).serve(desk.clone(), caller));
+    }
+    /// Tells somebody else that this is not for him, and whoever looks after the service that he was there.
+    fn turn_away(&self, stream: &UnixStream, caller: Caller, desk: &Desk) {
+        tracing::warn!(peer = %caller.peer, socket = self.role.socket(), "the console has turned away another user");
+        if let Some(actions) = &desk.actions {
+            actions.turned_away(caller);
+        }
+        let why = "this console is for the user of its process, and for root";
+        // It fits into the buffer of a socket that is new.
+        let _ = stream.try_write(&refusal(None, Refusal::new(Code::NotAllowed, why)));
     }
 }

@@ -36,6 +36,7 @@ use crate::protocol::{
     AuditEntry, AuditQuery, AuditResult, AuditView, AuditedPlan, Code, CommitQuery, CommitView, Deed, Peer, PlanQuery,
     PlanView, Refusal, Target,
 };
+use crate::role::Caller;
 
 /// Entries of the audit in an answer unless told otherwise.
 const ENTRIES: usize = 20;
@@ -161,9 +162,10 @@ impl Actions {
     }
 
     /// Notes a process that was turned away.
-    pub(crate) fn turned_away(&self, peer: Peer) {
+    pub(crate) fn turned_away(&self, caller: Caller) {
         let result = AuditResult::Refused(Code::NotAllowed);
-        self.audit.enter(self.entry(peer, None, "turned away at the socket: another user", result));
+        let why = format!("turned away at {}: another user", caller.role.socket());
+        self.audit.enter(self.entry(caller.peer, None, &why, result));
     }
 
     /// The answer to `audit`.

@@ -1,12 +1,18 @@
 //! Hostile clients change nothing: the server answers others, the actors answer, and what is used up is bounded.
 
+use std::fs::Permissions;
 use std::net::Shutdown;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use crashworthy::console::Limits;
+use crashworthy::console::{ConsoleExt, Limits};
+use crashworthy_console::protocol::{AuditResult, Code};
 use serde_json::json;
 
+use crate::actions::audit;
 use crate::support::{Raw, Shop, Way, until};
 
 /// Whichever way they come.
@@ -181,4 +187,42 @@ fn a_flood_of_requests_is_answered_at_its_pace_and_keeps_nobody_waiting(way: Way
     shop.assert_serves();
     raw.stream().shutdown(Shutdown::Both).unwrap();
     requests.join().unwrap();
+}
+
+#[test]
+fn another_user_is_told_so_at_either_socket_and_is_in_the_audit() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let shop = Shop::open();
+    if std::fs::metadata(&shop.socket).unwrap().uid() != 0 {
+        eprintln!("skipped: only root can be another user");
+        return;
+    }
+    let (looks, acts) = (shop.socket.clone(), shop.system.console_for_actions().unwrap());
+    // What keeps him out before that: the modes of the directories and of the sockets.
+    let open = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    open(shop.dir.path(), 0o755);
+    open(looks.parent().unwrap(), 0o755);
+    // Where he can run it.
+    let command = shop.dir.path().join("crashworthy");
+    std::fs::copy(env!("CARGO_BIN_EXE_crashworthy"), &command).unwrap();
+    open(&command, 0o755);
+    for socket in [&looks, &acts] {
+        open(socket, 0o666);
+        let mut tree = Command::new(&command);
+        let told = tree.arg("--socket").arg(socket).arg("tree").uid(65_534).gid(65_534).output().unwrap();
+        let why = String::from_utf8(told.stderr).unwrap();
+        assert!(why.contains("this console is for the user of its process, and for root"), "{why}");
+        assert_eq!(told.status.code(), Some(1));
+    }
+    let entries = audit(&mut shop.client()).entries;
+    let told: Vec<_> = entries.iter().map(|entry| (entry.peer.uid, entry.reason.as_str(), &entry.result)).collect();
+    let not_allowed = AuditResult::Refused(Code::NotAllowed);
+    assert_eq!(
+        told,
+        [
+            (65_534, "turned away at ro.sock: another user", &not_allowed),
+            (65_534, "turned away at rw.sock: another user", &not_allowed)
+        ]
+    );
 }
