@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::protocol::{Code, Refusal};
 use crate::role::Caller;
+use crate::seats::{Seat, displaced};
 use crate::watches::Watches;
 use crate::wire::refusal;
 
@@ -23,34 +24,54 @@ const UNREAD: u64 = 16 * 1024 * 1024;
 /// A client, by what is read from it and what is written to it.
 pub(crate) struct Connection<R, W> {
     lines: Lines<R>,
-    write: W,
+    pen: Pen<W>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
     pub(crate) fn new(read: R, write: W) -> Self {
-        Self { lines: Lines { read: BufReader::new(read), line: Vec::new() }, write }
+        let lines = Lines { read: BufReader::new(read), line: Vec::new() };
+        Self { lines, pen: Pen { write, is_over: false } }
     }
 
     /// Answers the client until it leaves, or has to.
-    pub(crate) async fn serve(mut self, desk: Arc<Desk>, caller: Caller) {
+    pub(crate) async fn serve(mut self, desk: Arc<Desk>, caller: Caller, seat: Seat) {
+        tokio::select! {
+            biased;
+            () = seat.displaced() => {}
+            () = self.answer(&desk, caller, &seat) => return,
+        }
+        // Somebody has its place: what is there to be read is no longer waited for.
+        if !self.pen.is_over {
+            let _ = timeout(Duration::ZERO, self.pen.write.write_all(&refusal(None, displaced()))).await;
+        }
+    }
+
+    async fn answer(&mut self, desk: &Desk, caller: Caller, seat: &Seat) {
         let limits = desk.inspector.limits();
         let mut pace = Pace::new(limits.requests);
         let mut session = Session::new(&desk.inspector);
-        if send(&mut self.write, &desk.greeting(caller), limits).await.is_err() {
+        if self.pen.line(&desk.greeting(caller), limits).await.is_err() {
             return;
         }
         loop {
             let Ok(said) = self.hear(&mut session.watches, limits).await else { return };
-            match said {
+            let may_ask = match said {
                 Ok(true) => {
                     pace.wait().await;
-                    let answer = desk.answer(caller, &mut session, &self.lines.line).await;
-                    if send(&mut self.write, &answer, limits).await.is_err() {
-                        return;
-                    }
+                    seat.asks()
                 }
                 Ok(false) => return,
-                Err(why) => return self.turn_away(why, limits).await,
+                Err(why) => Err(why),
+            };
+            if let Err(why) = may_ask {
+                return self.part(why, limits).await;
+            }
+            let answer = desk.answer(caller, &mut session, &self.lines.line).await;
+            if self.pen.line(&answer, limits).await.is_err() {
+                return;
+            }
+            if let Err(why) = seat.answered(session.watches.are_sent()) {
+                return self.part(why, limits).await;
             }
         }
     }
@@ -67,7 +88,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
                 () = watches.due() => {
                     // One, and then the client is heard again.
                     if let Some(frame) = watches.next() {
-                        send(&mut self.write, &frame, limits).await?;
+                        self.pen.line(&frame, limits).await?;
                     }
                 }
             }
@@ -82,15 +103,32 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
 
     /// Says no, and parts.
     pub(crate) async fn turn_away(mut self, why: Refusal, limits: &Limits) {
-        if send(&mut self.write, &refusal(None, why), limits).await.is_ok() {
-            part(self.lines.read, self.write).await;
+        self.part(why, limits).await;
+    }
+
+    async fn part(&mut self, why: Refusal, limits: &Limits) {
+        if self.pen.line(&refusal(None, why), limits).await.is_ok() {
+            self.pen.is_over = true;
+            part(&mut self.lines.read, &mut self.pen.write).await;
         }
     }
 }
 
-/// Writes a whole line, or gives the client up.
-async fn send(write: &mut (impl AsyncWrite + Unpin), line: &[u8], limits: &Limits) -> io::Result<()> {
-    timeout(limits.read_within, write.write_all(line)).await?
+/// What a client is told with, line by line.
+struct Pen<W> {
+    write: W,
+    /// A line has been begun and not ended, or was the last: nothing else can be said.
+    is_over: bool,
+}
+
+impl<W: AsyncWrite + Unpin> Pen<W> {
+    /// Writes a whole line, or gives the client up.
+    async fn line(&mut self, line: &[u8], limits: &Limits) -> io::Result<()> {
+        self.is_over = true;
+        timeout(limits.read_within, self.write.write_all(line)).await??;
+        self.is_over = false;
+        Ok(())
+    }
 }
 
 /// Gives a client time to read what it was told last.

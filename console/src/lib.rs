@@ -34,6 +34,7 @@ mod picture;
 pub mod protocol;
 pub mod recording;
 mod role;
+mod seats;
 mod server;
 pub mod sources;
 mod state;

@@ -1,4 +1,9 @@
 //! Every limit of the inspector, in one place.
+//!
+//! What is counted in or of the system itself is bounded where it is kept: a view of an actor's state (64 KiB, 16 levels deep) in
+//! `runtime/src/view/viewer.rs`, how long it is waited for here; what an actor keeps of its past in `runtime/src/crash.rs`; the rings of
+//! events, crashes and dead letters in `runtime/src/event/log.rs`, `runtime/src/report/` and `runtime/src/letters.rs`, those of supervisors' reports in
+//! `supervisor/src/book.rs`. The web's are in `web/src/limits.rs`.
 
 use std::time::Duration;
 
@@ -11,11 +16,26 @@ use crate::traces::TraceLimits;
 /// Rows of an answer, whatever the limits say.
 pub(crate) const ROWS: usize = 10_000;
 
+/// Places for those who have just come, for each of those who stay.
+pub(crate) const NEWCOMERS: usize = 8;
+
+/// Requests that one of them may make before he needs a place to stay, where there is none.
+pub(crate) const FEW: u32 = 32;
+
+/// Places for those who have just come, beside so many who stay.
+pub(crate) fn newcomers(stay: usize) -> usize {
+    stay * NEWCOMERS
+}
+
 /// What a client may use up at most. The limits in force are in the first frame a client reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Connections at a time, on each socket; on TCP as many that have shown the token, and as many that have not yet. One more
-    /// is told so and closed.
+    /// Connections that stay, on each socket and on TCP. Beside them there are eight times as many places for those who have just come, so
+    /// that one more client with a few questions, 32 at the most, always gets in; whoever asks more, or watches, stays, in place of
+    /// whoever stays and has been silent for longest, of two seconds at least (those who watch last), or is told that there are too
+    /// many. When the other places are all taken, too, whoever has said nothing there for longest makes way for the next
+    /// ([`Displaced`](crate::protocol::Code::Displaced)); who is being answered is left alone. On TCP there are as many places
+    /// again for those who have not shown the token yet; one more is told so and closed.
     pub connections: usize,
     /// Bytes of a request, its line feed included.
     pub line: usize,

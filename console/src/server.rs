@@ -18,6 +18,7 @@ use crate::home::{self, Home};
 use crate::inspector::Inspector;
 use crate::protocol::{Code, Refusal};
 use crate::role::{Caller, Role, admits};
+use crate::seats::{Seats, too_many};
 use crate::tcp::{self, OnTcp, Tcp, TcpDoor};
 use crate::wire::refusal;
 
@@ -109,8 +110,9 @@ impl Server {
         let Opening { base, inspector, acts, tcp } = opening;
         let base = base.map_or_else(home::base, Ok)?;
         let (home, listener) = Home::make(&base, uid, inspector.name())?;
-        let looks = Door::new(listener, Role::Looks, uid)?;
-        let door = |_: &Terms| Door::new(home.listen_for_actions()?, Role::Acts, uid);
+        let stay = inspector.limits().connections;
+        let looks = Door::new(listener, Role::Looks, uid, stay)?;
+        let door = |_: &Terms| Door::new(home.listen_for_actions()?, Role::Acts, uid, stay);
         let door = acts.as_ref().map(door).transpose()?;
         let tcp = tcp.map(|tcp| TcpDoor::open(tcp, &home, uid, inspector.limits())).transpose()?;
         let audit = home.audit(inspector.name());
@@ -151,12 +153,14 @@ struct Door {
     role: Role,
     /// The user of this process.
     own: u32,
+    seats: Arc<Seats>,
     clients: JoinSet<()>,
 }
 
 impl Door {
-    fn new(listener: std::os::unix::net::UnixListener, role: Role, own: u32) -> io::Result<Self> {
-        Ok(Self { listener: UnixListener::from_std(listener)?, role, own, clients: JoinSet::new() })
+    fn new(listener: std::os::unix::net::UnixListener, role: Role, own: u32, stay: usize) -> io::Result<Self> {
+        let (listener, seats) = (UnixListener::from_std(listener)?, Seats::new(stay));
+        Ok(Self { listener, role, own, seats, clients: JoinSet::new() })
     }
 
     /// Lets the next one in, or sees one off.
@@ -164,11 +168,19 @@ impl Door {
     /// # Cancel safety
     /// Nothing is lost.
     async fn serve(&mut self, desk: &Arc<Desk>) {
+        let next = async {
+            self.seats.room().await;
+            self.listener.accept().await
+        };
         tokio::select! {
             biased;
             Some(_) = self.clients.join_next() => {}
-            accepted = self.listener.accept() => match accepted {
-                Ok((stream, _)) => self.receive(stream, desk),
+            accepted = next => match accepted {
+                Ok((stream, _)) => {
+                    self.receive(stream, desk);
+                    // However many come, those who are in are heard.
+                    tokio::task::yield_now().await;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the console cannot accept a connection");
                     tokio::time::sleep(AGAIN).await;
@@ -182,15 +194,13 @@ impl Door {
         if !admits(self.own, caller.peer.uid) {
             return self.turn_away(&stream, caller, desk);
         }
-        let most = desk.inspector.limits().connections;
-        if self.clients.len() >= most {
-            let why = format!("there are {most} connections already");
+        let Some(seat) = self.seats.enter() else {
             // It fits into the buffer of a socket that is new.
-            let _ = stream.try_write(&refusal(None, Refusal::new(Code::TooManyConnections, why)));
+            let _ = stream.try_write(&refusal(None, too_many(desk.inspector.limits().connections)));
             return;
-        }
+        };
         let (read, write) = stream.into_split();
-        self.clients.spawn(Connection::new(read, write).serve(desk.clone(), caller));
+        self.clients.spawn(Connection::new(read, write).serve(desk.clone(), caller, seat));
     }
     /// Tells somebody else that this is not for him, and whoever looks after the service that he was there.
     fn turn_away(&self, stream: &UnixStream, caller: Caller, desk: &Desk) {

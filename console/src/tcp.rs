@@ -25,6 +25,7 @@ use crate::home::Home;
 use crate::limits::Limits;
 use crate::protocol::{Code, Knock, Refusal};
 use crate::role::Caller;
+use crate::seats::{Seats, too_many};
 use crate::server::AGAIN;
 use crate::token::Token;
 use crate::wire::refusal;
@@ -129,7 +130,7 @@ struct Gate {
     own: u32,
     /// Places for those who have not shown a token yet, so that they take none of the others.
     outside: Arc<Semaphore>,
-    inside: Arc<Semaphore>,
+    inside: Arc<Seats>,
 }
 
 /// A port, and those who came through it.
@@ -156,8 +157,8 @@ impl TcpDoor {
         let listener = std::net::TcpListener::bind(at).map_err(told)?;
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        let places = || Arc::new(Semaphore::new(limits.connections));
-        let gate = Gate { token, turned_away: AtomicU64::new(0), own, outside: places(), inside: places() };
+        let (outside, inside) = (Arc::new(Semaphore::new(limits.connections)), Seats::new(limits.connections));
+        let gate = Gate { token, turned_away: AtomicU64::new(0), own, outside, inside };
         Ok(Self { listener, file, gate: Arc::new(gate), clients: JoinSet::new() })
     }
 
@@ -173,7 +174,7 @@ impl TcpDoor {
 
     fn receive(&mut self, stream: TcpStream, desk: &Arc<Desk>) {
         let Ok(place) = self.gate.outside.clone().try_acquire_owned() else {
-            let _ = stream.try_write(&refusal(None, too_many(desk.inspector.limits())));
+            let _ = stream.try_write(&refusal(None, too_many(desk.inspector.limits().connections)));
             return;
         };
         // Small lines one by one: a frame is not held back for the next.
@@ -216,9 +217,9 @@ impl Gate {
             return connection.turn_away(why, limits).await;
         }
         drop(outside);
-        match self.inside.clone().try_acquire_owned() {
-            Err(_) => connection.turn_away(too_many(limits), limits).await,
-            Ok(_place) => connection.serve(desk.clone(), Caller::known(self.own)).await,
+        match self.inside.enter() {
+            None => connection.turn_away(too_many(limits.connections), limits).await,
+            Some(seat) => connection.serve(desk.clone(), Caller::known(self.own), seat).await,
         }
     }
 
@@ -233,9 +234,4 @@ impl Gate {
             tracing::warn!(times, "the console has turned away somebody without its token on TCP");
         }
     }
-}
-
-fn too_many(limits: &Limits) -> Refusal {
-    let most = limits.connections;
-    Refusal::new(Code::TooManyConnections, format!("there are {most} connections already"))
 }

@@ -59,8 +59,10 @@ pub enum Code {
     TooSlow,
     /// There was no request for too long. The connection is closed.
     Idle,
-    /// There are as many connections as allowed. The connection is closed.
+    /// There are as many connections as allowed, and all are in use. The connection is closed.
     TooManyConnections,
+    /// Another connection needed the place of this one, which had been silent for longest. The connection is closed.
+    Displaced,
     /// No such verb.
     UnknownVerb,
     /// The verb's arguments cannot be read.

@@ -6,11 +6,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crashworthy::console::{ConsoleExt, Limits};
 use crashworthy_console::protocol::{AuditResult, Code};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::actions::audit;
 use crate::support::{Raw, Shop, Way, until};
@@ -38,7 +38,7 @@ both_ways! {
     a_client_that_sends_slowly_is_refused_and_closed,
     a_client_that_says_nothing_is_told_so_and_closed,
     a_client_that_never_reads_is_cut_off,
-    one_connection_more_than_allowed_is_told_so_and_those_there_are_answered,
+    one_connection_more_than_allowed_is_answered_for_a_while_and_told_so_and_those_there_are_answered,
     a_client_that_leaves_in_the_middle_of_a_line_or_of_an_answer_is_forgotten,
     a_flood_of_requests_is_answered_at_its_pace_and_keeps_nobody_waiting,
 }
@@ -133,20 +133,82 @@ fn a_client_that_never_reads_is_cut_off(way: Way) {
     shop.assert_serves();
 }
 
-fn one_connection_more_than_allowed_is_told_so_and_those_there_are_answered(way: Way) {
-    let shop = Shop::with(Limits { connections: 3, ..Limits::default() });
-    let mut there: Vec<_> = (0..3).map(|_| Raw::greeted_over(&shop, way)).collect();
-    for _ in 0..1_000 {
-        let mut more = Raw::mute_over(&shop, way);
-        assert_eq!(more.refused(), "too_many_connections");
+/// A client that has asked something, and been answered.
+fn asks(shop: &Shop, way: Way) -> Raw {
+    let mut raw = let_in(shop, way);
+    ask(&mut raw, "system");
+    raw
+}
+
+#[track_caller]
+fn ask(raw: &mut Raw, verb: &str) -> Value {
+    raw.say(format!("{{\"id\":1,\"verb\":\"{verb}\"}}\n").as_bytes()).unwrap();
+    raw.line().expect("an answer")["ok"].clone()
+}
+
+fn one_connection_more_than_allowed_is_answered_for_a_while_and_told_so_and_those_there_are_answered(way: Way) {
+    let shop = Shop::with(Limits { connections: 3, requests: 1_000, ..Limits::default() });
+    let mut there: Vec<_> = (0..3).map(|_| asks(&shop, way)).collect();
+    for _ in 0..3 {
+        let mut more = let_in(&shop, way);
+        let told = (0..1_000).map(|_| {
+            // Those who stay are not silent.
+            for raw in &mut there {
+                ask(raw, "hello");
+            }
+            more.say(b"{\"id\":1,\"verb\":\"hello\"}\n").unwrap();
+            more.line().expect("an answer")
+        });
+        let told: Vec<_> = told.take_while(|told| told.get("ok").is_some()).collect();
+        assert_eq!(told.len(), 32);
         assert_eq!(more.line(), None);
     }
     for raw in &mut there {
-        raw.say(b"{\"id\":1,\"verb\":\"system\"}\n").unwrap();
-        assert_eq!(raw.line().expect("an answer")["ok"]["name"], "shop");
+        assert_eq!(ask(raw, "system")["name"], "shop");
     }
     drop(there.pop());
     shop.assert_serves();
+}
+
+#[test]
+fn however_many_say_nothing_one_more_is_answered_at_once() {
+    let (shop, way) = (Shop::open(), Way::Socket);
+    let _eight: Vec<_> = (0..8).map(|_| asks(&shop, way)).collect();
+    let mut silent: Vec<_> = (0..1_000).map(|_| Raw::mute_over(&shop, way)).collect();
+    let began = Instant::now();
+    let mut client = shop.client();
+    let tree: Value = client.ask("tree", &json!({})).expect("it is answered");
+    assert_eq!(tree["total"], 4);
+    // Not how fast that is, but that nobody's silence is waited for.
+    assert!(began.elapsed() < Limits::default().idle / 2, "{:?}", began.elapsed());
+    let first = &mut silent[0];
+    assert!(first.line().expect("it is greeted").get("hello").is_some());
+    assert_eq!((first.refused().as_str(), first.line()), ("displaced", None));
+}
+
+#[test]
+fn who_stays_and_says_nothing_makes_way_for_who_watches_and_keeps_nobody_from_asking() {
+    let shop = Shop::with(Limits { connections: 2, ..Limits::default() });
+    let watch = b"{\"id\":7,\"verb\":\"watch\",\"args\":{\"tree\":{},\"every_ms\":3600000}}\n";
+    let mut watches = let_in(&shop, Way::Socket);
+    watches.say(watch).unwrap();
+    assert!(watches.line().expect("an answer").get("ok").is_some());
+    assert!(watches.line().expect("the list").get("frame").is_some());
+    let mut silent = asks(&shop, Way::Socket);
+    for _ in 0..20 {
+        asks(&shop, Way::Socket);
+    }
+    // Nobody makes way before he has been silent for a while; then whoever watches, and need not ask, is the last to.
+    until("it may stay", || {
+        let mut next = let_in(&shop, Way::Socket);
+        // Of those that may not so many come that they make way for each other, too.
+        next.say(watch).ok()?;
+        next.line()?.get("ok")?;
+        next.line()?.get("frame").is_some().then_some(next)
+    });
+    assert_eq!((silent.refused().as_str(), silent.line()), ("displaced", None));
+    watches.say(b"{\"id\":8,\"verb\":\"unwatch\",\"args\":{\"watch\":7}}\n").unwrap();
+    assert_eq!(watches.line().expect("it is there")["id"], 8);
 }
 
 /// A client that is let in: those that have left may be there for a moment yet.

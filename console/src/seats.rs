@@ -1,0 +1,301 @@
+//! Who has a place at a door, so that one more client with one question always gets in.
+//!
+//! ```text
+//!                asks                       goes on asking, or watches
+//! newcomer ───────────────▶ answered there ───────────────────────────▶ stays
+//!    │ all taken: who has said nothing for longest goes                   │ all taken: who has said nothing for longest goes
+//!    ▼                                                                    ▼
+//! displaced, and told so                                               displaced, and told so
+//! ```
+//! Those who stay are few, since what they watch and trace costs something for as long as they do. Those who have just come have
+//! places of their own, so that whoever stays keeps nobody from asking, and nobody who asks once costs anybody his place. Whoever is
+//! being answered is left alone, unless he does not read it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use crate::limits::{FEW, newcomers};
+use crate::protocol::{Code, Refusal};
+
+/// How long a newcomer is left alone after he has come, or was answered: to ask what he came for.
+const GRACE: Duration = Duration::from_millis(30);
+/// How long an answer to a newcomer may take while others wait for his place.
+const ANSWER: Duration = Duration::from_millis(500);
+/// How long whoever stays is left alone after he has asked.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// The places of one door.
+#[derive(Debug)]
+pub(crate) struct Seats {
+    began: Instant,
+    places: Mutex<Places>,
+    changed: Notify,
+}
+
+impl Seats {
+    /// For so many who stay.
+    pub(crate) fn new(stay: usize) -> Arc<Self> {
+        let places = Mutex::new(Places { stay, next: 0, guests: BTreeMap::new() });
+        Arc::new(Self { began: Instant::now(), places, changed: Notify::new() })
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Waits until somebody could come in.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost: nothing is taken.
+    pub(crate) async fn room(&self) {
+        loop {
+            let wait = match self.places().room(self.now()) {
+                Ok(_) => return,
+                Err(wait) => wait,
+            };
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+
+    /// Takes a place, of whoever has said nothing for longest if there is no other; none if all are being answered.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Seat> {
+        let mut places = self.places();
+        let displaced = places.room(self.now()).ok()?;
+        places.displace(displaced);
+        let (number, leaves) = places.enter(self.now());
+        drop(places);
+        Some(Seat { seats: self.clone(), number, leaves })
+    }
+}
+
+/// A place that is taken, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    seats: Arc<Seats>,
+    number: u64,
+    leaves: Arc<Notify>,
+}
+
+impl Seat {
+    /// Returns when somebody else has the place.
+    pub(crate) async fn displaced(&self) {
+        self.leaves.notified().await;
+    }
+
+    /// He asks something, and is being answered from now on.
+    pub(crate) fn asks(&self) -> Result<(), Refusal> {
+        let now = self.seats.now();
+        self.seats.places().asks(self.number, now)
+    }
+
+    /// He has been answered, and may or may not be sent frames from now on.
+    pub(crate) fn answered(&self, watches: bool) -> Result<(), Refusal> {
+        let now = self.seats.now();
+        let answered = self.seats.places().answered(self.number, now, watches);
+        self.seats.changed.notify_one();
+        answered
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.seats.places().guests.remove(&self.number);
+        self.seats.changed.notify_one();
+    }
+}
+
+/// What somebody is told who is displaced.
+pub(crate) fn displaced() -> Refusal {
+    let why = "another connection needs this one's place, which had been silent for longest";
+    Refusal::new(Code::Displaced, why)
+}
+
+/// Who is there. Time is an argument.
+#[derive(Debug)]
+struct Places {
+    /// How many may stay; for those who have just come there are more.
+    stay: usize,
+    next: u64,
+    guests: BTreeMap<u64, Guest>,
+}
+
+#[derive(Debug)]
+struct Guest {
+    stays: bool,
+    asked: u32,
+    is_answered: bool,
+    watches: bool,
+    /// Since when he is being answered, or silent.
+    since: Duration,
+    leaves: Arc<Notify>,
+}
+
+impl Guest {
+    /// How long he is left alone.
+    fn grace(&self) -> Duration {
+        match (self.stays, self.is_answered) {
+            (true, _) => QUIET,
+            (false, true) => ANSWER,
+            (false, false) => GRACE,
+        }
+    }
+}
+
+impl Places {
+    fn count(&self, stay: bool) -> usize {
+        self.guests.values().filter(|guest| guest.stays == stay).count()
+    }
+
+    /// Whether somebody could come in, and whose place he would take; or when to look again.
+    fn room(&self, now: Duration) -> Result<Option<u64>, Duration> {
+        if self.count(false) < newcomers(self.stay) {
+            return Ok(None);
+        }
+        self.longest(false, now).map(Some)
+    }
+
+    /// Who has been silent for longest, or else is not done with an answer, and is not left alone any more; or when somebody may be.
+    fn longest(&self, stay: bool, now: Duration) -> Result<u64, Duration> {
+        let left = |guest: &Guest| (guest.since + guest.grace()).saturating_sub(now);
+        let those = || self.guests.iter().filter(move |(_, guest)| guest.stays == stay);
+        let over = those().filter(|(_, guest)| left(guest).is_zero());
+        let longest = over.min_by_key(|(_, guest)| (guest.is_answered, guest.watches, guest.since));
+        longest.map(|(number, _)| *number).ok_or_else(|| those().map(|(_, guest)| left(guest)).min().unwrap_or(GRACE))
+    }
+
+    fn displace(&mut self, number: Option<u64>) {
+        if let Some(guest) = number.and_then(|number| self.guests.remove(&number)) {
+            guest.leaves.notify_one();
+        }
+    }
+
+    fn enter(&mut self, now: Duration) -> (u64, Arc<Notify>) {
+        let (number, leaves) = (self.next, Arc::new(Notify::new()));
+        self.next += 1;
+        let (stays, asked, is_answered, watches) = (false, 0, false, false);
+        self.guests.insert(number, Guest { stays, asked, is_answered, watches, since: now, leaves: leaves.clone() });
+        (number, leaves)
+    }
+
+    fn asks(&mut self, number: u64, now: Duration) -> Result<(), Refusal> {
+        let has_room = self.count(true) < self.stay;
+        let Some(guest) = self.guests.get_mut(&number) else { return Err(displaced()) };
+        (guest.is_answered, guest.since) = (true, now);
+        guest.asked = guest.asked.saturating_add(1);
+        guest.stays |= has_room;
+        let must_stay = !guest.stays && guest.asked > FEW;
+        if must_stay { self.settle(number, now) } else { Ok(()) }
+    }
+
+    fn answered(&mut self, number: u64, now: Duration, watches: bool) -> Result<(), Refusal> {
+        let Some(guest) = self.guests.get_mut(&number) else { return Err(displaced()) };
+        (guest.is_answered, guest.since, guest.watches) = (false, now, watches);
+        let must_stay = !guest.stays && watches;
+        if must_stay { self.settle(number, now) } else { Ok(()) }
+    }
+
+    /// Somebody stays from now on, in place of whoever has been silent for longest among those who do.
+    fn settle(&mut self, number: u64, now: Duration) -> Result<(), Refusal> {
+        let Ok(silent) = self.longest(true, now) else { return Err(too_many(self.stay)) };
+        self.displace(Some(silent));
+        if let Some(guest) = self.guests.get_mut(&number) {
+            guest.stays = true;
+        }
+        Ok(())
+    }
+}
+
+/// What somebody is told for whom there is no place.
+pub(crate) fn too_many(stay: usize) -> Refusal {
+    Refusal::new(Code::TooManyConnections, format!("there are {stay} connections already, and all are in use"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn places(stay: usize) -> Places {
+        Places { stay, next: 0, guests: BTreeMap::new() }
+    }
+
+    /// Lets one in, in place of somebody else if need be.
+    fn enter(places: &mut Places, now: Duration) -> Option<u64> {
+        let displaced = places.room(now).ok()?;
+        places.displace(displaced);
+        Some(places.enter(now).0)
+    }
+
+    fn is_there(places: &Places, number: u64) -> bool {
+        places.guests.contains_key(&number)
+    }
+
+    #[test]
+    fn of_those_who_say_nothing_the_first_goes_when_its_time_is_over_and_not_before() {
+        let mut places = places(1);
+        for number in 0..newcomers(1) as u64 {
+            assert_eq!(enter(&mut places, ms(number)), Some(number));
+        }
+        assert_eq!(places.room(ms(10)), Err(ms(20)), "the first has 30 ms");
+        let next = enter(&mut places, ms(30)).expect("its time is over");
+        assert!(!is_there(&places, 0) && is_there(&places, 1) && is_there(&places, next));
+        assert_eq!(places.guests.len(), newcomers(1));
+    }
+
+    #[test]
+    fn who_is_being_answered_is_left_alone_unless_that_takes_too_long() {
+        let mut places = places(1);
+        let stays = enter(&mut places, ms(0)).unwrap();
+        places.asks(stays, ms(0)).unwrap();
+        let all: Vec<_> = (0..newcomers(1)).map(|_| enter(&mut places, ms(0)).unwrap()).collect();
+        for asks in &all {
+            places.asks(*asks, ms(10)).unwrap();
+        }
+        assert_eq!(places.room(ms(100)), Err(ms(410)));
+        places.answered(all[3], ms(200), false).unwrap();
+        assert_eq!(places.room(ms(230)), Ok(Some(all[3])));
+        assert_eq!(places.room(ms(510)), Ok(Some(all[3])), "silent ones first");
+        places.asks(all[3], ms(510)).unwrap();
+        assert_eq!(places.room(ms(510)), Ok(Some(all[0])), "then whoever does not read");
+    }
+
+    #[test]
+    fn a_few_questions_cost_nobody_his_place_and_more_that_of_whoever_is_silent() {
+        let mut places = places(2);
+        let [watches, asks, more] = [(); 3].map(|()| enter(&mut places, ms(0)).unwrap());
+        for stays in [watches, asks] {
+            places.asks(stays, ms(0)).unwrap();
+        }
+        places.answered(watches, ms(0), true).unwrap();
+        places.answered(asks, ms(1), false).unwrap();
+        for _ in 0..FEW {
+            places.asks(more, ms(1_000)).unwrap();
+            places.answered(more, ms(1_000), false).unwrap();
+        }
+        assert_eq!(places.asks(more, ms(1_900)).unwrap_err().code, Code::TooManyConnections, "both have just asked");
+        places.asks(more, ms(2_001)).unwrap();
+        assert!(!is_there(&places, asks) && is_there(&places, watches), "who watches need not ask");
+        let other = enter(&mut places, ms(2_001)).unwrap();
+        places.asks(other, ms(2_001)).unwrap();
+        places.answered(other, ms(2_001), true).unwrap();
+        assert!(!is_there(&places, watches) && places.guests[&other].stays, "who stays has to have a place");
+        let last = enter(&mut places, ms(2_002)).unwrap();
+        places.asks(last, ms(2_002)).unwrap();
+        assert_eq!(places.answered(last, ms(2_002), true).unwrap_err().code, Code::TooManyConnections);
+        assert_eq!(places.asks(asks, ms(2_002)).unwrap_err().code, Code::Displaced, "who has gone asks in vain");
+    }
+}
