@@ -279,7 +279,7 @@ where
     let now = shared.port.now_ns();
     // Before a turn that is run in place for it asks others.
     let since = waits::since(now);
-    let (question, reply, caller) = question();
+    let (question, reply, caller) = question(turn::asked_for(shared, call).as_ref());
     let message = make(reply);
     let within = within.or_else(|| message.sla()).unwrap_or(shared.settings.ask_within);
     let at = turn::after(now, within).min(call.deadline);

@@ -464,6 +464,11 @@ fn is_due<A: Actor>(
         }
         return false;
     }
+    if let Some(caller) = caller.as_ref().filter(|caller| caller.is_cancelled_around()) {
+        core.counters.rare().cancelled.bump();
+        caller.force(AskError::Cancelled);
+        return false;
+    }
     (owner.caller, owner.call) = (caller, call.packed());
     true
 }

@@ -134,6 +134,73 @@ fn a_question_whose_asker_names_no_time_has_the_one_that_its_message_names() {
     });
 }
 
+/// Asks the first of them, who asks the next, and so on; the last says who was asked.
+fn through(
+    mut all: std::collections::VecDeque<ActorRef<Puppet>>,
+    replies_first: bool,
+) -> impl Future<Output = Result<u64, AskError>> + Send {
+    let first = all.pop_front().expect("somebody is asked");
+    async move {
+        let asked = first.ask(|reply: Reply<u64>| {
+            act(move |_, _| {
+                Box::pin(async move {
+                    if all.is_empty() {
+                        reply.send(7);
+                    } else if replies_first {
+                        reply.send(5);
+                        through(all, false).await?;
+                    } else {
+                        reply.send(Box::pin(through(all, false)).await?);
+                    }
+                    Ok(())
+                })
+            })
+        });
+        asked.within(LONG).await
+    }
+}
+
+#[test]
+fn who_gives_up_empties_the_mailboxes_of_all_who_are_asked_for_his_sake() {
+    everywhere(async || {
+        let system = bare();
+        let (front, _front) = puppet(&system).await;
+        let (middle, _middle) = puppet(&system).await;
+        let (back, _journal, gate) = busy(&system).await;
+        let mut asks = Box::pin(through([&front, &middle, &back].map(Clone::clone).into(), false));
+        let queued = || law(&back).queued == 1;
+        // The one who asks is polled here, and dropped.
+        tokio::select! {
+            answer = &mut asks => panic!("{answer:?}"),
+            () = until("the last is asked", queued) => {}
+        }
+        drop(asks);
+        gate.send(()).unwrap();
+        for actor in [&back, &middle, &front] {
+            actor.settled().await;
+        }
+        assert_eq!((law(&back).cancelled, law(&back).handled), (1, 1), "its first message and no more");
+        // Who asked it is told, and goes on.
+        assert_eq!((who(&middle).await, who(&front).await), (1, 1));
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn who_has_his_answer_has_not_given_up() {
+    everywhere(async || {
+        let system = bare();
+        let (front, _front) = puppet(&system).await;
+        let (back, _journal, gate) = busy(&system).await;
+        assert_eq!(through([&front, &back].map(Clone::clone).into(), true).await, Ok(5));
+        until("the last is asked", || law(&back).queued == 1).await;
+        gate.send(()).unwrap();
+        front.settled().await;
+        assert_eq!((law(&back).cancelled, law(&back).handled), (0, 2));
+        lawful(&system).await;
+    });
+}
+
 #[test]
 fn a_question_that_expired_in_the_queue_is_dropped_unhandled() {
     everywhere(async || {
