@@ -51,7 +51,7 @@ impl Desk {
 
     fn hello(&self, caller: Caller) -> Hello {
         let role = caller.role;
-        Hello { role: role.name().to_owned(), verbs: role.verbs(), ..self.inspector.hello().clone() }
+        Hello { role: role.name().to_owned(), verbs: role.verbs(), ..self.inspector.hello() }
     }
 
     /// The answer to one line of a client.

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use crashworthy_runtime::{CrashReport, GateState, Pid, State, System, WeakSystem};
 use crashworthy_supervisor::SystemExt;
 
+use crate::about::About;
 use crate::limits::Limits;
 use crate::order::first;
 use crate::picture::{Picture, is_under};
 use crate::protocol::{
-    ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, Filter, Health, Hello, Metrics, Node,
-    PROTOCOL, Refusal, ReportsQuery, ReportsView, Sort, SourceView, SystemView, TreeQuery, TreeView, Unready,
+    ActorQuery, ActorView, Actors, ActorsQuery, Application, Code, Crashes, CrashesQuery, Filter, Health, Hello,
+    Metrics, Node, PROTOCOL, Refusal, ReportsQuery, ReportsView, Sort, SourceView, SystemView, TreeQuery, TreeView,
+    Unready,
 };
 use crate::role::Role;
 use crate::sources::Sources;
@@ -35,6 +37,7 @@ const TIES: usize = 100;
 pub struct Inspector {
     system: WeakSystem,
     hello: Hello,
+    about: About,
     last: Mutex<Option<Taken>>,
     /// Places for traces.
     pub(crate) traces: Places,
@@ -60,13 +63,33 @@ impl Inspector {
             process: std::process::id(),
             verbs: Role::Looks.verbs(),
             limits,
+            application: None,
+            host: None,
+            started_unix_ms: None,
         };
-        Self { system, hello, last: Mutex::default(), traces: Places::default(), pushed: Arc::default() }
+        Self {
+            system,
+            hello,
+            about: About::new(),
+            last: Mutex::default(),
+            traces: Places::default(),
+            pushed: Arc::default(),
+        }
     }
 
     /// Who is there.
-    pub fn hello(&self) -> &Hello {
-        &self.hello
+    pub fn hello(&self) -> Hello {
+        Hello {
+            application: self.about.application.get().cloned(),
+            host: Some(self.about.host()),
+            started_unix_ms: Some(u64::try_from(self.about.started.as_millis()).unwrap_or(u64::MAX)),
+            ..self.hello.clone()
+        }
+    }
+
+    /// What the service says it is, from now on; what was said first counts.
+    pub fn set_application(&self, application: Application) {
+        let _ = self.about.application.set(application);
     }
 
     /// The limits in force.

@@ -15,6 +15,7 @@
 //! While nobody is connected it does nothing at all: no thread wakes up, nothing is kept.
 #![forbid(unsafe_code)]
 
+mod about;
 mod actions;
 mod client;
 mod connection;
@@ -65,6 +66,7 @@ pub use limits::Limits;
 use log::Log;
 pub use log::LogControl;
 pub use pace::Pace;
+pub use protocol::Application;
 use server::{Listens, Opening};
 use sources::{Source, Sources};
 pub use tcp::{OnTcp, Tcp};
@@ -123,6 +125,7 @@ pub struct Console {
     dumps: Dumps,
     dumper: Option<Dumper>,
     sources: Vec<Box<dyn Source>>,
+    application: Option<Application>,
 }
 
 impl Console {
@@ -181,6 +184,12 @@ impl Console {
         self
     }
 
+    /// The same with what the service says it is: whoever connects is told, and so is whoever asks the web server of the same system.
+    pub fn application(mut self, application: Application) -> Self {
+        self.application = Some(application);
+        self
+    }
+
     /// The same with dumps in another directory, which is made with the mode 0700 unless it is there.
     ///
     /// # Examples
@@ -220,6 +229,9 @@ impl Part for Console {
             system.add_source(source)?;
         }
         let inspector = Arc::new(Inspector::new(system.downgrade(), system.name(), self.limits.clone()));
+        if let Some(application) = self.application.take() {
+            inspector.set_application(application);
+        }
         let plate = system.extension::<Doorplate>();
         // The first of two consoles is the one that is told of.
         let _ = plate.inspector.set(inspector.clone());

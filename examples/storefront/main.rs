@@ -37,9 +37,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use crashworthy::console::Tcp;
+use crashworthy::console::{Application, Tcp};
 use crashworthy::prelude::*;
-use crashworthy_web::{Application, Web, WebExt};
+use crashworthy_web::{Web, WebExt};
 
 use crate::cli::Cli;
 use crate::ledger::Ledger;
@@ -75,7 +75,7 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         });
     }
     if let Some(addr) = cli.web {
-        builder = builder.with(Web::default().at(addr).application(application()));
+        builder = builder.with(Web::default().at(addr));
     }
     let system = builder.start(tree).await?;
     println!("{}", welcome(cli, &listener, &system)?);
@@ -87,7 +87,7 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
 
 /// The console, with what the shop has besides actors.
 fn tells(console: Console, shop: &Shop) -> Console {
-    let console = console.source(shop.searches());
+    let console = console.application(application()).source(shop.searches());
     [&shop.payment, &shop.delivery].into_iter().fold(console, |console, company| console.source(company.breaker()))
 }
 

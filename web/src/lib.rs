@@ -50,8 +50,8 @@ use std::sync::{Arc, OnceLock};
 use crashworthy_console::ConsoleExt;
 use crashworthy_runtime::{Part, StartError, System};
 
+pub use crashworthy_console::Application;
 pub use crashworthy_console::sources::{Reading, Sort, Source};
-pub use info::Application;
 pub use limits::Limits;
 
 use crashworthy_console::Token;
@@ -94,12 +94,13 @@ pub struct Web {
     token: Option<PathBuf>,
     settings: Settings,
     sources: Vec<Box<dyn Source>>,
+    application: Option<Application>,
 }
 
 impl Default for Web {
     fn default() -> Self {
         let (at, settings) = ((Ipv4Addr::LOCALHOST, 0).into(), Settings::default());
-        Self { at, beyond: None, token: None, settings, sources: Vec::new() }
+        Self { at, beyond: None, token: None, settings, sources: Vec::new(), application: None }
     }
 }
 
@@ -141,9 +142,9 @@ impl Web {
         self
     }
 
-    /// What the service says it is.
+    /// What the service says it is, as [`Console::application`](crashworthy_console::Console::application): what was said there counts.
     pub fn application(mut self, application: Application) -> Self {
-        self.settings.application = application;
+        self.application = Some(application);
         self
     }
 
@@ -170,6 +171,9 @@ impl Part for Web {
             let why = "web: it needs a console, before it: `.with(Console::default()).with(Web::default())`";
             return Err(StartError::Setting(why.to_owned()));
         };
+        if let Some(application) = self.application.take() {
+            inspector.set_application(application);
+        }
         for source in self.sources.drain(..) {
             system.add_source(source)?;
         }

@@ -1,7 +1,6 @@
 //! What can be asked for, and what all answers are made from.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -17,7 +16,7 @@ use tokio::sync::Semaphore;
 use crate::attention::Attention;
 use crate::guard::{self, Names, TurnedAway};
 use crate::health::{self, Health};
-use crate::info::{self, Application};
+use crate::info;
 use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::{Address, happened, headers, live, page};
@@ -28,7 +27,6 @@ use crashworthy_console::Token;
 pub(crate) struct Settings {
     /// Whose readiness counts; everybody's, if nobody is named.
     pub(crate) critical: Vec<String>,
-    pub(crate) application: Application,
     pub(crate) limits: Limits,
 }
 
@@ -40,10 +38,7 @@ pub(crate) struct Desk {
     pub(crate) address: Address,
     pub(crate) token: Option<Arc<Token>>,
     pub(crate) critical: Vec<String>,
-    pub(crate) application: Application,
     pub(crate) limits: Limits,
-    /// When the server was started, which the system was with it.
-    pub(crate) started: SystemTime,
     pub(crate) turned_away: TurnedAway,
     pub(crate) health: Health,
     /// To events, by those who ask for them.
@@ -54,17 +49,15 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(inspector: Arc<Inspector>, names: Names, address: &Address, settings: Settings) -> Self {
-        let Settings { critical, application, limits } = settings;
+        let Settings { critical, limits } = settings;
         Self {
             inspector,
             names,
             token: address.token.clone(),
             address: address.clone(),
             critical,
-            application,
             watchers: Arc::new(Semaphore::new(limits.watchers)),
             limits,
-            started: SystemTime::now(),
             turned_away: TurnedAway::default(),
             health: Health::default(),
             attention: Attention::default(),

@@ -1,6 +1,7 @@
 //! The beginning of a connection: who knocks, and who is there.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,7 @@ pub struct Greeting {
 pub struct Hello {
     /// [`PROTOCOL`](super::PROTOCOL).
     pub protocol: u32,
-    /// The version of this crate.
+    /// The version of the runtime, whose parts have one version.
     pub version: String,
     /// What the client may do: `read_only`, or `read_write` on the socket for actions.
     pub role: String,
@@ -43,4 +44,48 @@ pub struct Hello {
     pub verbs: Vec<String>,
     /// The limits in force.
     pub limits: Limits,
+    /// What the service says it is; none if it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Application>,
+    /// Where it runs; none where an older server does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Host>,
+    /// When the system was started, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_unix_ms: Option<u64>,
+}
+
+/// What a service says it is.
+///
+/// # Examples
+/// ```
+/// let shop = crashworthy_console::Application {
+///     name: env!("CARGO_PKG_NAME").to_owned(),
+///     version: env!("CARGO_PKG_VERSION").to_owned(),
+///     // Whoever builds it knows.
+///     commit: option_env!("GIT_COMMIT").map(str::to_owned),
+/// };
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Its version.
+    #[serde(default)]
+    pub version: String,
+    /// The commit that it was built from.
+    #[serde(default)]
+    pub commit: Option<String>,
+}
+
+/// The machine that a system runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its name, where the kernel tells it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The first 32 of its addresses, but for those that only it can reach.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
 }

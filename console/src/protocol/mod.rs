@@ -33,7 +33,7 @@ pub use self::actions::{
 };
 pub use self::actor::{ActorQuery, ActorView, Tie, Ties};
 pub use self::happened::{DeadLetters, DeadLettersQuery, Events, EventsQuery};
-pub use self::hello::{Greeting, Hello, Knock};
+pub use self::hello::{Application, Greeting, Hello, Host, Knock};
 pub use self::line::{Code, Outcome, Refusal, Request, Response};
 pub use self::lists::{Actors, ActorsQuery, Filter, Node, Sort, TreeQuery, TreeView};
 pub use self::pools::{PoolView, Pools, WorkerView};

@@ -1,16 +1,18 @@
 //! What the console says is what is so.
 
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crashworthy::prelude::*;
 use crashworthy::{Pid, State};
 use crashworthy_console::protocol::{
-    ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Filter, PROTOCOL, ReportsQuery,
+    ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, DeadLetters, Filter, Hello, PROTOCOL, ReportsQuery,
     ReportsView, Sort, SystemView, TreeQuery, TreeView, VERBS,
 };
-use crashworthy_console::{Client, ClientError};
+use crashworthy_console::{Application, Client, ClientError};
 use serde_json::{Value, json};
 
+use crate::command::{data, said};
 use crate::support::{Cashier, Dir, PATIENCE, Raw, Shop, Till, until};
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -24,6 +26,31 @@ fn a_client_is_greeted_with_version_limits_and_verbs() {
     assert_eq!((hello.protocol, hello.system.as_str(), hello.role.as_str()), (PROTOCOL, "shop", "read_only"));
     assert_eq!((hello.process, hello.verbs), (std::process::id(), VERBS.map(str::to_owned).to_vec()));
     assert_eq!(shop.client().ask::<Value>("hello", &()).unwrap()["protocol"], PROTOCOL);
+}
+
+#[test]
+fn a_client_is_told_what_the_service_is_where_it_runs_and_since_when() {
+    let before = SystemTime::now();
+    let application = Application { name: "shop".into(), version: "3.1.4".into(), commit: Some("c0ffee".into()) };
+    let shop = Shop::built(|console| console.application(application.clone()));
+    let hello = shop.client().hello().clone();
+    assert_eq!(hello.application, Some(application));
+    let host = hello.host.expect("it is told");
+    assert!(host.addresses.iter().all(|ip| !ip.is_loopback()));
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+    assert_eq!(host.name, name.filter(|name| !name.is_empty()));
+    let started = UNIX_EPOCH + Duration::from_millis(hello.started_unix_ms.expect("it is told") + 1);
+    assert!(started >= before && started <= SystemTime::now() + Duration::from_millis(1));
+    // A server that is older tells none of it, and a service need not say anything.
+    let mut older = shop.client().ask::<Value>("hello", &()).unwrap();
+    let told = older.as_object_mut().unwrap();
+    assert!(["application", "host", "started_unix_ms"].iter().all(|field| told.remove(*field).is_some()));
+    let older: Hello = serde_json::from_value(older).unwrap();
+    assert_eq!((older.application, older.host, older.started_unix_ms), (None, None, None));
+    assert_eq!(Shop::open().client().hello().application, None);
+    let systems = data(&shop.dir, &["ps", "--json"]);
+    assert_eq!(systems[0]["hello"]["application"]["commit"], "c0ffee");
+    assert!(said(&shop.dir, &["ps"]).contains(" 3.1.4 c0ffee "));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crashworthy_console::protocol::SystemView;
-use crashworthy_console::{Client, ClientError, Place, Token, base, list, newest_dump};
+use crashworthy_console::protocol::{Hello, SystemView};
+use crashworthy_console::{Application, Client, ClientError, Place, Token, base, list, newest_dump};
 use serde_json::{Value, json};
 
 use crate::Trouble;
@@ -19,17 +19,30 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// A system that listens, and what it says of itself.
 pub(crate) struct Found {
     place: Place,
+    hello: Option<Hello>,
     view: Result<SystemView, ClientError>,
+}
+
+impl Found {
+    fn of(place: Place) -> Self {
+        match Client::connect(&place.socket, PATIENCE) {
+            Ok(mut client) => Self { place, view: client.ask("system", &()), hello: Some(client.hello().clone()) },
+            Err(error) => Self { place, view: Err(error), hello: None },
+        }
+    }
+
+    /// What the service says it is: its version, and of what commit.
+    fn version(&self) -> Option<String> {
+        let Application { version, commit, .. } = self.hello.as_ref()?.application.as_ref()?;
+        let commit = commit.iter().map(|commit| format!(" {commit:.12}"));
+        Some(clean(&std::iter::once(version.clone()).chain(commit).collect::<String>()))
+    }
 }
 
 /// The systems that listen. Places that were left behind are not among them.
 pub(crate) fn running() -> Result<Vec<Found>, Trouble> {
     let places = list(&base()?)?.into_iter();
-    let look = |place: Place| {
-        let view = Client::connect(&place.socket, PATIENCE).and_then(|mut client| client.ask("system", &()));
-        (!view.as_ref().is_err_and(is_absent)).then_some(Found { place, view })
-    };
-    Ok(places.filter_map(look).collect())
+    Ok(places.map(Found::of).filter(|found| !found.view.as_ref().is_err_and(is_absent)).collect())
 }
 
 /// Nobody listens there, or not any more.
@@ -41,7 +54,7 @@ pub(crate) fn is_absent(error: &ClientError) -> bool {
 }
 
 impl From<Found> for Candidate {
-    fn from(Found { place, view }: Found) -> Self {
+    fn from(Found { place, view, .. }: Found) -> Self {
         let Place { process, system, socket } = place;
         let (system, view) = match view {
             Ok(view) => (view.name, Ok((view.at, view.actors, view.crashes))),
@@ -55,15 +68,21 @@ pub(crate) fn table(systems: &[Found]) -> String {
     if systems.is_empty() {
         return format!("{}\n", none());
     }
+    // Where no service says what it is there is no column for that.
+    let has_version = systems.iter().any(|found| found.version().is_some());
     let rows = systems.iter().map(|found| {
         let Place { process, system, socket } = &found.place;
         let (name, up, actors, crashes) = match &found.view {
             Ok(view) => (&view.name, span(view.at), view.actors.to_string(), view.crashes.to_string()),
             Err(error) => (system, clean(&error.to_string()), String::new(), String::new()),
         };
-        (None, vec![clean(name), process.to_string(), up, actors, crashes, clean(&socket.display().to_string())])
+        let version = has_version.then(|| found.version().unwrap_or_default());
+        let cells = [clean(name), process.to_string(), up, actors, crashes].into_iter().chain(version);
+        (None, cells.chain([clean(&socket.display().to_string())]).collect())
     });
-    text::table(&["SYSTEM", ">PROCESS", ">UP", ">ACTORS", ">CRASHES", "SOCKET"], rows)
+    let version = has_version.then_some("VERSION");
+    let head = ["SYSTEM", ">PROCESS", ">UP", ">ACTORS", ">CRASHES"].into_iter().chain(version).chain(["SOCKET"]);
+    text::table(&head.collect::<Vec<_>>(), rows)
 }
 
 pub(crate) fn data(systems: &[Found]) -> Value {
@@ -74,7 +93,9 @@ pub(crate) fn data(systems: &[Found]) -> Value {
             Err(error) => (None, Some(error.to_string())),
         };
         let name = view.map_or(system, |view| &view.name);
-        json!({ "system": name, "process": process, "socket": socket, "view": view, "error": error })
+        json!({
+            "system": name, "process": process, "socket": socket, "hello": found.hello, "view": view, "error": error,
+        })
     };
     systems.iter().map(system).collect()
 }
