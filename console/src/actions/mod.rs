@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plan ─▶ scope: to whom ─▶ effect: what comes of it ─▶ plans: kept under a nonce, with the incarnations it is for
-//! commit ─▶ plans: taken once ─▶ the same incarnations? ─▶ outlook: restarts left now ─▶ governor ─▶ done ─▶ audit
+//! commit ─▶ plans: taken once ─▶ the same incarnations? ─▶ outlook: restarts left now ─▶ governor ─▶ done ─▶ audit, event
 //! ```
 //! Nothing here asks an actor or waits for one: what is done is a word to its system lane.
 
@@ -14,6 +14,7 @@ mod outlook;
 mod plans;
 mod scope;
 mod suspensions;
+mod told;
 mod under_way;
 
 use std::path::PathBuf;
@@ -157,7 +158,7 @@ impl Actions {
         let Plan { deed, targets, effect, .. } = plan;
         let result = done.as_ref().map_or_else(|why| AuditResult::Refused(why.code), |()| AuditResult::Done);
         let audited = Some(AuditedPlan { deed, targets: targets.clone(), effect });
-        let audited = self.audit.enter(self.entry(peer, audited, reason, result));
+        let audited = self.enter(peer, audited, reason, result);
         done.map(|()| CommitView { at: system.now(), deed, targets, audited })
     }
 
@@ -165,7 +166,16 @@ impl Actions {
     pub(crate) fn turned_away(&self, caller: Caller) {
         let result = AuditResult::Refused(Code::NotAllowed);
         let why = format!("turned away at {}: another user", caller.role.socket());
-        self.audit.enter(self.entry(caller.peer, None, &why, result));
+        self.enter(caller.peer, None, &why, result);
+    }
+
+    /// Enters it in the audit, and among the events of the system. Whether the file has it.
+    fn enter(&self, peer: Peer, plan: Option<AuditedPlan>, reason: &str, result: AuditResult) -> bool {
+        let entry = self.entry(peer, plan, reason, result);
+        if let Ok(system) = self.inspector.held() {
+            told::tell(&system, &entry);
+        }
+        self.audit.enter(entry)
     }
 
     /// The answer to `audit`.

@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crashworthy::{Decision, Fallen, Happening, Judgement, Sender};
-use crashworthy_console::protocol::{Code, DeadLetters, DeadLettersQuery, Events, EventsQuery};
+use crashworthy::{Acted, Decision, Fallen, Happening, Judgement, Sender};
+use crashworthy_console::protocol::{Code, DeadLetters, DeadLettersQuery, Deed, Events, EventsQuery};
 use crashworthy_console::{Client, ClientError};
 use serde_json::{Value, json};
 
+use crate::actions::{audit, commit, plan, refused};
 use crate::command::{crashworthy, data, run, said};
 use crate::support::{Shop, Till, until};
 
@@ -153,4 +154,31 @@ fn who_follows_is_told_each_event_once_until_the_system_ends() {
     lines.for_each(drop);
     let end = child.wait_with_output().unwrap();
     assert_eq!(end.status.code(), Some(1), "{end:?}");
+}
+
+#[test]
+fn what_is_done_through_the_console_is_told_with_who_why_and_what_became_of_it() {
+    let shop = Shop::open();
+    let mut client = shop.actor();
+    let first = shop.left.pid();
+    let kills: Vec<_> = (0..2).map(|_| plan(&mut client, Deed::Kill, "left")).collect();
+    commit(&mut client, &kills[0]).unwrap();
+    until("it is back", || (shop.left.pid() != first).then_some(()));
+    assert_eq!(refused(commit(&mut client, &kills[1])), Code::Changed);
+    let acted = EventsQuery { kinds: vec!["acted".into()], under: Some("shop/front".into()), ..EventsQuery::default() };
+    let events: Events = client.ask("events", &acted).unwrap();
+    let told: Vec<_> = events.events.iter().map(|event| (event.pid, &*event.path, event.what.to_string())).collect();
+    let by = &audit(&mut client).entries[0].peer;
+    assert_eq!(
+        told,
+        [
+            (Some(first), "shop/front/left", format!("kill by {by}: it is slow; done")),
+            (Some(first), "shop/front/left", format!("kill by {by}: it is slow; refused, changed")),
+        ]
+    );
+    let Happening::Acted(Acted { verb, reason, outcome, actors, .. }) = &events.events[0].what else {
+        panic!("{told:?}")
+    };
+    assert_eq!((&**verb, reason.as_str(), &**outcome, *actors), ("kill", "it is slow", "done", 1));
+    assert!(said(&shop.dir, &["events", "--kind", "acted"]).contains(": it is slow; done"));
 }

@@ -208,14 +208,31 @@ pub enum Happening {
         /// How many of the system need it.
         actors: usize,
     },
+    /// Somebody who looks after the system has done something to it, or was not let.
+    Acted(Acted),
     /// What this version does not know.
     #[serde(other)]
     Unknown,
 }
 
+/// What was done to a system from outside, by whom and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acted {
+    /// What.
+    pub verb: Cow<'static, str>,
+    /// By whom, in the words of whoever tells it.
+    pub by: String,
+    /// Why, in theirs.
+    pub reason: String,
+    /// What became of it: `done`, or why it was refused.
+    pub outcome: Cow<'static, str>,
+    /// To how many actors it was done together: there is an event for each of the first 32.
+    pub actors: usize,
+}
+
 impl Happening {
     /// The names of all, as they are serialised.
-    pub const NAMES: [&'static str; 26] = [
+    pub const NAMES: [&'static str; 27] = [
         "begins",
         "started",
         "ends",
@@ -242,6 +259,7 @@ impl Happening {
         "cycle_refused",
         "dependency_down",
         "dependency_up",
+        "acted",
     ];
 
     /// Its name, as it is serialised.
@@ -273,6 +291,7 @@ impl Happening {
             Self::CycleRefused { .. } => "cycle_refused",
             Self::DependencyDown { .. } => "dependency_down",
             Self::DependencyUp { .. } => "dependency_up",
+            Self::Acted(_) => "acted",
             Self::Unknown => "unknown",
         }
     }

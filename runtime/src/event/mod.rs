@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! begins · started · ends ── only while somebody attends ─┐
-//! crash · gate · blocked · abandoned · dead letters · … ──┴─▶ ring (the newest 1,024) ─▶ since a number
+//! crash · gate · blocked · dead letters · acted · … ───────┴─▶ ring (the newest 1,024) ─▶ since a number
 //! ```
 //! What is told here is told where the log is told of it; but no limit withholds it, and nothing of it is text before somebody
 //! reads it.
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use happening::Happening;
+pub use happening::{Acted, Happening};
 pub use log::Attending;
 pub(crate) use log::EventLog;
 pub(crate) use news::News;
@@ -33,6 +33,9 @@ use crate::system::System;
 
 /// Bytes of a path, at most.
 const PATH: usize = 512;
+
+/// Bytes of what somebody says of an action, at most.
+const WORDS: usize = 1024;
 
 /// One event of a system.
 ///
@@ -73,7 +76,7 @@ impl System {
     /// The events after this number, as far as they are kept: the newest 1,024. From 0 on all of them.
     ///
     /// Troubles are always kept: crashes, starts that fail, gates that refuse and actors that are stuck, blocked threads,
-    /// abandoned incarnations, dead letters (one event for all that fall together), refused cycles, dependencies. That incarnations
+    /// abandoned incarnations, dead letters (one event for all that fall together), refused cycles, dependencies, what was done from outside. That incarnations
     /// begin, have started and end is kept only while somebody [attends](Self::attend_events).
     ///
     /// # Guarantees
@@ -123,6 +126,17 @@ impl System {
         if self.top() == Some(pid) {
             shutdown::fails(&self.shared);
         }
+    }
+
+    /// For whoever looks after the system: something was done to this actor, at this place in the tree, or to the system if none is
+    /// named; or it was refused. Of each text the first kilobyte is kept.
+    pub fn note_action(&self, actor: Option<(Pid, &str)>, action: Acted) {
+        let kept = |text: &str| shortened(text, WORDS).into_owned();
+        let Acted { verb, by, reason, outcome, actors } = action;
+        let (verb, outcome) = (kept(&verb).into(), kept(&outcome).into());
+        let action = Acted { verb, by: kept(&by), reason: kept(&reason), outcome, actors };
+        let (pid, path) = actor.map_or((None, ""), |(pid, path)| (Some(pid), path));
+        note(&self.shared, pid, path.into(), Happening::Acted(action));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Happening;
+use super::{Acted, Happening};
 use crate::pid::{ActorId, Pid};
 
 impl fmt::Display for Happening {
@@ -65,6 +65,10 @@ impl fmt::Display for Happening {
             Self::CycleRefused { cycle } => write!(f, "cycle refused: {cycle}"),
             Self::DependencyDown { dependency, actors } => write!(f, "lacks {dependency}{}", Others(*actors)),
             Self::DependencyUp { dependency, actors } => write!(f, "has {dependency} again{}", Others(*actors)),
+            Self::Acted(Acted { verb, by, reason, outcome, actors }) => {
+                let of = if *actors > 1 { format!(", one of {actors},") } else { String::new() };
+                write!(f, "{verb}{of} by {by}: {reason}; {outcome}")
+            }
             Self::Unknown => f.write_str("something that this version does not know"),
         }
     }
@@ -173,6 +177,13 @@ mod tests {
             Happening::CycleRefused { cycle: crate::Cycle { path: vec!["a".into(), "b".into(), "a".into()] } },
             Happening::DependencyDown { dependency: "db".into(), actors: 3 },
             Happening::DependencyUp { dependency: "db".into(), actors: 1 },
+            Happening::Acted(Acted {
+                verb: "kill".into(),
+                by: "uid 0".into(),
+                reason: "it hangs".into(),
+                outcome: "done".into(),
+                actors: 3,
+            }),
         ]
     }
 
@@ -196,6 +207,7 @@ mod tests {
         assert_eq!(lines[5], "gives up: 4 of 3 restarts in 5s, 0 left");
         assert_eq!(lines[22], "given up: Sell from outside");
         assert_eq!(lines[24], "lacks db, as 2 others");
+        assert_eq!(lines[26], "kill, one of 3, by uid 0: it hangs; done");
         assert!(lines.iter().all(|line| !line.contains('\n') && !line.is_empty()));
     }
 }
