@@ -107,7 +107,8 @@ fn a_branch_is_drained_before_it_is_stopped_and_comes_back() {
     says(&plan(&mut client, Deed::Drain { within: PATIENCE }, "front"), "draining already: 1 of 1");
 
     drop(held);
-    until("the next incarnation runs", || (shop.left.pid().incarnation == 2 && shop.left.is_alive()).then_some(()));
+    let runs = |till: &Slot<Cashier>| till.pid().incarnation == 2 && till.is_alive();
+    until("the next incarnations run", || [&shop.left, &shop.right].into_iter().all(runs).then_some(()));
     assert_eq!((shop.total(&shop.left), shop.total(&shop.right)), (0, 0));
     let law = shop.left.law();
     assert_eq!((law.handled, law.undelivered, law.given_up), (5, 0, 0), "what was queued was handled first");
