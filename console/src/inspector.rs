@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crashworthy_runtime::{CrashReport, GateState, Pid, State, System, WeakSystem};
 use crashworthy_supervisor::SystemExt;
 
+use crate::ConsoleExt;
 use crate::about::About;
 use crate::limits::Limits;
 use crate::order::first;
@@ -334,6 +335,7 @@ fn overview(system: &System, picture: &Picture) -> SystemView {
         turns: shot.turns,
         pools: system.pools().into(),
         sources: system.extension::<Sources>().read(),
+        turned_away: system.console_on_tcp().map(|tcp| tcp.turned_away()),
     }
 }
 

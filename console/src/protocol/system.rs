@@ -50,4 +50,7 @@ pub struct SystemView {
     /// What the service has besides actors, and tells of itself: caches, circuit breakers, pools of connections.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceView>,
+    /// How often somebody came over TCP without the token of the console; none where it does not listen there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turned_away: Option<u64>,
 }

@@ -93,6 +93,8 @@ fn who_has_no_token_is_told_nothing_whatever_it_says() {
         assert_eq!(raw.line(), None);
     }
     assert_eq!(shop.tcp().turned_away(), said.len() as u64);
+    let system: SystemView = shop.client().ask("system", &()).unwrap();
+    assert_eq!(system.turned_away, Some(said.len() as u64), "whoever looks sees it");
     drop(strangers);
     connect(&shop);
     shop.assert_serves();

@@ -31,6 +31,10 @@ pub(crate) fn page(model: &Model) -> Page {
     if let Some(hello) = &model.hello {
         console(&mut text, &hello.limits);
     }
+    if let Some(turned_away) = model.system().and_then(|system| system.turned_away) {
+        let times = counted(turned_away, "connection", "connections");
+        text.say("turned away", &format!("{times} over TCP, without the token"));
+    }
     text.page()
 }
 
