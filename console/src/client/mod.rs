@@ -58,6 +58,8 @@ pub enum ClientError {
     Io(io::Error),
     /// The server has closed the connection: the system has ended, or a limit was passed.
     Closed,
+    /// The server has closed the connection, and says why: somebody else needed its place.
+    Parted(Refusal),
     /// The server says no.
     Refused(Refusal),
     /// The server says what this client does not understand.
@@ -198,6 +200,7 @@ impl fmt::Display for ClientError {
             }
             Self::Io(error) => write!(f, "{error}"),
             Self::Closed => f.write_str("it has closed the connection"),
+            Self::Parted(why) => write!(f, "it has closed the connection: {why}"),
             Self::Refused(why) => write!(f, "{why}"),
             Self::Foreign(why) => write!(f, "it cannot be understood: {why}"),
         }
@@ -208,7 +211,7 @@ impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(error),
-            Self::Closed | Self::Refused(_) | Self::Foreign(_) => None,
+            Self::Closed | Self::Parted(_) | Self::Refused(_) | Self::Foreign(_) => None,
         }
     }
 }

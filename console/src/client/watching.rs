@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Client, ClientError};
-use crate::protocol::{Frame, FrameQuery, News, Push, Refusal, Unwatch, WatchQuery, WatchView};
+use crate::protocol::{Frame, FrameQuery, News, Outcome, Push, Refusal, Response, Unwatch, WatchQuery, WatchView};
 use crate::watch::Watched;
 
 /// One list, as it is known.
@@ -75,7 +75,7 @@ impl Client {
             }
             match self.next_line()? {
                 Line::Push(push) => self.heed(push),
-                Line::Answer(_) => return Err(ClientError::Foreign("an answer to no question".to_owned())),
+                Line::Answer(answer) => return Err(unasked(answer)),
             }
         };
         self.stream.get_ref().wait_at_most(self.within)?;
@@ -122,6 +122,14 @@ impl Client {
             true => Err(ClientError::Foreign("a whole list that does not fit".to_owned())),
             false => Ok(&followed.list),
         }
+    }
+}
+
+/// An answer that nobody has asked for: the last that a server says, if it says why.
+fn unasked(answer: Value) -> ClientError {
+    match serde_json::from_value::<Response<Value>>(answer) {
+        Ok(Response { id: None, outcome: Outcome::Error(why) }) => ClientError::Parted(why),
+        _ => ClientError::Foreign("an answer to no question".to_owned()),
     }
 }
 

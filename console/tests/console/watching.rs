@@ -268,3 +268,19 @@ fn nonsense_about_watches_is_refused_and_the_connection_goes_on() {
     assert_eq!(raw.refused(), "bad_arguments", "the name is taken");
     shop.assert_serves();
 }
+
+#[test]
+fn who_watches_and_has_to_make_way_is_told_why() {
+    let shop = Shop::with(Limits { connections: 1, ..Limits::default() });
+    let mut first = shop.client();
+    let watch = first.watch(&WatchQuery { every: Some(Duration::from_secs(3600)), ..tree() }).unwrap();
+    first.wait(watch).unwrap();
+    until("the next one stays", || {
+        let mut next = shop.client();
+        let watch = next.watch(&WatchQuery { every: Some(Duration::from_secs(3600)), ..tree() }).ok()?;
+        next.wait(watch).is_ok().then_some(next)
+    });
+    let told = first.wait(watch).unwrap_err();
+    assert!(matches!(&told, ClientError::Parted(why) if why.code == Code::Displaced), "{told:?}");
+    assert!(told.to_string().starts_with("it has closed the connection: another connection needs"), "{told}");
+}
