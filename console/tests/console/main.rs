@@ -12,6 +12,7 @@ mod held;
 mod hostile;
 mod protocol;
 mod recording;
+mod replicas;
 mod state;
 mod support;
 mod tcp;

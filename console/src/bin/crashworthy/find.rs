@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crashworthy_console::protocol::SystemView;
 use crashworthy_console::{Client, ClientError, Place, Token, base, list, newest_dump};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Trouble;
 use crate::args::Which;
-use crate::terminal::Candidate;
+use crate::terminal::{Candidate, Heir};
 use crate::text::{self, clean, span};
 
 /// How long a system may take to answer.
@@ -19,6 +19,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// A system that listens, and what it says of itself.
 pub(crate) struct Found {
     place: Place,
+    /// When it was asked.
+    asked: Instant,
     view: Result<SystemView, ClientError>,
 }
 
@@ -26,8 +28,9 @@ pub(crate) struct Found {
 pub(crate) fn running() -> Result<Vec<Found>, Trouble> {
     let places = list(&base()?)?.into_iter();
     let look = |place: Place| {
+        let asked = Instant::now();
         let view = Client::connect(&place.socket, PATIENCE).and_then(|mut client| client.ask("system", &()));
-        (!view.as_ref().is_err_and(is_absent)).then_some(Found { place, view })
+        (!view.as_ref().is_err_and(is_absent)).then_some(Found { place, asked, view })
     };
     Ok(places.filter_map(look).collect())
 }
@@ -41,13 +44,23 @@ pub(crate) fn is_absent(error: &ClientError) -> bool {
 }
 
 impl From<Found> for Candidate {
-    fn from(Found { place, view }: Found) -> Self {
+    fn from(Found { place, view, .. }: Found) -> Self {
         let Place { process, system, socket } = place;
         let (system, view) = match view {
             Ok(view) => (view.name, Ok((view.at, view.actors, view.crashes))),
             Err(error) => (system, Err(error.to_string())),
         };
         Self { system, process, socket, view }
+    }
+}
+
+impl From<Found> for Heir<PathBuf> {
+    /// One that takes its time to answer has begun later than this says: that shows when it is asked again.
+    fn from(Found { place, asked, view }: Found) -> Self {
+        match view {
+            Ok(view) => Self { began: asked.checked_sub(view.at), name: view.name, place: place.socket },
+            Err(_) => Self { began: None, name: place.system, place: place.socket },
+        }
     }
 }
 

@@ -64,8 +64,7 @@ impl Recording {
             }
             frames.push(kept);
         }
-        let mut times: Vec<_> = frames.iter().map(|frame| frame.at).collect();
-        times.dedup();
+        let times = pictures(&frames);
         if times.is_empty() { Err(Problem::NoPicture) } else { Ok(Self { bytes, frames, times, began, is_cut }) }
     }
 
@@ -85,6 +84,16 @@ impl Recording {
             serde_json::from_slice(&self.bytes[kept.line.clone()]).expect("it was read before");
         frame.outcome
     }
+}
+
+/// When there is something to see: not when somebody had only said who he is, nor before the system has told of itself, if it does.
+fn pictures(frames: &[Kept]) -> Vec<Duration> {
+    let first =
+        frames.iter().find(|frame| frame.verb == "system" && frame.is_ok).map_or(Duration::ZERO, |frame| frame.at);
+    let shown = frames.iter().filter(|frame| frame.verb != "hello" && frame.at >= first);
+    let mut times: Vec<_> = shown.map(|frame| frame.at).collect();
+    times.dedup();
+    times
 }
 
 /// Where lines are, without their line feeds.
