@@ -26,7 +26,8 @@ pub struct ActorsQuery {
 pub struct Filter {
     /// A part of the path or the kind.
     pub text: Option<String>,
-    /// This actor and those below it, by path, name or id.
+    /// This actor and those below it, by path, name or id. A word that nobody has is refused, unless
+    /// it is the path of somebody of whom something is told yet; so is one that several have.
     pub under: Option<String>,
     /// Those in this state.
     pub state: Option<State>,

@@ -21,3 +21,4 @@ mod trace;
 mod truth;
 mod truth_under_load;
 mod watching;
+mod whom;

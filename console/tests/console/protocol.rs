@@ -128,7 +128,7 @@ fn a_crash_is_told_with_what_was_decided_and_what_was_lost() {
     let query = CrashesQuery { under: Some("shop/front".into()), ..CrashesQuery::default() };
     let crashes: Crashes = client.ask("crashes", &query).unwrap();
     assert_eq!((crashes.total, crashes.reports), (1, shop.system.crashes().1));
-    let elsewhere = CrashesQuery { under: Some("shop/fron".into()), ..CrashesQuery::default() };
+    let elsewhere = CrashesQuery { under: Some("shop/front/right".into()), ..CrashesQuery::default() };
     assert_eq!(client.ask::<Crashes>("crashes", &elsewhere).unwrap().matched, 0);
     let pid = shop.system.crashes().1[0].pid;
     let of = |pid| CrashesQuery { of: Some(pid), ..CrashesQuery::default() };

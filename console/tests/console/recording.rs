@@ -28,7 +28,7 @@ fn a_dump_answers_what_the_system_would_have_answered() {
         &["health"],
         &["dead-letters"],
         &["dead-letters", "--under", "shop/front/left", "-n", "1"],
-        &["dead-letters", "--under", "shop/back"],
+        &["dead-letters", "--under", "shop/front/right"],
         &["top", "--under", "front", "--sort", "path"],
         &["crashes", "--under", "left"],
         &["reports", "--progress", "--under", "front"],

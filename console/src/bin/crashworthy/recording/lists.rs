@@ -1,6 +1,7 @@
 //! Lists and branches, made of what was recorded.
 
-use crashworthy_console::protocol::{Actors, ActorsQuery, Filter, Refusal, Row, Sort, TreeQuery, TreeView};
+use crashworthy_console::protocol::{Actors, ActorsQuery, Code, Filter, Refusal, Row, Sort, TreeQuery, TreeView};
+use crashworthy_supervisor::SupervisorReport;
 use serde_json::Value;
 
 use super::answers::refuse;
@@ -12,10 +13,7 @@ const REPORTS: usize = 20;
 pub(super) fn branch(view: TreeView, query: &TreeQuery) -> Result<TreeView, Refusal> {
     let start = match &query.path {
         None => 0,
-        Some(word) => {
-            let found = view.nodes.iter().position(|node| is_meant(&node.row, word));
-            found.ok_or_else(|| refuse(format!("no actor {word:.256?}")))?
-        }
+        Some(word) => find(&view, word)?,
     };
     let base = view.nodes.get(start).map_or(0, |node| node.level);
     let mut branch = view.nodes;
@@ -42,19 +40,26 @@ fn is_meant(row: &Row, word: &str) -> bool {
         || row.path.rsplit('/').next() == Some(word)
 }
 
-/// The path of whom a word means; the word itself, if that is nobody or more than one.
-pub(super) fn path_of(view: &TreeView, word: &str) -> String {
-    let rows = || view.nodes.iter().map(|node| &node.row);
-    let exact = rows().find(|row| row.path == word);
-    let mut named = rows().filter(|row| is_meant(row, word));
-    let alone = exact.or_else(|| named.next().filter(|_| named.next().is_none()));
-    alone.map_or_else(|| word.to_owned(), |row| row.path.clone())
+/// Whom a word means: a path, and else an id, or a name that only one has.
+pub(super) fn find(view: &TreeView, word: &str) -> Result<usize, Refusal> {
+    let places = || view.nodes.iter().enumerate();
+    if let Some((exact, _)) = places().find(|(_, node)| node.row.path == word) {
+        return Ok(exact);
+    }
+    let mut meant = places().filter(|(_, node)| is_meant(&node.row, word)).map(|(place, _)| place);
+    match (meant.next(), meant.count()) {
+        (Some(place), 0) => Ok(place),
+        (None, _) => Err(refuse(format!("no actor {word:.256?}"))),
+        (Some(_), others) => {
+            let message = format!("{} actors have the name {word:.256?}: a path tells them apart", others + 1);
+            Err(Refusal { code: Code::BadArguments, message })
+        }
+    }
 }
 
-/// Those of the tree who match, in order.
-pub(super) fn actors(view: TreeView, query: &ActorsQuery) -> Actors {
+/// Those of the tree who match, in order; `top` is the path of whom they are below.
+pub(super) fn actors(view: TreeView, query: &ActorsQuery, top: Option<String>) -> Actors {
     let (filter, told) = (&query.filter, view.nodes.len());
-    let top = filter.under.as_ref().map(|word| path_of(&view, word));
     let matches = |row: &Row| {
         filter.text.as_ref().is_none_or(|text| row.path.contains(text.as_str()) || row.kind.contains(text.as_str()))
             && top.as_ref().is_none_or(|top| is_under(&row.path, top))
@@ -111,7 +116,16 @@ pub(super) fn narrow<T>(
     matched
 }
 
+/// Whether a report is of somebody: of a supervisor, and of the child that it is about.
+pub(super) fn tells_of(report: &SupervisorReport, is_meant: impl Fn(&str) -> bool) -> bool {
+    let (supervisor, offender) = (&report.supervisor, &report.report.offender);
+    let number = offender.place.pid().map(|pid| format!("{supervisor}/{}", pid.id));
+    is_meant(supervisor)
+        || is_meant(&format!("{supervisor}/{}", offender.id))
+        || number.is_some_and(|path| is_meant(&path))
+}
+
 /// Whether `path` is `top` or below it.
-fn is_under(path: &str, top: &str) -> bool {
+pub(super) fn is_under(path: &str, top: &str) -> bool {
     path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
