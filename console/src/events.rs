@@ -68,6 +68,7 @@ impl Inspector {
             unseen: kept.unseen,
             given_up: kept.given_up,
             undelivered: kept.undelivered,
+            own_undelivered: kept.own_undelivered,
             actors,
             matched,
             letters: newest(letters, self.rows(query.limit, REPORTS)),

@@ -279,6 +279,7 @@ fn overview(system: &System, picture: &Picture) -> SystemView {
         reports: system.supervisor_reports().counts,
         reports_withheld: shot.reports_withheld,
         dead_letters: shot.dead_letters,
+        own_undelivered: shot.own_undelivered,
         stragglers: shot.stragglers.iter().copied().take(TIES).collect(),
         timers: shot.timers,
         names: shot.names,

@@ -71,7 +71,11 @@ pub struct DeadLetters {
     /// Those that were queued when their slot was emptied.
     #[serde(default)]
     pub undelivered: u64,
-    /// Whose messages they were, most first: of actors that are still there.
+    /// Own messages (ticks, results of pipes, what an actor sent itself) that were queued when their incarnation ended: they
+    /// are no letters and not in the total, and their actors count them as undelivered, too.
+    #[serde(default)]
+    pub own_undelivered: u64,
+    /// Whose messages they were, their own included, most first: of actors that are still there.
     pub actors: Vec<Row>,
     /// How many of the newest, which are kept, match.
     #[serde(default)]

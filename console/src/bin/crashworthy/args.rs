@@ -201,6 +201,10 @@ pub(crate) enum What {
     /// What has happened: the newest, or those after a number. With --watch what comes, as it comes.
     Events(EventsArgs),
     /// Messages that nobody handled: how many, why, whose, and the newest.
+    ///
+    /// Given up are those that were in hand when their incarnation ended, undelivered those that were queued when their slot
+    /// was emptied. What an actor had for itself (ticks, results of pipes) ends with its incarnation: it is counted apart, and
+    /// kept by nobody. LOST in tree and top is all three.
     DeadLetters(DeadLettersArgs),
     /// Whether everybody takes new work, and else who does not, for want of what. Exit code 1 if somebody does not.
     Health {
