@@ -33,6 +33,9 @@ pub enum State {
     Stopped,
     /// Ended for good.
     Gone,
+    /// One that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// One actor as data.

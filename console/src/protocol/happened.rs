@@ -5,7 +5,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Fallen, Letter, SystemEvent, millis};
 use serde::{Deserialize, Serialize};
 
-use super::Row;
+use super::{Row, known};
 
 /// The arguments of `events`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,7 @@ pub struct Events {
     /// How many that are kept match, as far as was looked.
     pub matched: usize,
     /// Those, oldest first.
+    #[serde(deserialize_with = "known::events")]
     pub events: Vec<SystemEvent>,
 }
 
@@ -81,6 +82,6 @@ pub struct DeadLetters {
     #[serde(default)]
     pub matched: usize,
     /// The newest of those, oldest first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known::list")]
     pub letters: Vec<Letter>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crashworthy_runtime::{State, millis};
 use serde::{Deserialize, Serialize};
 
-use super::Row;
+use super::{Row, known};
 
 /// The arguments of `actors`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,7 @@ pub struct Filter {
     /// it is the path of somebody of whom something is told yet; so is one that several have.
     pub under: Option<String>,
     /// Those in this state.
+    #[serde(deserialize_with = "known::state")]
     pub state: Option<State>,
     /// Those that have begun and not ended, and whose gates are not open.
     pub shut: bool,

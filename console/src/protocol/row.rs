@@ -6,7 +6,7 @@ use crashworthy_runtime::{Budget, Callback, GateState, Pid, State, millis};
 use crashworthy_supervisor::{Flags, MemberKind, SupervisorInfo};
 use serde::{Deserialize, Serialize};
 
-use super::Rates;
+use super::{Rates, known};
 
 /// One actor in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub struct Row {
     #[serde(default, rename = "back_in_ms", with = "millis::option", skip_serializing_if = "Option::is_none")]
     pub back_in: Option<Duration>,
     /// How it restarts those below it, if it is a supervisor that lives.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known::one", skip_serializing_if = "Option::is_none")]
     pub supervises: Option<Supervises>,
     /// What it did in a second. A system does not say that: whoever [watches](super::Watchable) it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]

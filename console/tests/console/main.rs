@@ -10,6 +10,7 @@ mod events;
 mod governed;
 mod held;
 mod hostile;
+mod newer;
 mod protocol;
 mod recording;
 mod replicas;
