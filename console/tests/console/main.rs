@@ -14,6 +14,7 @@ mod newer;
 mod protocol;
 mod recording;
 mod replicas;
+mod slow;
 mod state;
 mod support;
 mod tcp;
