@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response, Sse};
@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval, sleep};
 
+use crate::asked::Asked;
 use crate::happened;
 use crate::info::Info;
 use crate::problem::Problem;
@@ -83,7 +84,7 @@ struct Picture {
     sources: Vec<sources::Told>,
 }
 
-pub(crate) async fn live(State(desk): State<Arc<Desk>>, Query(view): Query<View>) -> Result<Response, Problem> {
+pub(crate) async fn live(State(desk): State<Arc<Desk>>, Asked(view): Asked<View>) -> Result<Response, Problem> {
     let Ok(place) = desk.watchers.clone().try_acquire_owned() else {
         let most = desk.limits.watchers;
         let why = format!("{most} pages are watched already");

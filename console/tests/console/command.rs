@@ -124,7 +124,7 @@ fn of_several_systems_one_is_to_be_chosen() {
     };
     let (code, _, err) = run(&shop.dir, &["tree"]);
     assert_eq!(code, 1);
-    assert!(err.contains("several systems run") && err.contains("\n  mall: --socket /"), "{err}");
+    assert!(err.contains("several systems run") && err.contains("\n  mall: --system mall\n"), "{err}");
     assert_eq!(data(&shop.dir, &["tree", "--json", "--system", "mall"])["total"], 0);
     assert_eq!(data(&shop.dir, &["tree", "--json", "--socket", shop.socket.to_str().unwrap()])["total"], 4);
     shop.runtime.block_on(other.stop());

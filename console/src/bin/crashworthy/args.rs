@@ -79,12 +79,21 @@ pub(crate) struct Cli {
 impl Cli {
     /// What goes together for clap, and not for us.
     pub(crate) fn misuse(&self) -> Option<clap::Error> {
-        let Which { socket, system, connect, .. } = &self.which;
+        let Which { socket, system, connect, replay, .. } = &self.which;
         let is_one = socket.is_some() || system.is_some() || connect.is_some();
+        let is_recording = replay.is_some();
         let why = match &self.action {
             Some(_) if self.record.is_some() => "--record is for the screens: it goes without a command",
+            Some(Action::Show(What::Ps { .. })) if is_recording => "ps tells of systems that run, not of recordings",
             Some(Action::Show(What::Ps { .. })) if is_one => {
                 "ps tells of all systems of this user: of one tells `tree` or `top`"
+            }
+            Some(Action::Completions { .. }) if is_one || is_recording => "completions asks no system",
+            Some(Action::Dump { .. }) if is_recording => "a recording is not dumped: it is a file already",
+            Some(Action::Trace(_)) if is_recording => "a recording is not traced: nothing happens in it",
+            Some(Action::Act(_)) if is_recording => "a recording cannot be acted upon",
+            Some(Action::Act(_)) if connect.is_some() => {
+                "over TCP one can look and do nothing else: actions go to a socket"
             }
             _ => return None,
         };

@@ -171,17 +171,36 @@ fn pick(which: &Which) -> Result<(Place, Client), Trouble> {
         }
         (0, Some(word)) => Err(Trouble::Told(format!("no system {word:?} runs; `crashworthy ps` lists those that do"))),
         (0, None) => Err(Trouble::Told(none())),
-        _ => {
-            let choice = |place: &Place| format!("\n  {}: --socket {}", place.system, place.socket.display());
-            let choices: String = there.iter().map(|(place, _)| choice(place)).collect();
-            Err(Trouble::Told(format!("several systems run, choose one:{choices}")))
-        }
+        _ => Err(Trouble::Told(several(there.iter().map(|(place, client)| (name(place, client), place))))),
     }
 }
 
-/// Whether a system has the name or the process that was asked for. One that does not say its name has that of its place.
+/// How to say which of several is meant: by its name, or by its process if it shares that.
+fn several<'a>(there: impl Iterator<Item = (&'a str, &'a Place)> + Clone) -> String {
+    let mut text = "several systems run, choose one:".to_owned();
+    for (name, place) in there.clone() {
+        let is_alone = there.clone().filter(|(other, _)| *other == name).count() == 1;
+        let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let in_process = there.clone().filter(|(_, other)| other.process == place.process).count();
+        let choice = match (is_alone && is_word, in_process) {
+            (true, _) => format!("--system {name}"),
+            (false, 1) => format!("--system {}", place.process),
+            // Several in one process are told apart by their sockets.
+            (false, _) => format!("--socket {}", place.socket.display()),
+        };
+        text += &format!("\n  {}: {}", clean(name), clean(&choice));
+    }
+    text
+}
+
+/// The name of a system: one that does not say it has that of its place.
+fn name<'a>(place: &'a Place, client: &'a Result<Client, ClientError>) -> &'a str {
+    client.as_ref().map_or(&place.system, |client| &client.hello().system)
+}
+
+/// Whether a system has the name or the process that was asked for.
 fn is_meant(which: &Which, place: &Place, client: &Result<Client, ClientError>) -> bool {
-    let name = client.as_ref().map_or(&place.system, |client| &client.hello().system);
+    let name = name(place, client);
     which.system.as_ref().is_none_or(|word| word == name || *word == place.process.to_string())
 }
 

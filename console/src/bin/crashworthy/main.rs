@@ -90,12 +90,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
             Ok(true)
         }
         Some(Action::Trace(of)) => trace::run(&cli.which, of),
-        Some(Action::Dump { file }) => {
-            if cli.which.replay.is_some() {
-                return Err(Trouble::Told("a recording is not dumped: it is a file already".to_owned()));
-            }
-            dump::dump(&mut find::choose(&cli.which)?, file).map(|()| true)
-        }
+        Some(Action::Dump { file }) => dump::dump(&mut find::choose(&cli.which)?, file).map(|()| true),
     };
     well.map(|well| if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -169,9 +164,6 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
         What::State { actor, .. } => return state::say(which, show, actor),
         What::Metrics { .. } => tell(which, show, "metrics", &(), openmetrics::text),
         What::Ps { .. } => {
-            if which.replay.is_some() {
-                return Err(Trouble::Told("ps tells of systems that run, not of recordings".to_owned()));
-            }
             let systems = find::running()?;
             if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }
         }

@@ -42,6 +42,9 @@ pub(super) struct Kept {
 
 impl Recording {
     pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(Problem::NoFile);
+        }
         let mut bytes = Vec::new();
         File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MOST { Err(Problem::TooLarge) } else { Self::read(bytes) }
