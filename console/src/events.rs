@@ -60,7 +60,8 @@ impl Inspector {
         letters.retain(|letter| is_meant(&letter.path) && query.why.is_none_or(|why| why == letter.why));
         let matched = letters.len();
         let is_among = |&place: &usize| lost(&picture, place) > 0 && is_meant(&picture.path(place));
-        let (_, places) = first(&picture, picture.everybody().filter(is_among), Sort::Lost, self.limits().rows);
+        let (_, places) =
+            first(&picture, picture.everybody().filter(is_among), (Sort::Lost, false), self.limits().rows);
         let actors: Vec<Row> = places.into_iter().map(|place| picture.row(place)).collect();
         Ok(DeadLetters {
             at: system.now(),

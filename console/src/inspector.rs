@@ -145,7 +145,8 @@ impl Inspector {
         let (system, picture) = self.look()?;
         let top = query.filter.under.as_ref().map(|word| whom::top(&system, &picture, word)).transpose()?;
         let limit = self.rows(query.limit, usize::MAX);
-        let (matched, places) = first(&picture, matching(&picture, &query.filter, top), query.sort, limit);
+        let (matched, places) =
+            first(&picture, matching(&picture, &query.filter, top), (query.sort, query.reversed), limit);
         let rows = places.into_iter().map(|place| picture.row(place)).collect();
         Ok(Actors { at: picture.at, total: picture.actors().len(), matched, rows })
     }
@@ -242,7 +243,7 @@ impl Inspector {
             (actor.state == State::Restarting || ((lacks || is_held) && !is_over)) && is_meant(place)
         };
         let unready = picture.everybody().filter(is_unready);
-        let (total, places) = first(&picture, unready, Sort::Path, self.limits().rows);
+        let (total, places) = first(&picture, unready, (Sort::Path, false), self.limits().rows);
         let unready = places.into_iter().map(|place| {
             let actor = picture.actor(place);
             Unready { row: picture.row(place), lacks: actor.lacks().to_vec(), only: actor.only() }

@@ -186,7 +186,7 @@ impl Picture {
             doing: self.doing(actor),
             depth: actor.depth,
             limit: actor.limit,
-            oldest: actor.sent_ago().or_else(|| self.waiting.at_least(actor.pid.id, self.at)),
+            oldest: self.oldest(place),
             oldest_at_least: actor.sent_ago().is_none() && law.queued > 0,
             restarts: actor.restarts(),
             accepted: law.accepted,
@@ -199,6 +199,12 @@ impl Picture {
             supervises: self.supervisors.get(&actor.pid).cloned().map(Supervises::from),
             rates: None,
         }
+    }
+
+    /// How old the oldest message of an actor is, or at the least.
+    pub(crate) fn oldest(&self, place: usize) -> Option<Duration> {
+        let actor = self.actor(place);
+        actor.sent_ago().or_else(|| self.waiting.at_least(actor.pid.id, self.at))
     }
 
     /// What an actor does, and for whom it waits.

@@ -94,7 +94,7 @@ pub(crate) async fn live(State(desk): State<Arc<Desk>>, Asked(view): Asked<View>
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let first = event("info", desk.inspector.json(&Info::of(&desk)));
     let filter = Filter { text: view.text, ..Filter::default() };
-    let top = ActorsQuery { filter, sort: view.sort, limit: Some(TOP) };
+    let top = ActorsQuery { filter, sort: view.sort, limit: Some(TOP), ..ActorsQuery::default() };
     let lists =
         Lists { tree: Watch::new(Watchable::Tree(TreeQuery::default())), top: Watch::new(Watchable::Actors(top)) };
     let looks = Box::pin(sleep(Duration::ZERO));

@@ -16,6 +16,8 @@ pub struct ActorsQuery {
     pub filter: Filter,
     /// Which come first.
     pub sort: Sort,
+    /// Those come last, instead.
+    pub reversed: bool,
     /// How many at most.
     pub limit: Option<usize>,
 }
@@ -57,6 +59,13 @@ pub enum Sort {
     Lost,
     /// As in the tree.
     Path,
+    /// How old the oldest message is.
+    Oldest,
+    /// Messages handled in a second. A system does not count by seconds: it tells those that have handled most, and whoever watches
+    /// them puts them in the order of their [`Rates`](super::Rates).
+    Rate,
+    /// How busy they are: likewise, of those that have been busy with one message for longest.
+    Busy,
 }
 
 /// The answer to `actors`.

@@ -25,6 +25,7 @@ Examples:
   crashworthy tree shop/front --levels 2    one branch, not too deep
   crashworthy top --sort in-hand -n 5       who has been busy with one message for longest
   crashworthy top --busy --watch 1          who is busy, once a second, and how much it handles
+  crashworthy top --sort rate --watch 1     who handles most messages in a second; with --reverse who handles least
   crashworthy actor shop/front/till         one actor: what it does, its mailbox, its links
   crashworthy state shop/front/till         what it shows of its state
   crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
@@ -87,6 +88,9 @@ impl Cli {
             Some(Action::Show(What::Ps { .. })) if is_recording => "ps tells of systems that run, not of recordings",
             Some(Action::Show(What::Ps { .. })) if is_one => {
                 "ps tells of all systems of this user: of one tells `tree` or `top`"
+            }
+            Some(Action::Show(What::Top(of))) if of.wants_rates() && (of.show.watch.is_none() || is_recording) => {
+                "one look says nothing of a second: --sort rate and --sort busy go with --watch"
             }
             Some(Action::Completions { .. }) if is_one || is_recording => "completions asks no system",
             Some(Action::Dump { .. }) if is_recording => "a recording is not dumped: it is a file already",
@@ -283,6 +287,12 @@ pub(crate) enum Sort {
     Lost,
     /// By path.
     Path,
+    /// How old the oldest message is.
+    Oldest,
+    /// With --watch: messages handled in a second.
+    Rate,
+    /// With --watch: how much of a second it is busy.
+    Busy,
 }
 
 impl From<Sort> for protocol::Sort {
@@ -294,6 +304,9 @@ impl From<Sort> for protocol::Sort {
             Sort::Restarts => Self::Restarts,
             Sort::Lost => Self::Lost,
             Sort::Path => Self::Path,
+            Sort::Oldest => Self::Oldest,
+            Sort::Rate => Self::Rate,
+            Sort::Busy => Self::Busy,
         }
     }
 }

@@ -10,6 +10,7 @@ mod completions;
 mod dump;
 mod events;
 mod find;
+mod ranked;
 mod recording;
 mod show;
 mod source;
@@ -118,7 +119,7 @@ fn show_of(which: &Which, what: &What) -> Result<bool, Trouble> {
     if let Some((list, every)) = watching::list(which, what)
         && let Some(mut client) = watching::connect(which)?
     {
-        return watching::follow(&mut client, show, list, every);
+        return watching::follow(&mut client, what, list, every);
     }
     loop {
         let Said { text, well } = say(which, what, show)?;
@@ -168,7 +169,7 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
             if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }
         }
         What::Tree(of) => tell(which, show, "tree", &of.query(), show::tree),
-        What::Top(of) => tell(which, show, "actors", &of.query(), show::top),
+        What::Top(of) => tell(which, show, "actors", &of.query(), |view| show::top(view, of.has_ages())),
         What::Actor { actor, .. } => tell(which, show, "actor", &ActorQuery { actor: actor.clone() }, show::actor),
         What::Crashes { under, limit, backtrace, .. } => {
             let query = CrashesQuery { under: under.clone(), limit: *limit, ..CrashesQuery::default() };

@@ -26,10 +26,17 @@ pub(crate) fn tree(view: &TreeView) -> String {
     text
 }
 
-pub(crate) fn top(view: &Actors) -> String {
+pub(crate) fn top(view: &Actors, has_ages: bool) -> String {
     let has_rates = view.rows.iter().any(|row| row.rates.is_some());
-    let rows = view.rows.iter().map(|row| line(clean(&row.path), row, has_rates));
-    let mut text = table(&heads("ACTOR", has_rates), rows);
+    let mut heads = heads("ACTOR", has_rates);
+    let before = heads.len() - 1;
+    heads.splice(before..before, has_ages.then_some(">OLDEST"));
+    let rows = view.rows.iter().map(|row| {
+        let (style, mut cells) = line(clean(&row.path), row, has_rates);
+        cells.splice(before..before, has_ages.then(|| age(row)));
+        (style, cells)
+    });
+    let mut text = table(&heads, rows);
     more(&mut text, view.matched, view.rows.len());
     text
 }
@@ -246,6 +253,12 @@ pub(crate) fn doing(doing: &Doing) -> String {
 /// Whether it has had its thread for longer than a turn should.
 pub(crate) fn is_held_up(doing: &Doing) -> bool {
     doing.on_thread && doing.since >= HELD_UP
+}
+
+/// How old its oldest message is; with a plus, if that is what it is at the least.
+pub(crate) fn age(row: &Row) -> String {
+    let more = if row.oldest_at_least { "+" } else { "" };
+    row.oldest.map_or(String::new(), |age| format!("{}{more}", span(age)))
 }
 
 /// How full it is, and how old its oldest message.

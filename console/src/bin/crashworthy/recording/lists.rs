@@ -70,8 +70,9 @@ pub(super) fn actors(view: TreeView, query: &ActorsQuery, top: Option<String>) -
     };
     let size = |row: &Row| match query.sort {
         Sort::Depth => row.depth.into(),
-        Sort::InHand => row.doing.as_ref().map_or(0, |doing| 1 + doing.since.as_millis() as u64),
-        Sort::Handled => row.handled,
+        Sort::InHand | Sort::Busy => row.doing.as_ref().map_or(0, |doing| 1 + doing.since.as_millis() as u64),
+        Sort::Handled | Sort::Rate => row.handled,
+        Sort::Oldest => row.oldest.map_or(0, |age| 1 + age.as_millis() as u64),
         Sort::Restarts => row.restarts.into(),
         Sort::Lost => row.given_up.saturating_add(row.undelivered),
         Sort::Path => 0,
@@ -81,7 +82,11 @@ pub(super) fn actors(view: TreeView, query: &ActorsQuery, top: Option<String>) -
     let untold = if *filter == Filter::default() { view.total.saturating_sub(told) } else { 0 };
     let matched = rows.len() + untold;
     // Equals stay in the order of the tree.
-    rows.sort_by_key(|row| std::cmp::Reverse(size(row)));
+    match (query.reversed, query.sort) {
+        (true, Sort::Path) => rows.reverse(),
+        (true, _) => rows.sort_by_key(size),
+        (false, _) => rows.sort_by_key(|row| std::cmp::Reverse(size(row))),
+    }
     rows.truncate(query.limit.unwrap_or(usize::MAX));
     Actors { at: view.at, total: view.total, matched, rows }
 }
@@ -94,7 +99,7 @@ pub(super) fn serves(args: &Value, query: &ActorsQuery) -> bool {
         (Some(asked), Some(wanted)) => asked >= wanted,
         (Some(_), None) => false,
     };
-    asked.filter == query.filter && asked.sort == query.sort && is_as_long
+    asked.filter == query.filter && asked.sort == query.sort && asked.reversed == query.reversed && is_as_long
 }
 
 /// The first so many of a list.
