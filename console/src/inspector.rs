@@ -307,11 +307,11 @@ pub(crate) fn matching<'a>(
             && (!filter.busy || actor.is_busy())
             && (!has_path || {
                 picture.write_path(place, &mut path);
-                filter
-                    .text
-                    .as_ref()
-                    .is_none_or(|text| path.contains(text.as_str()) || actor.kind.contains(text.as_str()))
-                    && top.as_ref().is_none_or(|top| is_under(&path, top))
+                filter.text.as_ref().is_none_or(|text| {
+                    path.contains(text.as_str())
+                        || actor.kind.contains(text.as_str())
+                        || picture.registered(place).is_some_and(|name| name.contains(text.as_str()))
+                }) && top.as_ref().is_none_or(|top| is_under(&path, top))
             })
     })
 }

@@ -1,4 +1,4 @@
-//! Whom a word means: a path, an id, or a name that only one has.
+//! Whom a word means: a path, an id, a name that only one has, or one that is registered.
 //!
 //! What looks for actors takes the living, and those who are down and keep their place. What is told of those who have gone is
 //! found by their paths, which are in it: whoever asks for a branch that has gone means that. A word that means nobody, now or in what is

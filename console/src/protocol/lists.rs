@@ -26,7 +26,7 @@ pub struct ActorsQuery {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Filter {
-    /// A part of the path or the kind.
+    /// A part of the path, of the kind, or of a name that is registered.
     pub text: Option<String>,
     /// This actor and those below it, by path, name or id. A word that nobody has is refused, unless
     /// it is the path of somebody of whom something is told yet; so is one that several have.

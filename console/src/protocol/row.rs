@@ -15,6 +15,10 @@ pub struct Row {
     pub pid: Pid,
     /// The names from the top, with `/` between; of an actor without a name its id.
     pub path: String,
+    /// A name that it has registered and is not the last of its path: of children of a dynamic supervisor, who have numbers,
+    /// that tells more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered: Option<String>,
     /// The actor's type.
     pub kind: String,
     /// Where it is in its life.

@@ -118,3 +118,60 @@ fn what_is_told_of_who_has_gone_is_found_by_the_path_also_in_a_dump() {
     }
     mall.runtime.block_on(mall.system.stop());
 }
+
+/// Children of a dynamic supervisor have numbers.
+struct Room;
+
+impl Actor for Room {
+    type Args = &'static str;
+    type Msg = Till;
+
+    async fn init(name: &'static str, cx: &mut Context<Self>) -> Result<Self, Exit> {
+        cx.register(name)?;
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: Till, _: &mut Context<Self>) -> Result<(), Exit> {
+        Err("the roof leaks".into())
+    }
+}
+
+#[test]
+fn a_name_that_is_registered_is_shown_beside_the_number_and_means_who_has_it() {
+    let dir = Dir::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let rooms = Dynamic::<Room>::named("rooms").restart(Restart::Permanent).intensity(9, secs(60));
+    let tree = Supervisor::one_for_one("chat").child(rooms.clone());
+    let console = Console::default().below(dir.path());
+    let system = runtime.block_on(System::builder().name("chat").with(console).start(tree)).unwrap();
+    for name in ["room/lobby", "room/cellar"] {
+        runtime.block_on(rooms.start(name)).unwrap();
+    }
+    let lobby = || system.whereis::<Room>("room/lobby");
+    let id = lobby().unwrap().pid().id;
+
+    let path = format!("chat/rooms/{id}");
+    assert!(said(&dir, &["tree"]).contains(&format!("    {id} (room/lobby)  ")), "{}", said(&dir, &["tree"]));
+    assert!(said(&dir, &["top"]).contains(&format!("{path} (room/lobby)  ")), "{}", said(&dir, &["top"]));
+    let actor = said(&dir, &["actor", "room/lobby"]);
+    assert!(actor.starts_with(&path) && actor.contains("registered room/lobby\n"), "{actor}");
+    let found = said(&dir, &["top", "--match", "lobb"]);
+    assert!(found.contains(&path) && !found.contains("cellar"), "{found}");
+    let (_, _, err) = run(&dir, &["trace", "room/lobby", "--for", "50ms"]);
+    assert!(err.starts_with("1 actor matches;"), "{err}");
+
+    lobby().unwrap().tell(Till::Sell).unwrap();
+    until("it is there again", || lobby().filter(|room| room.pid().incarnation == 2));
+    assert!(said(&dir, &["crashes", "--under", "room/lobby"]).contains("the roof leaks"));
+    assert_eq!(said(&dir, &["reports", "--under", "room/cellar"]).matches("child_terminated of").count(), 0);
+    let dump = dir.path().join("dump.jsonl").display().to_string();
+    said(&dir, &["dump", &dump]);
+    for words in [&["actor", "room/lobby"][..], &["crashes", "--under", "room/lobby"], &["tree", "room/lobby"]] {
+        let told = said(&dir, &[words, &["--replay", &dump]].concat());
+        assert!(told.contains("lobby") || told.contains(&path), "{words:?}: {told}");
+    }
+    let killed = said(&dir, &["kill", "room/lobby", "--reason", "it leaks", "--yes"]);
+    assert!(killed.contains(&format!("done: kill, {path} ")), "{killed}");
+    until("it is there again", || lobby().filter(|room| room.pid().incarnation == 3));
+    runtime.block_on(system.stop());
+}

@@ -185,14 +185,14 @@ pub(crate) enum What {
     Top(TopArgs),
     /// One actor: what it does, how its messages ended, whom it is tied to.
     Actor {
-        /// A path, a name that only one has, or an id.
+        /// A path, a name that only one has or has registered, or an id.
         actor: String,
         #[command(flatten)]
         show: Show,
     },
     /// What an actor shows of its state: as much as its author has said. Exit code 1 if it is busy.
     State {
-        /// A path, a name that only one has, or an id.
+        /// A path, a name that only one has or has registered, or an id.
         actor: String,
         #[command(flatten)]
         show: Show,

@@ -38,6 +38,7 @@ fn is_meant(row: &Row, word: &str) -> bool {
         || row.pid.to_string() == word
         || row.pid.id.to_string() == word
         || row.path.rsplit('/').next() == Some(word)
+        || row.registered.as_deref() == Some(word)
 }
 
 /// Whom a word means: a path, and else an id, or a name that only one has.
@@ -61,8 +62,11 @@ pub(super) fn find(view: &TreeView, word: &str) -> Result<usize, Refusal> {
 pub(super) fn actors(view: TreeView, query: &ActorsQuery, top: Option<String>) -> Actors {
     let (filter, told) = (&query.filter, view.nodes.len());
     let matches = |row: &Row| {
-        filter.text.as_ref().is_none_or(|text| row.path.contains(text.as_str()) || row.kind.contains(text.as_str()))
-            && top.as_ref().is_none_or(|top| is_under(&row.path, top))
+        filter.text.as_ref().is_none_or(|text| {
+            row.path.contains(text.as_str())
+                || row.kind.contains(text.as_str())
+                || row.registered.as_ref().is_some_and(|name| name.contains(text.as_str()))
+        }) && top.as_ref().is_none_or(|top| is_under(&row.path, top))
             && filter.state.is_none_or(|state| row.state == state)
             && (!filter.shut || row.gate.is_shut())
             && row.depth >= filter.min_depth

@@ -172,5 +172,5 @@ fn read<T: DeserializeOwned>(verb: &str, value: Value) -> Result<T, Fault> {
 fn words(view: &ActorView) -> Vec<String> {
     let pid = view.row.pid;
     let words = [view.row.path.clone(), pid.id.to_string(), pid.to_string()];
-    words.into_iter().chain(view.name.clone()).collect()
+    words.into_iter().chain(view.name.clone()).chain(view.row.registered.clone()).collect()
 }

@@ -114,7 +114,12 @@ pub(crate) fn tone(row: &Row) -> Tone {
 
 /// The last of the names in a path.
 pub(crate) fn name(path: &str) -> String {
-    clean(path.rsplit('/').next().unwrap_or_default())
+    clean(last(path))
+}
+
+/// The same as it was told.
+pub(crate) fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]
