@@ -131,6 +131,17 @@ fn of_several_systems_one_is_to_be_chosen() {
 }
 
 #[test]
+fn whoever_names_another_machine_is_told_the_way_there() {
+    let dir = Dir::new();
+    for words in [&["ssh://shop.internal/storefront"][..], &["tree", "ssh://shop.internal/storefront", "--nope"]] {
+        let (code, out, err) = run(&dir, words);
+        assert_eq!((code, out.as_str()), (2, ""), "{words:?}: {err}");
+        assert!(err.contains("ssh -fN -L /tmp/storefront.sock:THAT/ro.sock shop.internal\n"), "{err}");
+        assert!(err.contains("crashworthy --socket /tmp/storefront.sock\n"), "{err}");
+    }
+}
+
+#[test]
 fn it_watches_until_nobody_reads_or_the_system_ends() {
     let shop = Shop::open();
     let mut watch = crashworthy(&shop.dir, &["tree", "--json", "--watch", "0.1"]);

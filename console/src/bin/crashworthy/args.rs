@@ -35,6 +35,8 @@ Examples:
   crashworthy health                        a readiness probe: is somebody down, or without what it needs?
   crashworthy metrics                       sums over all actors of a type, for whoever scrapes
   crashworthy --connect 127.0.0.1:7070 --token-file F top    of a console that listens on TCP, too
+  ssh -fN -L /tmp/x.sock:/run/user/1000/crashworthy/4711-shop/ro.sock HOST    of another machine, then:
+  crashworthy --socket /tmp/x.sock
   crashworthy dump before.jsonl             one picture of everything
   crashworthy --replay before.jsonl         the same screens of that, or of what R has recorded in them
   crashworthy top --replay before.jsonl     and the same commands

@@ -12,6 +12,7 @@ mod events;
 mod find;
 mod ranked;
 mod recording;
+mod remote;
 mod show;
 mod source;
 mod state;
@@ -24,6 +25,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::thread;
 
+use clap::error::ErrorKind as Misuse;
 use clap::{CommandFactory, Parser};
 use crashworthy_console::ClientError;
 use crashworthy_console::openmetrics;
@@ -61,7 +63,14 @@ impl From<ClientError> for Trouble {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|misuse| {
+        // Whoever asks for a machine is told the way there, and not that this is no command.
+        let named = std::env::args_os().find_map(|word| remote::way(word.to_str()?));
+        match named.filter(|_| misuse.use_stderr()) {
+            Some(way) => Cli::command().error(Misuse::InvalidSubcommand, way).exit(),
+            None => misuse.exit(),
+        }
+    });
     if let Some(misuse) = cli.misuse() {
         misuse.exit();
     }
