@@ -12,9 +12,10 @@ use crate::order::first;
 use crate::picture::{Picture, is_under};
 use crate::protocol::{
     ActorQuery, ActorView, Actors, ActorsQuery, Code, Crashes, CrashesQuery, Filter, Health, Hello, Metrics, Node,
-    PROTOCOL, Refusal, ReportsQuery, ReportsView, Sort, SystemView, TreeQuery, TreeView, Unready,
+    PROTOCOL, Refusal, ReportsQuery, ReportsView, Sort, SourceView, SystemView, TreeQuery, TreeView, Unready,
 };
 use crate::role::Role;
+use crate::sources::Sources;
 use crate::sums;
 use crate::traces::Places;
 use crate::whom::{self, find, missing};
@@ -121,6 +122,15 @@ impl Inspector {
     pub fn system(&self) -> Result<SystemView, Refusal> {
         let (system, picture) = self.look()?;
         Ok(overview(&system, &picture))
+    }
+
+    /// What the service has besides actors, and tells of itself, as it is just now. One that does not answer is told after a quarter of a
+    /// second.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn sources(&self) -> Result<Vec<SourceView>, Refusal> {
+        Ok(self.held()?.extension::<Sources>().read())
     }
 
     /// The answer to `tree`.
@@ -288,6 +298,7 @@ fn overview(system: &System, picture: &Picture) -> SystemView {
         runnable: shot.runnable,
         turns: shot.turns,
         pools: system.pools().into(),
+        sources: system.extension::<Sources>().read(),
     }
 }
 

@@ -35,6 +35,7 @@ pub mod protocol;
 pub mod recording;
 mod role;
 mod server;
+pub mod sources;
 mod state;
 mod sums;
 mod tcp;
@@ -65,6 +66,7 @@ use log::Log;
 pub use log::LogControl;
 pub use pace::Pace;
 use server::{Listens, Opening};
+use sources::{Source, Sources};
 pub use tcp::{OnTcp, Tcp};
 pub use token::Token;
 pub use traces::TraceLimits;
@@ -120,6 +122,7 @@ pub struct Console {
     home: Option<Arc<Home>>,
     dumps: Dumps,
     dumper: Option<Dumper>,
+    sources: Vec<Box<dyn Source>>,
 }
 
 impl Console {
@@ -171,6 +174,13 @@ impl Console {
         self
     }
 
+    /// The same with something that tells of itself: a cache, a circuit breaker, a pool of connections. `crashworthy sources` says how it is,
+    /// and so do the screens, `metrics`, and a web server of the same system; at most 64, each with a name of its own among its sort.
+    pub fn source(mut self, source: impl Source) -> Self {
+        self.sources.push(Box::new(source));
+        self
+    }
+
     /// The same with dumps in another directory, which is made with the mode 0700 unless it is there.
     ///
     /// # Examples
@@ -205,6 +215,9 @@ impl Part for Console {
         }
         if let Some(tcp) = &mut self.tcp {
             tcp.read_token().map_err(|error| StartError::Setting(format!("console: {error}")))?;
+        }
+        for source in self.sources.drain(..) {
+            system.add_source(source)?;
         }
         let inspector = Arc::new(Inspector::new(system.downgrade(), system.name(), self.limits.clone()));
         let plate = system.extension::<Doorplate>();
@@ -268,6 +281,12 @@ pub trait ConsoleExt {
     /// Where its console listens on TCP; none if it does not.
     fn console_on_tcp(&self) -> Option<OnTcp>;
 
+    /// Adds something that tells of itself, as [`Console::source`] does, for whoever comes later.
+    ///
+    /// # Errors
+    /// [`StartError::Setting`] if there are 64 already, another has its name, or it panics when it is asked for that.
+    fn add_source(&self, source: Box<dyn Source>) -> Result<(), StartError>;
+
     /// What answers for its console; none if it has no console. It answers also where the console cannot listen.
     fn inspector(&self) -> Option<Arc<Inspector>>;
 }
@@ -283,6 +302,11 @@ impl ConsoleExt for System {
 
     fn console_on_tcp(&self) -> Option<OnTcp> {
         self.extension::<Doorplate>().tcp.get().cloned()
+    }
+
+    fn add_source(&self, source: Box<dyn Source>) -> Result<(), StartError> {
+        let added = self.extension::<Sources>().add(source);
+        added.map_err(|why| StartError::Setting(format!("console: {why}")))
     }
 
     fn inspector(&self) -> Option<Arc<Inspector>> {

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::protocol::{KindMetrics, Metrics, PoolView, Pools, SystemView};
+use crate::protocol::{KindMetrics, Metrics, PoolView, Pools, SourceView, SystemView};
 
 /// The media type of such text.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -37,6 +37,7 @@ impl Collector for Figures {
         let mut out = Encoder { encoder: &mut encoder, system: &system.name };
         out.of_system(system)?;
         out.of_pools(&system.pools)?;
+        out.of_sources(&system.sources)?;
         out.gauge("kinds", "Types of actors, told or not", [(Vec::new(), *total as u64)])?;
         out.of_kinds(kinds)
     }
@@ -94,6 +95,24 @@ impl Encoder<'_, '_> {
         self.counter("pool_turns", "Turns taken", each(|of| of.turns))
     }
 
+    /// What the service tells of itself: at most 64, each with a name of its own.
+    fn of_sources(&mut self, sources: &[SourceView]) -> fmt::Result {
+        let labels = |of: &SourceView| vec![("sort", of.sort.name().to_owned()), ("source", of.name.clone())];
+        let serve = sources.iter().map(|of| (labels(of), u64::from(of.serves)));
+        self.family(
+            "source_serves",
+            "Whether it does what it is there for: a breaker that is open does not",
+            MetricType::Gauge,
+            serve,
+            ConstGauge::new,
+        )?;
+        let figures = sources.iter().flat_map(|of| {
+            let numbers = of.figures.iter().filter_map(|(name, value)| Some((name, value.as_f64()?)));
+            numbers.map(|(name, value)| ([labels(of), vec![("figure", name.clone())]].concat(), value))
+        });
+        self.family("source_figure", "What it tells of itself, by name", MetricType::Gauge, figures, ConstGauge::new)
+    }
+
     fn of_kinds(&mut self, kinds: &[KindMetrics]) -> fmt::Result {
         let states: Vec<_> = kinds
             .iter()
@@ -130,16 +149,17 @@ impl Encoder<'_, '_> {
         self.family(name, help, MetricType::Counter, figures, ConstCounter::new)
     }
 
-    fn family<'l, M: EncodeMetric>(
+    fn family<L: AsRef<str>, V, M: EncodeMetric>(
         &mut self,
         name: &str,
         help: &str,
         kind: MetricType,
-        figures: impl IntoIterator<Item = Figure<'l>>,
-        metric: impl Fn(u64) -> M,
+        figures: impl IntoIterator<Item = (Vec<(&'static str, L)>, V)>,
+        metric: impl Fn(V) -> M,
     ) -> fmt::Result {
         let mut family = self.encoder.encode_descriptor(name, help, None, kind)?;
         for (labels, value) in figures {
+            let labels = labels.iter().map(|(name, value)| (*name, value.as_ref()));
             let labels: Vec<_> = [("system", self.system)].into_iter().chain(labels).collect();
             metric(value).encode(family.encode_family(&labels)?)?;
         }
@@ -197,6 +217,8 @@ mod tests {
         // A bulkhead may be called as its system is, and actors as others were before them.
         let own = ["system", "bulkhead"].map(|of| pool(of, name));
         let pools = [own.as_slice(), &["shop/a", "shop/a", "shop/b"].map(|path| pool("own", path))].concat();
+        let sources = json!([{ "name": name, "sort": "breaker", "critical": true, "serves": false, "state": name,
+            "figures": { name: 2.5, "none": null } }]);
         let kind = json!({ "kind": name, "busy": 1, "depth": 2, "restarts": 3, "law": law,
             "states": [{ "state": "running", "actors": 2 }, { "state": "restarting", "actors": 1 }],
             "gates": [{ "gate": "open", "actors": 3 }],
@@ -206,7 +228,7 @@ mod tests {
         serde_json::from_value(json!({ "at_ms": 1500, "total": 2, "kinds": [kind, other], "system": {
             "name": name, "process": 1, "at_ms": 1500, "actors": 3, "busy": 1, "queued": 2, "crashes": 4, "reports": reports,
             "reports_withheld": 0, "dead_letters": 2, "stragglers": [], "timers": 0, "names": 0, "memberships": 0,
-            "runnable": 0, "turns": 7, "pools": { "total": 5, "first": pools } } }))
+            "runnable": 0, "turns": 7, "pools": { "total": 5, "first": pools }, "sources": sources } }))
         .expect("they are figures")
     }
 
@@ -270,7 +292,20 @@ mod tests {
                 let (labels, value) = labels(rest);
                 let distinct: BTreeSet<_> = labels.iter().collect();
                 assert_eq!((labels[0], distinct.len()), ("system", labels.len()), "{line}");
-                let known = ["system", "kind", "of", "pool", "state", "gate", "end", "reason", "criticality"];
+                let known = [
+                    "system",
+                    "kind",
+                    "of",
+                    "pool",
+                    "sort",
+                    "source",
+                    "figure",
+                    "state",
+                    "gate",
+                    "end",
+                    "reason",
+                    "criticality",
+                ];
                 assert!(labels.iter().all(|label| known.contains(label)), "nothing of an instance: {line}");
                 let value = value.strip_prefix(' ').expect("a space, and a value");
                 assert!(value.parse::<f64>().is_ok_and(|value| value >= 0.0), "{line}");

@@ -1,11 +1,11 @@
 //! What the shop tells of itself besides its actors: the cache of searches, and the breaker before each company.
 //!
-//! Actors write, the console over HTTP reads: plain numbers, so that neither waits for the other.
+//! Actors write, the console reads: plain numbers, so that neither waits for the other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use crashworthy_web::{Reading, Sort, Source};
+use crashworthy::console::sources::{Reading, Sort, Source};
 
 /// What a cache has come to, over all incarnations of whoever keeps it.
 #[derive(Debug, Default)]

@@ -32,7 +32,7 @@ mod orders;
 mod shop;
 
 use std::error::Error;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -64,18 +64,18 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let ledger = open_ledger(cli, &products)?;
 
     let shop = Shop::new(ledger)?;
-    let web = cli.web.map(|addr| page(addr, &shop));
     let tree = shop.tree(products, http_server(listener.clone(), shop.clone()));
     println!("{}", tree.tree());
     let mut builder = System::builder().name("storefront");
     if !cli.no_console {
+        let console = tells(console, &shop);
         builder = builder.with(match cli.console_tcp {
             Some(addr) => console.tcp(Tcp::default().at(addr)),
             None => console,
         });
     }
-    if let Some(web) = web {
-        builder = builder.with(web);
+    if let Some(addr) = cli.web {
+        builder = builder.with(Web::default().at(addr).application(application()));
     }
     let system = builder.start(tree).await?;
     println!("{}", welcome(cli, &listener, &system)?);
@@ -85,10 +85,10 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     Ok(ended.into_result()?)
 }
 
-/// The console over HTTP, with what the shop has besides actors.
-fn page(addr: SocketAddr, shop: &Shop) -> Web {
-    let web = Web::default().at(addr).application(application()).source(shop.searches());
-    [&shop.payment, &shop.delivery].into_iter().fold(web, |web, company| web.source(company.breaker()))
+/// The console, with what the shop has besides actors.
+fn tells(console: Console, shop: &Shop) -> Console {
+    let console = console.source(shop.searches());
+    [&shop.payment, &shop.delivery].into_iter().fold(console, |console, company| console.source(company.breaker()))
 }
 
 /// What the shop says it is.

@@ -93,13 +93,13 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// Asks a question: `make` puts the [`Reply`] into the message. The question is sent when the future is first
-    /// polled, and ends within 5 s unless [`within`](Ask::within) says otherwise; inside a handler it ends no later
+    /// polled, and ends within 5 s unless [`within`](Ask::within) or [its message](Message::sla) says otherwise; inside a handler it ends no later
     /// than the call being handled. It always ends.
     ///
     /// It is refused at once if what the actor has to do already, and this, would not be done before that deadline, as its
     /// messages have taken so far: an overloaded actor says so in time. An actor with nothing to do takes every question.
-    /// Once a question has expired behind a handler that does not return, those who have less time than that has taken are
-    /// refused as [`Stuck`](crate::Reason::Stuck).
+    /// Once the time of a message has passed behind a handler that does not return, those who have less time than that has taken
+    /// are refused as [`Stuck`](crate::Reason::Stuck).
     ///
     /// Actors that wait for each other in a ring would wait until their deadlines. Inside a handler, or another callback, a
     /// question that closes one is refused at once as a [`Cycle`](crate::Reason::Cycle), with the [path](Refused::cycle); a question

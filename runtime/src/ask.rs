@@ -190,8 +190,8 @@ impl<'a, M, R, F> Ask<'a, M, R, F> {
         Self { door, within: None, flow: 0, state: State::Unasked(make) }
     }
 
-    /// Ends the question no later than this after it is sent. There is no "forever": the default is 5 s, and
-    /// what is longer than [`LONGEST_DEADLINE`](crate::LONGEST_DEADLINE) is cut to it.
+    /// Ends the question no later than this after it is sent. There is no "forever": unless told otherwise it is the time that the
+    /// message [names](Message::sla), and else 5 s; what is longer than [`LONGEST_DEADLINE`](crate::LONGEST_DEADLINE) is cut to it.
     ///
     /// One thing can be later: where the callee has been quick so far, its turn may be run by whoever asks, and while that lasts nothing
     /// else of the asker does, nor what it awaits beside (`join!`, `select!`). A turn that is long for once holds the asker up so
@@ -277,11 +277,12 @@ where
         call.flow = flow;
     }
     let now = shared.port.now_ns();
-    let at = turn::after(now, within.unwrap_or(shared.settings.ask_within)).min(call.deadline);
     // Before a turn that is run in place for it asks others.
     let since = waits::since(now);
-    let (question, reply, caller) = question();
+    let (question, reply, caller) = question(turn::asked_for(shared, call).as_ref());
     let message = make(reply);
+    let within = within.or_else(|| message.sla()).unwrap_or(shared.settings.ask_within);
+    let at = turn::after(now, within).min(call.deadline);
     let criticality = call.lowers(message.criticality());
     let call = Call { deadline: at, criticality, ..call };
     let way = route::prepare(door, shared, &message, &caller, call).map_err(refused)?;

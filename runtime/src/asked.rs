@@ -52,7 +52,7 @@ impl<M: Message, R: Send + 'static> Asked<M, R> {
         let now = shared.port.now_ns();
         let until = if until == NEVER { turn::after(now, within) } else { until };
         let (deadline, criticality) = (until.min(call.deadline), call.lowers(criticality));
-        let (question, reply, caller) = question();
+        let (question, reply, caller) = question(turn::asked_for(shared, call).as_ref());
         let posed = Posed { since: waits::since(now), criticality, deadline };
         let waiting = Waiting::new(question, shared, posed);
         let place = Given(&*door);

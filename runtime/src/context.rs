@@ -411,8 +411,18 @@ impl<A: Actor> Context<A> {
         (deadline != NEVER).then(|| Duration::from_nanos(left()))
     }
 
+    /// When the message in hand is to be done, on the [clock of the system](crate::System::now); `None` if it has no deadline. What it asks
+    /// ends no later than that.
+    ///
+    /// # Differs from OTP
+    /// A call carries no deadline there: the server does not know for how long it is waited for.
+    pub fn deadline(&self) -> Option<Duration> {
+        let deadline = turn::current().call.deadline;
+        (deadline != NEVER).then(|| Duration::from_nanos(deadline))
+    }
+
     /// Resolves when the message in hand need not be handled any more: its asker has gone, or its deadline has
-    /// passed. For a tell without a deadline it never resolves. The future is owned: it can be raced with
+    /// passed. That somebody further up has gone is told by [`check`](Self::check), and to whoever waits for him. For a tell without a deadline it never resolves. The future is owned: it can be raced with
     /// `self.work(cx)`.
     ///
     /// # Cancel safety
@@ -444,7 +454,8 @@ impl<A: Actor> Context<A> {
         self.cell.shelf().map_or(0, |shelf| shelf.lock().counts().2)
     }
 
-    /// Whether the message in hand is still needed: for handlers that work long without awaiting.
+    /// Whether the message in hand is still needed, by its asker and by those for whose sake he asks: for handlers that work long
+    /// without awaiting.
     ///
     /// # Errors
     /// [`AskError::Cancelled`] or [`AskError::Expired`]; by `?` they end the message, not the actor.
@@ -452,7 +463,7 @@ impl<A: Actor> Context<A> {
         if turn::is_fenced() {
             return Err(AskError::Fenced);
         }
-        if self.asker().is_some_and(|caller| caller.is_cancelled()) {
+        if self.asker().is_some_and(|caller| caller.is_cancelled() || caller.is_cancelled_around()) {
             return Err(AskError::Cancelled);
         }
         match self.remaining() {

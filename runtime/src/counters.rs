@@ -43,6 +43,8 @@ pub(crate) struct Counters {
 pub(crate) struct Rare {
     /// Messages that came through places of their own (timers, futures, signals to self), not through the mailbox.
     pub(crate) own: Count,
+    /// How many of those there had been when the actor was timed last.
+    own_timed: Count,
     pub(crate) expired: Count,
     pub(crate) cancelled: Count,
     pub(crate) undelivered: Count,
@@ -77,6 +79,18 @@ impl Counters {
     /// Messages that came through places of their own and were taken out.
     pub(crate) fn own(&self) -> u64 {
         self.rare.get().map_or(0, |rare| rare.own.get())
+    }
+
+    /// How many of those there had been when the actor was timed last.
+    pub(crate) fn own_timed(&self) -> u64 {
+        self.rare.get().map_or(0, |rare| rare.own_timed.get())
+    }
+
+    /// The actor is timed, after so many of them.
+    pub(crate) fn times_own(&self, own: u64) {
+        if let Some(rare) = self.rare.get() {
+            rare.own_timed.0.store(own, Relaxed);
+        }
     }
 
     /// The ends so far, but for what was displaced. Reading them while the actor runs gives figures of slightly different instants.

@@ -124,7 +124,8 @@ impl Refused {
         Self { reason, retry_after: None, load: Load::default(), by: ActorId::OUTSIDE, hops: 0, cycle: None }
     }
 
-    /// The same refusal as the asker of the actor that met it sees it.
+    /// The same refusal as the asker of the actor that met it sees it: who refused, when asking again is worth it and who waits for whom
+    /// stay. So is one that ends a message by `?`.
     #[must_use]
     pub fn passed_on(mut self) -> Self {
         self.reason = Reason::Downstream;
@@ -190,7 +191,8 @@ impl<M> fmt::Debug for Rejected<M> {
 
 impl<M: Send> Error for Rejected<M> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&EndsMessage::Refused)
+        // Where it is known by its type, whatever the message is.
+        Some(&self.why)
     }
 }
 

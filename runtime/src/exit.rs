@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::EndsMessage;
+use crate::error::{AskError, EndsMessage, Refused};
 
 /// Why an incarnation ended, as data: what links, monitors, supervisors and reports see.
 ///
@@ -171,8 +171,8 @@ enum Other {
 
 /// How the runtime reads an [`Exit`].
 pub(crate) enum Verdict {
-    /// Only the message in hand ends: a refusal, an expiry or a cancellation was passed on.
-    Message,
+    /// Only the message in hand ends: a refusal, which is told, an expiry or a cancellation was passed on.
+    Message(Option<Refused>),
     /// The incarnation ends.
     Incarnation(ExitReason),
 }
@@ -228,7 +228,7 @@ impl Exit {
             && let Other::Error { error, .. } = &**other
             && ends_message(error.as_ref())
         {
-            return Verdict::Message;
+            return Verdict::Message(sources(error.as_ref()).find_map(refusal).cloned());
         }
         Verdict::Incarnation(self.reason_in(callback, in_hand))
     }
@@ -269,6 +269,15 @@ fn ends_message(error: &(dyn Error + 'static)) -> bool {
     sources(error).any(|error| error.is::<EndsMessage>())
 }
 
+/// The refusal that an error is.
+fn refusal<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Refused> {
+    match error.downcast_ref::<AskError>() {
+        Some(AskError::Refused(refused)) => Some(refused),
+        Some(_) => None,
+        None => error.downcast_ref::<Refused>(),
+    }
+}
+
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     for error in sources(error).filter(|error| !error.is::<EndsMessage>()) {
@@ -283,7 +292,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::AskError;
+    use crate::error::{Reason, Rejected};
 
     fn verdict(exit: &Exit) -> Verdict {
         exit.verdict(Callback::Handle, Some("Sell"))
@@ -315,8 +324,18 @@ mod tests {
                 Some(&self.0)
             }
         }
-        assert!(matches!(verdict(&Exit::from(Wrapped(AskError::Expired))), Verdict::Message));
+        assert!(matches!(verdict(&Exit::from(Wrapped(AskError::Expired))), Verdict::Message(None)));
         assert!(matches!(verdict(&Exit::from(Wrapped(AskError::Died))), Verdict::Incarnation(_)));
+        let refused = Refused { hops: 3, ..Refused::because(Reason::Full) };
+        let all = [
+            Exit::from(refused.clone()),
+            Exit::from(Rejected::new(refused.clone(), 7)),
+            Exit::from(AskError::Refused(refused.clone())),
+            Exit::from(Wrapped(AskError::Refused(refused.clone()))),
+        ];
+        for exit in all {
+            assert!(matches!(verdict(&exit), Verdict::Message(Some(found)) if found == refused), "{exit:?}");
+        }
     }
 
     #[test]

@@ -193,8 +193,13 @@ fn fill<A: Actor>(
     says: Option<Says>,
     marks: Marks,
 ) -> bool {
-    let is_share = says.is_some() && cell.core().gate.takes_share(says);
-    place.fill(envelope(cell.core().shared(), msg, caller, call, marks.with_share(is_share))).wake
+    let core = cell.core();
+    let is_share = says.is_some() && core.gate.takes_share(says);
+    let wake = place.fill(envelope(core.shared(), msg, caller, call, marks.with_share(is_share))).wake;
+    if !wake && call.deadline != NEVER {
+        core.gate.finds_busy(core, call.deadline);
+    }
+    wake
 }
 
 /// What a message becomes on its way.
@@ -282,7 +287,8 @@ fn push_reserved<A: Actor>(
     let envelope = envelope(cell.core().shared(), msg, caller, call, marks);
     match cell.mailbox.push_reserved(envelope) {
         Ok(Pushed { wake: true }) => wake(cell),
-        Ok(Pushed { wake: false }) => {}
+        Ok(Pushed { wake: false }) if call.deadline == NEVER => {}
+        Ok(Pushed { wake: false }) => gate.finds_busy(cell.core(), call.deadline),
         // A place that is reserved is lost to a close alone.
         Err(error) => {
             let why = cell.core().counted(cell.core().closed(), call.criticality);

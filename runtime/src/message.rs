@@ -79,8 +79,9 @@ pub trait Message: Send + 'static {
         Criticality::default()
     }
 
-    /// Within which time it should be handled when its sender names no deadline. A message that would not be is refused;
-    /// one that was not is dropped unhandled.
+    /// Within which time it should be handled when its sender names no deadline, told or asked. A message that would not be is refused;
+    /// one that was not is dropped unhandled. Where it is the same for all messages of an actor, it is that actor's: the derive takes
+    /// one for the whole type.
     fn sla(&self) -> Option<Duration> {
         None
     }

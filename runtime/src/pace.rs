@@ -187,6 +187,8 @@ pub(crate) struct Timing {
     /// Messages handled before it.
     handled: u32,
     mark: Mark,
+    /// Of its own, before it.
+    own: u64,
     /// A message was in hand before it.
     held: bool,
 }
@@ -205,7 +207,8 @@ impl Timing {
             if !matches!(mark, Mark::BusySince(_)) {
                 core.gate.begins_stretch(handled);
             }
-            Self { began: core.shared().port.now_ns(), handled, mark, held: !core.doing.get().is_none() }
+            let own = core.counters.own();
+            Self { began: core.shared().port.now_ns(), handled, own, mark, held: !core.doing.get().is_none() }
         })
     }
 
@@ -214,6 +217,7 @@ impl Timing {
         let core = cell.core();
         let (pace, port) = (&core.pace, &core.shared().port);
         let (ended, handled) = (port.now_ns(), core.counters.handled.get() as u32);
+        let own = core.counters.own();
         let (here, left) = (handled.wrapping_sub(self.handled), cell.mailbox.len());
         offender::took(core, ended.saturating_sub(self.began), here);
         let cost = if here == 0 { 0 } else { nanos(port.turn_cost()) };
@@ -223,16 +227,25 @@ impl Timing {
             return pace.set(if rests { self.mark } else { Mark::Unknown }, handled);
         }
         pace.note(ended.saturating_sub(self.began) + cost, here);
-        let (since, before) = self.start(core);
+        let (since, before, own_before) = self.start(core);
         // Nobody has seen the beginning of what was in hand: nor is it known how long it took.
         let unseen = self.held && matches!(self.mark, Mark::Unknown);
         let rests = !holds && left == 0;
         let mark = if rests { Mark::RestsSince(ended) } else { Mark::BusySince(ended) };
         if here == 0 {
+            core.counters.times_own(own_before);
             return pace.set(if unseen { Mark::Unknown } else { Mark::BusySince(since) }, before);
         }
+        let messages = handled.wrapping_sub(before);
+        let stretch_own = u32::try_from(own - own_before).unwrap_or(u32::MAX).min(messages);
+        if stretch_own == messages && left > 0 {
+            // All were its own, and somebody waits: they are a part of what his message takes.
+            core.counters.times_own(own_before);
+            return pace.set(Mark::BusySince(since), before);
+        }
         pace.set(mark, handled);
-        if unseen {
+        core.counters.times_own(own);
+        if unseen || stretch_own == messages {
             return;
         }
         let idle_ns = match self.mark {
@@ -240,8 +253,7 @@ impl Timing {
             Mark::BusySince(_) | Mark::Unknown => None,
         };
         let took_ns = ended.saturating_sub(since) + cost;
-        let stretch =
-            Stretch { ended_at: ended, took_ns, before, messages: handled.wrapping_sub(before), left, idle_ns };
+        let stretch = Stretch { ended_at: ended, took_ns, before, messages, own: stretch_own, left, idle_ns };
         let is_early = pace.turns.load(Relaxed) < TIMED;
         if core.gate.worked(stretch, cell.mailbox.capacity(), is_early) {
             pace.closely.store(CLOSELY, Relaxed);
@@ -252,13 +264,15 @@ impl Timing {
         }
     }
 
-    /// When the work began that ends with this turn, and how many messages had been handled by then.
-    fn start(&self, core: &Core) -> (u64, u32) {
+    /// When the work began that ends with this turn, and how many messages had been handled by then, and of its own.
+    fn start(&self, core: &Core) -> (u64, u32, u64) {
         match self.mark {
-            Mark::BusySince(at) => (at, core.pace.handled.load(Relaxed)),
+            Mark::BusySince(at) => (at, core.pace.handled.load(Relaxed), core.counters.own_timed()),
             // It may have had to wait for this turn.
-            Mark::RestsSince(at) => (self.began.saturating_sub(core.waited_ns(self.began)).max(at), self.handled),
-            Mark::Unknown => (self.began, self.handled),
+            Mark::RestsSince(at) => {
+                (self.began.saturating_sub(core.waited_ns(self.began)).max(at), self.handled, self.own)
+            }
+            Mark::Unknown => (self.began, self.handled, self.own),
         }
     }
 }

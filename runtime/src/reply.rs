@@ -5,18 +5,20 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll};
 
-use crashworthy_sync::reply::{self as oneshot, Asker, Observer, Replier};
+use crashworthy_sync::reply::{self as oneshot, Asker, Observer, Replier, Wait};
 
 use crate::error::{AskError, Refused};
 use crate::turn;
 
 /// What the turn that has a question in hand holds of its asker.
 pub(crate) type Caller = Observer<AskError>;
+/// The question that is being handled.
+pub(crate) type Around = Wait<AskError>;
 pub(crate) type Question<R> = Asker<R, AskError>;
 
-/// Makes the three ends of a question.
-pub(crate) fn question<R: Send + 'static>() -> (Question<R>, Reply<R>, Caller) {
-    let (asker, replier, observer) = oneshot::channel(AskError::Unanswered);
+/// Makes the three ends of a question, which is asked for the sake of another or of none.
+pub(crate) fn question<R: Send + 'static>(around: Option<&Around>) -> (Question<R>, Reply<R>, Caller) {
+    let (asker, replier, observer) = oneshot::channel_within(AskError::Unanswered, around);
     (asker, Reply { replier }, observer)
 }
 
@@ -49,7 +51,7 @@ pub struct Reply<R> {
 impl<R: Send + 'static> Reply<R> {
     /// A reply and the answer it will give: to test a handler without an actor that asks.
     pub fn pair() -> (Self, Answer<R>) {
-        let (asker, reply, caller) = question();
+        let (asker, reply, caller) = question(None);
         // No turn will settle this one: a drop is an outcome at once.
         caller.settle(AskError::Unanswered);
         (reply, Answer { asker })

@@ -447,9 +447,10 @@ fn is_due<A: Actor>(
     if let Some(caller) = caller.as_ref().filter(|caller| caller.is_moot()) {
         let rare = core.counters.rare();
         if caller.is_late() {
-            rare.expired.bump()
+            rare.expired.bump();
+            events::broke(core, call.deadline);
         } else {
-            rare.cancelled.bump()
+            rare.cancelled.bump();
         }
         return false;
     }
@@ -461,6 +462,11 @@ fn is_due<A: Actor>(
         if let Some(caller) = caller {
             caller.force(AskError::Expired);
         }
+        return false;
+    }
+    if let Some(caller) = caller.as_ref().filter(|caller| caller.is_cancelled_around()) {
+        core.counters.rare().cancelled.bump();
+        caller.force(AskError::Cancelled);
         return false;
     }
     (owner.caller, owner.call) = (caller, call.packed());
@@ -555,12 +561,16 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<
     core.doing.set(Label::NONE);
     // What is taken next may be taken in a later turn than this was.
     core.note_turn();
-    let refused = matches!(&met, Met::Returned(Err(_)));
+    let returned = matches!(&met, Met::Returned(Err(_)));
+    let mut met_refusal = None;
     let ending = match met {
         Met::Returned(Ok(())) => None,
         // The error is the author's: its text, and its end.
         Met::Returned(Err(exit)) => match contain(move || exit.verdict(callback, kind)) {
-            Ok(Verdict::Message) => None,
+            Ok(Verdict::Message(refusal)) => {
+                met_refusal = refusal;
+                None
+            }
             Ok(Verdict::Incarnation(reason)) => {
                 end.crashed(cell, &reason, in_hand);
                 Some(Ending { reason, terminates: true })
@@ -574,13 +584,17 @@ fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<
             Broken::Interrupted(fate) => Ending::by(fate),
         }),
     };
+    let refused = returned && ending.is_none();
     let caller = dismiss(cell);
     // A refusal that is passed on, and nobody hears: the message has come to nothing.
-    let unheard = refused && ending.is_none() && caller.is_none();
+    let unheard = refused && caller.is_none();
     if let Some(caller) = caller {
         caller.settle(match &ending {
             Some(_) => AskError::Died,
-            None if refused => AskError::Refused(core.refuse(Reason::Downstream).passed_on()),
+            None if refused => {
+                let refusal = met_refusal.unwrap_or_else(|| core.refuse(Reason::Downstream));
+                AskError::Refused(refusal.passed_on())
+            }
             None => AskError::Unanswered,
         });
     }

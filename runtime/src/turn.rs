@@ -17,7 +17,9 @@ use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
 use crate::places::Places;
 use crate::port::{Port, nanos};
+use crate::reply::Around;
 use crate::route::Carried;
+use crate::shared::Shared;
 
 /// No deadline.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -276,6 +278,19 @@ pub(crate) fn whose(stragglers: &Arc<Stragglers>) -> Whose {
 #[inline]
 pub(crate) fn current() -> Turn {
     AMBIENT.with(Ambient::turn)
+}
+
+/// The question that the current turn handles, for what it asks: a call without a deadline has none.
+#[inline]
+pub(crate) fn asked_for(shared: &Shared, call: Call) -> Option<Around> {
+    if call.deadline == NEVER { None } else { handled_by(shared, current().pid) }
+}
+
+fn handled_by(shared: &Shared, pid: Pid) -> Option<Around> {
+    if pid.incarnation == 0 || AMBIENT.with(|ambient| ambient.system.get()) != Arc::as_ptr(&shared.stragglers).addr() {
+        return None;
+    }
+    shared.find(pid.id)?.asked_for()
 }
 
 /// Who the current turn is of.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::extract::State;
-use crashworthy_console::protocol::Pools;
+use crashworthy_console::protocol::{Pools, SourceView};
 use crashworthy_runtime::millis;
 use serde::Serialize;
 
@@ -15,7 +15,6 @@ use crate::health;
 use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::routes::Desk;
-use crate::sources::Told;
 
 /// Addresses of this machine that are told.
 const ADDRESSES: usize = 32;
@@ -63,7 +62,7 @@ pub(crate) struct Info {
     /// The threads that take the turns of actors.
     pools: Pools,
     /// What the service has besides actors, and tells of itself.
-    sources: Vec<Told>,
+    sources: Vec<SourceView>,
     limits: InForce,
 }
 
@@ -97,7 +96,7 @@ impl Info {
             turned_away: desk.turned_away.counts(),
             // Of a system that has ended there are none.
             pools: desk.inspector.system().map(|system| system.pools).unwrap_or_default(),
-            sources: desk.sources.read(),
+            sources: desk.inspector.sources().unwrap_or_default(),
             limits: InForce { web: desk.limits.clone(), console: hello.limits.clone() },
         }
     }

@@ -41,7 +41,6 @@ mod problem;
 mod progress;
 mod routes;
 mod server;
-mod sources;
 mod token;
 
 use std::fmt;
@@ -52,9 +51,9 @@ use std::sync::{Arc, OnceLock};
 use crashworthy_console::ConsoleExt;
 use crashworthy_runtime::{Part, StartError, System};
 
+pub use crashworthy_console::sources::{Reading, Sort, Source};
 pub use info::Application;
 pub use limits::Limits;
-pub use sources::{Reading, Sort, Source};
 
 use crashworthy_console::Token;
 use guard::Names;
@@ -95,11 +94,13 @@ pub struct Web {
     beyond: Option<Vec<String>>,
     token: Option<PathBuf>,
     settings: Settings,
+    sources: Vec<Box<dyn Source>>,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { at: (Ipv4Addr::LOCALHOST, 0).into(), beyond: None, token: None, settings: Settings::default() }
+        let (at, settings) = ((Ipv4Addr::LOCALHOST, 0).into(), Settings::default());
+        Self { at, beyond: None, token: None, settings, sources: Vec::new() }
     }
 }
 
@@ -133,10 +134,11 @@ impl Web {
         self
     }
 
-    /// With something that tells of itself: a cache, a circuit breaker, a pool of connections. `/info` and the page say how it is; if it is
-    /// [critical](Source::is_critical) and does not serve, `/readyz` says no, with the reason `source`. At most 64.
+    /// With something that tells of itself, as [`Console::source`](crashworthy_console::Console::source), where all that looks finds
+    /// it. `/info` and the page say how it is; if it is [critical](Source::is_critical) and does not serve, `/readyz` says no, with the
+    /// reason `source`.
     pub fn source(mut self, source: impl Source) -> Self {
-        self.settings.sources.add(source);
+        self.sources.push(Box::new(source));
         self
     }
 
@@ -156,7 +158,7 @@ impl Web {
     fn fault(&self) -> Option<String> {
         let is_open = !self.at.ip().is_loopback() && self.beyond.is_none();
         let open = is_open.then(|| format!("web: {} can be reached by others: `beyond_loopback` allows that", self.at));
-        self.settings.limits.fault().or_else(|| self.settings.sources.fault()).or(open)
+        self.settings.limits.fault().or(open)
     }
 }
 
@@ -169,6 +171,9 @@ impl Part for Web {
             let why = "web: it needs a console, before it: `.with(Console::default()).with(Web::default())`";
             return Err(StartError::Setting(why.to_owned()));
         };
+        for source in self.sources.drain(..) {
+            system.add_source(source)?;
+        }
         let given = self.token.as_deref().map(Token::read).transpose();
         let given = given.map_err(|error| StartError::Setting(format!("web: {error}")))?;
         let opened = server::open(self.at).and_then(|(addr, listener)| {

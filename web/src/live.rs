@@ -37,7 +37,6 @@ use crate::happened;
 use crate::info::Info;
 use crate::problem::Problem;
 use crate::routes::Desk;
-use crate::sources;
 
 /// Actors in the list beside the tree.
 const TOP: usize = 50;
@@ -81,7 +80,6 @@ struct Picture {
     tree: Frame,
     top: Frame,
     health: Health,
-    sources: Vec<sources::Told>,
 }
 
 pub(crate) async fn live(State(desk): State<Arc<Desk>>, Asked(view): Asked<View>) -> Result<Response, Problem> {
@@ -143,7 +141,6 @@ impl Live {
         Ok(Picture {
             system: inspector.system()?,
             health: inspector.health()?,
-            sources: self.desk.sources.read(),
             tree: self.lists.tree.frame(inspector, false)?,
             top: self.lists.top.frame(inspector, false)?,
         })

@@ -21,7 +21,6 @@ use crate::health::{self, Health};
 use crate::info::{self, Application};
 use crate::limits::Limits;
 use crate::problem::Problem;
-use crate::sources::Sources;
 use crate::{Address, happened, headers, live, page};
 use crashworthy_console::Token;
 
@@ -32,7 +31,6 @@ pub(crate) struct Settings {
     pub(crate) critical: Vec<String>,
     pub(crate) application: Application,
     pub(crate) limits: Limits,
-    pub(crate) sources: Sources,
 }
 
 /// What all answers are made from.
@@ -45,8 +43,6 @@ pub(crate) struct Desk {
     pub(crate) critical: Vec<String>,
     pub(crate) application: Application,
     pub(crate) limits: Limits,
-    /// What the service has besides actors.
-    pub(crate) sources: Sources,
     /// When the server was started, which the system was with it.
     pub(crate) started: SystemTime,
     pub(crate) turned_away: TurnedAway,
@@ -59,7 +55,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(inspector: Arc<Inspector>, names: Names, address: &Address, settings: Settings) -> Self {
-        let Settings { critical, application, limits, sources } = settings;
+        let Settings { critical, application, limits } = settings;
         Self {
             inspector,
             names,
@@ -69,7 +65,6 @@ impl Desk {
             application,
             watchers: Arc::new(Semaphore::new(limits.watchers)),
             limits,
-            sources,
             started: SystemTime::now(),
             turned_away: TurnedAway::default(),
             health: Health::default(),

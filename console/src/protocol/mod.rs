@@ -21,6 +21,7 @@ mod lists;
 mod pools;
 mod reports;
 mod row;
+mod sources;
 mod state;
 mod sums;
 mod system;
@@ -39,6 +40,7 @@ pub use self::lists::{Actors, ActorsQuery, Filter, Node, Sort, TreeQuery, TreeVi
 pub use self::pools::{PoolView, Pools, WorkerView};
 pub use self::reports::{Crashes, CrashesQuery, ReportsQuery, ReportsView};
 pub use self::row::{Doing, Row, Supervises};
+pub use self::sources::SourceView;
 pub use self::state::{ActorState, Seen};
 pub use self::sums::{Health, InGate, InState, KindMetrics, Metrics, Refused, Unready};
 pub use self::system::SystemView;

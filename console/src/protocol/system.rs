@@ -6,7 +6,7 @@ use crashworthy_runtime::{Pid, millis};
 use crashworthy_supervisor::ReportCounts;
 use serde::{Deserialize, Serialize};
 
-use super::Pools;
+use super::{Pools, SourceView};
 
 /// The answer to `system`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,4 +50,7 @@ pub struct SystemView {
     /// The threads that take them.
     #[serde(default)]
     pub pools: Pools,
+    /// What the service has besides actors, and tells of itself: caches, circuit breakers, pools of connections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceView>,
 }

@@ -15,6 +15,7 @@ mod protocol;
 mod recording;
 mod replicas;
 mod slow;
+mod sources;
 mod state;
 mod support;
 mod tcp;

@@ -14,6 +14,7 @@ use crate::error::{Load, Refused};
 use crate::gate::Demand;
 use crate::intake;
 use crate::places::Hold;
+use crate::reply::{Around, Caller};
 
 /// A cell whose types nobody needs to know: what signals, the tree and inspectors hold.
 pub(crate) trait AnyCell: Send + Sync {
@@ -48,6 +49,8 @@ pub(crate) trait AnyCell: Send + Sync {
     fn forget_order(&self);
     /// Reserves a place for somebody who has so much time left, until the deadline. A refusal is counted.
     fn reserve(&self, demand: Demand, deadline: u64) -> Result<Promise, Refused>;
+    /// The question that is in hand, for the turn of it that this thread runs.
+    fn asked_for(&self) -> Option<Around>;
     /// Takes a reserved place back from a holder who has lost it, or ends the wait for one.
     fn give_back(&self, held: &Hold);
     /// Takes the slot from an incarnation whose turn does not return.
@@ -73,6 +76,13 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
 
     fn tail(&self) -> u64 {
         self.mailbox.tail()
+    }
+
+    fn asked_for(&self) -> Option<Around> {
+        // In `init` it is whoever waits for the start: what is asked there is not asked for him.
+        let starting = self.core().status() == Status::Starting;
+        let caller = |owner: &mut super::Owner<A>| owner.caller.as_ref().filter(|_| !starting).map(Caller::wait);
+        self.interlude(caller).flatten()
     }
 
     fn wake(&self) {

@@ -110,10 +110,55 @@ fn a_stuck_actor_is_told_with_what_it_has_in_hand_and_when_it_is_well() {
             [
                 Happening::Stuck { message: Some(message), in_hand, refused: 20, depth: 1 },
                 Happening::StuckNoMore { refused: 20, .. },
+                // The one that was taken in before anybody knew.
+                Happening::Expires { count: 1, .. },
             ] => assert!(message.contains("Question") && in_hand.as_secs() == 1, "{message} for {in_hand:?}"),
             other => panic!("{other:?}"),
         }
     });
+}
+
+#[test]
+fn an_actor_is_known_to_be_stuck_within_one_deadline_although_nobody_waits_for_it() {
+    // Told in places that were reserved; asked, and given up before the deadline; with somebody before who has a day.
+    for (is_told, patient) in [(true, false), (false, false), (true, true), (false, true)] {
+        listen(RateLimit::default(), async |system, _ear| {
+            let (clerk, script) = clerk(&system, [Line::Answer]).await;
+            for _ in 0..300 {
+                clerk.ask(once).await.unwrap();
+            }
+            script.insert(Line::Work(ms(3_000)));
+            let (began, mut taken) = (system.now(), 0);
+            clerk.tell(note()).unwrap();
+            pass(ms(1)).await;
+            if patient {
+                clerk.reserve(offer(86_000_000)).unwrap().send(note()).unwrap();
+            }
+            let refused = loop {
+                if is_told {
+                    match clerk.reserve(offer(50)) {
+                        Ok(place) => place.send(note()).unwrap(),
+                        Err(why) => break why,
+                    }
+                } else {
+                    match tokio::time::timeout(ms(10), clerk.ask(once).within(ms(50))).await {
+                        Ok(Err(AskError::Refused(why))) => break why,
+                        Ok(answer) => panic!("{answer:?}"),
+                        Err(_) => {}
+                    }
+                }
+                taken += 1;
+                assert!(taken < 20, "told: {is_told}, patient: {patient}: nobody has noticed");
+                pass(ms(10)).await;
+            };
+            let after = system.now() - began;
+            assert_eq!(refused.reason, Reason::Stuck, "{refused:?}");
+            assert!(after < ms(75), "told: {is_told}, patient: {patient}: {taken} were taken in for {after:?}");
+            pass(ms(3_000)).await;
+            clerk.settled().await;
+            assert!(clerk.ask(once).within(ms(50)).await.is_ok(), "it is well again");
+        });
+    }
 }
 
 #[test]
@@ -135,6 +180,24 @@ fn broken_promises_are_told_once_with_their_number() {
             [Happening::Expires { count: 4, not_begun_in_time: 0, .. }, Happening::ExpiresNoMore { count: 4, .. }] => {}
             other => panic!("{other:?}"),
         }
+    });
+}
+
+#[test]
+fn broken_promises_of_questions_are_told_although_their_askers_have_gone() {
+    listen(RateLimit::default(), async |system, ear| {
+        let (clerk, _) = clerk(&system, [Line::Work(ms(100)), Line::Answer]).await;
+        let mut askers = tokio::task::JoinSet::new();
+        for _ in 0..5 {
+            let clerk = clerk.clone();
+            askers.spawn(async move { clerk.ask(once).within(ms(50)).await });
+        }
+        assert_eq!(askers.join_all().await, vec![Err(AskError::Expired); 5]);
+        clerk.settled().await;
+        assert_eq!((clerk.law().handled, clerk.law().expired, clerk.law().cancelled), (1, 4, 0));
+        pass(ms(1)).await;
+        assert_eq!(ear.hears("gate breaks promises")[0].1["broken"], "4");
+        assert!(matches!(&happened(&system, &clerk)[..], [Happening::Expires { count: 4, .. }]));
     });
 }
 

@@ -7,8 +7,8 @@ use crashworthy_sync::promises::{Promise, Promises};
 use once_cell::race::OnceBox;
 
 use super::{
-    Absence, Apart, Away, Demand, Gate, InForce, Marks, Needs, Notes, Orders, Query, Refusals, Room, ServiceTime,
-    Sight, Stretch, Suspended, TRIED, Tally, Want, Wish, is_worth_it,
+    Absence, Apart, Away, Demand, Due, Gate, InForce, Marks, Needs, Notes, Orders, Query, Refusals, Room, ServiceTime,
+    Sight, Stretch, Suspended, TRIED, Tally, Want, Wish, is_worth_it, overdue,
 };
 use crate::cell::Core;
 use crate::dependency::{Dependency, DependencyError, Outage};
@@ -74,6 +74,19 @@ impl LazyGate {
         let sight = Sight { running_ns, held, ..seen };
         let room = gate.map_or_else(|| sight.room(demand), |gate| gate.room(sight, demand, query));
         Some(Says { demand, sight, room })
+    }
+
+    /// A message with this deadline has found the actor busy: should it still have the same in hand by then, it is suspect.
+    #[inline]
+    pub(crate) fn finds_busy(&self, core: &Core, deadline: u64) {
+        if self.due().is_none_or(|due| !due.is_before(deadline)) {
+            overdue::watch(core, &self.gate.get_or_init(Box::default).due, deadline);
+        }
+    }
+
+    /// When somebody looks whether it is stuck.
+    pub(super) fn due(&self) -> Option<&Due> {
+        self.gate.get().map(|gate| &gate.due)
     }
 
     /// A question was not answered in time: from now on everybody has a closer look, until the actor has shown that it works.
@@ -469,7 +482,7 @@ impl LazyGate {
     /// The actor as something that others depend on.
     pub(crate) fn as_dependency(&self, core: &Core) -> Dependency {
         let gate = self.gate.get_or_init(Box::default);
-        gate.as_dependency.get_or_init(|| Dependency::named(core.label())).clone()
+        gate.as_dependency.get_or_init(|| Box::new(Dependency::named(core.label()))).clone()
     }
 
     /// Whether the actor takes anything has changed: who depends on it is told. To be called under no lock.

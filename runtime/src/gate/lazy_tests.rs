@@ -13,8 +13,15 @@ const NOBODY: Query<'static> = Query { kind: &|| None, in_hand: Label::NONE, que
 fn measured() -> LazyGate {
     let gate = LazyGate::default();
     for n in 1..=100 {
-        let stretch =
-            Stretch { ended_at: n * MS, took_ns: MS, before: n as u32 - 1, messages: 1, left: 4, idle_ns: None };
+        let stretch = Stretch {
+            ended_at: n * MS,
+            took_ns: MS,
+            before: n as u32 - 1,
+            messages: 1,
+            own: 0,
+            left: 4,
+            idle_ns: None,
+        };
         gate.worked(stretch, 1_024, false);
     }
     gate

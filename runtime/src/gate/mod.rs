@@ -41,6 +41,9 @@ mod lazy_tests;
 mod limits;
 mod needs;
 mod orders;
+mod overdue;
+#[cfg(test)]
+mod own_tests;
 mod refusals;
 #[cfg(test)]
 mod refusals_tests;
@@ -54,8 +57,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod trouble;
-
-use std::sync::OnceLock;
 
 use crashworthy_sync::label::Label;
 use crashworthy_sync::promises::Promises;
@@ -75,6 +76,7 @@ use self::needs::Needs;
 pub(crate) use self::needs::{Want, Wish};
 use self::orders::Orders;
 pub(crate) use self::orders::{InForce, Suspended};
+use self::overdue::Due;
 use self::refusals::Tally;
 pub use self::refusals::{RefusalCount, Refusals};
 use self::shares::LEAST_SHARED;
@@ -93,13 +95,15 @@ pub(crate) struct Gate {
     keeper: Mutex<Keeper>,
     /// Its kinds of messages, once a second was met.
     apart: OnceBox<Apart>,
+    /// When somebody looks whether it is stuck.
+    due: Due,
     /// Places that are reserved, until when.
     promises: OnceBox<Promises>,
     /// What it needs besides time, and whom it forwards to.
     needs: OnceBox<Needs>,
     absence: OnceBox<Absence>,
     /// Itself, once another depends on it.
-    as_dependency: OnceLock<Dependency>,
+    as_dependency: OnceBox<Dependency>,
     /// How often it refused, once it has.
     refusals: OnceBox<Tally>,
 }
@@ -187,10 +191,26 @@ pub(crate) struct Stretch {
     pub(crate) before: u32,
     /// Messages that ended in it.
     pub(crate) messages: u32,
+    /// Those of them that had not waited in the mailbox: a part of what those take that had.
+    pub(crate) own: u32,
     /// Messages that wait at its end.
     pub(crate) left: u32,
     /// For how long there was nothing to do before it.
     pub(crate) idle_ns: Option<u64>,
+}
+
+impl Stretch {
+    /// Messages that came out of the mailbox.
+    fn queued(self) -> u32 {
+        self.messages - self.own
+    }
+
+    /// How long it would have taken if all messages took what one does that waits in the mailbox, with those of the actor's own that go
+    /// before it.
+    fn inflated_ns(self) -> u64 {
+        let inflated = u128::from(self.took_ns) * u128::from(self.messages) / u128::from(self.queued().max(1));
+        u64::try_from(inflated).unwrap_or(u64::MAX)
+    }
 }
 
 impl Gate {
@@ -248,12 +268,12 @@ impl Gate {
     /// Returns what senders see from now on.
     pub(crate) fn note(&self, stretch: Stretch) -> Sight {
         let mut keeper = self.keeper.lock();
-        keeper.estimator.observe(stretch.took_ns, stretch.messages);
+        keeper.estimator.observe(stretch.took_ns, stretch.queued());
         let mut left = stretch.left;
         if let Some(apart) = self.apart.get() {
-            let Stretch { before, messages, took_ns, ended_at, .. } = stretch;
+            let Stretch { before, messages, ended_at, .. } = stretch;
             let usual = keeper.estimator.service();
-            apart.ends(before, messages, took_ns, usual, ended_at);
+            apart.ends(before, messages, stretch.inflated_ns(), usual, ended_at);
             if apart.counts() {
                 left = apart.waiting(left, usual).messages(usual);
             }

@@ -233,6 +233,7 @@ impl Actor {
                 took_ns: done - began,
                 before: self.handled,
                 messages: 1,
+                own: 0,
                 left,
                 idle_ns,
             });

@@ -1,12 +1,13 @@
 //! A question that may be put more than once.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
-use super::{Attempted, Failure, MessageOf, RetryPolicy, deadline};
+use super::{Attempted, Failure, MessageOf, RetryPolicy};
 use crate::actor_ref::ActorRef;
 use crate::ask::{Ask, Door as _};
 use crate::error::AskError;
@@ -15,6 +16,7 @@ use crate::reply::Reply;
 use crate::target::Target;
 use crate::target::sealed::{Choice, Choose};
 use crate::time::Nap;
+use crate::turn;
 
 /// A question that is put to another actor if one refuses, or again after a while; resolves to its answer. Made by
 /// [`RetryPolicy::ask`] and [`Balancer::ask`](crate::Balancer::ask).
@@ -59,7 +61,7 @@ impl<'a, T: Target, R, F> Asking<'a, T, R, F> {
     }
 
     /// Ends the question no later than this after it is first asked, whatever the number of attempts. There is no "forever":
-    /// the default is 5 s.
+    /// unless told otherwise it is the time that the first message [names](crate::Message::sla), and else 5 s.
     pub fn within(mut self, within: Duration) -> Self {
         self.within = Some(within);
         self
@@ -83,18 +85,25 @@ where
     /// Puts the question to the first of them.
     fn put(&mut self, of: Asked<'a, T>, cx: &mut Poller<'_>) -> Result<(), (Answered<R>, Asked<'a, T>)> {
         let to: &'a ActorRef<_> = of.first;
-        let (make, idempotent) = (&mut self.make, &mut self.idempotent);
+        let (make, idempotent, named) = (&mut self.make, &mut self.idempotent, Cell::new(None));
         let mut question = to.ask(|reply| {
             let msg = make(reply);
             *idempotent = msg.idempotent();
+            named.set(msg.sla());
             msg
         });
-        if let Some(shared) = to.cell.shared() {
-            let within = self.within.unwrap_or(shared.settings.ask_within);
-            let until = *self.until.get_or_insert_with(|| deadline(shared, within));
-            question = question.within(Duration::from_nanos(until.saturating_sub(shared.port.now_ns())));
+        let shared = to.cell.shared();
+        let now = shared.map_or(0, |shared| shared.port.now_ns());
+        let left = self.until.map(|until| Duration::from_nanos(until.saturating_sub(now)));
+        if let Some(within) = left.or(self.within) {
+            question = question.within(within);
         }
-        match Pin::new(&mut question).poll(cx) {
+        let polled = Pin::new(&mut question).poll(cx);
+        if let Some(shared) = shared {
+            let within = self.within.or(named.get()).unwrap_or(shared.settings.ask_within);
+            self.until.get_or_insert_with(|| turn::after(now, within).min(turn::current().call.deadline));
+        }
+        match polled {
             Poll::Ready(answer) => Err((answer, of)),
             Poll::Pending => {
                 self.state = State::Waiting { question: question.sent(), of };

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{ActorRef, AskError, CallScope, LONGEST_DEADLINE, Reason, Reply, StartError, System};
+use crashworthy_runtime::{
+    Actor, ActorRef, AskError, CallScope, Context, Exit, LONGEST_DEADLINE, Message, Reason, Reply, RetryPolicy,
+    StartError, System,
+};
 use tokio::sync::oneshot;
 
 use crate::stage::{
@@ -82,6 +85,118 @@ fn an_ask_that_moves_to_another_task_keeps_its_deadline() {
         assert!(poll_elsewhere(&mut ask).is_pending());
         assert_eq!(ask.await, Err(AskError::Expired));
         drop(gate);
+        lawful(&system).await;
+    });
+}
+
+/// Asks until when its answer is waited for, within a time of its own.
+struct Hurried(Reply<(Duration, Duration)>);
+
+impl Message for Hurried {
+    fn sla(&self) -> Option<Duration> {
+        Some(SOON)
+    }
+}
+
+struct Clock;
+
+impl Actor for Clock {
+    type Args = ();
+    type Msg = Hurried;
+
+    async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> {
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, Hurried(reply): Hurried, cx: &mut Context<Self>) -> Result<(), Exit> {
+        let (deadline, remaining) = (cx.deadline(), cx.remaining());
+        reply.send((deadline.unwrap_or(Duration::MAX), remaining.unwrap_or(Duration::MAX)));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_question_whose_asker_names_no_time_has_the_one_that_its_message_names() {
+    everywhere(async || {
+        let system = bare();
+        let clock = system.spawn::<Clock>(()).await.unwrap();
+        let policy = RetryPolicy::default();
+        let in_time = |earliest: Duration, within: Duration, (deadline, remaining): (Duration, Duration)| {
+            assert!(remaining <= within && deadline <= system.now() + remaining, "{remaining:?} until {deadline:?}");
+            assert!(deadline >= earliest + within, "{deadline:?} is sooner than {within:?} after {earliest:?}");
+        };
+        let (begun, longer) = (system.now(), SOON * 9);
+        in_time(begun, SOON, clock.ask(Hurried).await.unwrap());
+        in_time(begun, SOON, policy.ask(&clock, Hurried).await.unwrap());
+        in_time(begun, longer, clock.ask(Hurried).within(longer).await.unwrap());
+        in_time(begun, longer, policy.ask(&clock, Hurried).within(longer).await.unwrap());
+        lawful(&system).await;
+    });
+}
+
+/// Asks the first of them, who asks the next, and so on; the last says who was asked.
+fn through(
+    mut all: std::collections::VecDeque<ActorRef<Puppet>>,
+    replies_first: bool,
+) -> impl Future<Output = Result<u64, AskError>> + Send {
+    let first = all.pop_front().expect("somebody is asked");
+    async move {
+        let asked = first.ask(|reply: Reply<u64>| {
+            act(move |_, _| {
+                Box::pin(async move {
+                    if all.is_empty() {
+                        reply.send(7);
+                    } else if replies_first {
+                        reply.send(5);
+                        through(all, false).await?;
+                    } else {
+                        reply.send(Box::pin(through(all, false)).await?);
+                    }
+                    Ok(())
+                })
+            })
+        });
+        asked.within(LONG).await
+    }
+}
+
+#[test]
+fn who_gives_up_empties_the_mailboxes_of_all_who_are_asked_for_his_sake() {
+    everywhere(async || {
+        let system = bare();
+        let (front, _front) = puppet(&system).await;
+        let (middle, _middle) = puppet(&system).await;
+        let (back, _journal, gate) = busy(&system).await;
+        let mut asks = Box::pin(through([&front, &middle, &back].map(Clone::clone).into(), false));
+        let queued = || law(&back).queued == 1;
+        // The one who asks is polled here, and dropped.
+        tokio::select! {
+            answer = &mut asks => panic!("{answer:?}"),
+            () = until("the last is asked", queued) => {}
+        }
+        drop(asks);
+        gate.send(()).unwrap();
+        for actor in [&back, &middle, &front] {
+            actor.settled().await;
+        }
+        assert_eq!((law(&back).cancelled, law(&back).handled), (1, 1), "its first message and no more");
+        // Who asked it is told, and goes on.
+        assert_eq!((who(&middle).await, who(&front).await), (1, 1));
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn who_has_his_answer_has_not_given_up() {
+    everywhere(async || {
+        let system = bare();
+        let (front, _front) = puppet(&system).await;
+        let (back, _journal, gate) = busy(&system).await;
+        assert_eq!(through([&front, &back].map(Clone::clone).into(), true).await, Ok(5));
+        until("the last is asked", || law(&back).queued == 1).await;
+        gate.send(()).unwrap();
+        front.settled().await;
+        assert_eq!((law(&back).cancelled, law(&back).handled), (0, 2));
         lawful(&system).await;
     });
 }

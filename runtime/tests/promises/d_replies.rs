@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crashworthy_runtime::{AskError, Criticality, Exit, Message, Reason, Reply, Slot};
+use crashworthy_runtime::{ActorId, AskError, Criticality, Exit, Message, Reason, Refused, Reply, Slot};
 use tokio::sync::oneshot;
 
-use crate::stage::{Done, Nursery, Order, Puppet, SOON, act, bare, everywhere, law, lawful, ms, puppet, who};
+use crate::stage::{Done, Nursery, Order, Puppet, SOON, act, bare, everywhere, law, lawful, ms, puppet, until, who};
 
 /// Asks with a deed that is given the reply.
 async fn asks(
@@ -43,8 +43,7 @@ fn d1_a_reply_dropped_unsent_has_an_outcome_that_says_how_the_handler_ended() {
             })
         });
         let Err(AskError::Refused(why)) = refusing.await else { panic!("a refusal is passed on") };
-        assert_eq!((why.reason, why.by), (Reason::Downstream, actor.id()));
-        assert!(why.hops >= 1);
+        assert_eq!((why.reason, why.by, why.hops), (Reason::Downstream, ActorId::OUTSIDE, 1), "nobody refused");
         assert_eq!(who(&actor).await, 1, "a refusal by `?` ends the message, not the actor");
 
         let erring = asks(&actor, |reply| {
@@ -130,13 +129,18 @@ fn d1_a_refusal_met_downstream_names_how_far_it_came() {
         let system = bare();
         let (front, _front) = puppet(&system).await;
         let (middle, _middle) = puppet(&system).await;
+        let (leaf, _leaf) = puppet(&system).await;
+        let hour = Duration::from_secs(3_600);
+        system.suspend_for(leaf.pid(), hour);
+        until("it refuses", || leaf.load().wait > hour / 2).await;
+        let (leaf_id, own) = (leaf.id(), leaf.ask(|reply| Order::Echo(1, reply)).await);
+        let Err(AskError::Refused(own)) = own else { panic!("it is suspended") };
         let asked = asks(&front, move |reply| {
             Box::pin(async move {
-                let nobody = Slot::<Puppet>::anonymous();
                 let deed = |reply: Reply<u64>| {
                     act(move |_, _| {
                         Box::pin(async move {
-                            let answer = nobody.ask(|reply| Order::Echo(1, reply)).await?;
+                            let answer = leaf.ask(|reply| Order::Echo(1, reply)).await?;
                             reply.send(answer);
                             Ok(())
                         })
@@ -147,7 +151,13 @@ fn d1_a_refusal_met_downstream_names_how_far_it_came() {
             })
         });
         let Err(AskError::Refused(why)) = asked.await else { panic!("refused") };
-        assert_eq!((why.reason, why.by), (Reason::Downstream, front.id()));
+        assert_eq!(
+            (why.reason, why.by, why.hops),
+            (Reason::Downstream, leaf_id, 2),
+            "who refused is told, through two"
+        );
+        let soon = |refused: &Refused| refused.retry_after.is_some_and(|after| after > hour / 2);
+        assert!(soon(&own) && soon(&why) && why.load.limit == own.load.limit, "and when to ask again: {why:?}");
         assert_eq!(who(&front).await, 1);
         lawful(&system).await;
     });

@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use super::shared::SharedCore;
 use crate::{
     contain::{contain, wake},
     facade::{AtomicU32, Mutex, Ordering, UnsafeCell},
@@ -48,6 +49,8 @@ pub(super) struct Core<E> {
     pub(super) observers: AtomicU32,
     /// References to the whole: see `shared.rs`.
     pub(super) references: AtomicU32,
+    /// How many questions this one is asked within.
+    depth: u32,
     /// Frees the whole, whose type only it knows.
     pub(super) free: unsafe fn(NonNull<()>),
     /// What a drop means, until it is claimed; then the claimant's; the asker's when ERROR is set.
@@ -57,25 +60,38 @@ pub(super) struct Core<E> {
     watchers: Mutex<Vec<Waker>>,
     /// What travels with the question, and is dropped with the last of its ends.
     pub(super) baggage: OnceLock<Baggage>,
+    /// The question that this one is asked for.
+    around: Option<SharedCore<E>>,
 }
 
 /// Whatever a question takes along.
 pub type Baggage = std::sync::Arc<dyn Any + Send + Sync>;
 
+/// The longest chain of questions within each other. The next one is asked for nobody's sake: the end of a long chain would be a deep recursion.
+const DEEPEST: u32 = 64;
+
 /// More wakers than this are not kept: the oldest is woken instead, and comes back if it still waits.
 const WATCHERS: usize = 8;
 
 impl<E> Core<E> {
-    pub(super) fn new(on_drop: E, references: u32, free: unsafe fn(NonNull<()>)) -> Self {
+    pub(super) fn new(
+        on_drop: E,
+        around: Option<&SharedCore<E>>,
+        references: u32,
+        free: unsafe fn(NonNull<()>),
+    ) -> Self {
+        let around = around.filter(|around| around.depth < DEEPEST).cloned();
         Core {
             state: AtomicU32::new(0),
             observers: AtomicU32::new(1),
             references: AtomicU32::new(references),
+            depth: around.as_ref().map_or(0, |around| around.depth + 1),
             free,
             error: UnsafeCell::new(Some(on_drop)),
             waker: UnsafeCell::new(None),
             watchers: Mutex::new(Vec::new()),
             baggage: OnceLock::new(),
+            around,
         }
     }
 
@@ -83,6 +99,20 @@ impl<E> Core<E> {
     pub(super) fn has(&self, bits: u32) -> bool {
         // Acquire: who sees an end sees what led to it.
         self.state.load(Ordering::Acquire) & bits != 0
+    }
+
+    /// Whether the asker of a question that this one is asked within has gone without an outcome.
+    pub(super) fn is_cancelled_around(&self) -> bool {
+        let mut around = self.around.as_ref();
+        // Bounded by `DEEPEST`.
+        while let Some(core) = around {
+            // Acquire: as in `has`.
+            if core.state.load(Ordering::Acquire) & (GONE | ENDED) == GONE {
+                return true;
+            }
+            around = core.around.as_ref();
+        }
+        false
     }
 
     /// Adds `bits` unless there can be no other outcome. Answers the state before, or the one that forbids it.

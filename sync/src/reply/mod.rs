@@ -53,7 +53,16 @@ use crate::facade::{Ordering, UnsafeCell};
 /// Makes the three ends of a question. `on_drop` is the outcome of a replier that is dropped unsent when no
 /// turn is there to say otherwise.
 pub fn channel<R: Send + 'static, E: Send + 'static>(on_drop: E) -> (Asker<R, E>, Replier<R, E>, Observer<E>) {
-    let core = Core::new(on_drop, TRIO, free::<R, E>);
+    channel_within(on_drop, None)
+}
+
+/// The same for a question that is asked for the sake of another: who answers can see whether [that](Observer::is_cancelled_around) is
+/// wanted still.
+pub fn channel_within<R: Send + 'static, E: Send + 'static>(
+    on_drop: E,
+    around: Option<&Wait<E>>,
+) -> (Asker<R, E>, Replier<R, E>, Observer<E>) {
+    let core = Core::new(on_drop, around.map(|around| &around.core), TRIO, free::<R, E>);
     let (asker, replier, observer) = trio(Inner { core, value: UnsafeCell::new(None) });
     (Asker { inner: asker, done: false }, Replier { inner: replier }, Observer { core: observer })
 }
@@ -247,6 +256,18 @@ impl<E> Observer<E> {
     /// Is there nobody who waits for an outcome: has the asker gone, or is there one?
     pub fn is_moot(&self) -> bool {
         self.core.has(GONE | ENDED)
+    }
+
+    /// Has the asker of a question gone, without an outcome, for whose sake this one is asked, itself or through others? A
+    /// chain of more than 64 begins anew.
+    #[inline]
+    pub fn is_cancelled_around(&self) -> bool {
+        self.core.is_cancelled_around()
+    }
+
+    /// The wait for this outcome, for others to look at.
+    pub fn wait(&self) -> Wait<E> {
+        Wait { core: self.core.clone() }
     }
 
     /// Has the asker gone because its [time had passed](Asker::note_late), rather than for another reason?

@@ -298,3 +298,28 @@ fn what_a_question_takes_along_is_dropped_with_the_last_of_its_ends() {
     drop(replier);
     assert_eq!(std::sync::Arc::strong_count(&baggage), 1);
 }
+
+#[test]
+fn who_has_gone_is_seen_by_all_who_are_asked_for_his_sake_and_who_was_answered_has_not() {
+    let (asker, replier, observer) = channel::<u32, _>(Why::Default);
+    let mut chain = vec![observer.wait()];
+    let mut ends = Vec::new();
+    for _ in 0..200 {
+        let (asker, replier, observer) = channel_within::<u32, _>(Why::Default, chain.last());
+        chain.push(observer.wait());
+        ends.push((asker, replier, observer));
+    }
+    let seen = |ends: &Vec<(_, _, Observer<Why>)>| ends.iter().filter(|end| end.2.is_cancelled_around()).count();
+    assert_eq!(seen(&ends), 0);
+    drop(asker);
+    assert!(observer.is_cancelled() && !observer.is_cancelled_around());
+    assert_eq!(seen(&ends), 64, "a chain that is longer begins anew");
+    drop((replier, observer));
+
+    let (mut asker, replier, observer) = channel::<u32, _>(Why::Default);
+    let (_asker, _replier, within) = channel_within::<u32, _>(Why::Default, Some(&observer.wait()));
+    replier.send(7).unwrap();
+    assert_eq!(asker.try_take(), Some(Ok(7)));
+    drop(asker);
+    assert!(!within.is_cancelled_around());
+}

@@ -116,7 +116,7 @@ fn what_tells_of_itself_is_told_and_if_it_is_critical_counts() {
     assert_eq!((unready.status, unready.json()["reasons"].clone()), (503, json!(["source"])));
     let info = shop.ask("/info").json();
     assert_eq!((&info["sources"], &info["accepts_work"]), (&told("open", false, 1.0), &json!(false)));
-    assert_eq!(Watch::begin(&shop, "").until("picture")["sources"], told("open", false, 1.0));
+    assert_eq!(Watch::begin(&shop, "").until("picture")["system"]["sources"], told("open", false, 1.0));
 }
 
 /// Says where its system is on the web, and begins when it is told to.

@@ -33,6 +33,7 @@ Examples:
   crashworthy dead-letters                  what nobody handled, and why
   crashworthy trace shop/front -n 100 --rate 10 --for 30s    messages there as they are handled
   crashworthy health                        a readiness probe: is somebody down, or without what it needs?
+  crashworthy sources                       its caches, circuit breakers and pools: which of them serve
   crashworthy metrics                       sums over all actors of a type, for whoever scrapes
   crashworthy --connect 127.0.0.1:7070 --token-file F top    of a console that listens on TCP, too
   ssh -fN -L /tmp/x.sock:/run/user/1000/crashworthy/4711-shop/ro.sock HOST    of another machine, then:
@@ -231,6 +232,12 @@ pub(crate) enum What {
         #[command(flatten)]
         show: Show,
     },
+    /// What the service has besides actors, and tells of itself: caches, circuit breakers, pools of connections. Exit code 1 if one that is
+    /// critical does not serve.
+    Sources {
+        #[command(flatten)]
+        show: Show,
+    },
     /// What was done through the console, by whom, and why.
     Audit {
         /// How many entries at most. [default: 20]
@@ -264,6 +271,7 @@ impl What {
             | Self::Crashes { show, .. }
             | Self::Health { show }
             | Self::Metrics { show }
+            | Self::Sources { show }
             | Self::Audit { show, .. }
             | Self::Reports { show, .. } => show,
             Self::Tree(of) => &of.show,

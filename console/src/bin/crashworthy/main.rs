@@ -15,6 +15,7 @@ mod recording;
 mod remote;
 mod show;
 mod source;
+mod sources;
 mod state;
 mod terminal;
 mod text;
@@ -171,6 +172,7 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
             let text = if show.json { data(&health)? } else { show::health(&health) };
             return Ok(Said { text, well: health.ready });
         }
+        What::Sources { .. } => return sources::say(which, show),
         What::State { actor, .. } => return state::say(which, show, actor),
         What::Metrics { .. } => tell(which, show, "metrics", &(), openmetrics::text),
         What::Ps { .. } => {

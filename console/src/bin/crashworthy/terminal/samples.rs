@@ -46,6 +46,10 @@ pub(crate) fn system() -> Value {
         "reports": { "start_error": 0, "child_terminated": 2, "shutdown": 0, "shutdown_error": 0, "progress": 6 },
         "reports_withheld": 0, "dead_letters": 1, "stragglers": [], "timers": 3, "names": 0, "memberships": 0, "runnable": 1,
         "turns": 12_000,
+        "sources": [
+            { "name": "searches", "sort": "cache", "critical": false, "serves": true, "state": "in use", "figures": { "hits": 12.0 } },
+            { "name": "bank", "sort": "breaker", "critical": true, "serves": false, "state": "open", "figures": {} },
+        ],
         "pools": { "total": 1, "first": [{
             "name": "shop", "total": 2, "in_turn": 1, "queued": 0, "turns": 12_000, "rescuers": 0, "rescues": 1, "closed": false,
             "workers": [

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use crashworthy_console::Limits;
-use crashworthy_console::protocol::{Actors, Pools, Row, TreeView};
+use crashworthy_console::protocol::{Actors, Pools, Row, SourceView, TreeView};
 
 use super::super::model::Model;
 use super::super::page::{Opens, Page, Tone};
 use super::{Text, id};
+use crate::sources::figures;
 use crate::text::{clean, counted, span};
 
 /// A turn that takes so long is told.
@@ -24,6 +25,7 @@ pub(crate) fn page(model: &Model) -> Page {
         mailboxes(&mut text, tree);
     }
     if let Some(system) = model.system() {
+        sources(&mut text, &system.sources);
         workers(&mut text, &system.pools);
     }
     if let Some(hello) = &model.hello {
@@ -80,6 +82,29 @@ fn mailboxes(text: &mut Text, tree: &TreeView) {
     for row in all.iter().take(FULLEST) {
         let line = format!("  {}: {} of {} places taken", row.path, row.depth, row.limit);
         text.link(&line, super::rows::tone(row), Opens::Actor(id(row.pid.id)));
+    }
+}
+
+/// Circuit breakers, caches and pools of the service: those that do not serve first.
+fn sources(text: &mut Text, all: &[SourceView]) {
+    if all.is_empty() {
+        return;
+    }
+    text.gap();
+    text.line(Tone::Head, "breakers, caches and pools of the service");
+    let mut all: Vec<_> = all.iter().collect();
+    all.sort_by_key(|source| source.serves);
+    for source in all {
+        let tone = match (source.serves, source.critical) {
+            (true, _) => Tone::Plain,
+            (false, false) => Tone::Warn,
+            (false, true) => Tone::Bad,
+        };
+        let figures = Some(figures(source)).filter(|figures| !figures.is_empty());
+        let figures = figures.map(|figures| format!("; {figures}")).unwrap_or_default();
+        let serves = if source.serves { "" } else { ", does not serve" };
+        let (sort, name, state) = (source.sort.name(), clean(&source.name), clean(&source.state));
+        text.line(tone, &format!("  {sort} {name}: {state}{serves}{figures}"));
     }
 }
 

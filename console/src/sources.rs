@@ -1,0 +1,371 @@
+//! What a service has besides its actors, and tells of itself: caches, circuit breakers, pools of connections, queues.
+//!
+//! They are read on a thread of their own, one after the other, when somebody looks; who looks waits for them a quarter of a second
+//! at most. So one that blocks does not block the console, and is told as what it is.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::SourceView;
+
+/// Sources that are told, at most; figures of each; letters of a name or a state.
+const SOURCES: usize = 64;
+const FIGURES: usize = 32;
+const LETTERS: usize = 64;
+/// How long they may take, all together, before those who look go on without the rest.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Something that tells of itself: see [`Console::source`](crate::Console::source).
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+/// use crashworthy_console::Console;
+/// use crashworthy_console::sources::{Reading, Sort, Source};
+///
+/// struct Bank { open: AtomicBool }
+///
+/// impl Source for Bank {
+///     fn name(&self) -> String { "bank".to_owned() }
+///     fn sort(&self) -> Sort { Sort::Breaker }
+///     fn is_critical(&self) -> bool { true }
+///     fn read(&self) -> Reading {
+///         let open = self.open.load(Relaxed);
+///         Reading::new(if open { "open" } else { "closed" }).serves(!open)
+///     }
+/// }
+///
+/// let bank = Arc::new(Bank { open: AtomicBool::new(false) });
+/// let console = Console::default().source(bank.clone());
+/// # drop(console);
+/// ```
+pub trait Source: Send + Sync + 'static {
+    /// What it is called, among those of its sort. It is asked once, when the system starts.
+    fn name(&self) -> String;
+
+    /// What sort of thing it is. It is asked once.
+    fn sort(&self) -> Sort;
+
+    /// How it is just now. It is not to wait for anything: one that takes longer than a quarter of a second is told not to answer, and
+    /// those after it with it. A panic is told as such.
+    fn read(&self) -> Reading;
+
+    /// Whether the service takes no new work while it does not serve, or does not answer. Not, unless said. It is asked once.
+    fn is_critical(&self) -> bool {
+        false
+    }
+}
+
+impl<S: Source> Source for Arc<S> {
+    fn name(&self) -> String {
+        S::name(self)
+    }
+
+    fn sort(&self) -> Sort {
+        S::sort(self)
+    }
+
+    fn read(&self) -> Reading {
+        S::read(self)
+    }
+
+    fn is_critical(&self) -> bool {
+        S::is_critical(self)
+    }
+}
+
+impl fmt::Debug for dyn Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What it says of itself is its own code, which may panic.
+        f.write_str("Source")
+    }
+}
+
+/// What sort of thing a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Sort {
+    /// Keeps what would take long to get: entries, hits, misses, evictions.
+    Cache,
+    /// A circuit breaker: whether it is closed, and what it has seen.
+    Breaker,
+    /// Connections, threads, permits: how many there are, how many are in use.
+    Pool,
+    /// Work that waits.
+    Queue,
+    /// Anything else.
+    #[serde(other)]
+    Other,
+}
+
+impl Sort {
+    /// Its name, as it is on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cache => "cache",
+            Self::Breaker => "breaker",
+            Self::Pool => "pool",
+            Self::Queue => "queue",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// How a source is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    state: String,
+    serves: bool,
+    figures: Vec<(&'static str, f64)>,
+}
+
+impl Reading {
+    /// In this state, in a word, and serving.
+    pub fn new(state: impl Into<String>) -> Self {
+        Self { state: state.into(), serves: true, figures: Vec::new() }
+    }
+
+    /// Whether it does what it is there for.
+    #[must_use]
+    pub fn serves(mut self, serves: bool) -> Self {
+        self.serves = serves;
+        self
+    }
+
+    /// With one more figure.
+    #[must_use]
+    pub fn figure(mut self, name: &'static str, value: impl Into<f64>) -> Self {
+        self.figures.push((name, value.into()));
+        self
+    }
+}
+
+/// All of a service.
+#[derive(Default)]
+pub(crate) struct Sources {
+    all: Mutex<Vec<Arc<Entry>>>,
+    round: Arc<Round>,
+}
+
+/// One of them, and what it has said of itself that does not change.
+struct Entry {
+    name: String,
+    sort: Sort,
+    critical: bool,
+    source: Box<dyn Source>,
+}
+
+/// A round of reading: one at a time.
+#[derive(Default)]
+struct Round {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Since when somebody reads.
+    since: Option<Instant>,
+    /// What was read in the last round, or so far in this one.
+    read: Vec<SourceView>,
+}
+
+impl Sources {
+    /// One more.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn add(&self, source: Box<dyn Source>) -> Result<(), String> {
+        let said = quietly(|| (source.name(), source.sort(), source.is_critical()));
+        let (name, sort, critical) = said.ok_or("a source panics when it is asked for its name, sort or importance")?;
+        let entry = Entry { name: short(&name), sort, critical, source };
+        let mut all = locked(&self.all);
+        if all.len() == SOURCES {
+            return Err(format!("more than {SOURCES} sources: {} {:?}", sort.name(), entry.name));
+        }
+        if all.iter().any(|known| (known.sort, &known.name) == (sort, &entry.name)) {
+            return Err(format!("two sources are called {} {:?}", sort.name(), entry.name));
+        }
+        all.push(Arc::new(entry));
+        Ok(())
+    }
+
+    /// How all of them are, in the order in which they were added.
+    pub(crate) fn read(&self) -> Vec<SourceView> {
+        let all = locked(&self.all).clone();
+        if all.is_empty() {
+            return Vec::new();
+        }
+        let mut state = locked(&self.round.state);
+        if state.since.is_none() {
+            *state = State { since: Some(Instant::now()), read: Vec::new() };
+            let (round, each) = (self.round.clone(), all.clone());
+            let work = move || round.run(&each);
+            if thread::Builder::new().name("crashworthy-sources".to_owned()).spawn(work).is_err() {
+                state.since = None;
+            }
+        }
+        // Who comes while one blocks does not wait for it again.
+        let waited = state.since.map_or(Duration::ZERO, |since| since.elapsed());
+        let left = PATIENCE.saturating_sub(waited);
+        let waits = self.round.ended.wait_timeout_while(state, left, |state| state.since.is_some());
+        let (state, _) = waits.unwrap_or_else(PoisonError::into_inner);
+        let read: HashSet<_> = state.read.iter().map(|view| (view.sort, view.name.as_str())).collect();
+        let late = all.iter().filter(|entry| !read.contains(&(entry.sort, entry.name.as_str())));
+        let late = late.map(|entry| entry.view(Reading::new("does not answer").serves(false)));
+        state.read.iter().cloned().chain(late).collect()
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sources({})", locked(&self.all).len())
+    }
+}
+
+impl Round {
+    fn run(&self, all: &[Arc<Entry>]) {
+        for entry in all {
+            let view = entry.read();
+            locked(&self.state).read.push(view);
+        }
+        locked(&self.state).since = None;
+        self.ended.notify_all();
+    }
+}
+
+impl Entry {
+    /// How it is. One that panics serves nothing.
+    fn read(&self) -> SourceView {
+        let panics = || Reading::new("cannot be read: it panics").serves(false);
+        self.view(quietly(|| self.source.read()).unwrap_or_else(panics))
+    }
+
+    fn view(&self, reading: Reading) -> SourceView {
+        let figures = reading.figures.into_iter().take(FIGURES).map(|(name, value)| (short(name), value.into()));
+        SourceView {
+            name: self.name.clone(),
+            sort: self.sort,
+            critical: self.critical,
+            serves: reading.serves,
+            state: short(&reading.state),
+            figures: figures.collect(),
+        }
+    }
+}
+
+fn quietly<R>(ask: impl FnOnce() -> R) -> Option<R> {
+    let asked = catch_unwind(AssertUnwindSafe(ask));
+    // What is thrown may throw again when it is dropped.
+    asked.map_err(std::mem::forget).ok()
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(LETTERS).collect()
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    /// One that does what it is told.
+    struct Told<R>(String, R);
+
+    impl<R: Fn() -> Reading + Send + Sync + 'static> Source for Told<R> {
+        fn name(&self) -> String {
+            self.0.clone()
+        }
+
+        fn sort(&self) -> Sort {
+            Sort::Cache
+        }
+
+        fn read(&self) -> Reading {
+            self.1()
+        }
+    }
+
+    fn told(name: &str, read: impl Fn() -> Reading + Send + Sync + 'static) -> Box<dyn Source> {
+        Box::new(Told(name.to_owned(), read))
+    }
+
+    fn panics<T>() -> T {
+        std::panic::resume_unwind(Box::new("as it was told"))
+    }
+
+    #[test]
+    fn what_a_source_says_is_bounded_and_one_that_panics_harms_nobody() {
+        let sources = Sources::default();
+        let long = || (0..100).fold(Reading::new("y".repeat(10_000)), |reading, _| reading.figure("n", f64::NAN));
+        sources.add(told(&"x".repeat(10_000), long)).unwrap();
+        sources.add(told("panics", panics)).unwrap();
+        let [bad, panics] = &sources.read()[..] else { panic!("two were added") };
+        assert_eq!((bad.name.len(), bad.state.len(), bad.figures.len()), (LETTERS, LETTERS, 1));
+        assert_eq!(bad.figures["n"], serde_json::Value::Null);
+        assert_eq!(
+            (panics.name.as_str(), panics.serves, panics.state.as_str()),
+            ("panics", false, "cannot be read: it panics")
+        );
+    }
+
+    #[test]
+    fn who_is_one_too_many_or_has_the_name_of_another_is_not_taken() {
+        struct Nameless;
+        impl Source for Nameless {
+            fn name(&self) -> String {
+                panics()
+            }
+            fn sort(&self) -> Sort {
+                Sort::Other
+            }
+            fn read(&self) -> Reading {
+                Reading::new("fine")
+            }
+        }
+        let sources = Sources::default();
+        let fine = |number: usize| told(&number.to_string(), || Reading::new("fine"));
+        assert!(sources.add(Box::new(Nameless)).unwrap_err().contains("panics"));
+        (0..SOURCES).for_each(|number| sources.add(fine(number)).unwrap());
+        assert_eq!(sources.add(fine(SOURCES)).unwrap_err(), "more than 64 sources: cache \"64\"");
+        assert_eq!(sources.read().len(), SOURCES);
+        let two = Sources::default();
+        two.add(fine(1)).unwrap();
+        assert_eq!(two.add(fine(1)).unwrap_err(), "two sources are called cache \"1\"");
+    }
+
+    #[test]
+    fn one_that_blocks_is_told_and_those_before_it_are_read() {
+        let (go_on, waits): (_, Receiver<()>) = channel();
+        let waits = Mutex::new(waits);
+        let sources = Sources::default();
+        sources.add(told("first", || Reading::new("fine"))).unwrap();
+        let blocks = move || {
+            // Until the test lets go of the other end.
+            let _ = locked(&waits).recv();
+            Reading::new("fine again")
+        };
+        sources.add(told("second", blocks)).unwrap();
+        let states = |read: &[SourceView]| read.iter().map(|view| view.state.clone()).collect::<Vec<_>>();
+        for _ in 0..3 {
+            assert_eq!(states(&sources.read()), ["fine", "does not answer"]);
+        }
+        drop(go_on);
+        let ended = sources.round.ended.wait_while(locked(&sources.round.state), |state| state.since.is_some());
+        drop(ended);
+        assert_eq!(states(&sources.read()), ["fine", "fine again"]);
+    }
+}

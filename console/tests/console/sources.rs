@@ -1,0 +1,71 @@
+//! What a service tells of itself besides its actors, over the socket and by the command.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use crashworthy::console::Console;
+use crashworthy::console::sources::{Reading, Sort, Source};
+use crashworthy::{StartError, System};
+use crashworthy_console::protocol::SystemView;
+use serde_json::json;
+
+use crate::command::{data, run, said};
+use crate::support::Shop;
+
+/// A breaker of a test.
+#[derive(Default)]
+struct Breaker(AtomicBool);
+
+impl Source for Breaker {
+    fn name(&self) -> String {
+        "bank".to_owned()
+    }
+
+    fn sort(&self) -> Sort {
+        Sort::Breaker
+    }
+
+    fn is_critical(&self) -> bool {
+        true
+    }
+
+    fn read(&self) -> Reading {
+        let open = self.0.load(SeqCst);
+        Reading::new(if open { "open" } else { "closed" }).serves(!open).figure("failures", u32::from(open))
+    }
+}
+
+#[test]
+fn a_breaker_is_seen_by_clients_the_command_and_whoever_scrapes() {
+    let bank = Arc::new(Breaker::default());
+    let shop = Shop::built(|console| console.source(bank.clone()));
+    assert!(said(&shop.dir, &["sources"]).contains("breaker  bank  closed  yes     failures 0"));
+    bank.0.store(true, SeqCst);
+    let view: SystemView = shop.client().ask("system", &()).unwrap();
+    let [told] = &view.sources[..] else { panic!("{view:?}") };
+    assert_eq!((told.state.as_str(), told.serves, told.critical), ("open", false, true));
+    let (code, text, _) = run(&shop.dir, &["sources"]);
+    assert!(code == 1 && text.contains("no: critical"), "{code} {text}");
+    let (_, text, _) = run(&shop.dir, &["sources", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(told["sources"][0]["figures"], json!({ "failures": 1.0 }));
+    let metrics = said(&shop.dir, &["metrics"]);
+    assert!(
+        metrics.contains("crashworthy_source_serves{system=\"shop\",sort=\"breaker\",source=\"bank\"} 0"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("source=\"bank\",figure=\"failures\"} 1"), "{metrics}");
+    assert_eq!(data(&shop.dir, &["metrics", "--json"])["system"]["sources"][0]["name"], "bank");
+}
+
+#[test]
+fn who_tells_of_nothing_is_told_how_that_is_done() {
+    assert!(said(&Shop::open().dir, &["sources"]).contains("`Console::source`"));
+}
+
+#[tokio::test]
+async fn two_of_a_name_end_the_start() {
+    let console = Console::default().source(Breaker::default()).source(Breaker::default());
+    let Err(StartError::Setting(why)) = System::builder().with(console).bare() else { panic!("it starts") };
+    assert_eq!(why, "console: two sources are called breaker \"bank\"");
+}
