@@ -42,7 +42,7 @@ fn is_remembered(system: &System, top: &str) -> bool {
     system.crashes().1.iter().any(|report| is_meant(&report.path))
         || system.letters().letters.iter().any(|letter| is_meant(&letter.path))
         || system.events_since(0).events.iter().any(|event| is_meant(&event.path))
-        || reports.errors.iter().chain(&reports.progress).any(|report| tells_of(report, &is_meant))
+        || reports.errors.iter().chain(&reports.progress).any(|report| tells_of(report, is_meant))
 }
 
 /// Whether a report is of somebody: of a supervisor, and of the child that it is about.
