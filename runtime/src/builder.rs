@@ -58,10 +58,15 @@ impl Default for Builder {
             ask_within: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             pumps: None,
+            blocked_after: Duration::from_millis(10),
         };
         Self { settings, hook: None, errors: RateLimit::default(), progress: PROGRESS, parts: Vec::new() }
     }
 }
+
+/// After what time a turn may be told to block its thread: not before it could be seen, and while somebody still cares.
+const SHORTEST_BLOCK: Duration = Duration::from_millis(5);
+const LONGEST_BLOCK: Duration = Duration::from_secs(3_600);
 
 impl Builder {
     /// The system's name, for logs and the console.
@@ -86,6 +91,14 @@ impl Builder {
     /// otherwise. From 1 to 1,024; others are a [`StartError::Setting`].
     pub fn pumps(mut self, pumps: usize) -> Self {
         self.settings.pumps = Some(pumps);
+        self
+    }
+
+    /// A turn that holds its thread for longer is told: in the log, as the event `blocks`, and in the actor's
+    /// [count](crate::ActorSnapshot::blocked). 10 ms unless told otherwise; 5 ms to an hour, others are a [`StartError::Setting`]. It
+    /// is looked for every 5 ms or so, and not on a runtime of one thread, where nobody could.
+    pub fn blocked_after(mut self, after: Duration) -> Self {
+        self.settings.blocked_after = after;
         self
     }
 
@@ -182,12 +195,18 @@ impl Builder {
     }
 
     fn check(&self) -> Result<(), StartError> {
-        let Settings { pumps, ask_within, .. } = &self.settings;
+        let Settings { pumps, ask_within, blocked_after, .. } = &self.settings;
         if let Some(pumps) = pumps.filter(|pumps| !(1..=PUMPS).contains(pumps)) {
             return Err(StartError::Setting(format!("{pumps} pumps, allowed are 1 to {PUMPS}")));
         }
         if ask_within.is_zero() {
             return Err(StartError::Setting("asks that end within 0 s: they could never be answered".into()));
+        }
+        if !(SHORTEST_BLOCK..=LONGEST_BLOCK).contains(blocked_after) {
+            let why = format!(
+                "turns that block after {blocked_after:?}, allowed are {SHORTEST_BLOCK:?} to {LONGEST_BLOCK:?}"
+            );
+            return Err(StartError::Setting(why));
         }
         if self.errors.burst == 0 || self.progress.burst == 0 {
             return Err(StartError::Setting("no report at once: at least one is allowed".into()));

@@ -51,8 +51,10 @@ pub(crate) struct Rare {
     pub(crate) given_up: Count,
     /// Whom it waits for.
     pub(crate) standing: Standing,
-    /// Turns that blocked their threads.
+    /// Turns that blocked their threads, lately.
     pub(crate) offences: offender::Record,
+    /// Turns that were seen to hold their threads for too long. By whoever looks.
+    held: AtomicU64,
 }
 
 impl Counters {
@@ -70,6 +72,16 @@ impl Counters {
     #[inline]
     pub(crate) fn offences(&self) -> Option<&offender::Record> {
         self.rare.get().map(|rare| &rare.offences)
+    }
+
+    /// A turn was seen to hold its thread for too long.
+    pub(crate) fn was_held(&self) {
+        self.rare().held.fetch_add(1, Relaxed);
+    }
+
+    /// How many were.
+    pub(crate) fn held(&self) -> u64 {
+        self.rare.get().map_or(0, |rare| rare.held.load(Relaxed))
     }
 
     pub(crate) fn rare(&self) -> &Rare {

@@ -85,6 +85,9 @@ pub struct ActorSnapshot {
     pub signals: usize,
     /// How often it was started anew.
     pub restarts: u32,
+    /// How many of its turns were seen to hold their threads for longer than [`Builder::blocked_after`](crate::Builder::blocked_after).
+    #[serde(default)]
+    pub blocked: u64,
     /// How its messages ended.
     pub law: Law,
     /// How often it refused, and why.
@@ -175,6 +178,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         limit: load.limit,
         signals,
         restarts: pid.incarnation.saturating_sub(1),
+        blocked: core.counters.held(),
         law: cell.law(),
         refusals: core.gate.refusals(),
         parent: None,

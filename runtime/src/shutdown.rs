@@ -330,9 +330,9 @@ pub(crate) fn watch(system: &System, top: Pid) {
 /// any more.
 pub(crate) fn watch_runtime(shared: &Arc<Shared>) {
     let weak = shared.weak();
-    shared.pool.on_blocked(move || {
+    shared.pool.on_held(shared.settings.blocked_after, move |held| {
         if let Some(shared) = weak.upgrade() {
-            report::tell_blocked(&shared, 0);
+            report::tell_held(&shared, 0, held);
         }
     });
     let weak = shared.weak();

@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     /// How long a stop waits for what is queued.
     pub(crate) drain: Duration,
     pub(crate) pumps: Option<usize>,
+    /// A turn that holds its thread for longer is told.
+    pub(crate) blocked_after: Duration,
 }
 
 /// One running system. Cheap to clone; it runs until its root ends or it is stopped, whether or not a handle is held.

@@ -144,7 +144,9 @@ impl Shop {
             Supervisor::one_for_one("front").intensity(3, secs(60)).child(left.child(())).child(right.child(()));
         let tree = Supervisor::one_for_one("shop").child(front);
         let console = made(Console::default().below(dir.path()));
-        let system = runtime.block_on(System::builder().name("shop").with(console).start(tree)).expect("it starts");
+        let system = runtime
+            .block_on(System::builder().name("shop").blocked_after(secs(3_600)).with(console).start(tree))
+            .expect("it starts");
         let socket = system.console().expect("it listens");
         Self { dir, system, left, right, socket, runtime }
     }

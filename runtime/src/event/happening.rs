@@ -152,7 +152,7 @@ pub enum Happening {
         /// How many run at a time.
         cores: usize,
     },
-    /// A turn of this actor blocks its thread, while no worker takes turns.
+    /// A turn of this actor holds its thread for longer than [`Builder::blocked_after`](crate::Builder::blocked_after).
     Blocks {
         /// The callback that does not return.
         callback: Callback,

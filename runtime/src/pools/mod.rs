@@ -315,9 +315,9 @@ impl Pools {
         let crew = threads.clamp(LEAST_CREW, CREW);
         let pool = shared.pool.start_beside(name, runtime.handle().clone(), threads, crew);
         let weak = shared.weak();
-        pool.on_blocked(move || {
+        pool.on_held(shared.settings.blocked_after, move |held| {
             if let Some(shared) = weak.upgrade() {
-                report::tell_blocked(&shared, number);
+                report::tell_held(&shared, number, held);
             }
         });
         if room

@@ -29,7 +29,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub(crate) use blocked::tell_blocked;
+pub(crate) use blocked::tell_held;
 pub use crash_report::{CrashReport, Handled, InHand, Sender};
 pub(crate) use crash_report::{bounded, kind, shortened};
 use desk::Desk;

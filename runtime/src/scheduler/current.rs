@@ -1,11 +1,14 @@
 //! Which pump this thread is polling. The pump's end of its queue lives here for as long as the poll lasts.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crashworthy_sync::run_queue::Local;
 use crashworthy_sync::task::Runnable;
 use tokio::{runtime, task};
 
+use super::held::Turns;
 use super::pool::Pool;
 
 /// What a pump brings along when it is polled. Others reach what is queued through the queue's other end.
@@ -23,8 +26,61 @@ pub(super) struct Seat {
 
 thread_local! {
     static CURRENT: RefCell<Option<Box<Seat>>> = const { RefCell::new(None) };
+    /// Whose turns this thread takes, and as which pump: [`BESIDE`] if it is none.
+    static TAKES: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+    /// Where a thread that is no pump says what it runs.
+    static TURNS: RefCell<Option<Arc<Turns>>> = const { RefCell::new(None) };
     /// The pool a pump of which was polled on this thread last, and how far down its stack that was.
     static WORKS_FOR: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// No pump, but a thread that takes turns in their place.
+const BESIDE: usize = usize::MAX;
+
+/// Who takes a turn.
+pub(super) enum Taker {
+    Pump(usize),
+    Other,
+    /// A task, or nobody of that pool.
+    None,
+}
+
+/// As whom this thread takes turns of this pool.
+#[inline]
+pub(super) fn taker(pool: &Pool) -> Taker {
+    // A thread that is ending takes none.
+    match TAKES.try_with(Cell::get) {
+        Ok((of, BESIDE)) if of == pool.address() => Taker::Other,
+        Ok((of, pump)) if of == pool.address() => Taker::Pump(pump),
+        _ => Taker::None,
+    }
+}
+
+/// Says what a thread runs that is no pump.
+#[cold]
+pub(super) fn runs_beside(what: u64) {
+    let _ = TURNS.try_with(|turns| {
+        if let Some(turns) = &*turns.borrow() {
+            turns.runs.store(what, Relaxed);
+        }
+    });
+}
+
+/// Makes this thread one that takes turns of a pool in the place of its pumps, and says there what it runs, until the guard goes.
+pub(super) fn takes_beside(pool: &Pool, turns: Arc<Turns>) -> Beside {
+    TURNS.replace(Some(turns));
+    TAKES.set((pool.address(), BESIDE));
+    Beside
+}
+
+/// See [`takes_beside`].
+pub(super) struct Beside;
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        TAKES.set((0, 0));
+        TURNS.take();
+    }
 }
 
 /// Turns may use so much of a thread's stack, from where pumps are polled, before none is begun in the place of its asker any more:
@@ -43,22 +99,26 @@ pub(super) struct Seated<'p> {
     home: &'p mut Option<Box<Seat>>,
     /// A pump may be polled inside a turn of another pool's: a runtime blocked on within a runtime.
     before: Option<Box<Seat>>,
+    took: (usize, usize),
 }
 
 impl<'p> Seated<'p> {
     pub(super) fn enter(home: &'p mut Option<Box<Seat>>) -> Self {
+        let mut took = (0, 0);
         if let Some(seat) = home {
             // A thread that is ending polls no pump.
             let _ = WORKS_FOR.try_with(|works_for| works_for.set((seat.pool, depth())));
+            took = TAKES.replace((seat.pool, seat.pump));
         }
         let before = CURRENT.replace(home.take());
-        Self { home, before }
+        Self { home, before, took }
     }
 }
 
 impl Drop for Seated<'_> {
     fn drop(&mut self) {
         *self.home = CURRENT.replace(self.before.take());
+        TAKES.set(self.took);
     }
 }
 

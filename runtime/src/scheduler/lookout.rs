@@ -31,6 +31,7 @@ use parking_lot::Mutex;
 use tokio::runtime::RuntimeFlavor;
 
 use super::errand::{Due, Errand};
+use super::held::{Glance, Held};
 use super::pool::Pool;
 use super::record::Record;
 use super::reserve;
@@ -150,6 +151,7 @@ impl Watched {
         let is_idle = pool.is_idle();
         let seen = look(&pool, &mut self.seen);
         self.watch.note(&pool, seen);
+        tell_held(&pool, &mut self.seen);
         if let Some(wheel) = pool.wheel.get().and_then(Weak::upgrade) {
             wheel.stand_in();
         }
@@ -165,6 +167,7 @@ impl Watched {
 /// A pump at a look.
 #[derive(Clone, Copy, Default)]
 struct Sighting {
+    turn: Glance,
     /// How often it had begun a poll or a turn.
     done: u64,
     idle: bool,
@@ -214,10 +217,11 @@ impl Watch {
 
 /// One look: `seen` is what each pump had done at the last.
 fn look(pool: &Pool, seen: &mut Vec<Sighting>) -> Seen {
-    seen.resize(pool.pumps(), Sighting { done: 0, idle: true });
+    seen.resize(pool.pumps(), Sighting { done: 0, idle: true, ..Sighting::default() });
     let (mut stuck, mut gets_on, mut comes) = (Vec::new(), false, false);
     for (pump, (record, seen)) in pool.records.iter().zip(&mut *seen).enumerate() {
-        let now = Sighting { done: record.polls.get() + record.turns.get(), idle: pool.wakeup.is_idle(pump) };
+        let (done, idle) = (record.polls.get() + record.turns.get(), pool.wakeup.is_idle(pump));
+        let now = Sighting { done, idle, turn: seen.turn };
         let before = std::mem::replace(seen, now);
         if before.done != now.done {
             gets_on = true;
@@ -244,6 +248,17 @@ fn look(pool: &Pool, seen: &mut Vec<Sighting>) -> Seen {
         pool.rescue.call();
     }
     Seen { held: held && !comes, gets_on, roused }
+}
+
+/// Tells of turns that have held their threads for too long.
+fn tell_held(pool: &Pool, seen: &mut [Sighting]) {
+    let (now, after_ns) = (pool.port.now_ns(), pool.held_after_ns());
+    let mut held = pool.rescue.held(now, after_ns);
+    for (record, seen) in pool.records.iter().zip(seen) {
+        let runs = (record.turn_since.load(Relaxed) != 0).then(|| record.runs.load(Relaxed));
+        held.extend(seen.turn.again(now, record.turns.get(), runs, after_ns));
+    }
+    held.into_iter().for_each(|turn| pool.tell_held(Held::Turn(turn)));
 }
 
 /// Puts what a pump has queued where all look, in the order in which it waits. Whether there was anything.

@@ -37,6 +37,7 @@
 
 mod current;
 mod errand;
+mod held;
 mod lookout;
 mod pool;
 mod pump;
@@ -48,6 +49,7 @@ mod waking;
 
 use crashworthy_sync::run_queue::NEXT_RUNS;
 
+pub(crate) use held::Held;
 pub use pool::Pool;
 pub use rescue::CREW;
 pub use stats::{PoolKind, PoolStats, PumpState, PumpStats};

@@ -14,7 +14,8 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::current::{self, Seat};
+use super::current::{self, Seat, Taker};
+use super::held::Tells;
 use super::lookout::Lookout;
 use super::pump::Pump;
 use super::record::Record;
@@ -49,8 +50,8 @@ pub struct Pool {
     pub(super) rescue: Rescue,
     /// Who runs what is left when this pool is closed; nobody, if it is a system's own.
     heir: Weak<Pool>,
-    /// Told that turns block every worker, or other tasks do, when the first rescuer has been sent.
-    pub(super) on_blocked: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Who is told of turns that hold their threads.
+    pub(super) tells: OnceLock<Tells>,
     /// The timers of the system whose actors run here.
     pub(super) wheel: OnceLock<Weak<Wheel>>,
     /// Called when the pool takes no more work, and when no pump is left.
@@ -107,7 +108,7 @@ impl Pool {
             lookout,
             rescue: Rescue::of(crew),
             heir,
-            on_blocked: OnceLock::new(),
+            tells: OnceLock::new(),
             wheel: OnceLock::new(),
             on_closed: Mutex::default(),
             on_gone: Mutex::default(),
@@ -124,12 +125,6 @@ impl Pool {
     /// Has the lookout stand in for the driver of this wheel when that is late.
     pub(crate) fn look_after(&self, wheel: &Arc<Wheel>) {
         let _ = self.wheel.set(Arc::downgrade(wheel));
-    }
-
-    /// Calls `hook` whenever work waits and no worker gets on with it, when a thread has been sent to take turns; not again
-    /// while such threads are on duty. It is to be short: nobody looks on meanwhile. A panic of the hook is contained.
-    pub(crate) fn on_blocked(&self, hook: impl Fn() + Send + Sync + 'static) {
-        let _ = self.on_blocked.set(Box::new(hook));
     }
 
     /// The pool's name.
@@ -205,10 +200,15 @@ impl Pool {
         current::has_room(self) && (self.is_current() || current::is_task_of(self))
     }
 
-    /// Says what the current pump runs, for [`PumpStats::running`]. Without effect outside of a turn.
+    /// Says what this thread runs, if it takes turns of this pool, for [`PumpStats::running`] and for those who are told of turns that hold
+    /// their threads.
     #[inline]
     pub fn now_running(&self, what: u64) {
-        current::seat(self, |seat| self.records[seat.pump].runs.store(what, Relaxed));
+        match current::taker(self) {
+            Taker::Pump(pump) => self.records[pump].runs.store(what, Relaxed),
+            Taker::Other => current::runs_beside(what),
+            Taker::None => {}
+        }
     }
 
     /// Starts a task beside the pumps.

@@ -223,6 +223,7 @@ impl<'p> Shift<'p> {
         self.turns += 1;
         self.inside = self.inside.saturating_add(1);
         self.record.turns.add_one();
+        self.record.runs.store(0, Relaxed);
         self.record.turn_since.store(self.pool.port.coarse_ns().max(1), Relaxed);
         let mut again = None;
         if !contain(|| again = runnable.run()) {

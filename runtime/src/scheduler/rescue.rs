@@ -28,6 +28,8 @@ use std::time::Duration;
 use crashworthy_sync::task::Runnable;
 use parking_lot::Mutex;
 
+use super::current;
+use super::held::{Glance, Held, Turns};
 use super::pool::{Pool, contain};
 use super::record::Count;
 use super::reserve::Reserve;
@@ -60,6 +62,8 @@ pub(super) struct Rescue {
 struct Rescuer {
     thread: JoinHandle<()>,
     bed: Arc<Bed>,
+    /// What the lookout saw of it.
+    seen: Glance,
 }
 
 /// Where a rescuer waits.
@@ -67,6 +71,7 @@ struct Rescuer {
 struct Bed {
     /// It has found nothing to do.
     naps: AtomicBool,
+    turns: Arc<Turns>,
 }
 
 impl Rescue {
@@ -117,6 +122,17 @@ impl Rescue {
         self.turns.load(Relaxed)
     }
 
+    /// What those run whose turns have held them for so long, each told once. For the lookout.
+    pub(super) fn held(&self, now: u64, after_ns: u64) -> Vec<u64> {
+        let mut crew = self.crew.lock();
+        let looks = crew.iter_mut().filter_map(|Rescuer { bed, seen, .. }| {
+            let Turns { begun, under_way, runs } = &*bed.turns;
+            let runs = (under_way.load(Relaxed) != 0).then(|| runs.load(Relaxed));
+            seen.again(now, begun.load(Relaxed), runs, after_ns)
+        });
+        looks.collect()
+    }
+
     /// How many there are: on duty, or in a turn that has not returned since.
     pub(super) fn crew(&self) -> usize {
         let mut crew = self.crew.lock();
@@ -143,8 +159,8 @@ impl Rescue {
             Err(_) if self.told.swap(true, Relaxed) => {}
             Err(error) => tracing::error!(pool = name, %error, "no thread to take turns while the workers are blocked"),
         }
-        if is_first && let Some(hook) = pool.on_blocked.get() {
-            contain(hook);
+        if is_first {
+            pool.tell_held(Held::Workers(pool.in_turns()));
         }
     }
 
@@ -159,7 +175,7 @@ impl Rescue {
         let (rescued, own) = (pool.clone(), bed.clone());
         let thread = pool.port.spawn_worker("rescue", move || take_turns(&rescued, &own))?;
         self.sent.add_one();
-        self.crew.lock().push(Rescuer { thread, bed });
+        self.crew.lock().push(Rescuer { thread, bed, seen: Glance::default() });
         Ok(true)
     }
 }
@@ -171,9 +187,14 @@ fn take_turns(pool: &Arc<Pool>, bed: &Bed) {
         return;
     }
     let _runtime = pool.runtime.enter();
+    let _taker = current::takes_beside(pool, bed.turns.clone());
     while pool.rescue.is_on_duty() && !pool.is_closed() {
         match pool.injector.pop() {
-            Some(runnable) => turn(pool, runnable, &pool.rescue.turns),
+            Some(runnable) => {
+                bed.turns.begin();
+                turn(pool, runnable, &pool.rescue.turns);
+                bed.turns.end();
+            }
             None => bed.nap(pool),
         }
     }

@@ -87,7 +87,8 @@ pub struct PumpStats {
     pub polled_at_ns: u64,
     /// When it was notified last.
     pub notified_at_ns: u64,
-    /// What it runs, as told to `Pool::now_running`, and since when (coarsely).
+    /// The number of the actor whose turn it is in (that of the callee, where that runs in the asker's place; 0 while nobody knows), and
+    /// since when (coarsely).
     pub running: Option<(u64, u64)>,
 }
 

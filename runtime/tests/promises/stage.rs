@@ -73,7 +73,8 @@ pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
 }
 
 pub(crate) fn bare() -> System {
-    System::bare().expect("default settings are valid")
+    // A machine that is busy with other things holds up turns: that is no event of the test's.
+    System::builder().blocked_after(Duration::from_secs(3_600)).bare().expect("the settings are valid")
 }
 
 /// A system whose dead letters are read by the test.
@@ -82,7 +83,14 @@ pub(crate) fn bare_with_letters() -> (System, mpsc::UnboundedReceiver<DeadLetter
     let hook = move |letter| {
         let _ = sender.send(letter);
     };
-    (Builder::default().on_dead_letter(hook).bare().expect("default settings are valid"), letters)
+    (
+        Builder::default()
+            .blocked_after(Duration::from_secs(3_600))
+            .on_dead_letter(hook)
+            .bare()
+            .expect("default settings are valid"),
+        letters,
+    )
 }
 
 /// Waits until every actor of the system rests, then asserts that each of its messages has ended in one way, and that what
