@@ -12,7 +12,8 @@ impl Inspector {
     /// The answer to `events`. Beginnings and ends are told while somebody [attends](Self::attend_events).
     ///
     /// # Errors
-    /// [`Code::SystemEnded`]; [`Code::BadArguments`] of a kind that there is not.
+    /// [`Code::SystemEnded`]; [`Code::BadArguments`] of a kind that there is not, and of who is below one of several;
+    /// [`Code::NotFound`] of who is below nobody.
     pub fn events(&self, query: &EventsQuery) -> Result<Events, Refusal> {
         if let Some(kind) = query.kinds.iter().find(|kind| !Happening::NAMES.contains(&kind.as_str())) {
             let names = Happening::NAMES.join(", ");
@@ -49,7 +50,7 @@ impl Inspector {
     /// The answer to `dead_letters`.
     ///
     /// # Errors
-    /// [`Code::SystemEnded`].
+    /// [`Code::SystemEnded`]; [`Code::NotFound`] and [`Code::BadArguments`] of who is below nobody, or below one of several.
     pub fn dead_letters(&self, query: &DeadLettersQuery) -> Result<DeadLetters, Refusal> {
         let (system, picture) = self.look()?;
         let top = self.top(&query.under)?;
@@ -59,7 +60,8 @@ impl Inspector {
         letters.retain(|letter| is_meant(&letter.path) && query.why.is_none_or(|why| why == letter.why));
         let matched = letters.len();
         let is_among = |&place: &usize| lost(&picture, place) > 0 && is_meant(&picture.path(place));
-        let (_, places) = first(&picture, picture.everybody().filter(is_among), Sort::Lost, self.limits().rows);
+        let (_, places) =
+            first(&picture, picture.everybody().filter(is_among), (Sort::Lost, false), self.limits().rows);
         let actors: Vec<Row> = places.into_iter().map(|place| picture.row(place)).collect();
         Ok(DeadLetters {
             at: system.now(),
@@ -67,6 +69,7 @@ impl Inspector {
             unseen: kept.unseen,
             given_up: kept.given_up,
             undelivered: kept.undelivered,
+            own_undelivered: kept.own_undelivered,
             actors,
             matched,
             letters: newest(letters, self.rows(query.limit, REPORTS)),

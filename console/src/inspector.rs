@@ -21,6 +21,7 @@ use crate::role::Role;
 use crate::sources::Sources;
 use crate::sums;
 use crate::traces::Places;
+use crate::whom::{self, find, missing};
 
 /// A picture serves until it is so many times as old as it took to make: so the inspector spends at most about a tenth of
 /// its thread on taking them, however many ask.
@@ -125,9 +126,13 @@ impl Inspector {
         Ok((system, picture))
     }
 
-    /// The path of whom somebody means by his path, name or id.
+    /// The path of whom somebody [means](whom::top) by his path, name or id.
     pub(crate) fn top(&self, word: &Option<String>) -> Result<Option<String>, Refusal> {
-        word.as_ref().map(|word| Ok(path_of(&self.look()?.1, word))).transpose()
+        let look = |word: &String| {
+            let (system, picture) = self.look()?;
+            whom::top(&system, &picture, word)
+        };
+        word.as_ref().map(look).transpose()
     }
 
     pub(crate) fn rows(&self, asked: Option<usize>, otherwise: usize) -> usize {
@@ -155,7 +160,7 @@ impl Inspector {
     /// The answer to `tree`.
     ///
     /// # Errors
-    /// [`Code::SystemEnded`], [`Code::NotFound`].
+    /// [`Code::SystemEnded`], [`Code::NotFound`]; [`Code::BadArguments`] of a name that several have.
     pub fn tree(&self, query: &TreeQuery) -> Result<TreeView, Refusal> {
         let (_, picture) = self.look()?;
         let top = query.path.as_deref().map(|path| find(&picture, path)).transpose()?;
@@ -169,11 +174,13 @@ impl Inspector {
     /// The answer to `actors`.
     ///
     /// # Errors
-    /// [`Code::SystemEnded`].
+    /// [`Code::SystemEnded`]; [`Code::NotFound`] and [`Code::BadArguments`] of who is below nobody, or below one of several.
     pub fn actors(&self, query: &ActorsQuery) -> Result<Actors, Refusal> {
-        let (_, picture) = self.look()?;
+        let (system, picture) = self.look()?;
+        let top = query.filter.under.as_ref().map(|word| whom::top(&system, &picture, word)).transpose()?;
         let limit = self.rows(query.limit, usize::MAX);
-        let (matched, places) = first(&picture, matching(&picture, &query.filter), query.sort, limit);
+        let (matched, places) =
+            first(&picture, matching(&picture, &query.filter, top), (query.sort, query.reversed), limit);
         let rows = places.into_iter().map(|place| picture.row(place)).collect();
         Ok(Actors { at: picture.at, total: picture.actors().len(), matched, rows })
     }
@@ -181,7 +188,7 @@ impl Inspector {
     /// The answer to `actor`.
     ///
     /// # Errors
-    /// [`Code::SystemEnded`], [`Code::NotFound`].
+    /// [`Code::SystemEnded`], [`Code::NotFound`]; [`Code::BadArguments`] of a name that several have.
     pub fn actor(&self, query: &ActorQuery) -> Result<ActorView, Refusal> {
         let (system, picture) = self.look()?;
         let place = find(&picture, &query.actor)?;
@@ -204,7 +211,7 @@ impl Inspector {
     /// The answer to `crashes`.
     ///
     /// # Errors
-    /// [`Code::SystemEnded`].
+    /// [`Code::SystemEnded`]; [`Code::NotFound`] and [`Code::BadArguments`] of who is below nobody, or below one of several.
     pub fn crashes(&self, query: &CrashesQuery) -> Result<Crashes, Refusal> {
         let system = self.held()?;
         let (total, mut reports) = system.crashes();
@@ -219,7 +226,7 @@ impl Inspector {
     /// The answer to `reports`.
     ///
     /// # Errors
-    /// [`Code::SystemEnded`].
+    /// [`Code::SystemEnded`]; [`Code::NotFound`] and [`Code::BadArguments`] of who is below nobody, or below one of several.
     pub fn reports(&self, query: &ReportsQuery) -> Result<ReportsView, Refusal> {
         let system = self.held()?;
         let book = system.supervisor_reports();
@@ -270,7 +277,7 @@ impl Inspector {
             (actor.state == State::Restarting || ((lacks || is_held) && !is_over)) && is_meant(place)
         };
         let unready = picture.everybody().filter(is_unready);
-        let (total, places) = first(&picture, unready, Sort::Path, self.limits().rows);
+        let (total, places) = first(&picture, unready, (Sort::Path, false), self.limits().rows);
         let unready = places.into_iter().map(|place| {
             let actor = picture.actor(place);
             Unready { row: picture.row(place), lacks: actor.lacks().to_vec(), only: actor.only() }
@@ -294,26 +301,6 @@ impl Inspector {
     }
 }
 
-/// Whom a word means.
-pub(crate) fn find(picture: &Picture, word: &str) -> Result<usize, Refusal> {
-    picture.find(word).map_err(|namesakes| {
-        if namesakes == 0 {
-            return missing(word);
-        }
-        let why = format!("{namesakes} actors have the name {word:.256?}: a path tells them apart");
-        Refusal::new(Code::NotFound, why)
-    })
-}
-
-/// The same for whoever asks for those below him: of one who has gone, or is one of several, the word is taken for a path.
-fn path_of(picture: &Picture, word: &str) -> String {
-    picture.find(word).map_or_else(|_| word.to_owned(), |place| picture.path(place))
-}
-
-fn missing(word: &str) -> Refusal {
-    Refusal::new(Code::NotFound, format!("no actor {word:.256?}"))
-}
-
 fn overview(system: &System, picture: &Picture) -> SystemView {
     let shot = &picture.system;
     SystemView {
@@ -327,6 +314,7 @@ fn overview(system: &System, picture: &Picture) -> SystemView {
         reports: system.supervisor_reports().counts,
         reports_withheld: shot.reports_withheld,
         dead_letters: shot.dead_letters,
+        own_undelivered: shot.own_undelivered,
         stragglers: shot.stragglers.iter().copied().take(TIES).collect(),
         timers: shot.timers,
         names: shot.names,
@@ -339,10 +327,13 @@ fn overview(system: &System, picture: &Picture) -> SystemView {
     }
 }
 
-/// Those that are meant.
-pub(crate) fn matching<'a>(picture: &'a Picture, filter: &'a Filter) -> impl Iterator<Item = usize> + 'a {
-    let has_path = filter.text.is_some() || filter.under.is_some();
-    let top = filter.under.as_ref().map(|word| path_of(picture, word));
+/// Those that are meant; `top` is the path of whom [`Filter::under`] means.
+pub(crate) fn matching<'a>(
+    picture: &'a Picture,
+    filter: &'a Filter,
+    top: Option<String>,
+) -> impl Iterator<Item = usize> + 'a {
+    let has_path = filter.text.is_some() || top.is_some();
     let mut path = String::new();
     picture.everybody().filter(move |&place| {
         let actor = picture.actor(place);
@@ -352,11 +343,11 @@ pub(crate) fn matching<'a>(picture: &'a Picture, filter: &'a Filter) -> impl Ite
             && (!filter.busy || actor.is_busy())
             && (!has_path || {
                 picture.write_path(place, &mut path);
-                filter
-                    .text
-                    .as_ref()
-                    .is_none_or(|text| path.contains(text.as_str()) || actor.kind.contains(text.as_str()))
-                    && top.as_ref().is_none_or(|top| is_under(&path, top))
+                filter.text.as_ref().is_none_or(|text| {
+                    path.contains(text.as_str())
+                        || actor.kind.contains(text.as_str())
+                        || picture.registered(place).is_some_and(|name| name.contains(text.as_str()))
+                }) && top.as_ref().is_none_or(|top| is_under(&path, top))
             })
     })
 }

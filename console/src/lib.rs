@@ -48,6 +48,7 @@ mod vitals;
 mod waiting;
 mod watch;
 mod watches;
+mod whom;
 mod wire;
 
 use std::path::PathBuf;

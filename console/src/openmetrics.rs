@@ -63,6 +63,9 @@ impl Encoder<'_, '_> {
         self.counter("turns", "Turns taken", one(of.turns))?;
         self.counter("crashes", "Incarnations that crashed", one(of.crashes))?;
         self.counter("dead_letters", "Messages that nobody handled", one(of.dead_letters))?;
+        let own =
+            "Own messages (ticks, results of pipes) of incarnations that had ended: undelivered, and no dead letters";
+        self.counter("own_messages_undelivered", own, one(of.own_undelivered))?;
         self.counter("reports_withheld", "Reports withheld from the log by its rate limit", one(of.reports_withheld))
     }
 

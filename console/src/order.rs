@@ -6,14 +6,20 @@ use std::collections::BinaryHeap;
 use crate::picture::Picture;
 use crate::protocol::Sort;
 
-/// How many there are of these places, and the first so many of them in order. Equals are in the order of the tree.
+/// How many there are of these places, and the first so many of them in an order, or the reverse of it. Equals are in the order of the tree.
 pub(crate) fn first(
     picture: &Picture,
     places: impl Iterator<Item = usize>,
-    sort: Sort,
+    (sort, reversed): (Sort, bool),
     limit: usize,
 ) -> (usize, Vec<usize>) {
-    let keys = places.map(|place| Key { size: Reverse(size(picture, place, sort)), rank: picture.rank(place), place });
+    let keys = places.map(|place| {
+        let (size, rank) = (size(picture, place, sort), picture.rank(place));
+        let size = if reversed { u64::MAX - size } else { size };
+        // Of paths the order is the tree's, and nothing else.
+        let rank = if reversed && sort == Sort::Path { u32::MAX - rank } else { rank };
+        Key { size: Reverse(size), rank, place }
+    });
     let (all, first) = least(keys, limit);
     (all, first.into_iter().map(|key| key.place).collect())
 }
@@ -30,8 +36,9 @@ fn size(picture: &Picture, place: usize, sort: Sort) -> u64 {
     let actor = picture.actor(place);
     match sort {
         Sort::Depth => actor.depth.into(),
-        Sort::InHand => actor.busy_for().map_or(0, |busy| 1 + busy.as_millis() as u64),
-        Sort::Handled => actor.handled(),
+        Sort::InHand | Sort::Busy => actor.busy_for().map_or(0, |busy| 1 + busy.as_millis() as u64),
+        Sort::Handled | Sort::Rate => actor.handled(),
+        Sort::Oldest => picture.oldest(place).map_or(0, |age| 1 + age.as_millis() as u64),
         Sort::Restarts => actor.restarts().into(),
         Sort::Lost => lost(picture, place),
         Sort::Path => 0,

@@ -23,6 +23,8 @@ pub(crate) struct Picture {
     actors: Vec<Glance>,
     forest: Forest,
     supervisors: HashMap<Pid, SupervisorInfo>,
+    /// Names that are registered, in the order of whose they are.
+    registered: Vec<(ActorId, Arc<str>)>,
     waiting: Waiting,
 }
 
@@ -42,9 +44,12 @@ impl Picture {
         }
         forest.grow(&actors);
         let supervisors = system.supervisors().into_iter().map(|info| (info.pid, info)).collect();
+        let registered = system.registered().into_iter().map(|(name, pid)| (pid.id, name));
+        let mut registered: Vec<_> = registered.collect();
+        registered.sort_unstable();
         let at = system.now();
         waiting.look(&actors, at);
-        Self { at, system: totals, actors, forest, supervisors, waiting }
+        Self { at, system: totals, actors, forest, supervisors, registered, waiting }
     }
 
     pub(crate) fn actor(&self, place: usize) -> &Glance {
@@ -115,7 +120,7 @@ impl Picture {
         self.forest.rank(place).map_or(u32::MAX, |(rank, _)| rank)
     }
 
-    /// Whom a path means, or else an id, or a name that only one has. The error says how many have it.
+    /// Whom a path means, or else an id, a name that only one has, or one that is registered. The error says how many have it.
     pub(crate) fn find(&self, word: &str) -> Result<usize, usize> {
         if word.starts_with(DEEP) {
             return self.find_deep(word);
@@ -124,7 +129,24 @@ impl Picture {
             return Ok(place);
         }
         let is_named = |&place: &usize| self.actors[place].name.as_deref() == Some(word);
-        alone(self.everybody().filter(is_named))
+        alone(self.everybody().filter(is_named)).or_else(|namesakes| match namesakes {
+            0 => self.find_registered(word).ok_or(0),
+            several => Err(several),
+        })
+    }
+
+    /// Who has registered a name.
+    fn find_registered(&self, word: &str) -> Option<usize> {
+        let (id, _) = self.registered.iter().find(|(_, name)| &**name == word)?;
+        self.place(*id)
+    }
+
+    /// A name that an actor has registered besides the one that it has in its tree.
+    pub(crate) fn registered(&self, place: usize) -> Option<&str> {
+        let Glance { pid, name, .. } = &self.actors[place];
+        let first = self.registered.partition_point(|(id, _)| *id < pid.id);
+        let own = self.registered[first..].iter().take_while(|(id, _)| *id == pid.id);
+        own.map(|(_, name)| &**name).find(|registered| name.as_deref() != Some(registered))
     }
 
     /// Whom a path means of which only the end is told: others may have the same.
@@ -180,13 +202,14 @@ impl Picture {
         Row {
             pid: actor.pid,
             path: self.path(place),
+            registered: self.registered(place).map(str::to_owned),
             kind: actor.kind.to_owned(),
             state: actor.state,
             gate: actor.gate,
             doing: self.doing(actor),
             depth: actor.depth,
             limit: actor.limit,
-            oldest: actor.sent_ago().or_else(|| self.waiting.at_least(actor.pid.id, self.at)),
+            oldest: self.oldest(place),
             oldest_at_least: actor.sent_ago().is_none() && law.queued > 0,
             restarts: actor.restarts(),
             accepted: law.accepted,
@@ -199,6 +222,12 @@ impl Picture {
             supervises: self.supervisors.get(&actor.pid).cloned().map(Supervises::from),
             rates: None,
         }
+    }
+
+    /// How old the oldest message of an actor is, or at the least.
+    pub(crate) fn oldest(&self, place: usize) -> Option<Duration> {
+        let actor = self.actor(place);
+        actor.sent_ago().or_else(|| self.waiting.at_least(actor.pid.id, self.at))
     }
 
     /// What an actor does, and for whom it waits.

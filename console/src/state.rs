@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::inspector::{Inspector, find};
+use crate::inspector::Inspector;
 use crate::protocol::{ActorQuery, ActorState, Refusal, Seen};
+use crate::whom::find;
 
 impl Inspector {
     /// The answer to `state`. It waits for the actor, at most for [`Limits::state_within`](crate::Limits::state_within).

@@ -124,9 +124,17 @@ impl Tracer {
 
     /// Begins a trace.
     pub(crate) fn trace(&mut self, query: TraceQuery) -> Result<TraceView, Refusal> {
-        let system = self.inspector.held()?;
+        let (system, picture) = self.inspector.look()?;
         let limits = &self.inspector.limits().trace;
-        let spec = limits.spec(query)?;
+        let mut spec = limits.spec(query)?;
+        // The runtime knows the names of the tree; of whom a registered one means it is told the path.
+        for pattern in &mut spec.whom {
+            if let Ok(place) = picture.find(pattern)
+                && picture.registered(place) == Some(pattern)
+            {
+                *pattern = picture.path(place);
+            }
+        }
         if self.current.is_some() {
             let why = "this connection traces already: `untrace` ends that, and so does its end, once it is told";
             return Err(Refusal::new(Code::TracesAlready, why));

@@ -160,6 +160,7 @@ fn drain_own<A: Actor>(task: &ActorCell<A>) {
             entry
         };
         core.counters.rare().undelivered.bump();
+        core.shared().dead_letters.bury_own();
         discard(entry);
     }
 }

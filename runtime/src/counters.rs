@@ -138,7 +138,8 @@ pub struct Law {
     pub cancelled: u64,
     /// Pushed out by newer ones under an overflow policy.
     pub displaced: u64,
-    /// Flushed when the slot was closed or its supervisor gave up.
+    /// Flushed when the slot was closed or its supervisor gave up; or of its own (a tick, the result of a pipe), and queued when the
+    /// incarnation ended.
     pub undelivered: u64,
     /// In hand when the incarnation crashed, was killed or returned an error, or when the handler passed a refusal on and nobody had asked.
     pub given_up: u64,

@@ -77,6 +77,7 @@ pub(crate) struct DeadLetters {
     given_up: AtomicU64,
     undelivered: AtomicU64,
     lost: AtomicU64,
+    own: AtomicU64,
 }
 
 impl DeadLetters {
@@ -93,7 +94,8 @@ impl DeadLetters {
             });
             queue
         });
-        Self { queue, given_up: AtomicU64::new(0), undelivered: AtomicU64::new(0), lost: AtomicU64::new(0) }
+        let [given_up, undelivered, lost, own] = [0; 4].map(AtomicU64::new);
+        Self { queue, given_up, undelivered, lost, own }
     }
 
     /// Tells of a letter; never waits.
@@ -113,6 +115,17 @@ impl DeadLetters {
         }
         // Pairs with the loads in `tally`: who sees a letter counted sees whether it was lost.
         count.fetch_add(1, Release);
+    }
+
+    /// An own message of an incarnation that has ended was thrown away. It is no letter: what an incarnation has in mind for
+    /// itself is nobody's loss but its own, and there may be as many as it has timers.
+    pub(crate) fn bury_own(&self) {
+        self.own.fetch_add(1, Relaxed);
+    }
+
+    /// Own messages that were thrown away so far.
+    pub(crate) fn own(&self) -> u64 {
+        self.own.load(Relaxed)
     }
 
     /// Letters so far, and how many of them the hook never saw because it was too slow.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::brief::brief;
 use crate::dep::Dep;
 use crate::pid::ActorId;
 use crate::slot::LARGEST_MAILBOX;
@@ -143,7 +144,7 @@ impl fmt::Display for Refused {
             write!(f, " ({} of {} places taken)", self.load.depth, self.load.limit)?;
         }
         match self.retry_after {
-            Some(after) => write!(f, ", try again in {after:?}"),
+            Some(after) => write!(f, ", try again in {:?}", brief(after)),
             None => Ok(()),
         }
     }

@@ -92,6 +92,9 @@ pub enum Callback {
     Drop,
     /// [`Actor::view`](crate::Actor::view).
     View,
+    /// One that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl fmt::Display for Callback {
@@ -103,6 +106,7 @@ impl fmt::Display for Callback {
             Self::Terminate => "terminate",
             Self::Drop => "drop",
             Self::View => "view",
+            Self::Unknown => "unknown",
         })
     }
 }

@@ -33,6 +33,9 @@ pub enum State {
     Stopped,
     /// Ended for good.
     Gone,
+    /// One that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// One actor as data.
@@ -127,6 +130,9 @@ pub struct SystemSnapshot {
     pub reports_withheld: u64,
     /// Dead letters so far.
     pub dead_letters: u64,
+    /// Own messages of incarnations that had ended before they came to them, so far: they are no letters.
+    #[serde(default)]
+    pub own_undelivered: u64,
     /// Abandoned incarnations whose turns still block a thread.
     pub stragglers: Vec<Pid>,
     /// Timers that are armed, or ending just now: of actors, and deadlines of those who wait for an answer or for room.
@@ -236,6 +242,7 @@ impl SystemSnapshot {
             crashes: shared.reports.crashed(),
             reports_withheld: shared.reports.withheld(),
             dead_letters: shared.dead_letters.counts().0,
+            own_undelivered: shared.dead_letters.own(),
             stragglers: shared.stragglers.list(),
             // What is not armed any more is seen in what comes after.
             timers: shared.wheel.armed() + shared.wheel.ending(),

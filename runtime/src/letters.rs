@@ -49,6 +49,11 @@ pub struct Letters {
     pub given_up: u64,
     /// Messages that were queued when their slot was emptied, so far.
     pub undelivered: u64,
+    /// Own messages (ticks, results of pipes, what an actor sent itself) that were queued when their incarnation ended, so
+    /// far. They are no letters, and the law of their actor counts them as undelivered, too: over all actors, those that have
+    /// gone included, it comes to `undelivered` and these.
+    #[serde(default)]
+    pub own_undelivered: u64,
     /// How many of all the hook never saw because it was too slow.
     pub unseen: u64,
     /// The newest 256 of all, oldest first.
@@ -147,7 +152,7 @@ impl System {
         let (_, kept) = shared.letters.0.read();
         let [given_up, undelivered, unseen] = shared.dead_letters.tally();
         let letters = kept.into_iter().map(|kept| told(shared, kept)).collect();
-        Letters { given_up, undelivered, unseen, letters }
+        Letters { given_up, undelivered, own_undelivered: shared.dead_letters.own(), unseen, letters }
     }
 }
 

@@ -14,6 +14,7 @@ mod ask;
 mod asked;
 mod balancer;
 mod between;
+mod brief;
 mod builder;
 mod burial;
 mod cell;

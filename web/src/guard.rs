@@ -105,7 +105,9 @@ fn host(headers: &HeaderMap) -> Option<Authority> {
     let mut named = headers.get_all(HOST).iter();
     let (host, None) = (named.next()?, named.next()) else { return None };
     let host = Authority::try_from(host.as_bytes()).ok()?;
-    (!host.as_str().contains('@')).then_some(host)
+    // What stands behind the name is a port, or nothing: else it would be the end of another name.
+    let is_plain = host.port().map_or_else(|| host.as_str() == host.host(), |_| host.port_u16().is_some());
+    (is_plain && !host.as_str().contains('@')).then_some(host)
 }
 
 /// Whether nobody but a page of this server has sent this, as far as the browser says; other programs say nothing. Anybody

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use crashworthy_console::protocol::{ActorQuery, ActorState, Events, EventsQuery, Refusal, Seen};
 use crashworthy_runtime::{SystemEvent, millis};
 use serde::{Deserialize, Serialize};
 
+use crate::asked::Asked;
 use crate::problem::Problem;
 use crate::routes::Desk;
 
@@ -74,7 +75,7 @@ struct Shown {
     text: String,
 }
 
-pub(crate) async fn events(State(desk): State<Arc<Desk>>, Query(which): Query<Which>) -> Result<Response, Problem> {
+pub(crate) async fn events(State(desk): State<Arc<Desk>>, Asked(which): Asked<Which>) -> Result<Response, Problem> {
     let Which { since, kinds, under, limit } = which;
     let kinds = kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
     let told = desk.inspector.events(&EventsQuery { since, kinds, under, limit })?;
@@ -83,7 +84,7 @@ pub(crate) async fn events(State(desk): State<Arc<Desk>>, Query(which): Query<Wh
     answer(&desk, &Told::from(told))
 }
 
-pub(crate) async fn state(State(desk): State<Arc<Desk>>, Query(query): Query<ActorQuery>) -> Result<Response, Problem> {
+pub(crate) async fn state(State(desk): State<Arc<Desk>>, Asked(query): Asked<ActorQuery>) -> Result<Response, Problem> {
     let state = desk.inspector.state(&query).await?;
     let text = match &state.seen {
         Seen::State(view) => view.to_string(),

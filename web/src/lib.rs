@@ -25,6 +25,7 @@
 //! [`Address::url`] behind a `#`, which browsers send nowhere: it is in no request line, no `Referer` and no log.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod attention;
 mod connection;
 mod guard;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response, Sse};
@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval, sleep};
 
+use crate::asked::Asked;
 use crate::happened;
 use crate::info::Info;
 use crate::problem::Problem;
@@ -81,7 +82,7 @@ struct Picture {
     health: Health,
 }
 
-pub(crate) async fn live(State(desk): State<Arc<Desk>>, Query(view): Query<View>) -> Result<Response, Problem> {
+pub(crate) async fn live(State(desk): State<Arc<Desk>>, Asked(view): Asked<View>) -> Result<Response, Problem> {
     let Ok(place) = desk.watchers.clone().try_acquire_owned() else {
         let most = desk.limits.watchers;
         let why = format!("{most} pages are watched already");
@@ -91,7 +92,7 @@ pub(crate) async fn live(State(desk): State<Arc<Desk>>, Query(view): Query<View>
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let first = event("info", desk.inspector.json(&Info::of(&desk)));
     let filter = Filter { text: view.text, ..Filter::default() };
-    let top = ActorsQuery { filter, sort: view.sort, limit: Some(TOP) };
+    let top = ActorsQuery { filter, sort: view.sort, limit: Some(TOP), ..ActorsQuery::default() };
     let lists =
         Lists { tree: Watch::new(Watchable::Tree(TreeQuery::default())), top: Watch::new(Watchable::Actors(top)) };
     let looks = Box::pin(sleep(Duration::ZERO));

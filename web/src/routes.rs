@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -13,6 +13,7 @@ use crashworthy_console::protocol::{ActorQuery, ActorView};
 use crashworthy_console::{Inspector, openmetrics};
 use tokio::sync::Semaphore;
 
+use crate::asked::Asked;
 use crate::attention::Attention;
 use crate::guard::{self, Names, TurnedAway};
 use crate::health::{self, Health};
@@ -96,6 +97,6 @@ async fn metrics(State(desk): State<Arc<Desk>>) -> Result<Response, Problem> {
     Ok(([(CONTENT_TYPE, openmetrics::MEDIA_TYPE)], text).into_response())
 }
 
-async fn actor(State(desk): State<Arc<Desk>>, Query(query): Query<ActorQuery>) -> Result<Json<ActorView>, Problem> {
+async fn actor(State(desk): State<Arc<Desk>>, Asked(query): Asked<ActorQuery>) -> Result<Json<ActorView>, Problem> {
     Ok(Json(desk.inspector.actor(&query)?))
 }

@@ -6,9 +6,10 @@ use crashworthy_runtime::{Pid, State};
 
 use super::limits::ActionLimits;
 use crate::forest::is_living;
-use crate::inspector::{find, matching as meant};
+use crate::inspector::matching as meant;
 use crate::picture::Picture;
 use crate::protocol::{Code, Deed, PlanQuery, Refusal};
+use crate::whom::find;
 
 /// Whom an action means, by their places in a picture.
 #[derive(Debug)]
@@ -125,7 +126,10 @@ fn named(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<V
 
 fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<(Vec<usize>, usize), Refusal> {
     let filter = query.matching.as_ref().expect("it is asked with one");
-    let all = meant(picture, filter).filter(|&place| takes(picture.actor(place).state, query.deed));
+    // Nothing can be done to who has gone.
+    let top = filter.under.as_ref().map(|word| find(picture, word)).transpose()?;
+    let all = meant(picture, filter, top.map(|place| picture.path(place)))
+        .filter(|&place| takes(picture.actor(place).state, query.deed));
     let (spared, targets): (Vec<_>, Vec<_>) =
         all.partition(|&place| shield(picture, place, query, protected).is_some());
     if targets.is_empty() {

@@ -15,7 +15,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::stream::Stream;
+use self::stream::{Socket, Stream};
 use self::watching::{Followed, Line};
 use crate::protocol::{Greeting, Hello, Knock, Outcome, PROTOCOL, Refusal, Request, Response};
 use crate::token::Token;
@@ -67,34 +67,33 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// Connects, and reads who is there. Nothing that is read or written waits longer than `within` for the other side, which
-    /// is one of this user's systems: who sends an answer byte by byte takes his time.
+    /// Connects, and reads who is there. No question waits longer than `within` for the whole of its answer, in however many
+    /// pieces that comes; nor does this.
     ///
     /// # Errors
     /// [`ClientError::Foreign`] if it speaks another protocol; the others.
     pub fn connect(socket: &Path, within: Duration) -> Result<Self, ClientError> {
-        Self::greet(Stream::Unix(UnixStream::connect(socket)?), within)
+        Self::greet(Stream::new(Socket::Unix(UnixStream::connect(socket)?), within), within)
     }
 
-    /// Connects to a console that listens on [TCP](crate::Tcp), and shows it its token. Nothing waits longer than `within`.
+    /// Connects to a console that listens on [TCP](crate::Tcp), and shows it its token. To be connected, to be greeted, and
+    /// to be answered take no longer than `within` each.
     ///
     /// # Errors
     /// As of [`connect`](Self::connect); a wrong token is refused as
     /// [`Code::WrongToken`](crate::protocol::Code::WrongToken), and late.
     pub fn connect_tcp(addr: SocketAddr, token: &Token, within: Duration) -> Result<Self, ClientError> {
-        let mut stream = TcpStream::connect_timeout(&addr, within)?;
+        let stream = TcpStream::connect_timeout(&addr, within)?;
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(within))?;
+        let mut stream = Stream::new(Socket::Tcp(stream), within);
         let knock = Knock { token: token.as_str().to_owned() };
         let mut line = serde_json::to_vec(&knock).map_err(foreign)?;
         line.push(b'\n');
         stream.write_all(&line)?;
-        Self::greet(Stream::Tcp(stream), within)
+        Self::greet(stream, within)
     }
 
     fn greet(stream: Stream, within: Duration) -> Result<Self, ClientError> {
-        stream.wait_at_most(within)?;
-        stream.write_within(within)?;
         let mut stream = BufReader::new(stream);
         let greeting = match parse::<First>(&read(&mut stream)?)? {
             First::Greeting(greeting) => greeting,
@@ -125,7 +124,9 @@ impl Client {
         let request = Request { id: self.asked, verb: verb.to_owned(), args };
         let mut line = serde_json::to_vec(&request).map_err(foreign)?;
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line).map_err(|error| match error.kind() {
+        let stream = self.stream.get_mut();
+        stream.wait_at_most(self.within);
+        stream.write_all(&line).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => ClientError::Closed,
             _ => ClientError::Io(error),
         })?;

@@ -326,5 +326,6 @@ pub struct AuditView {
     /// Commits that named no plan: a nonce that was used, displaced, or made up. They are counted and not entered.
     pub forged: u64,
     /// The newest entries, oldest first.
+    #[serde(deserialize_with = "super::known::list")]
     pub entries: Vec<AuditEntry>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Law, Pid, Refusals, millis};
 use serde::{Deserialize, Serialize};
 
-use super::Row;
+use super::{Row, known};
 
 /// The arguments of `actor`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct ActorView {
     /// How its messages ended.
     pub law: Law,
     /// How often it refused, and why.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known::refusals")]
     pub refusals: Refusals,
     /// Exit signals and `Down`s that wait to be read.
     pub signals: usize,

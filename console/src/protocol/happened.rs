@@ -5,7 +5,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Fallen, Letter, SystemEvent, millis};
 use serde::{Deserialize, Serialize};
 
-use super::Row;
+use super::{Row, known};
 
 /// The arguments of `events`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,7 @@ pub struct Events {
     /// How many that are kept match, as far as was looked.
     pub matched: usize,
     /// Those, oldest first.
+    #[serde(deserialize_with = "known::events")]
     pub events: Vec<SystemEvent>,
 }
 
@@ -71,12 +72,16 @@ pub struct DeadLetters {
     /// Those that were queued when their slot was emptied.
     #[serde(default)]
     pub undelivered: u64,
-    /// Whose messages they were, most first: of actors that are still there.
+    /// Own messages (ticks, results of pipes, what an actor sent itself) that were queued when their incarnation ended: they
+    /// are no letters and not in the total, and their actors count them as undelivered, too.
+    #[serde(default)]
+    pub own_undelivered: u64,
+    /// Whose messages they were, their own included, most first: of actors that are still there.
     pub actors: Vec<Row>,
     /// How many of the newest, which are kept, match.
     #[serde(default)]
     pub matched: usize,
     /// The newest of those, oldest first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known::list")]
     pub letters: Vec<Letter>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crashworthy_runtime::{State, millis};
 use serde::{Deserialize, Serialize};
 
-use super::Row;
+use super::{Row, known};
 
 /// The arguments of `actors`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct ActorsQuery {
     pub filter: Filter,
     /// Which come first.
     pub sort: Sort,
+    /// Those come last, instead.
+    pub reversed: bool,
     /// How many at most.
     pub limit: Option<usize>,
 }
@@ -24,11 +26,13 @@ pub struct ActorsQuery {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Filter {
-    /// A part of the path or the kind.
+    /// A part of the path, of the kind, or of a name that is registered.
     pub text: Option<String>,
-    /// This actor and those below it, by path, name or id.
+    /// This actor and those below it, by path, name or id. A word that nobody has is refused, unless
+    /// it is the path of somebody of whom something is told yet; so is one that several have.
     pub under: Option<String>,
     /// Those in this state.
+    #[serde(deserialize_with = "known::state")]
     pub state: Option<State>,
     /// Those that have begun and not ended, and whose gates are not open.
     pub shut: bool,
@@ -55,6 +59,13 @@ pub enum Sort {
     Lost,
     /// As in the tree.
     Path,
+    /// How old the oldest message is.
+    Oldest,
+    /// Messages handled in a second. A system does not count by seconds: it tells those that have handled most, and whoever watches
+    /// them puts them in the order of their [`Rates`](super::Rates).
+    Rate,
+    /// How busy they are: likewise, of those that have been busy with one message for longest.
+    Busy,
 }
 
 /// The answer to `actors`.

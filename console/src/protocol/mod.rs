@@ -15,6 +15,7 @@ mod actions;
 mod actor;
 mod happened;
 mod hello;
+mod known;
 mod line;
 mod lists;
 mod pools;

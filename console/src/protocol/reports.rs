@@ -6,6 +6,8 @@ use crashworthy_runtime::{CrashReport, Pid, millis};
 use crashworthy_supervisor::{ReportCounts, SupervisorReport};
 use serde::{Deserialize, Serialize};
 
+use super::known;
+
 /// The arguments of `crashes`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -31,6 +33,7 @@ pub struct Crashes {
     /// How many of the reports that are kept match.
     pub matched: usize,
     /// The newest of those, oldest first.
+    #[serde(deserialize_with = "known::list")]
     pub reports: Vec<CrashReport>,
 }
 
@@ -57,5 +60,6 @@ pub struct ReportsView {
     /// How many of the reports that are kept match.
     pub matched: usize,
     /// The newest of those, oldest first.
+    #[serde(deserialize_with = "known::list")]
     pub reports: Vec<SupervisorReport>,
 }

@@ -6,7 +6,7 @@ use crashworthy_runtime::{Budget, Callback, GateState, Pid, State, millis};
 use crashworthy_supervisor::{Flags, MemberKind, SupervisorInfo};
 use serde::{Deserialize, Serialize};
 
-use super::Rates;
+use super::{Rates, known};
 
 /// One actor in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,10 @@ pub struct Row {
     pub pid: Pid,
     /// The names from the top, with `/` between; of an actor without a name its id.
     pub path: String,
+    /// A name that it has registered and is not the last of its path: of children of a dynamic supervisor, who have numbers,
+    /// that tells more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered: Option<String>,
     /// The actor's type.
     pub kind: String,
     /// Where it is in its life.
@@ -54,7 +58,7 @@ pub struct Row {
     #[serde(default, rename = "back_in_ms", with = "millis::option", skip_serializing_if = "Option::is_none")]
     pub back_in: Option<Duration>,
     /// How it restarts those below it, if it is a supervisor that lives.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known::one", skip_serializing_if = "Option::is_none")]
     pub supervises: Option<Supervises>,
     /// What it did in a second. A system does not say that: whoever [watches](super::Watchable) it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]

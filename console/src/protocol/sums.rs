@@ -5,7 +5,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Criticality, GateState, Lack, Law, State, millis};
 use serde::{Deserialize, Serialize};
 
-use super::{Row, SystemView};
+use super::{Row, SystemView, known};
 
 /// The answer to `health`: whether everybody takes new work, and else who does not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,7 @@ pub struct Unready {
     /// What it needs and lacks.
     pub lacks: Vec<Lack>,
     /// It takes what matters at least so much, if nothing is missing.
+    #[serde(default, deserialize_with = "known::one")]
     pub only: Option<Criticality>,
 }
 
@@ -66,6 +67,7 @@ pub struct KindMetrics {
     /// How their messages ended.
     pub law: Law,
     /// How often they refused.
+    #[serde(deserialize_with = "known::list")]
     pub refusals: Vec<Refused>,
 }
 

@@ -32,6 +32,9 @@ pub struct SystemView {
     pub reports_withheld: u64,
     /// Dead letters so far.
     pub dead_letters: u64,
+    /// Own messages (ticks, results of pipes) that were queued when their incarnation ended, so far: they are no letters.
+    #[serde(default)]
+    pub own_undelivered: u64,
     /// Abandoned incarnations whose turns still block a thread.
     pub stragglers: Vec<Pid>,
     /// Timers that are armed.

@@ -93,7 +93,7 @@ fn of_all() -> Vec<(&'static str, Value)> {
 fn lists() -> Vec<(&'static str, Value)> {
     let most = MEASURES.map(|sort| ActorsQuery { sort, limit: Some(LISTED), ..ActorsQuery::default() });
     let filter = Filter { shut: true, ..Filter::default() };
-    let shut = ActorsQuery { filter, sort: Sort::Path, limit: Some(LISTED) };
+    let shut = ActorsQuery { filter, sort: Sort::Path, limit: Some(LISTED), ..ActorsQuery::default() };
     most.iter().chain([&shut]).map(|query| ("actors", args(query))).collect()
 }
 

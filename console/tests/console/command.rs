@@ -124,10 +124,21 @@ fn of_several_systems_one_is_to_be_chosen() {
     };
     let (code, _, err) = run(&shop.dir, &["tree"]);
     assert_eq!(code, 1);
-    assert!(err.contains("several systems run") && err.contains("\n  mall: --socket /"), "{err}");
+    assert!(err.contains("several systems run") && err.contains("\n  mall: --system mall\n"), "{err}");
     assert_eq!(data(&shop.dir, &["tree", "--json", "--system", "mall"])["total"], 0);
     assert_eq!(data(&shop.dir, &["tree", "--json", "--socket", shop.socket.to_str().unwrap()])["total"], 4);
     shop.runtime.block_on(other.stop());
+}
+
+#[test]
+fn whoever_names_another_machine_is_told_the_way_there() {
+    let dir = Dir::new();
+    for words in [&["ssh://shop.internal/storefront"][..], &["tree", "ssh://shop.internal/storefront", "--nope"]] {
+        let (code, out, err) = run(&dir, words);
+        assert_eq!((code, out.as_str()), (2, ""), "{words:?}: {err}");
+        assert!(err.contains("ssh -fN -L /tmp/storefront.sock:THAT/ro.sock shop.internal\n"), "{err}");
+        assert!(err.contains("crashworthy --socket /tmp/storefront.sock\n"), "{err}");
+    }
 }
 
 #[test]

@@ -157,6 +157,34 @@ fn who_follows_is_told_each_event_once_until_the_system_ends() {
 }
 
 #[test]
+fn own_messages_that_end_with_their_incarnation_are_told_apart_and_the_sums_agree() {
+    let shop = Shop::open();
+    let mut client = shop.client();
+    shop.left.tell(Till::Forget).unwrap();
+    assert_eq!(shop.total(&shop.left), 0);
+
+    let told: DeadLetters = client.ask("dead_letters", &()).unwrap();
+    assert_eq!((told.total, told.given_up, told.undelivered, told.own_undelivered), (1, 1, 0, 2));
+    assert_eq!((told.actors[0].given_up, told.actors[0].undelivered), (1, 2));
+    let lost: u64 = told.actors.iter().map(|row| row.given_up + row.undelivered).sum();
+    assert_eq!(lost, told.total + told.own_undelivered, "LOST is the letters and the own messages");
+    let law = shop.look(&shop.left).law;
+    assert!(law.holds() && law.undelivered == told.undelivered + told.own_undelivered, "{law:?}");
+
+    let text = said(&shop.dir, &["dead-letters"]);
+    let first =
+        "1 dead letter: 1 given up, 0 undelivered, and 2 own messages (ticks, pipes) of incarnations that had ended;";
+    assert!(text.starts_with(first), "{text}");
+    let metrics = said(&shop.dir, &["metrics"]);
+    for line in ["dead_letters_total{system=\"shop\"} 1", "own_messages_undelivered_total{system=\"shop\"} 2"] {
+        assert!(metrics.contains(&format!("\ncrashworthy_{line}\n")), "no {line} in\n{metrics}");
+    }
+    let dump = shop.dir.path().join("dump.jsonl").display().to_string();
+    said(&shop.dir, &["dump", &dump]);
+    assert!(said(&shop.dir, &["dead-letters", "--replay", &dump]).starts_with(first));
+}
+
+#[test]
 fn what_is_done_through_the_console_is_told_with_who_why_and_what_became_of_it() {
     let shop = Shop::open();
     let mut client = shop.actor();

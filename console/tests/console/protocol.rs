@@ -126,7 +126,7 @@ fn actors_are_filtered_and_sorted_and_counted_where_they_are() {
     shop.left.tell(Till::Sell).unwrap();
     assert_eq!(shop.total(&shop.left), 1);
     let mut ask = |filter: Filter, sort, limit| -> (usize, Vec<String>) {
-        let query = ActorsQuery { filter, sort, limit };
+        let query = ActorsQuery { filter, sort, limit, ..ActorsQuery::default() };
         let actors: Actors = client.ask("actors", &query).unwrap();
         assert_eq!(actors.total, 4);
         (actors.matched, actors.rows.into_iter().map(|row| row.path).collect())
@@ -136,6 +136,8 @@ fn actors_are_filtered_and_sorted_and_counted_where_they_are() {
         (ask(all(), Sort::Depth, Some(1)) == (4, vec!["shop/front/right".to_owned()])).then_some(())
     });
     assert_eq!(ask(all(), Sort::Path, Some(2)), (4, vec!["shop".to_owned(), "shop/front".to_owned()]));
+    // Who has something in hand has the oldest message.
+    assert_eq!(ask(all(), Sort::Oldest, Some(1)).1, ["shop/front/right"]);
     let tills = Filter { text: Some("Cashier".into()), ..all() };
     assert_eq!(ask(tills, Sort::Path, None).1, ["shop/front/left", "shop/front/right"]);
     let busy = Filter { busy: true, under: Some("shop/front".into()), min_depth: 1, ..all() };
@@ -143,6 +145,13 @@ fn actors_are_filtered_and_sorted_and_counted_where_they_are() {
     let down = Filter { state: Some(State::Restarting), ..all() };
     assert_eq!(ask(down, Sort::Restarts, None), (0, vec![]));
     drop(held);
+    let mut reversed = |sort| {
+        let query = ActorsQuery { sort, reversed: true, ..ActorsQuery::default() };
+        let rows = client.ask::<Actors>("actors", &query).unwrap().rows;
+        rows.into_iter().map(|row| row.path).collect::<Vec<_>>()
+    };
+    assert_eq!(reversed(Sort::Path), ["shop/front/right", "shop/front/left", "shop/front", "shop"]);
+    assert_eq!(reversed(Sort::Depth), ["shop", "shop/front", "shop/front/left", "shop/front/right"], "least first");
 }
 
 #[test]
@@ -155,7 +164,7 @@ fn a_crash_is_told_with_what_was_decided_and_what_was_lost() {
     let query = CrashesQuery { under: Some("shop/front".into()), ..CrashesQuery::default() };
     let crashes: Crashes = client.ask("crashes", &query).unwrap();
     assert_eq!((crashes.total, crashes.reports), (1, shop.system.crashes().1));
-    let elsewhere = CrashesQuery { under: Some("shop/fron".into()), ..CrashesQuery::default() };
+    let elsewhere = CrashesQuery { under: Some("shop/front/right".into()), ..CrashesQuery::default() };
     assert_eq!(client.ask::<Crashes>("crashes", &elsewhere).unwrap().matched, 0);
     let pid = shop.system.crashes().1[0].pid;
     let of = |pid| CrashesQuery { of: Some(pid), ..CrashesQuery::default() };

@@ -1,9 +1,10 @@
 //! Dumps, and what the command answers from them.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use crate::command::{crashworthy, data, run, said};
-use crate::support::{Shop, Till};
+use crate::support::{Dir, Shop, Till, until};
 
 /// A dump of the shop in which `left` has crashed once, and its path.
 fn dumped(shop: &Shop) -> String {
@@ -28,7 +29,7 @@ fn a_dump_answers_what_the_system_would_have_answered() {
         &["health"],
         &["dead-letters"],
         &["dead-letters", "--under", "shop/front/left", "-n", "1"],
-        &["dead-letters", "--under", "shop/back"],
+        &["dead-letters", "--under", "shop/front/right"],
         &["top", "--under", "front", "--sort", "path"],
         &["crashes", "--under", "left"],
         &["reports", "--progress", "--under", "front"],
@@ -85,13 +86,44 @@ fn a_file_that_is_none_is_told_with_its_line_and_the_command_line_with_its_misus
     std::fs::write(&damaged, text.replacen("\"verb\":\"tree\"", "\"verb\":\"trees\"", 1)).unwrap();
     let (code, _, err) = run(&shop.dir, &["tree", "--replay", &damaged]);
     assert_eq!((code, err), (1, format!("crashworthy: {damaged}: line 3: no question \"trees\"\n")));
-    for words in [&["ps", "--replay", &file][..], &["dump", "-", "--replay", &file], &["--replay", &file]] {
-        let (code, out, err) = run(&shop.dir, words);
-        assert_eq!((code, out.as_str()), (1, ""), "{words:?}: {err}");
+    let (code, out, err) = run(&shop.dir, &["--replay", &file]);
+    assert_eq!((code, out.as_str()), (1, ""), "there is no terminal: {err}");
+    for (words, why) in [
+        (&["ps"][..], "not of recordings"),
+        (&["completions", "bash"], "asks no system"),
+        (&["dump", "-"], "a file already"),
+        (&["trace", "left"], "nothing happens in it"),
+        (&["stop", "left", "--reason", "r", "--yes"], "cannot be acted upon"),
+    ] {
+        let (code, out, err) = run(&shop.dir, &[words, &["--replay", &file]].concat());
+        assert_eq!((code, out.as_str()), (2, ""), "{words:?}: {err}");
+        assert!(err.contains(why), "{words:?}: {err}");
+    }
+    for words in [&["ps"][..], &["completions", "bash"]] {
+        assert_eq!(run(&shop.dir, &[words, &["--system", "shop"]].concat()).0, 2, "{words:?}");
     }
     assert_eq!(run(&shop.dir, &["tree", "--replay", &file, "--system", "shop"]).0, 2);
     assert_eq!(run(&shop.dir, &["--record", &file, "--replay", &file]).0, 2);
     assert_eq!(run(&shop.dir, &["--record", "new.jsonl", "tree"]).0, 2);
     let recorded = crashworthy(&shop.dir, &["--record", &file]).output().unwrap();
     assert_eq!(recorded.status.code(), Some(1), "there is no terminal");
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_at_once() {
+    let dir = Dir::new();
+    let pipe = dir.path().join("pipe").display().to_string();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("it runs").success());
+    let folder = dir.path().display().to_string();
+    for place in [&pipe, &folder, "/dev/zero", "/dev/null"] {
+        let mut child = crashworthy(&dir, &["tree", "--replay", place]).stderr(Stdio::piped()).spawn().unwrap();
+        // Nobody writes into the pipe: who opens it waits for ever.
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            until("it ends", || child.try_wait().expect("it is ours"))
+        }));
+        let _ = child.kill();
+        assert_eq!(ended.expect("it ends").code(), Some(1), "{place}");
+        let err = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+        assert_eq!(err, format!("crashworthy: {place}: it is not a regular file\n"));
+    }
 }

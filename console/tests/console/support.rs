@@ -49,6 +49,8 @@ pub(crate) enum Till {
     /// Ends with that one from now on.
     Link(Pid),
     Break,
+    /// Sends itself two messages, and breaks before they come.
+    Forget,
 }
 
 pub(crate) struct Cashier(u32);
@@ -72,6 +74,11 @@ impl Actor for Cashier {
             Till::Need(what) => cx.depends_on(&what)?,
             Till::Link(other) => cx.link(other),
             Till::Break => return Err("the drawer is stuck".into()),
+            Till::Forget => {
+                cx.send_self(Till::Sell)?;
+                cx.send_self(Till::Sell)?;
+                return Err("what was it?".into());
+            }
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ impl<'a> Terminal<'a> {
 
     /// Waits until the screen is as somebody wants it.
     #[track_caller]
-    fn see(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn see(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         let mut last = String::new();
         let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             until(what, || {
@@ -54,6 +54,14 @@ impl<'a> Terminal<'a> {
             })
         }));
         seen.unwrap_or_else(|_| panic!("waited in vain: {what}; there is\n{last}"))
+    }
+
+    /// Waits for another answer of the system: it says how long it has been up.
+    #[track_caller]
+    pub(crate) fn see_answer(&self) {
+        let up = |screen: &str| screen.split(" up ").nth(1).and_then(|rest| Some(rest.split(" ·").next()?.to_owned()));
+        let before = up(&self.see_text(" up "));
+        self.see("another answer", |screen| up(screen).is_some_and(|now| Some(now) != before));
     }
 
     #[track_caller]
@@ -157,6 +165,7 @@ fn what_is_recorded_is_replayed_after_the_system_has_ended() {
     terminal.see_text(" live");
     terminal.press(&["4"]);
     terminal.see_text("the drawer is stuck");
+    terminal.see_answer();
     shop.runtime.block_on(shop.system.stop());
     terminal.see("the last picture, though the system is lost", |screen| {
         screen.contains(" lost ") && screen.contains("tries again") && screen.contains("the drawer is stuck")
@@ -166,7 +175,15 @@ fn what_is_recorded_is_replayed_after_the_system_has_ended() {
     drop(terminal);
 
     let terminal = Terminal::open(&shop.dir, "--replay tape.jsonl").expect("there was a tmux before");
-    terminal.see_text("recorded");
+    let first = terminal.see_text("recorded");
+    assert!(
+        first.contains("picture ") && first.contains("MOST QUEUED") && !first.contains("was not recorded"),
+        "{first}"
+    );
+    terminal.press(&["{"]);
+    terminal.see("its first picture", |screen| {
+        screen.contains("stands 0 ms of") && screen.contains("picture 1 of") && screen.contains(" up ")
+    });
     terminal.press(&["4", "Enter"]);
     terminal.see_text("reason     error in handle: the drawer is stuck");
     terminal.press(&["Escape"]);

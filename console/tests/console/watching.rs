@@ -1,6 +1,7 @@
 //! Lists that are watched: told once, and then in steps, as they are.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use crashworthy_console::protocol::{
 use crashworthy_console::{Client, ClientError};
 use serde_json::{Value, json};
 
+use crate::command::{crashworthy, run, said};
 use crate::support::{Cashier, Raw, Shop, Till, until};
 
 fn tills(every: Option<Duration>) -> WatchQuery {
     let filter = Filter { text: Some("Cashier".into()), ..Filter::default() };
-    WatchQuery { of: Watchable::Actors(ActorsQuery { filter, sort: Sort::Path, limit: None }), every }
+    WatchQuery { of: Watchable::Actors(ActorsQuery { filter, sort: Sort::Path, ..ActorsQuery::default() }), every }
 }
 
 fn tree() -> WatchQuery {
@@ -267,6 +269,40 @@ fn nonsense_about_watches_is_refused_and_the_connection_goes_on() {
     assert_eq!(raw.line().expect("an answer")["ok"]["watch"], 1);
     assert_eq!(raw.refused(), "bad_arguments", "the name is taken");
     shop.assert_serves();
+}
+
+#[test]
+fn who_does_most_in_a_second_comes_first_of_what_is_watched() {
+    let shop = Shop::open();
+    // It has done most of all, and nothing now.
+    (0..500).for_each(|_| shop.right.tell(Till::Sell).unwrap());
+    assert_eq!(shop.total(&shop.right), 500);
+    let _held = shop.block(&shop.right);
+    let read = |words: &[&str], is_last: &dyn Fn(&Value) -> bool| {
+        let mut child = crashworthy(&shop.dir, words).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = lines.map(|line| {
+            shop.left.tell(Till::Sell).unwrap();
+            serde_json::from_str::<Value>(&line.unwrap()).unwrap()
+        });
+        let last = lines.by_ref().take(100).find(|line| is_last(line)).expect("it was never so");
+        drop(lines);
+        child.wait().unwrap();
+        last
+    };
+    let top = |sort: &'static str, way: &'static [&'static str], first: &str| {
+        let words = [&["top", "--json", "--watch", "0.1", "-n", "1", "--sort", sort], way].concat();
+        let is_first = |line: &Value| line["rows"][0]["path"] == first && line["rows"].as_array().unwrap().len() == 1;
+        read(&words, &is_first);
+    };
+    top("rate", &[], "shop/front/left");
+    top("busy", &[], "shop/front/right");
+    top("busy", &["--reverse"], "shop");
+    for sort in ["rate", "busy"] {
+        let (code, _, err) = run(&shop.dir, &["top", "--sort", sort]);
+        assert!(code == 2 && err.contains("go with --watch"), "{err}");
+    }
+    assert!(said(&shop.dir, &["top", "--sort", "oldest"]).contains("OLDEST"));
 }
 
 #[test]

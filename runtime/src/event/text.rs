@@ -1,8 +1,10 @@
 //! Events as text: a line each.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::{Acted, Happening};
+use crate::brief::brief;
 use crate::pid::{ActorId, Pid};
 
 impl fmt::Display for Happening {
@@ -19,23 +21,26 @@ impl fmt::Display for Happening {
             Self::GateRefuses { reason, refused, depth, limit, .. } => {
                 write!(f, "gate refuses: {reason}; {refused} so far, {depth} of {limit} places taken")
             }
-            Self::GateOpen { refused, lasted } => write!(f, "gate is open again: {refused} refused in {lasted:?}"),
+            Self::GateOpen { refused, lasted } => {
+                write!(f, "gate is open again: {refused} refused{}", Over(*lasted))
+            }
             Self::Tripped => f.write_str("gate is tripped: it takes nothing new"),
             Self::Untripped => f.write_str("gate is untripped"),
-            Self::Drains { within } => write!(f, "drains for at most {within:?}, then stops"),
+            Self::Drains { within } => write!(f, "drains for at most {:?}, then stops", brief(*within)),
             Self::Stuck { message, in_hand, depth, .. } => {
-                write!(f, "is stuck{} for {in_hand:?}, {depth} wait", In(message.as_deref()))
+                write!(f, "is stuck{} for {:?}, {depth} wait", In(message.as_deref()), brief(*in_hand))
             }
             Self::StuckNoMore { refused, lasted } => {
-                write!(f, "is stuck no more: {refused} refused in {lasted:?}")
+                write!(f, "is stuck no more: {refused} refused{}", Over(*lasted))
             }
             Self::Expires { count, depth, .. } => {
                 write!(f, "drops what it took in: {count} expired or would have, {depth} wait")
             }
             Self::ExpiresNoMore { count, lasted } => {
-                write!(f, "keeps its promises again: {count} dropped in {lasted:?}")
+                write!(f, "keeps its promises again: {count} dropped{}", Over(*lasted))
             }
             Self::BoundExceedsDeadline { limit, takes, deadline } => {
+                let (takes, deadline) = (brief(*takes), brief(*deadline));
                 write!(
                     f,
                     "a full mailbox is more than callers wait for: {limit} messages take {takes:?}, not {deadline:?}"
@@ -51,10 +56,10 @@ impl fmt::Display for Happening {
                 write!(f, "the bulkheads have {threads} threads for {cores} cores")
             }
             Self::Blocks { callback, message, held } => {
-                write!(f, "blocks its thread: {callback}{} for {held:?}", In(message.as_deref()))
+                write!(f, "blocks its thread: {callback}{} for {:?}", In(message.as_deref()), brief(*held))
             }
             Self::Moved { last } => {
-                write!(f, "gets a thread of its own: it blocks again and again, the last time for {last:?}")
+                write!(f, "gets a thread of its own: it blocks again and again, the last time for {:?}", brief(*last))
             }
             Self::Abandoned { message } => write!(f, "is abandoned: a turn does not return{}", In(message.as_deref())),
             Self::Returned => f.write_str("the turn of an abandoned incarnation has returned"),
@@ -71,6 +76,15 @@ impl fmt::Display for Happening {
             }
             Self::Unknown => f.write_str("something that this version does not know"),
         }
+    }
+}
+
+/// From the first time to the last: of what was seen once that is nothing.
+struct Over(Duration);
+
+impl fmt::Display for Over {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() { Ok(()) } else { write!(f, " in {:?}", brief(self.0)) }
     }
 }
 
@@ -125,7 +139,6 @@ impl fmt::Display for Others {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
     use crate::dead_letter::Fallen;
@@ -207,6 +220,11 @@ mod tests {
         assert_eq!(lines[5], "gives up: 4 of 3 restarts in 5s, 0 left");
         assert_eq!(lines[22], "given up: Sell from outside");
         assert_eq!(lines[24], "lacks db, as 2 others");
+        assert_eq!(lines[7], "gate is open again: 7 refused in 1.5ms");
+        let once = Happening::GateOpen { refused: 1, lasted: Duration::ZERO };
+        assert_eq!(once.to_string(), "gate is open again: 1 refused");
+        let long = Happening::Moved { last: Duration::from_nanos(169_549_497) };
+        assert!(long.to_string().ends_with("the last time for 170ms"), "{long}");
         assert_eq!(lines[26], "kill, one of 3, by uid 0: it hangs; done");
         assert!(lines.iter().all(|line| !line.contains('\n') && !line.is_empty()));
     }

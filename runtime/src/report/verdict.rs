@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::millis;
+use crate::brief::brief;
 
 /// Who has judged a crash, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +139,7 @@ impl fmt::Display for Decision {
                     Siblings::All => "restarted with all its siblings",
                     Siblings::Later => "restarted with its later siblings",
                 })?;
-                if wait.is_zero() { Ok(()) } else { write!(f, " after {wait:?}") }
+                if wait.is_zero() { Ok(()) } else { write!(f, " after {:?}", brief(*wait)) }
             }
             Self::LeaveEnded => f.write_str("not restarted: it is temporary"),
             Self::ShutDown => f.write_str("not restarted: its end ends the supervisor"),

@@ -48,6 +48,9 @@ const UNCHECKED_FIRST: u32 = 4;
 /// Taken from the injector at once rather than left for another pump.
 const FEW: usize = 4;
 
+/// A pump whose turns take so long takes along nothing but what it runs.
+const LONG_NS: u64 = 1_000_000;
+
 /// A pump whose turn has lasted this long is stuck: what it would run next is taken, too.
 const STUCK_NS: u64 = 200_000;
 
@@ -328,6 +331,10 @@ fn refill(pool: &Pool, seat: &mut Seat) -> Option<Runnable> {
     if pool.injector.is_empty() {
         return None;
     }
+    if seat.turn_ns >= LONG_NS {
+        // What it took along would wait behind its turns, or be thrown back behind all others.
+        return pool.injector.pop();
+    }
     let first = seat.queue.refill(&pool.injector)?;
     while seat.queue.waiting() < FEW
         && let Some(runnable) = pool.injector.pop()
@@ -347,4 +354,45 @@ fn steal(pool: &Pool, seat: &mut Seat) -> Option<Runnable> {
     let now = pool.port.coarse_ns();
     let stuck = |other: &&Record| other.remote.has_next() && other.in_turn(now).is_some_and(|ns| ns >= STUCK_NS);
     others().filter(stuck).find_map(|other| other.remote.take_next())
+}
+
+#[cfg(test)]
+mod tests {
+    use crashworthy_sync::run_queue::run_queue;
+    use crashworthy_sync::task::{Claim, Ran, Run, Task};
+
+    use super::*;
+    use crate::port::Port;
+
+    /// A turn that is never taken.
+    struct Waits;
+
+    impl Run for Waits {
+        type Owner = ();
+
+        fn run(_: &Arc<Task<Self>>, claim: Claim<'_, Self>) -> Ran {
+            claim.idle()
+        }
+    }
+
+    #[test]
+    fn a_pump_whose_turns_are_long_takes_no_more_than_it_runs() {
+        const WAIT: usize = 20;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let pool = Pool::start("test", runtime.handle().clone(), 1, Port::production(runtime.handle().clone()));
+        let tasks: Vec<_> = (0..WAIT).map(|_| Task::new(Waits, ())).collect();
+        for task in &tasks {
+            pool.injector.push(Task::hold_and_wake(task).expect("it was idle"));
+        }
+        let (queue, _remote) = run_queue();
+        let mut seat = Seat { pool: pool.address(), pump: 0, queue, turn_ns: LONG_NS, outside_at: 0, inside: 0 };
+        assert!(refill(&pool, &mut seat).is_some());
+        assert_eq!((seat.queue.waiting(), pool.injector.len()), (0, WAIT - 1), "all others are anybody's");
+        seat.turn_ns = LONG_NS - 1;
+        assert!(refill(&pool, &mut seat).is_some());
+        assert!(seat.queue.waiting() >= FEW && pool.injector.len() < WAIT - 1);
+        while seat.queue.pop().is_some() {}
+        pool.drop_queued();
+        drop(runtime);
+    }
 }

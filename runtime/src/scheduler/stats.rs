@@ -63,6 +63,9 @@ pub enum PoolKind {
     Bulkhead,
     /// One actor's.
     Own,
+    /// One that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A pump at one moment.
@@ -102,4 +105,7 @@ pub enum PumpState {
     InTurn,
     /// It is between turns, or has let others go first.
     Ready,
+    /// One that this version does not know.
+    #[serde(other)]
+    Unknown,
 }

@@ -51,8 +51,8 @@ use crate::system::System;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceSpec {
-    /// Which actors: those that match one of these patterns, by their path (or that of an actor above them), their name, or the
-    /// beginning of their type. `*` stands for any characters: a pattern with one is compared with the whole of each. 1 to
+    /// Which actors: those that match one of these patterns, by their path or their name (or that of an actor above them: a branch),
+    /// or the beginning of their type. `*` stands for any characters: a pattern with one is compared with the whole of each. 1 to
     /// [`PATTERNS`](Self::PATTERNS), each of 1 to [`PATTERN`](Self::PATTERN) bytes.
     pub whom: Vec<String>,
     /// Which kinds of message, by their names, `*` likewise; all, if none is named. At most [`PATTERNS`](Self::PATTERNS).

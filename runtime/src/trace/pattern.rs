@@ -4,7 +4,7 @@
 pub(super) fn means_actor(patterns: &[String], path: &str, name: Option<&str>, kind: &str) -> bool {
     patterns.iter().any(|pattern| match pattern.contains('*') {
         true => [Some(path), name, Some(kind)].into_iter().flatten().chain(tails(kind)).any(|text| fits(pattern, text)),
-        false => name == Some(pattern) || is_at(path, pattern) || begins(kind, pattern),
+        false => name == Some(pattern) || is_at(path, pattern) || is_below(path, pattern) || begins(kind, pattern),
     })
 }
 
@@ -16,6 +16,11 @@ pub(super) fn means_message(patterns: &[String], kind: &str) -> bool {
 /// Whether a path is that one, or below it.
 fn is_at(path: &str, top: &str) -> bool {
     path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a path leads through somebody of that name: it is below one, or is one.
+fn is_below(path: &str, name: &str) -> bool {
+    path.split('/').any(|label| label == name)
 }
 
 /// Whether a type begins so, with or without where it is.
@@ -79,6 +84,7 @@ mod tests {
             "shop",
             "shop/front",
             "shop/front/left",
+            "front",
             "left",
             "Cash",
             "shop::Cash",
@@ -90,7 +96,9 @@ mod tests {
         ] {
             assert!(is_meant(pattern), "{pattern}");
         }
-        for pattern in ["sho/", "shop/fro", "front", "lef", "ashier", "shop/front/left/", "*front", "right"] {
+        for pattern in
+            ["sho/", "shop/fro", "fron", "lef", "front/left", "ashier", "shop/front/left/", "*front", "right"]
+        {
             assert!(!is_meant(pattern), "{pattern}");
         }
     }

@@ -96,6 +96,9 @@ fn c6_own_messages_that_die_with_their_incarnation_are_undelivered() {
         down.await;
         lawful(&system).await;
         assert_eq!(law(&actor), Law { accepted: 11, given_up: 1, undelivered: 10, ..Law::default() });
+        let letters = system.letters();
+        assert_eq!((letters.given_up, letters.undelivered, letters.own_undelivered), (1, 0, 10));
+        assert_eq!(system.snapshot().own_undelivered, 10);
     });
 }
 

@@ -93,16 +93,25 @@ pub(crate) fn bare_with_letters() -> (System, mpsc::UnboundedReceiver<DeadLetter
     )
 }
 
-/// Waits until every actor of the system rests, then asserts that each of its messages has ended in one way.
+/// Waits until every actor of the system rests, then asserts that each of its messages has ended in one way, and that what
+/// nobody handled of those who are still there is among the dead letters, or told beside them.
 pub(crate) async fn lawful(system: &System) {
     let begun = Instant::now();
     loop {
         let shot = system.snapshot();
-        if shot.law_holds() && shot.actors.iter().all(|actor| actor.law.in_hand == 0 && actor.law.queued == 0) {
+        let sum = |term: fn(&Law) -> u64| shot.actors.iter().map(|actor| term(&actor.law)).sum::<u64>();
+        let letters = system.letters();
+        let are_told = sum(|law| law.given_up) <= letters.given_up
+            && sum(|law| law.undelivered) <= letters.undelivered + letters.own_undelivered;
+        let rest = shot.actors.iter().all(|actor| actor.law.in_hand == 0 && actor.law.queued == 0);
+        if shot.law_holds() && rest && are_told {
             return;
         }
         let laws: Vec<_> = shot.actors.iter().map(|actor| (actor.pid, actor.state, actor.law)).collect();
-        assert!(begun.elapsed() < PATIENCE / 4, "messages without an end: {laws:#?}");
+        assert!(
+            begun.elapsed() < PATIENCE / 4,
+            "messages without an end, or that are not told: {laws:#?}, {letters:#?}"
+        );
         tokio::task::yield_now().await;
     }
 }

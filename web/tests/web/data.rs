@@ -146,8 +146,12 @@ fn an_actor_is_told_by_path_and_one_that_is_not_there_is_not_found() {
     assert_eq!(shop.ask("/actor?actor=shop%2Fleft").json()["path"], "shop/left");
     let nobody = shop.ask("/actor?actor=nobody");
     assert_eq!((nobody.status, nobody.code().as_str()), (404, "not_found"));
-    assert_eq!(shop.ask("/actor").status, 400);
-    assert_eq!(shop.ask("/live?sort=beauty").status, 400);
+    for path in
+        ["/actor", "/state", "/live?sort=beauty", "/events?limit=many", &format!("/live?sort={}", "x".repeat(2_000))]
+    {
+        let answer = shop.ask(path);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "bad_arguments"), "{path}");
+    }
     assert_eq!(shop.ask("/nowhere").code(), "not_found");
 }
 

@@ -25,6 +25,7 @@ Examples:
   crashworthy tree shop/front --levels 2    one branch, not too deep
   crashworthy top --sort in-hand -n 5       who has been busy with one message for longest
   crashworthy top --busy --watch 1          who is busy, once a second, and how much it handles
+  crashworthy top --sort rate --watch 1     who handles most messages in a second; with --reverse who handles least
   crashworthy actor shop/front/till         one actor: what it does, its mailbox, its links
   crashworthy state shop/front/till         what it shows of its state
   crashworthy crashes --under shop/front    the newest crashes there, and what was decided about them
@@ -35,6 +36,8 @@ Examples:
   crashworthy sources                       its caches, circuit breakers and pools: which of them serve
   crashworthy metrics                       sums over all actors of a type, for whoever scrapes
   crashworthy --connect 127.0.0.1:7070 --token-file F top    of a console that listens on TCP, too
+  ssh -fN -L /tmp/x.sock:/run/user/1000/crashworthy/4711-shop/ro.sock HOST    of another machine, then:
+  crashworthy --socket /tmp/x.sock
   crashworthy dump before.jsonl             one picture of everything
   crashworthy --replay before.jsonl         the same screens of that, or of what R has recorded in them
   crashworthy top --replay before.jsonl     and the same commands
@@ -80,12 +83,24 @@ pub(crate) struct Cli {
 impl Cli {
     /// What goes together for clap, and not for us.
     pub(crate) fn misuse(&self) -> Option<clap::Error> {
-        let Which { socket, system, connect, .. } = &self.which;
+        let Which { socket, system, connect, replay, .. } = &self.which;
         let is_one = socket.is_some() || system.is_some() || connect.is_some();
+        let is_recording = replay.is_some();
         let why = match &self.action {
             Some(_) if self.record.is_some() => "--record is for the screens: it goes without a command",
+            Some(Action::Show(What::Ps { .. })) if is_recording => "ps tells of systems that run, not of recordings",
             Some(Action::Show(What::Ps { .. })) if is_one => {
                 "ps tells of all systems of this user: of one tells `tree` or `top`"
+            }
+            Some(Action::Show(What::Top(of))) if of.wants_rates() && (of.show.watch.is_none() || is_recording) => {
+                "one look says nothing of a second: --sort rate and --sort busy go with --watch"
+            }
+            Some(Action::Completions { .. }) if is_one || is_recording => "completions asks no system",
+            Some(Action::Dump { .. }) if is_recording => "a recording is not dumped: it is a file already",
+            Some(Action::Trace(_)) if is_recording => "a recording is not traced: nothing happens in it",
+            Some(Action::Act(_)) if is_recording => "a recording cannot be acted upon",
+            Some(Action::Act(_)) if connect.is_some() => {
+                "over TCP one can look and do nothing else: actions go to a socket"
             }
             _ => return None,
         };
@@ -173,14 +188,14 @@ pub(crate) enum What {
     Top(TopArgs),
     /// One actor: what it does, how its messages ended, whom it is tied to.
     Actor {
-        /// A path, a name that only one has, or an id.
+        /// A path, a name that only one has or has registered, or an id.
         actor: String,
         #[command(flatten)]
         show: Show,
     },
     /// What an actor shows of its state: as much as its author has said. Exit code 1 if it is busy.
     State {
-        /// A path, a name that only one has, or an id.
+        /// A path, a name that only one has or has registered, or an id.
         actor: String,
         #[command(flatten)]
         show: Show,
@@ -202,6 +217,10 @@ pub(crate) enum What {
     /// What has happened: the newest, or those after a number. With --watch what comes, as it comes.
     Events(EventsArgs),
     /// Messages that nobody handled: how many, why, whose, and the newest.
+    ///
+    /// Given up are those that were in hand when their incarnation ended, undelivered those that were queued when their slot
+    /// was emptied. What an actor had for itself (ticks, results of pipes) ends with its incarnation: it is counted apart, and
+    /// kept by nobody. LOST in tree and top is all three.
     DeadLetters(DeadLettersArgs),
     /// Whether everybody takes new work, and else who does not, for want of what. Exit code 1 if somebody does not.
     Health {
@@ -278,6 +297,12 @@ pub(crate) enum Sort {
     Lost,
     /// By path.
     Path,
+    /// How old the oldest message is.
+    Oldest,
+    /// With --watch: messages handled in a second.
+    Rate,
+    /// With --watch: how much of a second it is busy.
+    Busy,
 }
 
 impl From<Sort> for protocol::Sort {
@@ -289,6 +314,9 @@ impl From<Sort> for protocol::Sort {
             Sort::Restarts => Self::Restarts,
             Sort::Lost => Self::Lost,
             Sort::Path => Self::Path,
+            Sort::Oldest => Self::Oldest,
+            Sort::Rate => Self::Rate,
+            Sort::Busy => Self::Busy,
         }
     }
 }

@@ -13,7 +13,7 @@ use crashworthy_runtime::{Fallen, Happening, Sender, SystemEvent};
 use serde_json::Value;
 
 use crate::args::{Show, Which};
-use crate::text::{DIM, RED, YELLOW, clean, short_type, span, table};
+use crate::text::{DIM, RED, YELLOW, clean, counted, short_type, span, table};
 use crate::{Trouble, find, json};
 
 /// Which events.
@@ -218,9 +218,13 @@ fn style(event: &SystemEvent) -> Style {
 }
 
 pub(crate) fn letters(view: &DeadLetters) -> String {
-    let DeadLetters { total, given_up, undelivered, unseen, .. } = view;
+    let DeadLetters { total, given_up, undelivered, own_undelivered, unseen, .. } = view;
     let letters = if *total == 1 { "letter" } else { "letters" };
     let mut text = format!("{total} dead {letters}: {given_up} given up, {undelivered} undelivered");
+    if *own_undelivered > 0 {
+        let own = counted(*own_undelivered, "own message", "own messages");
+        let _ = write!(text, ", and {own} (ticks, pipes) of incarnations that had ended");
+    }
     if *unseen > 0 {
         let _ = write!(text, "; the hook was too slow for {unseen}");
     }

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crashworthy_console::protocol::{Hello, SystemView};
 use crashworthy_console::{Application, Client, ClientError, Place, Token, base, list, newest_dump};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Trouble;
 use crate::args::Which;
-use crate::terminal::Candidate;
+use crate::terminal::{Candidate, Heir};
 use crate::text::{self, clean, span};
 
 /// How long a system may take to answer.
@@ -20,14 +20,20 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Found {
     place: Place,
     hello: Option<Hello>,
+    /// When it was asked.
+    asked: Instant,
     view: Result<SystemView, ClientError>,
 }
 
 impl Found {
     fn of(place: Place) -> Self {
+        let asked = Instant::now();
         match Client::connect(&place.socket, PATIENCE) {
-            Ok(mut client) => Self { place, view: client.ask("system", &()), hello: Some(client.hello().clone()) },
-            Err(error) => Self { place, view: Err(error), hello: None },
+            Ok(mut client) => {
+                let (view, hello) = (client.ask("system", &()), Some(client.hello().clone()));
+                Self { place, hello, asked, view }
+            }
+            Err(error) => Self { place, hello: None, asked, view: Err(error) },
         }
     }
 
@@ -61,6 +67,16 @@ impl From<Found> for Candidate {
             Err(error) => (system, Err(error.to_string())),
         };
         Self { system, process, socket, view }
+    }
+}
+
+impl From<Found> for Heir<PathBuf> {
+    /// One that takes its time to answer has begun later than this says: that shows when it is asked again.
+    fn from(Found { place, asked, view, .. }: Found) -> Self {
+        match view {
+            Ok(view) => Self { began: asked.checked_sub(view.at), name: view.name, place: place.socket },
+            Err(_) => Self { began: None, name: place.system, place: place.socket },
+        }
     }
 }
 
@@ -179,17 +195,36 @@ fn pick(which: &Which) -> Result<(Place, Client), Trouble> {
         }
         (0, Some(word)) => Err(Trouble::Told(format!("no system {word:?} runs; `crashworthy ps` lists those that do"))),
         (0, None) => Err(Trouble::Told(none())),
-        _ => {
-            let choice = |place: &Place| format!("\n  {}: --socket {}", place.system, place.socket.display());
-            let choices: String = there.iter().map(|(place, _)| choice(place)).collect();
-            Err(Trouble::Told(format!("several systems run, choose one:{choices}")))
-        }
+        _ => Err(Trouble::Told(several(there.iter().map(|(place, client)| (name(place, client), place))))),
     }
 }
 
-/// Whether a system has the name or the process that was asked for. One that does not say its name has that of its place.
+/// How to say which of several is meant: by its name, or by its process if it shares that.
+fn several<'a>(there: impl Iterator<Item = (&'a str, &'a Place)> + Clone) -> String {
+    let mut text = "several systems run, choose one:".to_owned();
+    for (name, place) in there.clone() {
+        let is_alone = there.clone().filter(|(other, _)| *other == name).count() == 1;
+        let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let in_process = there.clone().filter(|(_, other)| other.process == place.process).count();
+        let choice = match (is_alone && is_word, in_process) {
+            (true, _) => format!("--system {name}"),
+            (false, 1) => format!("--system {}", place.process),
+            // Several in one process are told apart by their sockets.
+            (false, _) => format!("--socket {}", place.socket.display()),
+        };
+        text += &format!("\n  {}: {}", clean(name), clean(&choice));
+    }
+    text
+}
+
+/// The name of a system: one that does not say it has that of its place.
+fn name<'a>(place: &'a Place, client: &'a Result<Client, ClientError>) -> &'a str {
+    client.as_ref().map_or(&place.system, |client| &client.hello().system)
+}
+
+/// Whether a system has the name or the process that was asked for.
 fn is_meant(which: &Which, place: &Place, client: &Result<Client, ClientError>) -> bool {
-    let name = client.as_ref().map_or(&place.system, |client| &client.hello().system);
+    let name = name(place, client);
     which.system.as_ref().is_none_or(|word| word == name || *word == place.process.to_string())
 }
 

@@ -10,7 +10,9 @@ mod completions;
 mod dump;
 mod events;
 mod find;
+mod ranked;
 mod recording;
+mod remote;
 mod show;
 mod source;
 mod sources;
@@ -24,6 +26,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::thread;
 
+use clap::error::ErrorKind as Misuse;
 use clap::{CommandFactory, Parser};
 use crashworthy_console::ClientError;
 use crashworthy_console::openmetrics;
@@ -61,7 +64,14 @@ impl From<ClientError> for Trouble {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|misuse| {
+        // Whoever asks for a machine is told the way there, and not that this is no command.
+        let named = std::env::args_os().find_map(|word| remote::way(word.to_str()?));
+        match named.filter(|_| misuse.use_stderr()) {
+            Some(way) => Cli::command().error(Misuse::InvalidSubcommand, way).exit(),
+            None => misuse.exit(),
+        }
+    });
     if let Some(misuse) = cli.misuse() {
         misuse.exit();
     }
@@ -91,12 +101,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
             Ok(true)
         }
         Some(Action::Trace(of)) => trace::run(&cli.which, of),
-        Some(Action::Dump { file }) => {
-            if cli.which.replay.is_some() {
-                return Err(Trouble::Told("a recording is not dumped: it is a file already".to_owned()));
-            }
-            dump::dump(&mut find::choose(&cli.which)?, file).map(|()| true)
-        }
+        Some(Action::Dump { file }) => dump::dump(&mut find::choose(&cli.which)?, file).map(|()| true),
     };
     well.map(|well| if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -124,7 +129,7 @@ fn show_of(which: &Which, what: &What) -> Result<bool, Trouble> {
     if let Some((list, every)) = watching::list(which, what)
         && let Some(mut client) = watching::connect(which)?
     {
-        return watching::follow(&mut client, show, list, every);
+        return watching::follow(&mut client, what, list, every);
     }
     loop {
         let Said { text, well } = say(which, what, show)?;
@@ -171,14 +176,11 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
         What::State { actor, .. } => return state::say(which, show, actor),
         What::Metrics { .. } => tell(which, show, "metrics", &(), openmetrics::text),
         What::Ps { .. } => {
-            if which.replay.is_some() {
-                return Err(Trouble::Told("ps tells of systems that run, not of recordings".to_owned()));
-            }
             let systems = find::running()?;
             if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }
         }
         What::Tree(of) => tell(which, show, "tree", &of.query(), show::tree),
-        What::Top(of) => tell(which, show, "actors", &of.query(), show::top),
+        What::Top(of) => tell(which, show, "actors", &of.query(), |view| show::top(view, of.has_ages())),
         What::Actor { actor, .. } => tell(which, show, "actor", &ActorQuery { actor: actor.clone() }, show::actor),
         What::Crashes { under, limit, backtrace, .. } => {
             let query = CrashesQuery { under: under.clone(), limit: *limit, ..CrashesQuery::default() };

@@ -19,17 +19,24 @@ pub(crate) fn tree(view: &TreeView) -> String {
     let has_rates = view.nodes.iter().any(|node| node.row.rates.is_some());
     let rows = view.nodes.iter().map(|node| {
         let name = node.row.path.rsplit('/').next().unwrap_or_default();
-        line(format!("{}{}", "  ".repeat(node.level), clean(name)), &node.row, has_rates)
+        line(format!("{}{}", "  ".repeat(node.level), called(name, &node.row)), &node.row, has_rates)
     });
     let mut text = table(&heads("ACTOR", has_rates), rows);
     more(&mut text, view.total, view.nodes.len());
     text
 }
 
-pub(crate) fn top(view: &Actors) -> String {
+pub(crate) fn top(view: &Actors, has_ages: bool) -> String {
     let has_rates = view.rows.iter().any(|row| row.rates.is_some());
-    let rows = view.rows.iter().map(|row| line(clean(&row.path), row, has_rates));
-    let mut text = table(&heads("ACTOR", has_rates), rows);
+    let mut heads = heads("ACTOR", has_rates);
+    let before = heads.len() - 1;
+    heads.splice(before..before, has_ages.then_some(">OLDEST"));
+    let rows = view.rows.iter().map(|row| {
+        let (style, mut cells) = line(called(&row.path, row), row, has_rates);
+        cells.splice(before..before, has_ages.then(|| age(row)));
+        (style, cells)
+    });
+    let mut text = table(&heads, rows);
     more(&mut text, view.matched, view.rows.len());
     text
 }
@@ -42,6 +49,9 @@ pub(crate) fn actor(view: &ActorView) -> String {
         let _ = writeln!(text, "  {what:<10} {value}");
     };
     say("pid", &row.pid);
+    if let Some(name) = &row.registered {
+        say("registered", &clean(name));
+    }
     say("kind", &clean(&row.kind));
     say("state", &format!("{style}{}{style:#}", state(row.state)));
     if is_held(row) {
@@ -246,6 +256,20 @@ pub(crate) fn doing(doing: &Doing) -> String {
 /// Whether it has had its thread for longer than a turn should.
 pub(crate) fn is_held_up(doing: &Doing) -> bool {
     doing.on_thread && doing.since >= HELD_UP
+}
+
+/// A name or a path of an actor, and what else it is called.
+pub(crate) fn called(name: &str, row: &Row) -> String {
+    match &row.registered {
+        Some(registered) => format!("{} ({})", clean(name), clean(registered)),
+        None => clean(name),
+    }
+}
+
+/// How old its oldest message is; with a plus, if that is what it is at the least.
+pub(crate) fn age(row: &Row) -> String {
+    let more = if row.oldest_at_least { "+" } else { "" };
+    row.oldest.map_or(String::new(), |age| format!("{}{more}", span(age)))
 }
 
 /// How full it is, and how old its oldest message.

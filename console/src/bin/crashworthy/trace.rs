@@ -19,13 +19,14 @@ use crate::{Trouble, data, find};
 
 /// Told with `trace --help`.
 pub(crate) const WHY: &str = "\
-Count, rate and time have to be said each time, and there is no default: how much of a busy system may be traced is for
-whoever looks to decide, and a number that nobody has thought about is too large in an incident. Whichever comes first
-ends it: the last message of --count, the end of --for (at most 1,000 and 60 s, unless the console allows less), Ctrl-C, or
-the end of the connection. Messages beyond --rate are handled as ever; they are counted and not told.
+A trace has always a count, a rate and a time: a system refuses one without. Those that are not said here are small, and it
+is told at the start which hold, and how many actors match. Whichever comes first ends it: the last message of --count, the
+end of --for (at most 1,000 and 60 s, unless the console allows less), Ctrl-C, or the end of the connection. Messages
+beyond --rate are handled as ever; they are counted and not told.
 
 Examples:
-  crashworthy trace shop/front -n 100 --rate 10 --for 30s       a branch
+  crashworthy trace front                                       a branch, by its name
+  crashworthy trace shop/front -n 100 --rate 10 --for 30s       the same by its path
   crashworthy trace 'Cashier*' --message Sell -n 20 --rate 5 --for 10s    by type, and one kind of message
   crashworthy trace till -n 500 --rate 100 --for 1m --json | jq -r 'select(.took_ms > 5) | .message'";
 
@@ -35,20 +36,20 @@ const EVERY: Duration = Duration::from_millis(100);
 /// What is to be traced.
 #[derive(Debug, Args)]
 pub(crate) struct TraceArgs {
-    /// Which actors: a path (and all below it), a name, or how a type begins; with * for any characters, the whole of one.
+    /// Which actors: a path or a name (and all below), or how a type begins; with * for any characters, the whole of one.
     #[arg(required = true, value_name = "PATTERN")]
     patterns: Vec<String>,
     /// Which kinds of message, by name, * likewise; may be said several times. [default: all]
     #[arg(long = "message", value_name = "KIND")]
     messages: Vec<String>,
     /// How many messages at most. It ends with the last.
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
     count: u32,
     /// How many in any one second at most; how many are left out is told.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", default_value_t = 10)]
     rate: u32,
     /// For how long at most: 500ms, 10s, 1m.
-    #[arg(long = "for", value_name = "TIME")]
+    #[arg(long = "for", value_name = "TIME", default_value = "30s")]
     within: Span,
     /// As JSON: a line for each message, and one for the end.
     #[arg(long)]
@@ -57,9 +58,6 @@ pub(crate) struct TraceArgs {
 
 /// Tells messages as they come, until the trace ends. Whether there were any.
 pub(crate) fn run(which: &Which, of: &TraceArgs) -> Result<bool, Trouble> {
-    if which.replay.is_some() {
-        return Err(Trouble::Told("a recording is not traced: nothing happens in it".to_owned()));
-    }
     let TraceArgs { patterns, messages, count, rate, within, json } = of;
     let query = TraceQuery {
         actors: patterns.clone(),
@@ -69,9 +67,8 @@ pub(crate) fn run(which: &Which, of: &TraceArgs) -> Result<bool, Trouble> {
         within: Some(within.0),
     };
     let mut client = find::choose(which)?;
-    if client.trace(&query)?.actors == 0 {
-        let _ = writeln!(anstream::stderr(), "no actor matches yet: those that start are traced");
-    }
+    let actors = client.trace(&query)?.actors as u64;
+    let _ = writeln!(anstream::stderr(), "{}", begun(actors, &query));
     loop {
         let traced = client.traced()?;
         let mut text = String::new();
@@ -93,6 +90,18 @@ pub(crate) fn run(which: &Which, of: &TraceArgs) -> Result<bool, Trouble> {
         }
         thread::sleep(EVERY);
     }
+}
+
+/// Whom it means, and the limits that hold: some may not have been said.
+fn begun(actors: u64, query: &TraceQuery) -> String {
+    let match_ = if actors == 1 { "matches" } else { "match" };
+    let whom = match actors {
+        0 => "no actor matches yet, those that start are traced".to_owned(),
+        _ => format!("{} {match_}", counted(actors, "actor", "actors")),
+    };
+    let (count, rate) = (query.count.unwrap_or_default(), query.rate.unwrap_or_default());
+    let messages = counted(count.into(), "message", "messages");
+    format!("{whom}; {messages}, {rate} in a second, {} at most", span(query.within.unwrap_or_default()))
 }
 
 /// Why it ended, and what was left out.

@@ -7,6 +7,7 @@ use crashworthy_console::protocol::{ActorsQuery, Filter, TreeQuery, WatchQuery, 
 use crashworthy_console::{Client, ClientError, Watched};
 
 use crate::args::{Show, Sort, State, What, Which};
+use crate::ranked::{is_by_rate, rank};
 use crate::{Trouble, data, find, print, show};
 
 /// Which branch.
@@ -37,6 +38,9 @@ pub(crate) struct TopArgs {
     /// Of what.
     #[arg(long, value_enum, default_value_t = Sort::Depth)]
     sort: Sort,
+    /// Those that have least of it first.
+    #[arg(short, long)]
+    reverse: bool,
     /// How many actors at most; the system has a limit, too.
     #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20)]
     limit: usize,
@@ -64,10 +68,22 @@ pub(crate) struct TopArgs {
 
 impl TopArgs {
     pub(crate) fn query(&self) -> ActorsQuery {
-        let Self { sort, limit, text, under, state, shut, busy, min_depth, show: _ } = self;
+        let Self { sort, reverse, limit, text, under, state, shut, busy, min_depth, show: _ } = self;
         let (text, under, state) = (text.clone(), under.clone(), state.map(Into::into));
         let filter = Filter { text, under, state, shut: *shut, busy: *busy, min_depth: *min_depth };
-        ActorsQuery { filter, sort: (*sort).into(), limit: Some(*limit) }
+        // Of rates the order is known here alone, once as many are told as the system tells.
+        let limit = (!self.wants_rates()).then_some(*limit);
+        ActorsQuery { filter, sort: (*sort).into(), reversed: *reverse, limit }
+    }
+
+    /// Whether it is told how old messages are.
+    pub(crate) fn has_ages(&self) -> bool {
+        matches!(self.sort, Sort::Oldest)
+    }
+
+    /// Whether it is sorted by what is known of a list that is watched, and of no other.
+    pub(crate) fn wants_rates(&self) -> bool {
+        is_by_rate(self.sort.into())
     }
 }
 
@@ -88,11 +104,12 @@ pub(crate) fn connect(which: &Which) -> Result<Option<Client>, Trouble> {
 }
 
 /// Says it again and again, until the system ends or nobody reads.
-pub(crate) fn follow(client: &mut Client, how: &Show, of: Watchable, every: Duration) -> Result<bool, Trouble> {
+pub(crate) fn follow(client: &mut Client, what: &What, of: Watchable, every: Duration) -> Result<bool, Trouble> {
+    let how = what.show();
     let watch = client.watch(&WatchQuery { of: of.clone(), every: Some(every) })?;
     loop {
         let text = match client.wait(watch) {
-            Ok(list) => told(list, &of, how)?,
+            Ok(list) => told(list, what, how)?,
             // It may be there again with the next frame: it is being restarted, or its name is given again.
             Err(ClientError::Refused(why)) => format!("{}\n", crate::text::clean(&why.message)),
             Err(why) => return Err(why.into()),
@@ -101,16 +118,21 @@ pub(crate) fn follow(client: &mut Client, how: &Show, of: Watchable, every: Dura
     }
 }
 
-fn told(list: &Watched, of: &Watchable, how: &Show) -> Result<String, Trouble> {
+fn told(list: &Watched, what: &What, how: &Show) -> Result<String, Trouble> {
     let nothing = || Trouble::Told("a list that says nothing".to_owned());
-    match of {
-        Watchable::Tree(_) => {
+    match what {
+        What::Top(of) => {
+            let mut actors = list.actors().ok_or_else(nothing)?;
+            if of.wants_rates() {
+                let mut rows: Vec<_> = actors.rows.iter().collect();
+                rank(&mut rows, of.sort.into(), of.reverse);
+                actors.rows = rows.into_iter().take(of.limit).cloned().collect();
+            }
+            if how.json { data(&actors) } else { Ok(show::top(&actors, of.has_ages())) }
+        }
+        _ => {
             let tree = list.tree().ok_or_else(nothing)?;
             if how.json { data(&tree) } else { Ok(show::tree(&tree)) }
-        }
-        Watchable::Actors(_) => {
-            let actors = list.actors().ok_or_else(nothing)?;
-            if how.json { data(&actors) } else { Ok(show::top(&actors)) }
         }
     }
 }

@@ -50,6 +50,13 @@ impl Recording {
             "actors" => self.actors(at, args),
             "actor" | "state" => {
                 let ActorQuery { actor } = read(args)?;
+                if let Ok(tree) = self.tree(at) {
+                    // Of several that have a name none is meant. Who was not in the tree may have been asked for all the same.
+                    lists::find(&tree, &actor).map(|_| ()).or_else(|why| match why.code {
+                        Code::NotFound => Ok(()),
+                        _ => Err(why),
+                    })?;
+                }
                 let what = if verb == "state" { ("state", "was") } else { ("details", "were") };
                 self.newest(at, verb, |kept| kept.words.contains(&actor))
                     .ok_or_else(|| refuse(format!("no {} of {actor:.256?} {} recorded", what.0, what.1)))
@@ -62,7 +69,7 @@ impl Recording {
                 let is_such = |kept: &Kept| kept.args["progress"].as_bool().unwrap_or(false) == query.progress;
                 let mut view: ReportsView = self.told(at, verb, is_such)?;
                 view.at = self.at(at).unwrap_or(view.at);
-                let matched = lists::narrow(&mut view.reports, &self.top(at, &query.under), query.limit, |report| {
+                let matched = lists::narrow(&mut view.reports, &self.top(at, &query.under)?, query.limit, |report| {
                     &report.supervisor
                 });
                 view.matched = if query.under.is_some() { matched } else { view.matched };
@@ -80,7 +87,7 @@ impl Recording {
         view.events.retain(|event| event.seq > since && is_kind(event.what.name()));
         // After a number the oldest come first, else the newest are what is wanted.
         let newest = if query.since.is_some() { Some(usize::MAX) } else { query.limit };
-        view.matched = lists::narrow(&mut view.events, &self.top(at, &query.under), newest, |event| &event.path);
+        view.matched = lists::narrow(&mut view.events, &self.top(at, &query.under)?, newest, |event| &event.path);
         view.events.truncate(query.limit.unwrap_or(usize::MAX));
         view.next = view.events.last().map_or(view.last, |event| event.seq);
         Ok(view)
@@ -89,7 +96,7 @@ impl Recording {
     fn dead_letters(&self, at: Duration, query: &DeadLettersQuery) -> Result<DeadLetters, Refusal> {
         let mut view: DeadLetters = self.told(at, "dead_letters", |_| true)?;
         view.at = self.at(at).unwrap_or(view.at);
-        let top = self.top(at, &query.under);
+        let top = self.top(at, &query.under)?;
         view.letters.retain(|letter| query.why.is_none_or(|why| why == letter.why));
         let matched = lists::narrow(&mut view.letters, &top, query.limit, |letter| &letter.path);
         lists::narrow(&mut view.actors, &top, Some(usize::MAX), |row| &row.path);
@@ -109,7 +116,8 @@ impl Recording {
                 view.reports.extend(self.crash(at, pid));
             }
         }
-        let matched = lists::narrow(&mut view.reports, &self.top(at, &query.under), query.limit, |report| &report.path);
+        let matched =
+            lists::narrow(&mut view.reports, &self.top(at, &query.under)?, query.limit, |report| &report.path);
         if query.under.is_some() || query.of.is_some() {
             view.matched = matched;
         }
@@ -138,7 +146,7 @@ impl Recording {
         let newer = self.before(at).find(is_tree).filter(|tree| list.is_none_or(|list| list.at < tree.at));
         match (newer, list.map(|list| self.outcome(list))) {
             (None, Some(Outcome::Ok(list))) => Ok(ok(lists::first(read(&list)?, query.limit))),
-            _ => Ok(ok(lists::actors(self.tree(at)?, &query))),
+            _ => Ok(ok(lists::actors(self.tree(at)?, &query, self.top(at, &query.filter.under)?))),
         }
     }
 
@@ -147,9 +155,40 @@ impl Recording {
         self.told::<SystemView>(at, "system", |_| true).ok().map(|system| system.at)
     }
 
-    /// The path of whom somebody means by his path, name or id.
-    fn top(&self, at: Duration, word: &Option<String>) -> Option<String> {
-        word.as_ref().map(|word| self.tree(at).map_or_else(|_| word.clone(), |tree| lists::path_of(&tree, word)))
+    /// The path of whom somebody means by his path, name or id: of one who had gone, if something was told of him yet. Of a
+    /// system that was not recorded whole nobody knows whether he was there, and the word is taken for his path.
+    fn top(&self, at: Duration, word: &Option<String>) -> Result<Option<String>, Refusal> {
+        let Some(word) = word else { return Ok(None) };
+        let path = match self.tree(at) {
+            Err(_) => word.clone(),
+            Ok(tree) => match lists::find(&tree, word) {
+                Ok(place) => tree.nodes[place].row.path.clone(),
+                Err(why) if why.code != Code::NotFound => return Err(why),
+                Err(_) if tree.nodes.len() < tree.total || self.is_told(at, word) => word.clone(),
+                Err(why) => return Err(why),
+            },
+        };
+        Ok(Some(path))
+    }
+
+    /// Whether something was told yet of a path or what is below it.
+    fn is_told(&self, at: Duration, top: &str) -> bool {
+        let is_meant = |path: &str| lists::is_under(path, top);
+        let crashes = self.told::<Crashes>(at, "crashes", |kept| kept.args["of"].is_null());
+        let reports = |progress: bool| {
+            let is_such = move |kept: &Kept| kept.args["progress"].as_bool().unwrap_or(false) == progress;
+            self.told::<ReportsView>(at, "reports", is_such).map_or(Vec::new(), |view| view.reports)
+        };
+        crashes.is_ok_and(|view| view.reports.iter().any(|report| is_meant(&report.path)))
+            || self
+                .told::<DeadLetters>(at, "dead_letters", |_| true)
+                .is_ok_and(|view| view.letters.iter().any(|letter| is_meant(&letter.path)))
+            || self
+                .told::<Events>(at, "events", |_| true)
+                .is_ok_and(|view| view.events.iter().any(|event| is_meant(&event.path)))
+            || [false, true]
+                .iter()
+                .any(|&progress| reports(progress).iter().any(|report| lists::tells_of(report, is_meant)))
     }
 
     fn tree(&self, at: Duration) -> Result<TreeView, Refusal> {

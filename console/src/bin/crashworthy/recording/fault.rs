@@ -9,6 +9,8 @@ use crashworthy_console::recording::{LINE, MOST, VERSION};
 pub(crate) enum Problem {
     /// It cannot be read.
     Io(io::Error),
+    /// It is no regular file: whoever opens a pipe may wait for ever.
+    NoFile,
     /// It is larger than a recording can be.
     TooLarge,
     /// It has no line.
@@ -49,6 +51,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => write!(f, "{error}"),
+            Self::NoFile => f.write_str("it is not a regular file"),
             Self::TooLarge => write!(f, "it is larger than {MOST} bytes, and no recording is"),
             Self::Empty => f.write_str("it is empty"),
             Self::Foreign => f.write_str("line 1: it does not say that this is a recording of crashworthy"),

@@ -1,6 +1,7 @@
 //! Lists and branches, made of what was recorded.
 
-use crashworthy_console::protocol::{Actors, ActorsQuery, Filter, Refusal, Row, Sort, TreeQuery, TreeView};
+use crashworthy_console::protocol::{Actors, ActorsQuery, Code, Filter, Refusal, Row, Sort, TreeQuery, TreeView};
+use crashworthy_supervisor::SupervisorReport;
 use serde_json::Value;
 
 use super::answers::refuse;
@@ -12,10 +13,7 @@ const REPORTS: usize = 20;
 pub(super) fn branch(view: TreeView, query: &TreeQuery) -> Result<TreeView, Refusal> {
     let start = match &query.path {
         None => 0,
-        Some(word) => {
-            let found = view.nodes.iter().position(|node| is_meant(&node.row, word));
-            found.ok_or_else(|| refuse(format!("no actor {word:.256?}")))?
-        }
+        Some(word) => find(&view, word)?,
     };
     let base = view.nodes.get(start).map_or(0, |node| node.level);
     let mut branch = view.nodes;
@@ -40,24 +38,35 @@ fn is_meant(row: &Row, word: &str) -> bool {
         || row.pid.to_string() == word
         || row.pid.id.to_string() == word
         || row.path.rsplit('/').next() == Some(word)
+        || row.registered.as_deref() == Some(word)
 }
 
-/// The path of whom a word means; the word itself, if that is nobody or more than one.
-pub(super) fn path_of(view: &TreeView, word: &str) -> String {
-    let rows = || view.nodes.iter().map(|node| &node.row);
-    let exact = rows().find(|row| row.path == word);
-    let mut named = rows().filter(|row| is_meant(row, word));
-    let alone = exact.or_else(|| named.next().filter(|_| named.next().is_none()));
-    alone.map_or_else(|| word.to_owned(), |row| row.path.clone())
+/// Whom a word means: a path, and else an id, or a name that only one has.
+pub(super) fn find(view: &TreeView, word: &str) -> Result<usize, Refusal> {
+    let places = || view.nodes.iter().enumerate();
+    if let Some((exact, _)) = places().find(|(_, node)| node.row.path == word) {
+        return Ok(exact);
+    }
+    let mut meant = places().filter(|(_, node)| is_meant(&node.row, word)).map(|(place, _)| place);
+    match (meant.next(), meant.count()) {
+        (Some(place), 0) => Ok(place),
+        (None, _) => Err(refuse(format!("no actor {word:.256?}"))),
+        (Some(_), others) => {
+            let message = format!("{} actors have the name {word:.256?}: a path tells them apart", others + 1);
+            Err(Refusal { code: Code::BadArguments, message })
+        }
+    }
 }
 
-/// Those of the tree who match, in order.
-pub(super) fn actors(view: TreeView, query: &ActorsQuery) -> Actors {
+/// Those of the tree who match, in order; `top` is the path of whom they are below.
+pub(super) fn actors(view: TreeView, query: &ActorsQuery, top: Option<String>) -> Actors {
     let (filter, told) = (&query.filter, view.nodes.len());
-    let top = filter.under.as_ref().map(|word| path_of(&view, word));
     let matches = |row: &Row| {
-        filter.text.as_ref().is_none_or(|text| row.path.contains(text.as_str()) || row.kind.contains(text.as_str()))
-            && top.as_ref().is_none_or(|top| is_under(&row.path, top))
+        filter.text.as_ref().is_none_or(|text| {
+            row.path.contains(text.as_str())
+                || row.kind.contains(text.as_str())
+                || row.registered.as_ref().is_some_and(|name| name.contains(text.as_str()))
+        }) && top.as_ref().is_none_or(|top| is_under(&row.path, top))
             && filter.state.is_none_or(|state| row.state == state)
             && (!filter.shut || row.gate.is_shut())
             && row.depth >= filter.min_depth
@@ -65,8 +74,9 @@ pub(super) fn actors(view: TreeView, query: &ActorsQuery) -> Actors {
     };
     let size = |row: &Row| match query.sort {
         Sort::Depth => row.depth.into(),
-        Sort::InHand => row.doing.as_ref().map_or(0, |doing| 1 + doing.since.as_millis() as u64),
-        Sort::Handled => row.handled,
+        Sort::InHand | Sort::Busy => row.doing.as_ref().map_or(0, |doing| 1 + doing.since.as_millis() as u64),
+        Sort::Handled | Sort::Rate => row.handled,
+        Sort::Oldest => row.oldest.map_or(0, |age| 1 + age.as_millis() as u64),
         Sort::Restarts => row.restarts.into(),
         Sort::Lost => row.given_up.saturating_add(row.undelivered),
         Sort::Path => 0,
@@ -76,7 +86,11 @@ pub(super) fn actors(view: TreeView, query: &ActorsQuery) -> Actors {
     let untold = if *filter == Filter::default() { view.total.saturating_sub(told) } else { 0 };
     let matched = rows.len() + untold;
     // Equals stay in the order of the tree.
-    rows.sort_by_key(|row| std::cmp::Reverse(size(row)));
+    match (query.reversed, query.sort) {
+        (true, Sort::Path) => rows.reverse(),
+        (true, _) => rows.sort_by_key(size),
+        (false, _) => rows.sort_by_key(|row| std::cmp::Reverse(size(row))),
+    }
     rows.truncate(query.limit.unwrap_or(usize::MAX));
     Actors { at: view.at, total: view.total, matched, rows }
 }
@@ -89,7 +103,7 @@ pub(super) fn serves(args: &Value, query: &ActorsQuery) -> bool {
         (Some(asked), Some(wanted)) => asked >= wanted,
         (Some(_), None) => false,
     };
-    asked.filter == query.filter && asked.sort == query.sort && is_as_long
+    asked.filter == query.filter && asked.sort == query.sort && asked.reversed == query.reversed && is_as_long
 }
 
 /// The first so many of a list.
@@ -111,7 +125,16 @@ pub(super) fn narrow<T>(
     matched
 }
 
+/// Whether a report is of somebody: of a supervisor, and of the child that it is about.
+pub(super) fn tells_of(report: &SupervisorReport, is_meant: impl Fn(&str) -> bool) -> bool {
+    let (supervisor, offender) = (&report.supervisor, &report.report.offender);
+    let number = offender.place.pid().map(|pid| format!("{supervisor}/{}", pid.id));
+    is_meant(supervisor)
+        || is_meant(&format!("{supervisor}/{}", offender.id))
+        || number.is_some_and(|path| is_meant(&path))
+}
+
 /// Whether `path` is `top` or below it.
-fn is_under(path: &str, top: &str) -> bool {
+pub(super) fn is_under(path: &str, top: &str) -> bool {
     path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

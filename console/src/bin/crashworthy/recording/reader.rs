@@ -42,6 +42,9 @@ pub(super) struct Kept {
 
 impl Recording {
     pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(Problem::NoFile);
+        }
         let mut bytes = Vec::new();
         File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MOST { Err(Problem::TooLarge) } else { Self::read(bytes) }
@@ -64,8 +67,7 @@ impl Recording {
             }
             frames.push(kept);
         }
-        let mut times: Vec<_> = frames.iter().map(|frame| frame.at).collect();
-        times.dedup();
+        let times = pictures(&frames);
         if times.is_empty() { Err(Problem::NoPicture) } else { Ok(Self { bytes, frames, times, began, is_cut }) }
     }
 
@@ -85,6 +87,16 @@ impl Recording {
             serde_json::from_slice(&self.bytes[kept.line.clone()]).expect("it was read before");
         frame.outcome
     }
+}
+
+/// When there is something to see: not when somebody had only said who he is, nor before the system has told of itself, if it does.
+fn pictures(frames: &[Kept]) -> Vec<Duration> {
+    let first =
+        frames.iter().find(|frame| frame.verb == "system" && frame.is_ok).map_or(Duration::ZERO, |frame| frame.at);
+    let shown = frames.iter().filter(|frame| frame.verb != "hello" && frame.at >= first);
+    let mut times: Vec<_> = shown.map(|frame| frame.at).collect();
+    times.dedup();
+    times
 }
 
 /// Where lines are, without their line feeds.
@@ -160,5 +172,5 @@ fn read<T: DeserializeOwned>(verb: &str, value: Value) -> Result<T, Fault> {
 fn words(view: &ActorView) -> Vec<String> {
     let pid = view.row.pid;
     let words = [view.row.path.clone(), pid.id.to_string(), pid.to_string()];
-    words.into_iter().chain(view.name.clone()).collect()
+    words.into_iter().chain(view.name.clone()).chain(view.row.registered.clone()).collect()
 }

@@ -62,6 +62,48 @@ fn answers_are_those_of_their_time() {
 }
 
 #[test]
+fn the_first_picture_is_the_first_at_which_there_is_something_to_see() {
+    let frame = |at: u64, verb: &str, outcome: Value| {
+        let mut frame = json!({ "at_ms": at, "verb": verb, "args": null });
+        frame.as_object_mut().unwrap().extend(outcome.as_object().unwrap().clone());
+        format!("{frame}\n")
+    };
+    let limits = json!({
+        "connections": 8, "line": 1, "answer": 1, "rows": 1, "requests": 1, "line_within_ms": 1, "read_within_ms": 1,
+        "idle_ms": 1,
+    });
+    let hello = json!({
+        "protocol": 1, "version": "0.1.0", "role": "read_only", "system": "shop", "process": 1, "verbs": [],
+        "limits": limits,
+    });
+    let hello = frame(3, "hello", json!({ "ok": hello }));
+    let refused = frame(4, "system", json!({ "error": { "code": "system_ended", "message": "" } }));
+    let told = frame(5, "tree", json!({ "ok": tree(0, 1) }));
+    let read = |frames: &[&String]| {
+        let file = frames.iter().fold(format!("{HEAD}\n"), |file, frame| file + frame);
+        Recording::read(file.into_bytes())
+    };
+    let times = |frames: &[&String]| read(frames).unwrap().times().iter().map(Duration::as_millis).collect::<Vec<_>>();
+    let system = frame(
+        6,
+        "system",
+        json!({ "ok": {
+        "name": "shop", "process": 1, "at_ms": 0, "actors": 4, "busy": 0, "queued": 0, "crashes": 0,
+        "reports": { "start_error": 0, "child_terminated": 0, "shutdown": 0, "shutdown_error": 0, "progress": 0 },
+        "reports_withheld": 0, "dead_letters": 0, "stragglers": [], "timers": 0, "names": 0, "memberships": 0,
+        "runnable": 0, "turns": 0,
+    } }),
+    );
+    assert_eq!(
+        times(&[&hello, &refused, &told]),
+        [4, 5],
+        "of a system that never tells of itself there is what there is"
+    );
+    assert_eq!(times(&[&hello, &refused, &told, &system]), [6]);
+    assert!(matches!(read(&[&hello]), Err(Problem::NoPicture)), "nobody has told anything");
+}
+
+#[test]
 fn branches_and_lists_are_made_from_the_tree() {
     let recording = Recording::read(written(&[(0, tree(0, 5))])).unwrap();
     let branch = ask(&recording, 0, "tree", json!({ "path": "front" }));

@@ -11,7 +11,17 @@ use super::typed::{self, Asks};
 use super::{acting, geometry, prompt, screens, tracing};
 
 /// Measures of the top, in the order of the key.
-pub(crate) const SORTS: [Sort; 6] = [Sort::Depth, Sort::InHand, Sort::Handled, Sort::Restarts, Sort::Lost, Sort::Path];
+pub(crate) const SORTS: [Sort; 9] = [
+    Sort::Depth,
+    Sort::Oldest,
+    Sort::InHand,
+    Sort::Busy,
+    Sort::Rate,
+    Sort::Handled,
+    Sort::Restarts,
+    Sort::Lost,
+    Sort::Path,
+];
 /// Levels of a tree of which nothing was told: it may have been too long an answer.
 const UNTOLD: usize = 4;
 /// Lines of JSON, at most.
@@ -39,6 +49,7 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Option<Effect> {
         Command::LessDeep => levels(model, Depth::Less),
         Command::Choose => choose(model),
         Command::NextSort => next_sort(model),
+        Command::Reverse => reverse(model),
         Command::Trace => tracing::open(model),
         Command::Progress => model.progress = !model.progress,
         Command::Pause => pause(model),
@@ -166,6 +177,13 @@ fn next_sort(model: &mut Model) {
     if model.tab == Tab::Top && model.opened.is_empty() {
         let at = SORTS.iter().position(|sort| *sort == model.sort).unwrap_or(0);
         sort(model, SORTS[(at + 1) % SORTS.len()]);
+    }
+}
+
+fn reverse(model: &mut Model) {
+    if model.tab == Tab::Top && model.opened.is_empty() {
+        model.reversed = !model.reversed;
+        sort(model, model.sort);
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     /// What there is to choose of a list: by what it is sorted.
     Choose,
     NextSort,
+    /// Those that come last come first.
+    Reverse,
     Trace,
     Progress,
     Pause,
@@ -57,7 +59,7 @@ pub(crate) const HELP: [(&str, &str); 25] = [
     ("z, - +", "in the tree: only this branch, or all; fewer levels, more"),
     ("/", "a regular expression; ~ letters in order; ! what does not"),
     ("s", "in Top: chooses the measure to sort by; in Events: kinds"),
-    ("S", "in Top: sorts by the next measure"),
+    ("S, r", "in Top: sorts by the next measure; in reverse order"),
     (":", "goes to a screen, or to an actor by path, name or id"),
     ("d", "what an actor shows of its state"),
     ("t", "traces the messages of an actor and those below it"),
@@ -111,6 +113,7 @@ pub(crate) fn command(key: KeyEvent) -> Option<Command> {
         KeyCode::Char('-') => Command::LessDeep,
         KeyCode::Char('s') => Command::Choose,
         KeyCode::Char('S') => Command::NextSort,
+        KeyCode::Char('r') => Command::Reverse,
         KeyCode::Char('t') => Command::Trace,
         KeyCode::Char('p') => Command::Progress,
         KeyCode::Char(' ') => Command::Pause,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::event::Event;
+use super::heir::{Heir, Lost};
 use super::line::Line;
 use super::model::{Candidate, Found};
 use super::question::Question;
@@ -85,8 +86,8 @@ enum Goal {
     Search,
     System {
         socket: PathBuf,
-        /// Its name, once it has said it.
-        name: Option<String>,
+        /// What it would leave, if others may take its place; known once it has answered.
+        lost: Option<Lost>,
         client: Option<Box<Line>>,
     },
 }
@@ -99,8 +100,12 @@ impl Link<'_> {
                 self.questions = questions;
                 return matches!(self.goal, Goal::System { client: Some(_), .. });
             }
-            Order::Connect(socket) => self.goal = Goal::System { socket, name: None, client: None },
-            Order::Search => self.goal = Goal::Search,
+            Order::Connect(socket) => self.goal = Goal::System { socket, lost: None, client: None },
+            Order::Search => {
+                // Who wants to see the others wants more than the one that was named.
+                self.which.system = None;
+                self.goal = Goal::Search;
+            }
             Order::Plan(query) => {
                 let told = Event::Planned(self.act("plan", &query).map(Box::new));
                 // Who does not listen any more does not want to know.
@@ -158,13 +163,15 @@ impl Link<'_> {
                 self.events.send(Event::Systems(search(&self.which))).ok()?;
                 Some(SEARCH)
             }
-            Goal::System { socket, name, client } => {
+            Goal::System { socket, lost, client } => {
+                // It was there at least until then, if it answers.
+                let asked = Instant::now();
                 let answered = match client {
                     Some(line) => line.ask(&self.questions).map(Event::Round),
-                    None => connect(&self.which, socket, name.as_deref()).map(|(place, new)| {
+                    None => connect(&self.which, socket, lost.as_ref()).map(|(place, new)| {
                         let hello = new.hello().clone();
                         socket.clone_from(&place);
-                        *name = Some(hello.system.clone());
+                        *lost = Lost::new(&self.which, &hello, asked);
                         *client = Some(Box::new(Line::new(new)));
                         let acts = find::can_act(&self.which, &place);
                         Event::Linked(Box::new(hello), Some(place), acts)
@@ -173,6 +180,9 @@ impl Link<'_> {
                 let (event, pause) = match answered {
                     Ok(event) => {
                         self.tries = 0;
+                        if let Some(lost) = lost {
+                            lost.answered(asked);
+                        }
                         let is_first = matches!(event, Event::Linked(..));
                         (event, if is_first { Duration::ZERO } else { EVERY })
                     }
@@ -204,18 +214,21 @@ fn search(which: &Which) -> Found {
     Found { systems, trouble }
 }
 
-/// To the system that listens there; or, if nobody does any more, to the only one of that name.
-fn connect(which: &Which, socket: &Path, name: Option<&str>) -> Result<(PathBuf, Client), String> {
-    match find::open(which, socket) {
-        Ok(client) => Ok((socket.to_owned(), client)),
-        Err(error) => {
-            let heir = name.filter(|_| find::is_absent(&error) && which.place().is_none()).and_then(|name| {
-                let which = Which { system: Some(name.to_owned()), ..Which::default() };
-                find::choose_place(&which).ok()
-            });
-            let why = if find::is_absent(&error) { "it does not run any more".to_owned() } else { error.to_string() };
-            heir.ok_or(why)
-        }
+/// To the system that listens there; or, if nobody does any more, to its [heir](super::heir).
+fn connect(which: &Which, socket: &Path, lost: Option<&Lost>) -> Result<(PathBuf, Client), String> {
+    let error = match find::open(which, socket) {
+        Ok(client) => return Ok((socket.to_owned(), client)),
+        Err(error) => error,
+    };
+    if !find::is_absent(&error) {
+        return Err(error.to_string());
+    }
+    let Some(lost) = lost else { return Err("it does not run any more".to_owned()) };
+    let heir = find::running().ok().and_then(|running| lost.heir(running.into_iter().map(Heir::from)));
+    let client = heir.and_then(|place| Some((Client::connect(&place, find::PATIENCE).ok()?, place)));
+    match client.filter(|(client, _)| client.hello().system == lost.name()) {
+        Some((client, place)) => Ok((place, client)),
+        None => Err(format!("process {} does not run any more", lost.process())),
     }
 }
 

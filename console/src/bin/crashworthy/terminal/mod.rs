@@ -17,6 +17,7 @@ mod filter;
 mod geometry;
 mod ghosts;
 mod happened;
+mod heir;
 mod keys;
 mod line;
 mod link;
@@ -42,5 +43,6 @@ mod tracing;
 mod typed;
 mod view;
 
+pub(crate) use self::heir::Heir;
 pub(crate) use self::model::Candidate;
 pub(crate) use self::shell::{play, run};

@@ -42,6 +42,8 @@ pub(crate) struct Model {
     /// What was opened from there, the last on top.
     pub(crate) opened: Vec<Opened>,
     pub(crate) sort: Sort,
+    /// Those that have least of it come first.
+    pub(crate) reversed: bool,
     /// Which events are shown.
     pub(crate) kinds: Kinds,
     /// Reports of progress instead of errors.
@@ -210,6 +212,7 @@ impl Model {
             choice: Spot::default(),
             opened: Vec::new(),
             sort: Sort::Depth,
+            reversed: false,
             kinds: Kinds::All,
             progress: false,
             folded: HashSet::new(),
@@ -303,7 +306,7 @@ impl Model {
             // Patterns, and what is to be left out, are looked for here.
             let filter = Filter::new(&self.spots[Tab::Top as usize].filter);
             let text = filter.as_ref().and_then(Filter::part).map(str::to_owned);
-            questions.push(Question::Top { sort: self.sort, text });
+            questions.push(Question::Top { sort: self.sort, reversed: self.reversed, text });
         }
         if shows(Tab::Reports) {
             questions.push(Question::Reports { progress: self.progress });

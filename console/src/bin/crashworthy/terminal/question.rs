@@ -33,6 +33,8 @@ pub(crate) enum Question {
     },
     Top {
         sort: Sort,
+        /// Those that have least come first.
+        reversed: bool,
         text: Option<String>,
     },
     Worst(Sort),
@@ -84,7 +86,7 @@ impl Question {
     pub(crate) fn watched(&self) -> Option<WatchQuery> {
         let of = match self {
             Self::Tree { top, levels } => Watchable::Tree(tree(top, *levels)),
-            Self::Top { sort, text } => Watchable::Actors(actors(*sort, text)),
+            Self::Top { sort, reversed, text } => Watchable::Actors(actors(*sort, *reversed, text)),
             _ => return None,
         };
         Some(WatchQuery { of, every: None })
@@ -100,10 +102,10 @@ impl Question {
             Self::System | Self::Health | Self::Metrics | Self::Traced => Value::Null,
             Self::Events | Self::News => value(&EventsQuery { limit: Some(EVENTS), ..EventsQuery::default() }),
             Self::Tree { top, levels } => value(&tree(top, *levels)),
-            Self::Top { sort, text } => value(&actors(*sort, text)),
+            Self::Top { sort, reversed, text } => value(&actors(*sort, *reversed, text)),
             Self::Shut => {
                 let filter = Filter { shut: true, ..Filter::default() };
-                value(&ActorsQuery { filter, sort: Sort::Path, limit: Some(ROWS) })
+                value(&ActorsQuery { filter, sort: Sort::Path, limit: Some(ROWS), ..ActorsQuery::default() })
             }
             Self::Audit => value(&AuditQuery { limit: Some(REPORTS) }),
             Self::Worst(sort) => value(&ActorsQuery { sort: *sort, limit: Some(WORST), ..ActorsQuery::default() }),
@@ -121,8 +123,8 @@ fn tree(top: &Option<String>, levels: Option<usize>) -> TreeQuery {
     TreeQuery { path: top.clone(), levels, limit: Some(ROWS) }
 }
 
-fn actors(sort: Sort, text: &Option<String>) -> ActorsQuery {
-    ActorsQuery { filter: Filter { text: text.clone(), ..Filter::default() }, sort, limit: Some(ROWS) }
+fn actors(sort: Sort, reversed: bool, text: &Option<String>) -> ActorsQuery {
+    ActorsQuery { filter: Filter { text: text.clone(), ..Filter::default() }, sort, reversed, limit: Some(ROWS) }
 }
 
 fn value(query: &impl Serialize) -> Value {

@@ -34,6 +34,10 @@ impl Recorder {
 
     /// Adds a picture. Returns what is to be told, and whether that was the last.
     pub(super) fn add(&mut self, now: Duration, hello: Option<&Hello>, round: &Round) -> Result<Event, Event> {
+        if round.answers.is_empty() {
+            // Nothing was asked yet, and there is nothing to see.
+            return Ok(self.news());
+        }
         let new = hello.filter(|hello| self.process != Some(hello.process));
         let greeting = new.map(|hello| Outcome::Ok(serde_json::to_value(hello).expect("it is plain data")));
         let greeting = greeting.iter().map(|outcome| Told { verb: "hello", args: Value::Null, outcome });
@@ -155,6 +159,21 @@ mod tests {
         let times = |verb: &str| text.matches(&format!("\"verb\":\"{verb}\"")).count();
         assert_eq!((times("crashes"), times("reports"), times("tree")), (1, 1, 2));
         assert_eq!(times("actors"), 0, "everybody is in the tree");
+    }
+
+    #[test]
+    fn who_is_there_is_written_with_the_first_answers() {
+        let scratch = Scratch::new("first");
+        let began = Duration::from_secs(7);
+        let mut recorder = Recorder::create(&scratch.0, began).unwrap();
+        let hello = super::super::tests::hello(4711);
+        let nothing = Round { answers: Vec::new(), past: None };
+        recorder.add(began, Some(&hello), &nothing).unwrap();
+        recorder.add(began + Duration::from_secs(1), Some(&hello), &samples::round()).unwrap();
+        let recording = Recording::open(&scratch.0).unwrap();
+        assert_eq!(recording.times(), [Duration::from_secs(1)]);
+        assert_eq!(recording.hello(Duration::from_secs(1)), Some(hello));
+        assert_eq!(recorder.writer.written().0, 1, "one picture");
     }
 
     #[test]

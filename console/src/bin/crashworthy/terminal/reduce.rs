@@ -13,6 +13,8 @@ use super::{acting, command, geometry, keys, prompt, screens, tracing, typed};
 
 /// How long what was told stays.
 const NOTICE: Duration = Duration::from_secs(6);
+/// When something was told that stays until a key is pressed, whoever looked away: it never ages.
+const UNTIL_SEEN: Duration = Duration::MAX;
 /// Lines that a wheel moves.
 const WHEEL: isize = 3;
 
@@ -100,6 +102,7 @@ fn pressed(model: &mut Model, key: KeyEvent) -> Option<Effect> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
+    model.notice.take_if(|(_, since)| *since == UNTIL_SEEN);
     if tracing::is_asked(model) && !keys::is_interrupt(key) {
         return tracing::edit(model, key);
     }
@@ -166,7 +169,7 @@ fn linked(model: &mut Model, hello: Hello) {
     {
         let told = format!("another process is there now: {} after {}", hello.process, before.process);
         model.is_succeeded = true;
-        tell(model, told);
+        model.notice = Some((told, UNTIL_SEEN));
     }
     model.hello = Some(hello);
     if model.link != Link::Recorded {

@@ -96,7 +96,7 @@ fn head(sort: Sort) -> &'static str {
         Sort::Restarts => "MOST RESTARTS",
         Sort::Lost => "MOST LOST",
         Sort::Handled => "MOST HANDLED",
-        Sort::Path => "",
+        Sort::Path | Sort::Oldest | Sort::Rate | Sort::Busy => "",
     }
 }
 
@@ -108,7 +108,7 @@ fn ranked(sort: Sort, actors: &Actors) -> Vec<Item> {
             Sort::InHand => span(row.doing.as_ref()?.since),
             Sort::Restarts => some(row.restarts.into())?,
             Sort::Lost => some(rows::lost(row))?,
-            Sort::Handled | Sort::Path => some(row.handled)?,
+            Sort::Handled | Sort::Path | Sort::Oldest | Sort::Rate | Sort::Busy => some(row.handled)?,
         };
         let opens = Some(Opens::Actor(id(row.pid.id)));
         let key = format!("{sort:?} {}", row.pid.id);

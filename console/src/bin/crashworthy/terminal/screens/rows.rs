@@ -11,32 +11,45 @@ use super::id;
 use crate::show;
 use crate::text::{clean, short_type, span};
 
-/// The columns of actors; the one that is sorted by is marked.
-pub(crate) fn columns(sort: Option<Sort>, has_rates: bool) -> Vec<Column> {
+/// The columns of actors; the one that is sorted by is marked, by another sign if those that have least come first. What has gone
+/// wrong stays longest where room is short.
+pub(crate) fn columns(sort: Option<(Sort, bool)>, has_rates: bool) -> Vec<Column> {
     let mut columns = vec![
         Column::text("ACTOR", 9),
         Column::text("KIND", 2),
         Column::text("STATE", 6),
         Column::number("QUEUED", 8),
-        Column::number("RESTARTS", 5),
+        Column::number("RESTARTS", 6),
         Column::number("HANDLED", 3),
-        Column::number("LOST", 4),
+        Column::number("LOST", 6),
+        Column::number("OLDEST", 0),
     ];
     if has_rates {
-        columns.extend([Column::number("MSG/S", 6), Column::number("REFUSED/S", 1), Column::number("BUSY", 6)]);
+        columns.extend([Column::number("MSG/S", 5), Column::number("REFUSED/S", 1), Column::number("BUSY", 5)]);
     }
     columns.push(Column::text("DOING", 7));
-    let sorted = sort.map(|sort| match sort {
+    let sorted = sort.map(|(sort, _)| match sort {
         Sort::Path => 0,
         Sort::Depth => 3,
         Sort::Restarts => 4,
         Sort::Handled => 5,
         Sort::Lost => 6,
+        Sort::Oldest => 7,
+        // Until there are rates, it is what the system has in their place.
+        Sort::Rate => {
+            if has_rates {
+                8
+            } else {
+                5
+            }
+        }
+        Sort::Busy if has_rates => 10,
+        Sort::Busy => columns.len() - 1,
         Sort::InHand => columns.len() - 1,
     });
     if let Some(sorted) = sorted {
         let column = &mut columns[sorted];
-        column.head.push('*');
+        column.head.push(if sort.is_some_and(|(_, reversed)| reversed) { '^' } else { '*' });
         column.rank = column.rank.max(8);
     }
     columns
@@ -52,6 +65,7 @@ pub(crate) fn item(name: String, row: &Row, has_rates: bool) -> Item {
         row.restarts.to_string(),
         row.handled.to_string(),
         lost(row).to_string(),
+        show::age(row),
     ];
     if has_rates {
         cells.extend(show::rates(row));
@@ -100,7 +114,12 @@ pub(crate) fn tone(row: &Row) -> Tone {
 
 /// The last of the names in a path.
 pub(crate) fn name(path: &str) -> String {
-    clean(path.rsplit('/').next().unwrap_or_default())
+    clean(last(path))
+}
+
+/// The same as it was told.
+pub(crate) fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -116,16 +135,16 @@ mod tests {
         shop.rates = Some(Rates { handled: 1234.6, refused: 0.25, busy_percent: Some(40) });
         let shown = item("shop".to_owned(), &shop, true);
         assert_eq!(
-            (shown.cells.len(), &shown.cells[7..10]),
+            (shown.cells.len(), &shown.cells[8..11]),
             (columns(None, true).len(), &["1235", "0.2", "40%"].map(String::from)[..])
         );
         assert_eq!(item("shop".to_owned(), &shop, false).cells.len(), columns(None, false).len());
-        let heads = |has_rates| columns(Some(Sort::InHand), has_rates).pop().map(|column| column.head);
+        let heads = |has_rates| columns(Some((Sort::InHand, false)), has_rates).pop().map(|column| column.head);
         assert_eq!((heads(true), heads(false)), (Some("DOING*".to_owned()), Some("DOING*".to_owned())));
         let dead = Ghost { since: Duration::ZERO, row: shop };
         let gone = ghost("shop".to_owned(), &dead, Duration::from_secs(3), true);
         assert_eq!(
-            (&gone.cells[7..10], gone.cells[10].as_str()),
+            (&gone.cells[8..11], gone.cells[11].as_str()),
             (&["", "", ""].map(String::from)[..], "missed for 3.0 s")
         );
     }

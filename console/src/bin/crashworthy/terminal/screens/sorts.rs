@@ -7,7 +7,10 @@ use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Tone};
 
 pub(crate) fn page(model: &Model) -> Page {
-    let columns = vec![Column::text("MOST FIRST BY", 9), Column::text("WHAT THAT IS", 8)];
+    let columns = vec![
+        Column::text(if model.reversed { "LEAST FIRST BY" } else { "MOST FIRST BY" }, 9),
+        Column::text("WHAT THAT IS", 8),
+    ];
     let item = |sort: Sort| {
         let (name, is) = told(sort);
         let mark = if sort == model.sort { "* " } else { "  " };
@@ -25,5 +28,8 @@ fn told(sort: Sort) -> (&'static str, &'static str) {
         Sort::Restarts => ("restarts", "how often it was started anew"),
         Sort::Lost => ("lost", "messages that nobody handled"),
         Sort::Path => ("path", "names in their order"),
+        Sort::Oldest => ("oldest", "how long ago its oldest message was sent"),
+        Sort::Rate => ("msg/s", "messages handled in a second"),
+        Sort::Busy => ("busy", "how much of a second it has something in hand"),
     }
 }

@@ -7,8 +7,10 @@ use crashworthy_console::protocol::{Row, TreeView};
 use super::super::filter::Filter;
 use super::super::model::Model;
 use super::super::page::{Item, Page};
+use super::id;
 use super::rows;
-use super::{id, rows::name};
+use super::rows::{last, name};
+use crate::show;
 use crate::text::counted;
 
 /// Levels that are drawn apart.
@@ -31,7 +33,7 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     let mut lines: Vec<_> = tree
         .nodes
         .iter()
-        .map(|node| (node, rows::item(name(&node.row.path), &node.row, has_rates)))
+        .map(|node| (node, rows::item(show::called(last(&node.row.path), &node.row), &node.row, has_rates)))
         .map(|(node, item)| Line { level: node.level, row: &node.row, item })
         .collect();
     if model.branch.is_none() {
@@ -98,7 +100,9 @@ fn with_those_above(lines: &[Line<'_>], filter: &Filter) -> HashSet<String> {
     for line in lines {
         above.retain(|(level, _)| *level < line.level);
         above.push((line.level, &line.row.path));
-        if filter.takes([line.row.path.as_str(), line.row.kind.as_str()].into_iter()) {
+        if filter
+            .takes([line.row.path.as_str(), line.row.kind.as_str()].into_iter().chain(line.row.registered.as_deref()))
+        {
             kept.extend(above.iter().map(|(_, path)| (*path).to_owned()));
         }
     }

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crashworthy_console::protocol::Outcome;
+use crashworthy_console::protocol::{Outcome, Rates};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
@@ -239,6 +239,31 @@ fn what_needs_an_eye_is_coloured_and_the_chosen_line_is_reversed() {
     assert_eq!(style(6).fg, Some(Color::Red), "left is being restarted");
     assert_eq!(style(7).fg, Some(Color::Yellow), "right blocks its thread");
     assert_eq!(style(4).fg, Some(Color::Reset));
+}
+
+/// Restarts and losses are what somebody looks for in an incident: paths lose their beginnings first.
+#[test]
+fn what_has_gone_wrong_stays_however_long_paths_are() {
+    for state in ["running", "suspended", "restarting"] {
+        let mut ui = Ui::open(80, 24);
+        tab(&mut ui, '3');
+        let rates = Rates { handled: 12345.0, refused: 1.0, busy_percent: Some(100) };
+        for row in &mut ui.model.picture.top.as_mut().unwrap().rows {
+            row.path = format!("storefront/a-branch-of-it/another-branch/{}", row.path);
+            row.rates = Some(rates);
+            row.state = serde_json::from_value(state.into()).unwrap();
+            row.doing.get_or_insert_with(|| {
+                serde_json::from_value(json!({ "callback": "handle", "message": "ALongOne", "for_ms": 99_000 }))
+                    .unwrap()
+            });
+        }
+        let drawn = drawn(&ui);
+        let heads = drawn.lines().nth(2).unwrap();
+        for head in ["ACTOR", "STATE", "QUEUED*", "RESTARTS", "LOST", "DOING"] {
+            assert!(heads.contains(head), "{state}: no {head}\n{drawn}");
+        }
+        assert!(drawn.contains("front/right  "), "{state}: of a path the end is there\n{drawn}");
+    }
 }
 
 #[test]

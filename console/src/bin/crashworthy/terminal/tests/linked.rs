@@ -85,9 +85,13 @@ fn a_lost_system_leaves_its_last_picture_with_its_age_and_comes_back() {
     ui.pass(Duration::from_secs(90));
     ui.happens(lost());
     assert!(drawn(&ui).lines().next().unwrap().ends_with("lost 1 min 30 s"), "{}", drawn(&ui));
+    assert!(drawn(&ui).contains("connection refused; o: other systems; tries again in 2 s"), "{}", drawn(&ui));
     assert_eq!(ui.lines().len(), 5);
     ui.happens(Event::Linked(Box::new(hello(4711)), None, true));
     assert_eq!((ui.lines().len(), ui.model.link.clone()), (5, Link::Up));
+    assert_eq!(ui.model.notice, None, "it is the same process");
+    ui.happens(lost());
+    assert_eq!(ui.press(KeyCode::Char('o')), Some(Effect::Search));
 }
 
 #[test]
@@ -102,6 +106,10 @@ fn another_process_is_told_and_its_actors_are_not_taken_for_those_before() {
     ui.happens(Event::Round(tree(1_000, "shop/back")));
     assert!(ui.model.opened.is_empty());
     assert_eq!(ui.lines(), ["shop", "  front", "    left", "    right"], "nobody of before is a ghost");
+    ui.pass(Duration::from_secs(3600));
+    assert!(drawn(&ui).contains("another process is there now"), "it stays for whoever looks away");
+    ui.press(KeyCode::Down);
+    assert_eq!(ui.model.notice, None);
 }
 
 #[test]

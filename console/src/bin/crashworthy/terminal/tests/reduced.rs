@@ -97,11 +97,11 @@ fn the_top_is_sorted_by_what_is_chosen_and_by_one_measure_after_the_other() {
     ui.type_in("sS");
     assert_eq!((ui.model.sort, ui.model.opened.len()), (Sort::Depth, 0), "elsewhere the keys have no meaning");
     ui.type_in("3s");
-    assert_eq!((ui.chosen(), ui.lines().len()), ("* queued".into(), 6), "the cursor is on what it is sorted by");
-    ui.type_in("jjj");
+    assert_eq!((ui.chosen(), ui.lines().len()), ("* queued".into(), 9), "the cursor is on what it is sorted by");
+    ui.type_in("jjjjjj");
     ui.press(KeyCode::Enter);
     assert_eq!((ui.model.sort, ui.model.opened.len()), (Sort::Restarts, 0));
-    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Restarts, text: None }));
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Restarts, reversed: false, text: None }));
     assert!(drawn(&ui).contains("RESTARTS*"), "{}", drawn(&ui));
     ui.type_in("s");
     assert_eq!(ui.chosen(), "* restarts");
@@ -110,6 +110,16 @@ fn the_top_is_sorted_by_what_is_chosen_and_by_one_measure_after_the_other() {
     assert_eq!(ui.model.sort, Sort::Restarts, "who goes back has chosen nothing");
     ui.type_in("SSS");
     assert_eq!(ui.model.sort, Sort::Depth, "after the last comes the first");
+    ui.type_in("r");
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, reversed: true, text: None }));
+    assert!(drawn(&ui).contains("QUEUED^"), "{}", drawn(&ui));
+    ui.type_in("r");
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, reversed: false, text: None }));
+    for (by, head) in [(Sort::Oldest, "OLDEST*"), (Sort::Busy, "BUSY*"), (Sort::Rate, "MSG/S*")] {
+        ui.model.sort = by;
+        ui.model.picture.top.as_mut().unwrap().rows[0].rates = Some(Default::default());
+        assert!(drawn(&ui).contains(head), "{}", drawn(&ui));
+    }
 }
 
 #[test]
@@ -147,7 +157,8 @@ fn a_filter_is_a_pattern_and_one_that_is_none_says_so_and_hides_nobody() {
     ui.press(KeyCode::Char('3'));
     ui.type_in("/left$|back$");
     assert_eq!(ui.lines(), ["shop/front/left", "shop/back"]);
-    let asked = |ui: &Ui| ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: None });
+    let asked =
+        |ui: &Ui| ui.model.questions().contains(&Question::Top { sort: Sort::Depth, reversed: false, text: None });
     assert!(asked(&ui), "a system knows parts of texts alone");
     ui.press(KeyCode::Esc);
     ui.type_in("/~sbk");
@@ -305,11 +316,15 @@ fn a_filter_of_the_top_is_told_to_the_system_unless_it_is_inverse() {
     let mut ui = Ui::open(80, 24);
     ui.press(KeyCode::Char('3'));
     ui.type_in("/left");
-    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: Some("left".into()) }));
+    assert!(ui.model.questions().contains(&Question::Top {
+        sort: Sort::Depth,
+        reversed: false,
+        text: Some("left".into())
+    }));
     assert_eq!(ui.lines(), ["shop/front/left"]);
     ui.press(KeyCode::Esc);
     ui.type_in("/!left");
-    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, text: None }));
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, reversed: false, text: None }));
     assert_eq!(ui.lines().len(), 4);
 }
 

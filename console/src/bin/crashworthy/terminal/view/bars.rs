@@ -178,7 +178,7 @@ fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
     }
     if let Link::Lost { why, again, .. } = &model.link {
         let again = again.saturating_sub(model.now).as_secs() + 1;
-        return (format!("{}; tries again in {again} s", clean(why)), Tone::Bad);
+        return (format!("{}; o: other systems; tries again in {again} s", clean(why)), Tone::Bad);
     }
     if let Some(playback) = model.playback.as_ref().filter(|playback| playback.pictures() > 1) {
         let (passed, all) = playback.progress();

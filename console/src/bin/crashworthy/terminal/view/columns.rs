@@ -8,11 +8,10 @@ use super::cell;
 pub(super) const GAP: usize = 2;
 /// A column is not wider, unless there is room.
 const WIDEST: usize = 60;
-/// What the first column keeps while there are others; less where room is very short.
-const FIRST: usize = 22;
-const FIRST_IF_NARROW: usize = 18;
+/// What the first column keeps while there are others: of a path the end says most, and the figures stay.
+const FIRST: usize = 18;
 /// What the last keeps, if it is text: more while there is a column that matters little, less where room is very short.
-const LAST: usize = 18;
+const LAST: usize = 14;
 const LAST_BEFORE_LITTLE: usize = 36;
 const LAST_IF_NARROW: usize = 10;
 /// Columns of this rank or below matter little.
@@ -57,8 +56,7 @@ fn shrink(page: &Page, shown: &mut [Shown], room: usize) -> bool {
     let least_of_last = least_of_last(page, shown, room);
     let [first, .., last] = shown else { return false };
     let of_last = last.wide.saturating_sub(least_of_last).min(excess);
-    let least_of_first = if room < NARROW { FIRST_IF_NARROW } else { FIRST };
-    let of_first = first.wide.saturating_sub(least_of_first).min(excess - of_last);
+    let of_first = first.wide.saturating_sub(FIRST).min(excess - of_last);
     if of_last + of_first < excess {
         return false;
     }
