@@ -199,6 +199,7 @@ impl Inspector {
             name: actor.name,
             law: actor.law,
             refusals: actor.refusals,
+            blocked: actor.blocked,
             signals: actor.signals,
             parent: actor.parent.map(|parent| picture.tie(parent)),
             links: picture.ties(&actor.links, TIES),

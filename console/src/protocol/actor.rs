@@ -30,6 +30,10 @@ pub struct ActorView {
     /// How often it refused, and why.
     #[serde(default, deserialize_with = "known::refusals")]
     pub refusals: Refusals,
+    /// How many of its turns were seen to hold their threads for longer than the system's
+    /// [`blocked_after`](crashworthy_runtime::Builder::blocked_after).
+    #[serde(default)]
+    pub blocked: u64,
     /// Exit signals and `Down`s that wait to be read.
     pub signals: usize,
     /// Its parent.

@@ -9,7 +9,7 @@ use crashworthy_console::protocol::{
 };
 use crashworthy_runtime::{GateState, Refusals, State};
 
-use crate::text::{BOLD, DIM, RED, YELLOW, clean, clean_lines, short_type, span, table};
+use crate::text::{BOLD, DIM, RED, YELLOW, clean, clean_lines, counted, short_type, span, table};
 
 const COLUMNS: [&str; 6] = ["KIND", "STATE", ">QUEUED", ">RESTARTS", ">HANDLED", ">LOST"];
 /// Of a list that is watched.
@@ -84,6 +84,9 @@ pub(crate) fn actor(view: &ActorView) -> String {
     );
     if view.refusals.total() > 0 {
         say("refused", &refused(&view.refusals));
+    }
+    if view.blocked > 0 {
+        say("blocked", &blocked(view.blocked));
     }
     say("parent", &view.parent.as_ref().map_or("none".to_owned(), tie));
     let all = [("children", &view.below), ("links", &view.links), ("monitors", &view.monitors)];
@@ -288,6 +291,11 @@ fn ties(ties: &Ties) -> String {
         let _ = write!(text, " and {} more", ties.total - ties.first.len());
     }
     text
+}
+
+/// How many of its turns were longer than turns should be.
+pub(crate) fn blocked(turns: u64) -> String {
+    format!("{} so far held a thread for too long", counted(turns, "turn", "turns"))
 }
 
 /// How often for each reason.
