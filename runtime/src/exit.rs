@@ -138,7 +138,7 @@ impl fmt::Display for Crash {
 
 /// What a callback returns to end the incarnation, or, when it carries a refusal, to give up the message in hand.
 ///
-/// Any error turns into an `Exit` by `?`, and the line of the `?` is recorded. A [`Refused`](crate::Refused),
+/// Any error turns into an `Exit` by `?`, and the line of the `?` is recorded. A [`Refused`],
 /// [`Expired`](crate::AskError::Expired) or [`Cancelled`](crate::AskError::Cancelled) found anywhere in the chain of
 /// sources ends the *message*, not the incarnation: overload never becomes restarts. (In `init` it fails the start.)
 ///

@@ -21,7 +21,7 @@ const SHUTDOWN: &str =
 /// What would come of it, line by line.
 ///
 /// # Errors
-/// [`Code::Budget`] if it may end a supervisor, unless that is wanted.
+/// [`Code::Budget`](crate::protocol::Code::Budget) if it may end a supervisor, unless that is wanted.
 pub(crate) fn effect(
     picture: &Picture,
     scope: &Scope,
