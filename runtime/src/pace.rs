@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_turns_are_timed_now_and_then_and_slow_ones_each() {
+    fn f3_quick_turns_are_timed_now_and_then_and_slow_ones_each() {
         let pace = Pace::default();
         let timed = |turns: u32| (0..turns).filter(|_| pace.is_due()).count();
         assert_eq!(timed(EARLY), 0, "most actors do no more");
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn full_turns_of_a_quick_actor_are_timed_four_times_as_often() {
+    fn f3_full_turns_of_a_quick_actor_are_timed_four_times_as_often() {
         let pace = Pace::default();
         pace.note(1_000, 64);
         let timed = (0..4 * TIMED).filter(|_| {
