@@ -122,6 +122,9 @@ fn begin(cell: &Arc<dyn AnyCell>, pid: Pid, until: Option<u64>, timer: Option<Ti
     if !lives {
         return;
     }
+    let now = core.shared().port.now_ns();
+    let within = until.map(|until| Duration::from_nanos(until.saturating_sub(now)));
+    event::note_of(core, Happening::Suspended { within });
     cell.wake();
     if until.is_some() {
         cell.rouse_waiters();
@@ -140,12 +143,14 @@ fn resume(cell: &Arc<dyn AnyCell>, pid: Pid, until: Option<u64>) {
         if !ties.lives(pid.incarnation) || (until.is_some() && core.orders().until != until) {
             return;
         }
-        if let Some(timer) = core.gate.suspends(core, None).and_then(|before| before.timer) {
+        let Some(before) = core.gate.suspends(core, None) else { return };
+        if let Some(timer) = before.timer {
             core.shared().wheel.cancel(timer);
         }
         core.control.lock().lane().suspended = false;
         core.raise(flag::URGENT);
     }
+    event::note_of(core, Happening::Resumed);
     cell.wake();
 }
 

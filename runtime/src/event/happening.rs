@@ -81,6 +81,14 @@ pub enum Happening {
     Tripped,
     /// It is no more.
     Untripped,
+    /// It is [suspended](crate::System::suspend_for): it handles no more messages. What was said last counts.
+    Suspended {
+        /// For how long, if that was said.
+        #[serde(default, rename = "within_ms", with = "millis::option", skip_serializing_if = "Option::is_none")]
+        within: Option<Duration>,
+    },
+    /// It handles messages again: somebody said so, or its time was over. That its incarnation ends is told as that.
+    Resumed,
     /// The actor and all below it [drain](crate::System::drain): they take no new work from others, and then stop.
     Drains {
         /// For how long at most.
@@ -232,7 +240,7 @@ pub struct Acted {
 
 impl Happening {
     /// The names of all, as they are serialised.
-    pub const NAMES: [&'static str; 27] = [
+    pub const NAMES: [&'static str; 29] = [
         "begins",
         "started",
         "ends",
@@ -243,6 +251,8 @@ impl Happening {
         "gate_open",
         "tripped",
         "untripped",
+        "suspended",
+        "resumed",
         "drains",
         "stuck",
         "stuck_no_more",
@@ -275,6 +285,8 @@ impl Happening {
             Self::GateOpen { .. } => "gate_open",
             Self::Tripped => "tripped",
             Self::Untripped => "untripped",
+            Self::Suspended { .. } => "suspended",
+            Self::Resumed => "resumed",
             Self::Drains { .. } => "drains",
             Self::Stuck { .. } => "stuck",
             Self::StuckNoMore { .. } => "stuck_no_more",

@@ -26,6 +26,9 @@ impl fmt::Display for Happening {
             }
             Self::Tripped => f.write_str("gate is tripped: it takes nothing new"),
             Self::Untripped => f.write_str("gate is untripped"),
+            Self::Suspended { within: Some(within) } => write!(f, "suspended for {:?}", brief(*within)),
+            Self::Suspended { within: None } => f.write_str("suspended until it is resumed"),
+            Self::Resumed => f.write_str("resumed: it handles messages again"),
             Self::Drains { within } => write!(f, "drains for at most {:?}, then stops", brief(*within)),
             Self::Stuck { message, in_hand, depth, .. } => {
                 write!(f, "is stuck{} for {:?}, {depth} wait", In(message.as_deref()), brief(*in_hand))
@@ -168,6 +171,8 @@ mod tests {
             Happening::GateOpen { refused: 7, lasted },
             Happening::Tripped,
             Happening::Untripped,
+            Happening::Suspended { within: Some(lasted) },
+            Happening::Resumed,
             Happening::Drains { within: lasted },
             Happening::Stuck { message: message(), in_hand: lasted, refused: 1, depth: 3 },
             Happening::StuckNoMore { refused: 1, lasted },
@@ -218,14 +223,14 @@ mod tests {
         let lines: Vec<_> = all().iter().map(ToString::to_string).collect();
         assert_eq!(lines[0], "begins as shop::Till, below the system");
         assert_eq!(lines[5], "gives up: 4 of 3 restarts in 5s, 0 left");
-        assert_eq!(lines[22], "given up: Sell from outside");
-        assert_eq!(lines[24], "lacks db, as 2 others");
+        assert_eq!(lines[24], "given up: Sell from outside");
+        assert_eq!(lines[26], "lacks db, as 2 others");
         assert_eq!(lines[7], "gate is open again: 7 refused in 1.5ms");
         let once = Happening::GateOpen { refused: 1, lasted: Duration::ZERO };
         assert_eq!(once.to_string(), "gate is open again: 1 refused");
         let long = Happening::Moved { last: Duration::from_nanos(169_549_497) };
         assert!(long.to_string().ends_with("the last time for 170ms"), "{long}");
-        assert_eq!(lines[26], "kill, one of 3, by uid 0: it hangs; done");
+        assert_eq!(lines[28], "kill, one of 3, by uid 0: it hangs; done");
         assert!(lines.iter().all(|line| !line.contains('\n') && !line.is_empty()));
     }
 }

@@ -141,6 +141,16 @@ fn who_cannot_wait_until_a_suspended_actor_is_resumed_is_told_so_at_once_and_the
         assert_eq!((journal.notes(), who(&actor).await), (vec![1, 2], 1));
         let shot = system.inspect(pid).unwrap();
         assert_eq!((shot.state, shot.gate, shot.back_in), (State::Running, GateState::Open, None));
+        system.resume(pid);
+        let events = system.events_since(0).events.into_iter().filter(|event| event.pid == Some(pid));
+        let held = events.map(|event| event.what);
+        let held: Vec<_> = held.filter(|what| ["suspended", "resumed"].contains(&what.name())).collect();
+        let [Happening::Suspended { within: None }, Happening::Suspended { within: Some(within) }, Happening::Resumed] =
+            &held[..]
+        else {
+            panic!("{held:?}")
+        };
+        assert!(*within <= HOUR && *within > HOUR - ms(240_000), "{within:?}");
         lawful(&system).await;
     });
 }
