@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 use crate::cell::Core;
 use crate::pid::ActorId;
 use crate::shared::Shared;
-use crate::time::Expire;
+use crate::time::{Aside, Expire};
 
 /// No timer is armed.
 const NONE: u64 = u64::MAX;
@@ -53,6 +53,8 @@ struct Looks {
     shared: Weak<Shared>,
     id: ActorId,
     at: u64,
+    /// Nobody waits for it: a system at rest may have some.
+    _aside: Aside,
 }
 
 /// Has somebody look at the deadline of a message that has found its actor busy.
@@ -64,7 +66,8 @@ pub(super) fn watch(core: &Core, due: &Due, deadline: u64) {
 
 fn look_at(shared: &Shared, id: ActorId, due: &Due, at: u64, span_ns: u64) {
     if due.takes(at) {
-        shared.wheel.arm(at, Arc::new(Looks { shared: shared.weak(), id, at }), span_ns);
+        let looks = Looks { shared: shared.weak(), id, at, _aside: shared.wheel.aside() };
+        shared.wheel.arm(at, Arc::new(looks), span_ns);
     }
 }
 

@@ -28,6 +28,7 @@ mod tests;
 mod wheel;
 
 pub(crate) use nap::Nap;
+pub(crate) use wheel::Aside;
 pub use wheel::{Expire, TimerKey, Wheel};
 
 /// Nanoseconds of one tick.

@@ -57,6 +57,17 @@ pub struct Wheel {
     /// Taken out, and not told yet.
     ending: AtomicUsize,
     panics: AtomicU64,
+    /// Timers that do not count.
+    aside: Arc<AtomicUsize>,
+}
+
+/// See [`Wheel::aside`].
+pub(crate) struct Aside(Arc<AtomicUsize>);
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[repr(align(128))]
@@ -90,6 +101,7 @@ impl Wheel {
             fired: AtomicU64::new(0),
             ending: AtomicUsize::new(0),
             panics: AtomicU64::new(0),
+            aside: Arc::default(),
         }
     }
 
@@ -158,9 +170,17 @@ impl Wheel {
         self.shard(key).lock().contains(key.index, key.serial)
     }
 
-    /// How many timers are armed.
+    /// How many timers are armed that something waits for.
     pub fn armed(&self) -> usize {
-        self.shards.iter().map(|shard| shard.0.lock().len()).sum()
+        let all: usize = self.shards.iter().map(|shard| shard.0.lock().len()).sum();
+        all.saturating_sub(self.aside.load(Ordering::Relaxed))
+    }
+
+    /// For the target of a timer that nothing waits for, and that nobody takes out when it is not needed any more: as long as there is
+    /// one of these, that timer does not count as armed.
+    pub(crate) fn aside(&self) -> Aside {
+        self.aside.fetch_add(1, Ordering::Relaxed);
+        Aside(self.aside.clone())
     }
 
     /// How many timers have ended just now, and their targets are about to be told.
