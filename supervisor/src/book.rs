@@ -87,6 +87,10 @@ pub trait SystemExt {
     /// When this incarnation of a supervisor starts a child of its again; none if it does not live, or is no supervisor with a
     /// restart budget. It asks nobody. Of somebody else's child it says something that means nothing.
     fn restart_of(&self, supervisor: Pid, child: ActorId) -> Option<Restart>;
+
+    /// Whether this incarnation of a supervisor stops `other`, a child of its, when it starts its child `failed` again: all of them, or
+    /// those started later. None as with [`restart_of`](Self::restart_of). It asks nobody.
+    fn shares_fate(&self, supervisor: Pid, failed: ActorId, other: ActorId) -> Option<bool>;
 }
 
 impl SystemExt for System {
@@ -100,6 +104,10 @@ impl SystemExt for System {
 
     fn restart_of(&self, supervisor: Pid, child: ActorId) -> Option<Restart> {
         self.extension::<Register>().restart_of(supervisor, child)
+    }
+
+    fn shares_fate(&self, supervisor: Pid, failed: ActorId, other: ActorId) -> Option<bool> {
+        self.extension::<Register>().shares_fate(supervisor, failed, other)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The supervisors of a system, as data: how each restarts, and how much of that is left to it.
 #![expect(clippy::disallowed_types, reason = "the shell's: read by whoever looks, who asks no supervisor")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::child_spec::Restart;
 use crate::core::Core;
-use crate::strategy::Flags;
+use crate::strategy::{Flags, Strategy};
 use crate::tree::{Members, Tree};
 
 /// A living supervisor.
@@ -30,8 +30,18 @@ pub struct SupervisorInfo {
     pub flags: Flags,
     /// Whom it looks after.
     pub members: MemberKind,
-    /// How many restarts count now, of those that are allowed. With more than 64 in a period: at least.
+    /// How many restarts count now, of those that are allowed: as many as it counts itself, unless 4,096 or more are allowed; of
+    /// those at least so many ([`is_exact`](Self::is_exact)).
     pub budget: Budget,
+}
+
+impl SupervisorInfo {
+    /// Whether no more restarts count than the budget says. Not so when 4,096 count of as many or more that are allowed: older ones are not
+    /// looked at, so that the memory for them has a limit.
+    pub fn is_exact(&self) -> bool {
+        let Budget { restarts, allowed, .. } = self.budget;
+        restarts.min(allowed) < NEWEST as u32
+    }
 }
 
 /// What kind of children a supervisor has.
@@ -66,7 +76,11 @@ impl fmt::Display for SupervisorInfo {
             MemberKind::Dynamic(Some(most)) => write!(f, ", dynamic, at most {most}")?,
             MemberKind::Partitions(count) => write!(f, ", {count} partitions")?,
         }
-        write!(f, ", {}", self.budget)?;
+        let Budget { restarts, allowed, period } = self.budget;
+        match self.is_exact() {
+            true => write!(f, ", {}", self.budget)?,
+            false => write!(f, ", {restarts} or more of {allowed} restarts in {period:?}, what is left is not known")?,
+        }
         match &self.flags.backoff {
             Some(backoff) => write!(f, ", {backoff}"),
             None => Ok(()),
@@ -92,6 +106,17 @@ impl Register {
         let others = entry.others.lock();
         Some(others.get(&child).copied().unwrap_or(entry.usual))
     }
+
+    /// Whether the restart of one child of a supervisor that lives stops another one. Whose place in the order is not known may be
+    /// anywhere.
+    pub(crate) fn shares_fate(&self, supervisor: Pid, failed: ActorId, other: ActorId) -> Option<bool> {
+        let entry = self.0.lock().get(&supervisor).cloned()?;
+        Some(match entry.flags.strategy {
+            Strategy::OneForOne => false,
+            Strategy::OneForAll => true,
+            Strategy::RestForOne => entry.order.lock().is_later(other, failed),
+        })
+    }
 }
 
 /// What is known of one.
@@ -101,8 +126,9 @@ struct Entry {
     path: Arc<str>,
     flags: Flags,
     members: MemberKind,
-    /// When restarts were made, the newest.
-    restarts: Mutex<Vec<Duration>>,
+    restarts: Mutex<Newest>,
+    /// The children in start order, where it matters.
+    order: Mutex<Order>,
     /// The restart type that its children have unless it is said otherwise.
     usual: Restart,
     /// Of those children that have another one: so those of a million that are all alike cost nothing.
@@ -113,13 +139,51 @@ impl Entry {
     fn read(&self, now: Duration) -> SupervisorInfo {
         let limit = self.flags.intensity;
         let counts = |at: &&Duration| now.saturating_sub(**at) <= limit.period;
-        let restarts = self.restarts.lock().iter().filter(counts).count() as u32;
+        let restarts = self.restarts.lock().0.iter().filter(counts).count() as u32;
         SupervisorInfo {
             pid: self.pid,
             path: self.path.clone(),
             flags: self.flags,
             members: self.members,
             budget: Budget { restarts, allowed: limit.restarts, period: limit.period },
+        }
+    }
+}
+
+/// When restarts were made, the newest, oldest first.
+#[derive(Debug, Default)]
+struct Newest(VecDeque<Duration>);
+
+impl Newest {
+    /// Notes those that were made since. One more than are allowed is enough to know that there are too many.
+    fn note(&mut self, since: Vec<Duration>, allowed: u32) {
+        let most = NEWEST.min((allowed as usize).saturating_add(1));
+        self.0.extend(since);
+        let older = self.0.len().saturating_sub(most);
+        self.0.drain(..older);
+    }
+}
+
+/// In which order children were started first: a restart changes nothing of that.
+#[derive(Debug, Default)]
+struct Order {
+    turns: BTreeMap<ActorId, u64>,
+    next: u64,
+}
+
+impl Order {
+    fn begins(&mut self, child: ActorId) {
+        let next = &mut self.next;
+        self.turns.entry(child).or_insert_with(|| {
+            *next += 1;
+            *next
+        });
+    }
+
+    fn is_later(&self, child: ActorId, than: ActorId) -> bool {
+        match (self.turns.get(&child), self.turns.get(&than)) {
+            (Some(child), Some(than)) => child > than,
+            _ => child != than,
         }
     }
 }
@@ -140,8 +204,8 @@ impl Registered {
             Members::Dynamic { template, .. } | Members::Partitions { template, .. } => template.restart,
         };
         let (path, members) = (path.clone(), MemberKind::from(&tree.members));
-        let (flags, restarts, others) = (tree.flags, Mutex::default(), Mutex::default());
-        let entry = Arc::new(Entry { pid, path, flags, members, restarts, usual, others });
+        let (flags, restarts, order, others) = (tree.flags, Mutex::default(), Mutex::default(), Mutex::default());
+        let entry = Arc::new(Entry { pid, path, flags, members, restarts, order, usual, others });
         register.0.lock().insert(pid, entry.clone());
         Self { register, entry, counted: 0 }
     }
@@ -150,8 +214,10 @@ impl Registered {
     pub(crate) fn look(&mut self, core: &Core<Pid, ExitReason>) {
         let counted = core.restarts_ever();
         if counted != self.counted {
+            let since = usize::try_from(counted - self.counted).unwrap_or(usize::MAX);
             self.counted = counted;
-            *self.entry.restarts.lock() = core.newest_restarts(NEWEST);
+            let allowed = self.entry.flags.intensity.restarts;
+            self.entry.restarts.lock().note(core.newest_restarts(since.min(NEWEST)), allowed);
         }
     }
 
@@ -160,19 +226,43 @@ impl Registered {
         if restart != self.entry.usual {
             self.entry.others.lock().insert(child, restart);
         }
+        if self.entry.flags.strategy == Strategy::RestForOne {
+            self.entry.order.lock().begins(child);
+        }
     }
 
     /// Forgets a child that will not be started again.
     pub(crate) fn forget(&self, child: ActorId) {
         self.entry.others.lock().remove(&child);
+        self.entry.order.lock().turns.remove(&child);
     }
 }
 
-/// Restarts that are looked at, at the most.
-const NEWEST: usize = 64;
+/// Restarts of one supervisor that are looked at, at the most: 64 KiB, of those that allow as many.
+const NEWEST: usize = 4096;
 
 impl Drop for Registered {
     fn drop(&mut self) {
         self.register.0.lock().remove(&self.entry.pid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_restarts_are_kept_as_are_allowed_and_one_and_no_more_than_so_many() {
+        for (allowed, kept) in [(0, 1), (3, 4), (70, 71), (4_095, 4_096), (10_000, 4_096), (u32::MAX, 4_096)] {
+            let mut newest = Newest::default();
+            for at in 0..6_000 {
+                newest.note(vec![Duration::from_millis(at)], allowed);
+            }
+            let oldest = 6_000 - kept as u64;
+            assert_eq!((newest.0.len(), newest.0[0]), (kept, Duration::from_millis(oldest)), "{allowed}");
+        }
+        let mut few = Newest::default();
+        few.note(vec![Duration::ZERO; 3], u32::MAX);
+        assert!(few.0.capacity() < 16, "what is not there costs nothing");
     }
 }

@@ -94,3 +94,48 @@ async fn when_a_child_is_restarted_is_told_as_long_as_it_may_be() {
     over(system.clone()).await;
     assert_eq!(system.restart_of(before, a.id()), None);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_budget_is_exact_however_many_restarts_are_allowed_up_to_so_many_and_says_so_beyond() {
+    let mut diary = Diary::new();
+    let [(a, ak), (b, bk)] = ["a", "b"].map(|name| worker(name, &diary));
+    let many = Supervisor::one_for_one("many").intensity(70, 3600 * SECOND).child(a.child(ak));
+    let endless = Supervisor::one_for_one("endless").intensity(9_999, 3600 * SECOND).child(b.child(bk));
+    let system = System::start(Supervisor::one_for_one("top").child(many).child(endless)).await.expect("it starts");
+    diary.reads("+a, +b").await;
+    for _ in 0..70 {
+        crash(&a);
+        diary.reads("-a crashed, +a").await;
+    }
+    let many = of(&system, "top/many").expect("it lives");
+    assert_eq!((many.budget.restarts, many.budget.left(), many.is_exact()), (70, 0, true), "{many}");
+    for _ in 0..4_097 {
+        crash(&b);
+        diary.reads("-b crashed, +b").await;
+    }
+    let endless = of(&system, "top/endless").expect("it lives");
+    assert_eq!((endless.budget.restarts, endless.is_exact()), (4_096, false));
+    assert_eq!(endless.to_string(), "one_for_one, 4096 or more of 9999 restarts in 3600s, what is left is not known");
+    over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_stopped_with_whom_is_told_by_strategy_and_start_order() {
+    let mut diary = Diary::new();
+    // By their names they are in another order.
+    let [(c, ck), (a, ak), (b, bk)] = ["c", "a", "b"].map(|name| worker(name, &diary));
+    let top =
+        Supervisor::rest_for_one("top").intensity(9, SECOND).child(c.child(ck)).child(a.child(ak)).child(b.child(bk));
+    let system = System::start(top).await.expect("it starts");
+    diary.reads("+c, +a, +b").await;
+    crash(&a);
+    diary.reads("-a crashed, -b shutdown, +a, +b").await;
+    let top = of(&system, "top").expect("it lives").pid;
+    let stops = |failed: crashworthy_runtime::ActorId, other| system.shares_fate(top, failed, other);
+    assert_eq!(
+        [stops(a.id(), c.id()), stops(a.id(), b.id()), stops(c.id(), a.id())],
+        [Some(false), Some(true), Some(true)]
+    );
+    assert_eq!(system.shares_fate(a.pid(), c.id(), b.id()), None, "that is no supervisor");
+    over(system).await;
+}
