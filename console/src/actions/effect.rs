@@ -6,13 +6,18 @@ use std::time::Duration;
 use crashworthy_runtime::{ActorId, GateState, Glance, Pid, Reason, State};
 use crashworthy_supervisor::Strategy;
 
-use super::outlook::{Outlook, Supervisors, families};
+use super::family::Families;
+use super::outlook::{Outlook, Supervisors, outlooks};
 use super::scope::{Scope, is_top, state};
+use crate::forest::is_living;
 use crate::picture::{Picture, doing};
 use crate::protocol::{Deed, Refusal};
 
 /// Supervisors that are told of one by one.
 const SUPERVISORS: usize = 5;
+
+/// Supervisors above those that are told of one by one because they lose one below them.
+const LEVELS: usize = 20;
 
 /// What comes of a drain of the top.
 const SHUTDOWN: &str =
@@ -21,10 +26,12 @@ const SHUTDOWN: &str =
 /// What would come of it, line by line.
 ///
 /// # Errors
-/// [`Code::Budget`](crate::protocol::Code::Budget) if it may end a supervisor, unless that is wanted.
+/// [`Code::Budget`](crate::protocol::Code::Budget) if it may end a supervisor, unless that is wanted;
+/// [`Code::Protected`](crate::protocol::Code::Protected) if a supervisor would stop somebody who is protected, wanted or not.
 pub(crate) fn effect(
     picture: &Picture,
     scope: &Scope,
+    families: &Families,
     deed: Deed,
     known: &Supervisors<'_>,
     force: bool,
@@ -36,7 +43,7 @@ pub(crate) fn effect(
     match deed {
         Deed::Stop | Deed::Kill | Deed::Restart => {
             lines.extend(ending(picture, scope, deed));
-            lines.extend(supervisors(picture, scope, deed, known, force)?);
+            lines.extend(supervisors(picture, families, deed, known, force)?);
         }
         Deed::Suspend { .. } => {
             lines.push(format!("{}; stop, kill and exit signals are read all the same", queued(picture, scope)));
@@ -56,7 +63,7 @@ pub(crate) fn effect(
             lines.extend(ending(picture, scope, deed));
             match scope.targets.iter().any(|&place| is_top(picture, place)) {
                 true => lines.push(SHUTDOWN.to_owned()),
-                false => lines.extend(supervisors(picture, scope, deed, known, force)?),
+                false => lines.extend(supervisors(picture, families, deed, known, force)?),
             }
         }
         Deed::Trip => {
@@ -202,60 +209,93 @@ fn at_work(picture: &Picture, scope: &Scope, deed: Deed) -> Option<String> {
     (!busy.is_empty()).then(|| format!("at work: {}{held}, what is in hand is {in_hand}", busy.len()))
 }
 
-/// What the supervisors of the targets do.
+/// What the supervisors of the targets do, and those above that lose a supervisor by it.
 fn supervisors(
     picture: &Picture,
-    scope: &Scope,
+    families: &Families,
     deed: Deed,
     known: &Supervisors<'_>,
     force: bool,
 ) -> Result<Vec<String>, Refusal> {
-    let mut lines = Vec::new();
-    let (families, alone) = families(picture, scope);
+    let (mut lines, mut told, mut levels) = (Vec::new(), 0, 0);
+    let all = families.all.iter().filter(|family| !family.children.is_empty()).count();
+    let alone = families.alone;
     if alone > 0 {
-        let of = if scope.is_bulk() { format!(" of {alone}") } else { String::new() };
+        let of = if alone + all > 1 { format!(" of {alone}") } else { String::new() };
         lines.push(format!("supervisor: none{of}, no new incarnation comes"));
     }
-    let more = families.len().saturating_sub(SUPERVISORS);
-    for (told, family) in families.iter().enumerate() {
-        let outlook = Outlook::of(known, family, deed);
-        let (who, all) = (family.path.as_str(), family.children.len());
-        if outlook.exhausts() && !force {
-            return Err(outlook.refusal(who));
+    let outlooks = outlooks(known, &families.all, deed);
+    for outlook in &outlooks {
+        if let Some(refusal) = outlook.shield(known) {
+            return Err(refusal);
         }
-        if told < SUPERVISORS {
-            lines.push(again(who, &outlook, all));
-            if !outlook.back.is_empty() {
-                lines.push(outlook.budget(who));
-                lines.extend(siblings(picture, family.supervisor, &outlook, all));
-            }
-            if outlook.may_shut_down() {
-                lines.push(format!("automatic shutdown: {who} ends if the end was significant"));
-            }
+        if outlook.exhausts() && !force {
+            return Err(outlook.refusal());
+        }
+        let (count, most) = match outlook.family.children.is_empty() {
+            true => (&mut levels, LEVELS),
+            false => (&mut told, SUPERVISORS),
+        };
+        *count += 1;
+        if *count <= most {
+            lines.extend(supervisor(picture, outlook));
         }
     }
+    let more = told.saturating_sub(SUPERVISORS) + levels.saturating_sub(LEVELS);
     if more > 0 {
         lines.push(format!("supervisor: {more} more"));
+    }
+    let is_top = |outlook: &&Outlook<'_>| outlook.exhausts() && outlook.family.parent == Some(Pid::OUTSIDE);
+    if let Some(top) = outlooks.iter().find(is_top) {
+        let who = &top.family.path;
+        lines.push(format!(
+            "the system ends: {who} is the top of the tree; the process ends, too, if its main function waits for no more"
+        ));
     }
     Ok(lines)
 }
 
+/// What one of them does.
+fn supervisor(picture: &Picture, outlook: &Outlook<'_>) -> Vec<String> {
+    let (who, supervisor) = (outlook.family.path.as_str(), outlook.family.supervisor);
+    let mut lines = vec![again(picture, outlook)];
+    if !outlook.back.is_empty() {
+        lines.push(outlook.budget());
+        lines.extend(siblings(picture, supervisor, outlook));
+    }
+    if outlook.exhausts() {
+        let branch = picture.branch(picture.find_pid(supervisor)).skip(1);
+        let below = branch.filter(|&(place, _)| is_living(picture.actor(place).state)).count();
+        lines.push(format!("too many: {who} ends, and all below it, {below} in all"));
+    }
+    if outlook.may_shut_down() {
+        lines.push(format!("automatic shutdown: {who} ends if the end was significant"));
+    }
+    lines
+}
+
 /// Who is started again.
-fn again(who: &str, outlook: &Outlook<'_>, children: usize) -> String {
-    let Outlook { gone, open, restart, .. } = outlook;
-    let back = outlook.back.len() - open;
-    match (children, restart) {
-        (1, Some(restart)) if back == 1 => format!("supervisor: {who} starts it again, it is {restart}"),
-        (1, Some(restart)) => format!("supervisor: {who} does not start it again, it is {restart}"),
-        (1, None) => format!("supervisor: {who}; whether it is started again depends on its restart type: not known"),
-        _ => format!("supervisor: {who} starts {back} of {children} again, leaves {gone}; not known of {open}"),
+fn again(picture: &Picture, outlook: &Outlook<'_>) -> String {
+    let Outlook { family, gone, open, restart, .. } = outlook;
+    let (who, back, total) = (&family.path, outlook.back.len() - open, outlook.total());
+    let whom = match outlook.ended[..] {
+        [ended] => picture.tie(ended).path.unwrap_or_else(|| ended.to_string()),
+        _ => "it".to_owned(),
+    };
+    match (total, restart) {
+        (1, Some(restart)) if back == 1 => format!("supervisor: {who} starts {whom} again, it is {restart}"),
+        (1, Some(restart)) => format!("supervisor: {who} does not start {whom} again, it is {restart}"),
+        (1, None) => {
+            format!("supervisor: {who}; whether {whom} is started again depends on its restart type: not known")
+        }
+        _ => format!("supervisor: {who} starts {back} of {total} again, leaves {gone}; not known of {open}"),
     }
 }
 
 /// Who is restarted with those who are.
-fn siblings(picture: &Picture, parent: Pid, outlook: &Outlook<'_>, children: usize) -> Option<String> {
+fn siblings(picture: &Picture, parent: Pid, outlook: &Outlook<'_>) -> Option<String> {
     let all = picture.children(picture.find_pid(parent)?, 0).total;
-    let others = all.checked_sub(children).filter(|others| *others > 0)?;
+    let others = all.checked_sub(outlook.total()).filter(|others| *others > 0)?;
     Some(match outlook.strategy()? {
         Strategy::OneForOne => format!("siblings: {others}, left alone"),
         Strategy::OneForAll => format!("siblings: {others}, stopped and started with it"),

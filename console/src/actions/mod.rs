@@ -8,6 +8,7 @@
 
 mod audit;
 mod effect;
+mod family;
 mod governor;
 mod limits;
 mod outlook;
@@ -17,6 +18,7 @@ mod suspensions;
 mod told;
 mod under_way;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,9 +26,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crashworthy_runtime::{Callback, Crash, ExitReason, LARGEST_MAILBOX, Pid, System, WeakSystem};
 
 use self::audit::Audit;
+use self::family::{Families, Family};
 use self::governor::Governor;
 pub use self::limits::ActionLimits;
-use self::outlook::{Family, Outlook, Supervisors, families};
+use self::outlook::{Supervisors, outlooks};
 use self::plans::{Plans, Taken};
 use self::scope::{Scope, takes};
 use self::suspensions::Suspensions;
@@ -77,7 +80,7 @@ struct Plan {
     deed: Deed,
     targets: Vec<Target>,
     effect: Vec<String>,
-    /// Whose restarts it uses up; nobody's unless something ends.
+    /// Whose restarts it uses up, and who is above them; nobody's unless something ends.
     families: Vec<Family>,
     /// Although that may be too many.
     force: bool,
@@ -119,17 +122,22 @@ impl Actions {
             picture = self.inspector.look()?.1;
             scope = Scope::of(&picture, query, limits, &self.protected)?;
         }
+        let families = match query.deed.ends() {
+            true => Families::of(&picture, &scope, &self.protected),
+            false => Families::default(),
+        };
         let effect = match query.deed {
             Deed::LogLevel { .. } => effect::logging(query.deed, &self.log.current()?),
             deed => {
                 let mut held = self.held();
                 held.under_way.look(&system);
-                effect::effect(&picture, &scope, deed, &Supervisors::of(&system, &held.under_way), query.force)?
+                let known = Supervisors::of(&system, &held.under_way);
+                effect::effect(&picture, &scope, &families, deed, &known, query.force)?
             }
         };
         let targets: Vec<_> = scope.targets.iter().map(|&place| target(&picture, place)).collect();
         let (deed, force) = (query.deed, query.force);
-        let families = if deed.ends() { families(&picture, &scope).0 } else { Vec::new() };
+        let families = families.all;
         let plan = Plan { peer, deed, targets: targets.clone(), effect: effect.clone(), families, force };
         let (now, ends) = (self.began.elapsed(), if query.deed.ends() { scope.touched.len() } else { 0 });
         let mut held = self.held();
@@ -231,16 +239,28 @@ impl Actions {
     fn pass(&self, system: &System, plan: &Plan) -> Result<(), Refusal> {
         let mut held = self.held();
         held.under_way.look(system);
-        let mut back = Vec::new();
-        for family in &plan.families {
-            let known = Supervisors::of(system, &held.under_way);
-            let outlook = Outlook::of(&known, family, plan.deed);
-            if outlook.exhausts() && !plan.force {
-                return Err(outlook.refusal(&family.path));
+        let known = Supervisors::of(system, &held.under_way);
+        let outlooks = outlooks(&known, &plan.families, plan.deed);
+        for outlook in &outlooks {
+            if let Some(refusal) = outlook.shield(&known) {
+                return Err(refusal);
             }
-            back.push((family.supervisor, outlook.back));
+            if outlook.exhausts() && !plan.force {
+                return Err(outlook.refusal());
+            }
         }
-        if !held.under_way.has_room(back.iter().map(|(_, children)| children.len()).sum()) {
+        // By whom each supervisor ends that has too few restarts left.
+        let causes: BTreeMap<_, _> =
+            outlooks.iter().map(|outlook| (outlook.family.supervisor, outlook.back.clone())).collect();
+        let mut back = Vec::new();
+        for outlook in outlooks {
+            for child in outlook.back {
+                let is_caused = outlook.ended.contains(&child);
+                let causes = causes.get(&child).filter(|_| is_caused).cloned().unwrap_or_default();
+                back.push((outlook.family.supervisor, child, causes));
+            }
+        }
+        if !held.under_way.has_room(back.len()) {
             return Err(Refusal::new(Code::TooMany, "too many actors that were ended are still about to end"));
         }
         if plan.deed.is_destructive()
@@ -249,8 +269,8 @@ impl Actions {
             let why = format!("too much was done in the last minute: plan again in {:.1} s", wait.as_secs_f64());
             return Err(Refusal::new(Code::TooOften, why));
         }
-        for (supervisor, children) in back {
-            held.under_way.begin(supervisor, children);
+        for (supervisor, child, causes) in back {
+            held.under_way.begin(supervisor, child, causes);
         }
         Ok(())
     }

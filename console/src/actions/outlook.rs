@@ -1,38 +1,14 @@
-//! What a supervisor will do: how it restarts, whom it starts again, what is left of its restarts, and what of that is spoken for.
+//! What a supervisor will do: how it restarts, whom it starts again, what is left of its restarts, what of that is
+//! spoken for, and whether it ends.
 
 use std::collections::BTreeMap;
 
 use crashworthy_runtime::{ActorId, Pid, System};
 use crashworthy_supervisor::{AutoShutdown, Restart, Strategy, SupervisorInfo, SystemExt};
 
-use super::scope::Scope;
+use super::family::Family;
 use super::under_way::UnderWay;
-use crate::picture::Picture;
 use crate::protocol::{Code, Deed, Refusal};
-
-/// Children of one supervisor to whom something is done.
-#[derive(Clone, Debug)]
-pub(crate) struct Family {
-    pub(crate) supervisor: Pid,
-    pub(crate) path: String,
-    pub(crate) children: Vec<Pid>,
-}
-
-/// The targets by their supervisors, and how many have none.
-pub(crate) fn families(picture: &Picture, scope: &Scope) -> (Vec<Family>, usize) {
-    let mut parents = BTreeMap::<Option<Pid>, Vec<Pid>>::new();
-    for &place in &scope.targets {
-        let actor = picture.actor(place);
-        parents.entry(actor.parent()).or_default().push(actor.pid);
-    }
-    let alone = parents.remove(&None).map_or(0, |alone| alone.len());
-    let family = |(supervisor, children): (Option<Pid>, _)| {
-        let supervisor = supervisor?;
-        let path = picture.tie(supervisor).path.unwrap_or_else(|| supervisor.to_string());
-        Some(Family { supervisor, path, children })
-    };
-    (parents.into_iter().filter_map(family).collect(), alone)
-}
 
 /// What is known of all supervisors just now.
 pub(crate) struct Supervisors<'s> {
@@ -48,58 +24,132 @@ impl<'s> Supervisors<'s> {
 }
 
 /// What becomes of children that end by an action, under one supervisor.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outlook<'k> {
+    pub(crate) family: &'k Family,
     /// Those it starts again, as far as is known: who may come back does.
     pub(crate) back: Vec<Pid>,
-    /// How many it does not.
+    /// Those of its children that are supervisors and end because too many below them do.
+    pub(crate) ended: Vec<Pid>,
+    /// How many it does not start again.
     pub(crate) gone: usize,
     /// How many of those who come back may also not, since the restart type is not known.
     pub(crate) open: usize,
     /// How many others this console has ended already whose restarts the supervisor has not counted yet.
-    pub(crate) under_way: usize,
+    under_way: usize,
     /// The restart type of the last of them that is known.
     pub(crate) restart: Option<Restart>,
     /// The supervisor, if it is one: an actor may have children otherwise.
-    pub(crate) info: Option<&'k SupervisorInfo>,
+    info: Option<&'k SupervisorInfo>,
+}
+
+/// What becomes of all who end by an action, the deepest first: a supervisor with too few restarts left for it ends, too, and is one
+/// end more below the next.
+pub(crate) fn outlooks<'k>(known: &'k Supervisors<'_>, families: &'k [Family], deed: Deed) -> Vec<Outlook<'k>> {
+    let (mut outlooks, mut ended) = (Vec::new(), BTreeMap::<Pid, Vec<Pid>>::new());
+    for family in families {
+        let ended_below = ended.remove(&family.supervisor).unwrap_or_default();
+        if family.children.is_empty() && ended_below.is_empty() {
+            continue;
+        }
+        let outlook = Outlook::of(known, family, ended_below, deed);
+        if let Some(parent) = family.parent.filter(|_| outlook.exhausts()) {
+            ended.entry(parent).or_default().push(family.supervisor);
+        }
+        outlooks.push(outlook);
+    }
+    outlooks
 }
 
 impl<'k> Outlook<'k> {
-    /// Of these children.
-    pub(crate) fn of(known: &'k Supervisors<'_>, family: &Family, deed: Deed) -> Self {
+    fn of(known: &'k Supervisors<'_>, family: &'k Family, ended: Vec<Pid>, deed: Deed) -> Self {
         let supervisor = family.supervisor;
         let info = known.living.iter().find(|info| info.pid == supervisor);
-        let is_other = |child: ActorId| family.children.iter().all(|pid| pid.id != child);
+        let is_other = |child: ActorId| family.children.iter().chain(&ended).all(|pid| pid.id != child);
         let under_way = known.under_way.of(supervisor).filter(|&child| is_other(child)).count();
-        let mut outlook = Self { info, under_way, ..Self::default() };
+        let mut outlook = Self { family, back: Vec::new(), ended, gone: 0, open: 0, under_way, restart: None, info };
         for &child in &family.children {
-            let restart = known.system.restart_of(supervisor, child.id);
-            match restart.map(|restart| is_back(restart, deed)) {
-                Some(false) => outlook.gone += 1,
-                known => {
-                    outlook.back.push(child);
-                    outlook.open += usize::from(known.is_none());
-                }
-            }
-            outlook.restart = restart.or(outlook.restart);
+            outlook.add(known, child, deed);
+        }
+        for child in outlook.ended.clone() {
+            // It gives up in order, as if it was stopped.
+            outlook.add(known, child, Deed::Stop);
         }
         outlook
     }
 
-    /// Whether the restarts of those who may come back are more than are left.
+    fn add(&mut self, known: &Supervisors<'_>, child: Pid, deed: Deed) {
+        let restart = known.system.restart_of(self.family.supervisor, child.id);
+        match restart.map(|restart| is_back(restart, deed)) {
+            Some(false) => self.gone += 1,
+            known => {
+                self.back.push(child);
+                self.open += usize::from(known.is_none());
+            }
+        }
+        self.restart = restart.or(self.restart);
+    }
+
+    /// How many children end in all.
+    pub(crate) fn total(&self) -> usize {
+        self.family.children.len() + self.ended.len()
+    }
+
+    /// Whether the restarts of those who may come back are more than are left, or than is known to be left.
     pub(crate) fn exhausts(&self) -> bool {
-        let more = self.back.len() + self.under_way;
-        !self.back.is_empty() && self.info.is_some_and(|info| more > info.budget.left() as usize)
+        !self.back.is_empty() && self.left().is_some_and(|left| left.is_none_or(|left| self.needs() > left))
+    }
+
+    /// How many restarts so many ends are. All of a group are one: whoever is stopped with the first to end does not end again.
+    /// Whoever is started after another one may end before it, and then there are two.
+    fn restarts(&self, ends: usize) -> usize {
+        if self.strategy() == Some(Strategy::OneForAll) { ends.min(1) } else { ends }
+    }
+
+    fn needs(&self) -> usize {
+        self.restarts(self.back.len())
+    }
+
+    /// What is left of the restarts beside what is spoken for: of no supervisor nothing, and then a number if it is known.
+    fn left(&self) -> Option<Option<usize>> {
+        let info = self.info?;
+        let left = (info.budget.left() as usize).saturating_sub(self.restarts(self.under_way));
+        Some(info.is_exact().then_some(left))
     }
 
     /// No, because it may end the supervisor.
-    pub(crate) fn refusal(&self, path: &str) -> Refusal {
-        let why = format!("that is one restart too many, {path} would end; {}", self.budget(path));
-        Refusal::new(Code::Budget, why)
+    pub(crate) fn refusal(&self) -> Refusal {
+        let (needs, path) = (self.needs(), &self.family.path);
+        let s = if needs == 1 { "" } else { "s" };
+        let left = match self.left().flatten() {
+            Some(1) => "1 is left".to_owned(),
+            Some(left) => format!("{left} are left"),
+            None => "how many are left is not known".to_owned(),
+        };
+        let budget = self.budget();
+        Refusal::new(Code::Budget, format!("that needs {needs} restart{s} and {left}: {path} would end; {budget}"))
+    }
+
+    /// No, because somebody who is protected would be stopped: with the supervisor, or as a sibling of whoever is started again.
+    pub(crate) fn shield(&self, known: &Supervisors<'_>) -> Option<Refusal> {
+        let Family { supervisor, path, guarded, .. } = self.family;
+        let no = |why| Some(Refusal::new(Code::Protected, why));
+        if self.exhausts()
+            && let Some((_, name)) = guarded.first()
+        {
+            return no(format!("{name} is protected, and would end with {path}, which has no restart left for that"));
+        }
+        let shares =
+            |failed: &Pid, child: &Pid| known.system.shares_fate(*supervisor, failed.id, child.id).unwrap_or(false);
+        let is_stopped = |child: &Pid| child != supervisor && self.back.iter().any(|failed| shares(failed, child));
+        let (_, name) = guarded.iter().find(|(child, _)| is_stopped(child))?;
+        let strategy = self.strategy()?;
+        no(format!("{name} is protected, and would be stopped and started with it: {path} is {strategy}"))
     }
 
     /// How it restarts, and what is left of the restarts that are allowed.
-    pub(crate) fn budget(&self, path: &str) -> String {
+    pub(crate) fn budget(&self) -> String {
+        let path = &self.family.path;
         let under_way = match self.under_way {
             0 => String::new(),
             more => format!("; {more} more by this console, not counted there yet"),

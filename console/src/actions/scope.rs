@@ -92,7 +92,12 @@ impl Scope {
             *kinds.entry(picture.actor(place).kind).or_default() += 1;
         }
         for (kind, count) in kinds {
-            let all = picture.everybody().filter(|&place| picture.actor(place).kind == kind).count();
+            // Of those who could be: whoever has ended is not there to serve on.
+            let could_be = |&place: &usize| {
+                let actor = picture.actor(place);
+                actor.kind == kind && takes(actor.state, deed)
+            };
+            let all = picture.everybody().filter(could_be).count();
             let (percent, few, most) = (limits.bulk_percent, limits.bulk_few, limits.bulk_of(all));
             if count > most {
                 return too_many(format!(

@@ -4,25 +4,59 @@
 use std::collections::BTreeMap;
 
 use crashworthy_runtime::{ActorId, Pid, State, System};
+use crashworthy_supervisor::SystemExt;
 
 /// Children that are kept, at the most.
 const KEPT: usize = 4096;
 
-/// Children that end and will be started again, with their supervisors.
+/// Children that end and will be started again.
 #[derive(Debug, Default)]
 pub(crate) struct UnderWay {
-    children: BTreeMap<Pid, Pid>,
+    children: BTreeMap<Pid, End>,
+}
+
+/// An end that its supervisor has not counted yet.
+#[derive(Debug)]
+struct End {
+    supervisor: Pid,
+    /// Those below it, by whose ends it ends itself, a supervisor with too few restarts left; nobody if it was ended itself.
+    causes: Vec<Pid>,
+    /// It has counted more restarts than are allowed, so that it ends, whatever becomes of those.
+    gives_up: bool,
 }
 
 impl UnderWay {
     /// Forgets those whose restart has been counted, or will not come.
     pub(crate) fn look(&mut self, system: &System) {
-        self.children.retain(|&child, _| is_open(system, child));
+        loop {
+            let before = self.children.len();
+            self.children.retain(|&child, _| is_open(system, child));
+            // After that: whoever sees a child come back sees its restart counted.
+            self.note_who_gives_up(system);
+            let open: Vec<_> = self.children.keys().copied().collect();
+            let comes = |cause: &Pid| open.binary_search(cause).is_ok();
+            self.children.retain(|_, end| end.causes.is_empty() || end.gives_up || end.causes.iter().any(comes));
+            // Those above have lost a cause. Each round but the last one forgets somebody.
+            if self.children.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn note_who_gives_up(&mut self, system: &System) {
+        if self.children.values().all(|end| end.causes.is_empty() || end.gives_up) {
+            return;
+        }
+        for info in system.supervisors() {
+            if let Some(end) = self.children.get_mut(&info.pid) {
+                end.gives_up |= info.budget.restarts > info.budget.allowed;
+            }
+        }
     }
 
     /// Those of one supervisor.
     pub(crate) fn of(&self, supervisor: Pid) -> impl Iterator<Item = ActorId> {
-        self.children.iter().filter(move |(_, parent)| **parent == supervisor).map(|(child, _)| child.id)
+        self.children.iter().filter(move |(_, end)| end.supervisor == supervisor).map(|(child, _)| child.id)
     }
 
     /// Whether there is room for so many more.
@@ -30,9 +64,15 @@ impl UnderWay {
         self.children.len() + more <= KEPT
     }
 
-    /// Notes children that end now and come back.
-    pub(crate) fn begin(&mut self, supervisor: Pid, children: impl IntoIterator<Item = Pid>) {
-        self.children.extend(children.into_iter().map(|child| (child, supervisor)));
+    /// Notes a child that ends now and comes back: itself, or by the ends of those below it.
+    pub(crate) fn begin(&mut self, supervisor: Pid, child: Pid, causes: Vec<Pid>) {
+        let end =
+            self.children.entry(child).or_insert_with(|| End { supervisor, causes: causes.clone(), gives_up: false });
+        match causes.is_empty() {
+            true => end.causes.clear(),
+            false if !end.causes.is_empty() => end.causes.extend(causes),
+            false => {}
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod blocked;
 mod budgets;
 mod bureau;
 mod command;
+mod consequences;
 mod dumps;
 mod events;
 mod governed;

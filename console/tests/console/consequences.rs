@@ -1,0 +1,251 @@
+//! What an action brings about beyond whom it is done to: supervisors that end by it, siblings that are stopped with it.
+
+use std::sync::mpsc::{Sender, channel};
+
+use crashworthy::State;
+use crashworthy::console::{ActionLimits, Limits};
+use crashworthy::prelude::*;
+use crashworthy_console::protocol::{Code, Deed, PlanQuery, PlanView, Refusal};
+use crashworthy_console::{Client, ClientError};
+
+use crate::actions::{commit, plan, query, refused};
+use crate::support::{Cashier, Dir, PATIENCE, Till, until};
+
+/// A system whose top is a given tree, and a client that may act.
+struct World {
+    client: Client,
+    system: System,
+    runtime: tokio::runtime::Runtime,
+    _dir: Dir,
+}
+
+impl World {
+    fn of(tree: Supervisor, protected: &[&str]) -> Self {
+        let dir = Dir::new();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let actions = ActionLimits { destructive: 600, bulks: 600, ..ActionLimits::default() };
+        let limits = Limits { actions, requests: 1_000, ..Limits::default() };
+        let console = Console::default().below(dir.path()).limits(limits).protect(protected.iter().copied());
+        let start = System::builder().blocked_after(PATIENCE * 60).with(console).start(tree);
+        let system = runtime.block_on(start).expect("it starts");
+        let socket = system.console_for_actions().expect("it takes actions");
+        let client = Client::connect(&socket, PATIENCE).expect("it lets us in");
+        Self { client, system, runtime, _dir: dir }
+    }
+
+    fn ask(&mut self, query: &PlanQuery) -> Result<PlanView, ClientError> {
+        self.client.ask("plan", query)
+    }
+
+    fn no(&mut self, query: &PlanQuery) -> Refusal {
+        match self.ask(query) {
+            Err(ClientError::Refused(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Crashes a till, and waits until it is back.
+    fn crash(&self, till: &Slot<Cashier>) {
+        let before = till.pid().incarnation;
+        till.tell(Till::Break).unwrap();
+        until("it is back", || {
+            let now = self.system.inspect(till.pid())?;
+            (now.pid.incarnation > before && now.state == State::Running).then_some(())
+        });
+    }
+}
+
+fn slots<const N: usize>(names: [&str; N]) -> [Slot<Cashier>; N] {
+    names.map(Slot::named)
+}
+
+fn with(supervisor: Supervisor, children: &[Slot<Cashier>]) -> Supervisor {
+    children.iter().fold(supervisor, |supervisor, child| supervisor.child(child.child(())))
+}
+
+fn kill(actors: &[&str]) -> PlanQuery {
+    query(Deed::Kill, actors)
+}
+
+fn forced(actors: &[&str]) -> PlanQuery {
+    PlanQuery { force: true, ..kill(actors) }
+}
+
+/// Has a till block its thread until the sender is dropped.
+fn block(till: &Slot<Cashier>) -> Sender<()> {
+    let ((blocks, told), (held, until)) = (channel(), channel());
+    till.tell(Till::Block { blocks, until }).expect("there is room");
+    told.recv_timeout(PATIENCE).expect("it blocks");
+    held
+}
+
+#[track_caller]
+fn says(plan: &PlanView, lines: &[&str]) {
+    let mut effect = plan.effect.iter();
+    for words in lines {
+        assert!(effect.any(|line| line.contains(words)), "no {words:?} in its turn in {:#?}", plan.effect);
+    }
+}
+
+#[test]
+fn a_supervisor_that_is_ended_by_force_is_an_end_below_the_next_until_that_one_has_counted_it() {
+    let [i1, o1] = slots(["i1", "o1"]);
+    let inner = with(Supervisor::one_for_one("inner").intensity(0, PATIENCE), std::slice::from_ref(&i1));
+    let outer = Supervisor::one_for_one("outer").intensity(1, PATIENCE).child(inner).child(o1.child(()));
+    let mut world = World::of(Supervisor::one_for_one("top").child(outer), &[]);
+    let early = plan(&mut world.client, Deed::Kill, "o1");
+    assert_eq!(world.no(&kill(&["i1"])).code, Code::Budget);
+    let end = world.ask(&forced(&["i1"])).unwrap();
+    says(
+        &end,
+        &[
+            "supervisor: top/outer/inner starts it again, it is permanent",
+            "0 left, one more ends it",
+            "too many: top/outer/inner ends, and all below it, 1 in all",
+            "supervisor: top/outer starts top/outer/inner again, it is permanent",
+            "restarts count: top/outer is one_for_one, 0 of 1 restarts in 60s, 1 left",
+            "siblings: 1, left alone",
+        ],
+    );
+    assert!(!end.effect.iter().any(|line| line.contains("the system ends")), "{end:?}");
+    let held = block(&i1);
+    commit(&mut world.client, &end).unwrap();
+    // Its handler goes on, and nothing has been counted anywhere.
+    assert_eq!(refused(commit(&mut world.client, &early)), Code::Budget, "what was planned before is looked at again");
+    let why = world.no(&kill(&["o1"])).message;
+    assert!(why.starts_with("that needs 1 restart and 0 are left: top/outer would end; "), "{why}");
+    assert!(why.ends_with("1 left; 1 more by this console, not counted there yet"), "{why}");
+    drop(held);
+    until("inner is back", || (i1.pid().incarnation == 2).then_some(()));
+    until("it is counted, and once", || {
+        world.no(&kill(&["o1"])).message.ends_with("1 of 1 restarts in 60s, 0 left, one more ends it").then_some(())
+    });
+    assert_eq!(o1.pid().incarnation, 1);
+}
+
+#[test]
+fn a_plan_that_ends_one_supervisor_after_the_other_names_them_and_the_end_of_the_system() {
+    let [i1] = slots(["i1"]);
+    let inner = with(Supervisor::one_for_one("inner").intensity(0, PATIENCE), &[i1]);
+    let outer = Supervisor::one_for_one("outer").intensity(0, PATIENCE).child(inner);
+    let mut world = World::of(Supervisor::one_for_one("top").intensity(0, PATIENCE).child(outer), &[]);
+    let end = world.ask(&forced(&["i1"])).unwrap();
+    says(
+        &end,
+        &[
+            "too many: top/outer/inner ends",
+            "supervisor: top/outer starts top/outer/inner again",
+            "too many: top/outer ends, and all below it, 2 in all",
+            "supervisor: top starts top/outer again",
+            "too many: top ends, and all below it, 3 in all",
+            "the system ends: top is the top of the tree",
+        ],
+    );
+    commit(&mut world.client, &end).unwrap();
+    world.runtime.block_on(world.system.ended());
+}
+
+#[test]
+fn who_is_protected_is_not_stopped_as_a_sibling_whatever_is_forced() {
+    let [a, b, first, later, last] = slots(["a", "b", "z", "y", "x"]);
+    let guest = Slot::<Cashier>::named("guest");
+    let all = with(Supervisor::one_for_all("all").intensity(3, PATIENCE), &[a, b]);
+    let all = all.child(guest.child(()).restart(Restart::Temporary));
+    // Their names are in another order.
+    let rest = with(Supervisor::rest_for_one("rest").intensity(3, PATIENCE), &[first]);
+    let rest = with(rest.child(with(Supervisor::one_for_one("branch"), &[later])), &[last]);
+    let tree = Supervisor::one_for_one("top").child(all).child(rest);
+    let mut world = World::of(tree, &["top/all/b", "top/rest/branch/y", "top/rest/nobody"]);
+    for query in [kill(&["a"]), forced(&["a"]), query(Deed::Restart, &["a"])] {
+        let why = world.no(&query);
+        assert_eq!(why.code, Code::Protected);
+        assert_eq!(
+            why.message,
+            "top/all/b is protected, and would be stopped and started with it: top/all is one_for_all"
+        );
+    }
+    let why = world.no(&forced(&["z"]));
+    assert_eq!(why.code, Code::Protected);
+    assert!(why.message.starts_with("top/rest/branch/y is protected, "), "{why}");
+    // Nobody is stopped with whoever is started last, or is not started again.
+    for spared in ["x", "guest"] {
+        plan(&mut world.client, Deed::Kill, spared);
+    }
+    // A suspension ends nobody.
+    plan(&mut world.client, Deed::Suspend { span: PATIENCE }, "a");
+}
+
+#[test]
+fn who_is_protected_does_not_end_with_a_supervisor_that_is_ended_by_force() {
+    let [i1, i2, i3] = slots(["i1", "i2", "i3"]);
+    let inner = with(Supervisor::one_for_one("inner").intensity(1, PATIENCE), &[i1.clone(), i2.clone(), i3]);
+    let [o1] = slots(["o1"]);
+    let outer = Supervisor::one_for_one("outer").intensity(0, PATIENCE).child(inner).child(o1.child(()));
+    let mut world = World::of(Supervisor::one_for_one("top").child(outer), &["top/outer/inner/i3"]);
+    // Each is within the budget; together they are not.
+    let plans = ["i1", "i2"].map(|target| world.ask(&forced(&[target])).unwrap());
+    commit(&mut world.client, &plans[0]).unwrap();
+    assert_eq!(refused(commit(&mut world.client, &plans[1])), Code::Protected, "the commit looks, too");
+    until("it is counted", || (i1.pid().incarnation == 2).then_some(()));
+    for query in [kill(&["i2"]), forced(&["i2"]), forced(&["o1"])] {
+        assert_eq!(world.no(&query).code, Code::Protected, "{query:?}");
+    }
+    assert_eq!(i2.pid().incarnation, 1);
+}
+
+#[test]
+fn of_a_type_the_share_is_of_those_that_live() {
+    let guests = slots(["g1", "g2", "g3", "g4"]);
+    let child = |top: Supervisor, guest: &Slot<Cashier>| top.child(guest.child(()).restart(Restart::Transient));
+    let mut world = World::of(guests.iter().fold(Supervisor::one_for_one("top"), child), &[]);
+    let stop = |actors: &[&str]| query(Deed::Stop, actors);
+    world.ask(&stop(&["g1", "g2", "g3"])).expect("one of four is left");
+    let first = world.ask(&stop(&["g1"])).unwrap();
+    commit(&mut world.client, &first).unwrap();
+    until("the console sees that it has ended", || world.ask(&stop(&["g1"])).is_err().then_some(()));
+    let why = world.no(&stop(&["g2", "g3", "g4"]));
+    assert_eq!(why.code, Code::TooMany);
+    assert!(why.message.starts_with("3 of 3 "), "{why}");
+    world.ask(&stop(&["g2", "g3"])).expect("one of three is left");
+}
+
+#[test]
+fn several_of_one_group_are_one_restart_and_several_of_one_for_one_are_as_many() {
+    let group @ [a, b, c] = &slots(["a", "b", "c"]);
+    let crowd @ [d, ..] = &slots(["d", "e", "f"]);
+    let all = with(Supervisor::one_for_all("all").intensity(1, PATIENCE), group);
+    let one = with(Supervisor::one_for_one("one").intensity(2, PATIENCE), crowd);
+    let mut world = World::of(Supervisor::one_for_one("top").child(all).child(one), &[]);
+    let both = world.ask(&kill(&["a", "c"])).expect("that is one restart, and one is left");
+    commit(&mut world.client, &both).unwrap();
+    until("all are back", || [a, b, c].iter().all(|till| till.pid().incarnation == 2).then_some(()));
+    let why = until("it is counted", || match world.ask(&kill(&["a", "c"])) {
+        Err(ClientError::Refused(why)) if why.message.ends_with("0 left, one more ends it") => Some(why),
+        _ => None,
+    });
+    assert!(why.message.starts_with("that needs 1 restart and 0 are left: top/all would end; "), "{why}");
+    world.crash(d);
+    let why = until("it is counted", || match world.ask(&kill(&["d", "e"])) {
+        Err(ClientError::Refused(why)) if why.code == Code::Budget => Some(why.message),
+        _ => None,
+    });
+    assert!(why.starts_with("that needs 2 restarts and 1 is left: top/one would end; "), "{why}");
+}
+
+#[test]
+fn where_it_is_not_known_what_is_left_that_is_too_little() {
+    let [often, other] = slots(["often", "other"]);
+    let many = Supervisor::one_for_one("many").intensity(9_999, PATIENCE * 60);
+    let mut world = World::of(Supervisor::one_for_one("top").child(with(many, &[often.clone(), other])), &[]);
+    plan(&mut world.client, Deed::Kill, "other");
+    for _ in 0..4_096 {
+        world.crash(&often);
+    }
+    let why = world.no(&kill(&["other"]));
+    assert_eq!(why.code, Code::Budget);
+    assert!(
+        why.message.starts_with("that needs 1 restart and how many are left is not known: top/many would end; "),
+        "{why}"
+    );
+    world.ask(&forced(&["other"])).expect("whoever wants it has it");
+}
