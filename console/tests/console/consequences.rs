@@ -22,7 +22,7 @@ struct World {
 impl World {
     fn of(tree: Supervisor, protected: &[&str]) -> Self {
         let dir = Dir::new();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
         let actions = ActionLimits { destructive: 600, bulks: 600, ..ActionLimits::default() };
         let limits = Limits { actions, requests: 1_000, ..Limits::default() };
         let console = Console::default().below(dir.path()).limits(limits).protect(protected.iter().copied());
@@ -89,8 +89,9 @@ fn says(plan: &PlanView, lines: &[&str]) {
 
 #[test]
 fn a_supervisor_that_is_ended_by_force_is_an_end_below_the_next_until_that_one_has_counted_it() {
-    let [i1, o1] = slots(["i1", "o1"]);
+    let [i1, i2, o1] = slots(["i1", "i2", "o1"]);
     let inner = with(Supervisor::one_for_one("inner").intensity(0, PATIENCE), std::slice::from_ref(&i1));
+    let inner = inner.child(i2.child(()).shutdown(Shutdown::Unlimited));
     let outer = Supervisor::one_for_one("outer").intensity(1, PATIENCE).child(inner).child(o1.child(()));
     let mut world = World::of(Supervisor::one_for_one("top").child(outer), &[]);
     let early = plan(&mut world.client, Deed::Kill, "o1");
@@ -101,14 +102,14 @@ fn a_supervisor_that_is_ended_by_force_is_an_end_below_the_next_until_that_one_h
         &[
             "supervisor: top/outer/inner starts it again, it is permanent",
             "0 left, one more ends it",
-            "too many: top/outer/inner ends, and all below it, 1 in all",
+            "too many: top/outer/inner ends, and all below it, 2 in all",
             "supervisor: top/outer starts top/outer/inner again, it is permanent",
             "restarts count: top/outer is one_for_one, 0 of 1 restarts in 60s, 1 left",
             "siblings: 1, left alone",
         ],
     );
     assert!(!end.effect.iter().any(|line| line.contains("the system ends")), "{end:?}");
-    let held = block(&i1);
+    let (held, slow) = (block(&i1), block(&i2));
     commit(&mut world.client, &end).unwrap();
     // Its handler goes on, and nothing has been counted anywhere.
     assert_eq!(refused(commit(&mut world.client, &early)), Code::Budget, "what was planned before is looked at again");
@@ -116,6 +117,13 @@ fn a_supervisor_that_is_ended_by_force_is_an_end_below_the_next_until_that_one_h
     assert!(why.starts_with("that needs 1 restart and 0 are left: top/outer would end; "), "{why}");
     assert!(why.ends_with("1 left; 1 more by this console, not counted there yet"), "{why}");
     drop(held);
+    // It gives up, and waits for the other one to end: that is still to be counted above.
+    until("inner has counted it", || {
+        world.system.supervisors().iter().any(|info| info.budget.restarts > info.budget.allowed).then_some(())
+    });
+    let why = world.no(&kill(&["o1"])).message;
+    assert!(why.ends_with("1 left; 1 more by this console, not counted there yet"), "{why}");
+    drop(slow);
     until("inner is back", || (i1.pid().incarnation == 2).then_some(()));
     until("it is counted, and once", || {
         world.no(&kill(&["o1"])).message.ends_with("1 of 1 restarts in 60s, 0 left, one more ends it").then_some(())
