@@ -28,6 +28,8 @@ use crate::whom::{self, find, missing};
 const REUSED: u32 = 10;
 /// Reports in an answer unless told otherwise.
 pub(crate) const REPORTS: usize = 20;
+/// Who is stuck for so long takes no new work; for less it may be a matter of those who have little time.
+const STUCK: Duration = Duration::from_secs(1);
 /// Others that an actor has to do with, of each kind.
 const TIES: usize = 100;
 
@@ -273,6 +275,7 @@ impl Inspector {
             let is_held = match actor.gate {
                 GateState::Tripped | GateState::Suspended => true,
                 GateState::Draining => !is_stopping,
+                GateState::Stuck => actor.busy_for().is_some_and(|held| held >= STUCK),
                 _ => false,
             };
             (actor.state == State::Restarting || ((lacks || is_held) && !is_over)) && is_meant(place)

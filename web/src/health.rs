@@ -72,6 +72,8 @@ enum Reason {
     Lacking,
     /// Actors take only what matters.
     Choosy,
+    /// Actors refuse, as stuck in what they have had in hand for a second or longer.
+    Refusing,
     /// A source that is critical does not serve.
     Source,
 }
@@ -144,6 +146,7 @@ fn why(unready: &Unready) -> Reason {
         Unready { row, .. } if row.gate == GateState::Draining => Reason::Draining,
         Unready { row, .. } if row.gate == GateState::Suspended => Reason::Suspended,
         Unready { lacks, .. } if !lacks.is_empty() => Reason::Lacking,
+        Unready { row, .. } if row.gate == GateState::Stuck => Reason::Refusing,
         _ => Reason::Choosy,
     }
 }

@@ -129,6 +129,7 @@ pub(crate) fn why(unready: &Unready, at: Duration) -> String {
     let held = match row.gate {
         GateState::Tripped => Some("tripped, until it is untripped".to_owned()),
         GateState::Draining => Some("drains, and then stops".to_owned()),
+        GateState::Stuck => Some("is stuck: who has less time than it has had the same in hand is refused".to_owned()),
         GateState::Suspended => row.back_in.map(|back_in| format!("resumed in {}", span(back_in))),
         _ => None,
     };
@@ -206,7 +207,9 @@ fn style(row: &Row) -> Option<Style> {
 pub(crate) fn is_held(row: &Row) -> bool {
     match row.gate {
         GateState::Tripped | GateState::Draining => true,
-        GateState::Shedding | GateState::NotReady => matches!(row.state, State::Starting | State::Running),
+        GateState::Shedding | GateState::Stuck | GateState::NotReady => {
+            matches!(row.state, State::Starting | State::Running)
+        }
         _ => false,
     }
 }
