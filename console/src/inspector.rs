@@ -202,6 +202,7 @@ impl Inspector {
             law: actor.law,
             refusals: actor.refusals,
             blocked: actor.blocked,
+            pool: actor.pool,
             signals: actor.signals,
             parent: actor.parent.map(|parent| picture.tie(parent)),
             links: picture.ties(&actor.links, TIES),
@@ -286,7 +287,10 @@ impl Inspector {
             let actor = picture.actor(place);
             Unready { row: picture.row(place), lacks: actor.lacks().to_vec(), only: actor.only() }
         });
-        Ok(Health { at: picture.at, ready: total == 0, total, unready: unready.collect() })
+        let mut down = system.extension::<Sources>().read();
+        down.retain(|source| source.critical && !source.serves);
+        let ready = total == 0 && !is_stopping && down.is_empty();
+        Ok(Health { at: picture.at, ready, stopping: is_stopping, down, total, unready: unready.collect() })
     }
 
     /// The answer to `metrics`.

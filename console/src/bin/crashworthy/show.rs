@@ -85,6 +85,9 @@ pub(crate) fn actor(view: &ActorView) -> String {
     if view.refusals.total() > 0 {
         say("refused", &refused(&view.refusals));
     }
+    if let Some(pool) = &view.pool {
+        say("threads", &clean(pool));
+    }
     if view.blocked > 0 {
         say("blocked", &blocked(view.blocked));
     }
@@ -113,7 +116,14 @@ pub(crate) fn health(view: &Health) -> String {
     if view.ready {
         return "ready: everybody takes new work\n".to_owned();
     }
-    let mut text = format!("{RED}not ready{RED:#}: these take no new work, or only some\n");
+    let mut text = String::new();
+    for line in not_ready(view) {
+        let _ = writeln!(text, "{RED}not ready{RED:#}: {line}");
+    }
+    if view.total == 0 {
+        return text;
+    }
+    let _ = writeln!(text, "{RED}not ready{RED:#}: these take no new work, or only some");
     let rows = view.unready.iter().map(|unready| {
         let row = &unready.row;
         (style(row), vec![clean(&row.path), state(row.state).to_owned(), why(unready, view.at)])
@@ -121,6 +131,15 @@ pub(crate) fn health(view: &Health) -> String {
     text += &table(&["ACTOR", "STATE", "WHY"], rows);
     more(&mut text, view.total, view.unready.len());
     text
+}
+
+/// Why the system is not ready, besides its actors.
+pub(crate) fn not_ready(view: &Health) -> Vec<String> {
+    let down = view
+        .down
+        .iter()
+        .map(|source| format!("{} {} is {}", source.sort.name(), clean(&source.name), clean(&source.state)));
+    view.stopping.then(|| "the system stops".to_owned()).into_iter().chain(down).collect()
 }
 
 /// Why an actor takes no new work; nothing if that is its state.
