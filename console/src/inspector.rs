@@ -201,7 +201,7 @@ impl Inspector {
             refusals: actor.refusals,
             blocked: actor.blocked,
             signals: actor.signals,
-            parent: actor.parent.map(|parent| picture.tie(parent)),
+            parent: actor.parent.map(|parent| picture.tie(parent)).or_else(|| picture.above(place)),
             links: picture.ties(&actor.links, TIES),
             monitors: picture.ties(&actor.monitors, TIES),
             watchers: picture.ties(&actor.watchers, TIES),
