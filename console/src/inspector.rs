@@ -28,6 +28,8 @@ use crate::whom::{self, find, missing};
 const REUSED: u32 = 10;
 /// Reports in an answer unless told otherwise.
 pub(crate) const REPORTS: usize = 20;
+/// Who is stuck for so long takes no new work; for less it may be a matter of those who have little time.
+const STUCK: Duration = Duration::from_secs(1);
 /// Others that an actor has to do with, of each kind.
 const TIES: usize = 100;
 
@@ -200,6 +202,7 @@ impl Inspector {
             law: actor.law,
             refusals: actor.refusals,
             blocked: actor.blocked,
+            pool: actor.pool,
             signals: actor.signals,
             parent: actor.parent.map(|parent| picture.tie(parent)).or_else(|| picture.above(place)),
             links: picture.ties(&actor.links, TIES),
@@ -273,6 +276,7 @@ impl Inspector {
             let is_held = match actor.gate {
                 GateState::Tripped | GateState::Suspended => true,
                 GateState::Draining => !is_stopping,
+                GateState::Stuck => actor.busy_for().is_some_and(|held| held >= STUCK),
                 _ => false,
             };
             (actor.state == State::Restarting || ((lacks || is_held) && !is_over)) && is_meant(place)
@@ -283,7 +287,10 @@ impl Inspector {
             let actor = picture.actor(place);
             Unready { row: picture.row(place), lacks: actor.lacks().to_vec(), only: actor.only() }
         });
-        Ok(Health { at: picture.at, ready: total == 0, total, unready: unready.collect() })
+        let mut down = system.extension::<Sources>().read();
+        down.retain(|source| source.critical && !source.serves);
+        let ready = total == 0 && !is_stopping && down.is_empty();
+        Ok(Health { at: picture.at, ready, stopping: is_stopping, down, total, unready: unready.collect() })
     }
 
     /// The answer to `metrics`.

@@ -74,6 +74,7 @@ pub mod scheduler;
 #[cfg(test)]
 mod scripted;
 mod serve;
+mod settle;
 mod shared;
 mod shelf;
 mod shutdown;

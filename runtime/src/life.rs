@@ -30,7 +30,8 @@ use crate::guard::{Broken, Met, catch, guard};
 use crate::inbox::{Aside, Inbox, Item};
 use crate::lane::Fate;
 use crate::readiness;
-use crate::serve::{Being, Ending, panicked, serve};
+use crate::serve::{Being, Ending, serve};
+use crate::settle::panicked;
 use crate::view;
 
 /// A part of one incarnation's life: a future that the cell's turns poll.

@@ -26,7 +26,7 @@ use crate::pace::Timing;
 use crate::pid::Pid;
 use crate::reply::Caller;
 use crate::report;
-use crate::serve::given_up;
+use crate::settle::given_up;
 use crate::turn;
 use crate::untie::bury;
 use crate::waits::{self, Notes};

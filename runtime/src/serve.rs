@@ -17,25 +17,24 @@ use crashworthy_sync::task::{Stale, Task};
 use crate::actor::Actor;
 use crate::cell::{ActorCell, Core, Owner};
 use crate::context::Context;
-use crate::crash::{Panic, contain, discard};
-use crate::dead_letter::{DeadLetter, Fallen};
-use crate::end::{End, Taken};
+use crate::crash::{contain, discard};
+use crate::end::End;
 use crate::envelope::{Envelope, Own, Token};
-use crate::error::{AskError, Reason};
-use crate::exit::{Callback, Exit, ExitReason, Verdict};
+use crate::error::AskError;
+use crate::exit::{Callback, Exit, ExitReason};
 use crate::gate::{Marks, events};
-use crate::guard::{Broken, Met, interrupt, killer};
+use crate::guard::{Met, interrupt, killer};
 use crate::inbox::{Aside, Inbox, Item};
 use crate::lane::Fate;
-use crate::letters::Fall;
 use crate::life::Living;
 use crate::message::Message;
-use crate::pid::{ActorId, Pid};
+use crate::pid::ActorId;
 use crate::readiness;
 use crate::reply::Caller;
 use crate::route::Carried;
+use crate::settle::{answered, settle};
 use crate::signal::Signal;
-use crate::turn::{self, Call, Carrying, PackedCall};
+use crate::turn::{self, Call, Carrying};
 use crate::{trace, view, waits};
 
 /// Why the loop ended, and whether `terminate` is due.
@@ -59,7 +58,7 @@ impl Ending {
 #[derive(Default)]
 pub(crate) struct Hand {
     /// [`Callback::Handle`] between two callbacks, too: so that messages need not say it.
-    callback: Callback,
+    pub(crate) callback: Callback,
     rare: Option<Box<Beside>>,
 }
 
@@ -77,7 +76,7 @@ struct Beside {
 impl Hand {
     /// The message is settled.
     #[inline(always)]
-    fn open(&mut self) {
+    pub(crate) fn open(&mut self) {
         if self.rare.is_some() {
             discard(self.rare.take());
         }
@@ -88,11 +87,11 @@ impl Hand {
         self.rare.get_or_insert_default()
     }
 
-    fn take_trace(&mut self) -> Option<trace::InHand> {
+    pub(crate) fn take_trace(&mut self) -> Option<trace::InHand> {
         self.rare.as_mut()?.trace.take()
     }
 
-    fn take_salvage(&mut self) -> Option<Box<dyn Any + Send>> {
+    pub(crate) fn take_salvage(&mut self) -> Option<Box<dyn Any + Send>> {
         self.rare.as_mut()?.salvage.take()
     }
 }
@@ -129,7 +128,7 @@ impl<A: Actor> Being<A> {
 }
 
 /// Handles messages and signals until the incarnation is to end. Not contained: a panic of a callback leaves through
-/// here, and [`panicked`] ends what was in hand.
+/// here, and [`panicked`](crate::settle::panicked) ends what was in hand.
 #[expect(clippy::manual_async_fn, reason = "the arguments of an `async fn` are kept twice")]
 pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = Ending> + Send {
     async move {
@@ -191,7 +190,7 @@ pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = En
 }
 
 /// How a handler ended.
-type Outcome = Met<Result<(), Exit>>;
+pub(crate) type Outcome = Met<Result<(), Exit>>;
 
 /// How far a message was handled at once.
 enum Begun<'b, F> {
@@ -525,146 +524,4 @@ fn drop_unhandled<A: Actor>(cell: &ActorCell<A>, msg: A::Msg, end: &mut End) {
     // Whether it was abandoned meanwhile is seen at the next look into the mailbox.
     let _ = cell.user(|| drop(msg));
     end.past().hand.callback = Callback::Handle;
-}
-
-/// The handler of a message that somebody waited for has returned: a reply that was dropped unsent has an outcome now.
-#[inline]
-fn answered<A: Actor>(cell: &ActorCell<A>) {
-    if let Some(caller) = dismiss(cell) {
-        caller.settle(AskError::Unanswered);
-    }
-}
-
-/// The asker of the message in hand, which is settled.
-#[inline]
-fn dismiss<A: Actor>(cell: &ActorCell<A>) -> Option<Caller> {
-    cell.with_owner(|owner| {
-        owner.call = PackedCall::NONE;
-        owner.caller.take()
-    })
-    .flatten()
-}
-
-/// Counts how what was in hand ended, tells its asker, and decides whether the incarnation goes on.
-#[cold]
-fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End) -> Option<Ending> {
-    let core = cell.core();
-    let (trace, how) = (end.past().hand.take_trace(), how(&met));
-    if met.is_fenced() {
-        if let Some(trace) = trace {
-            trace::settled(core, trace, trace::Outcome::Abandoned);
-        }
-        return Some(Ending::by(Fate::Fenced));
-    }
-    let (kind, callback) = (core.kind_in_hand(), end.past().hand.callback);
-    let in_hand = kind.map(|kind| Taken { kind, at: core.taken() });
-    core.doing.set(Label::NONE);
-    // What is taken next may be taken in a later turn than this was.
-    core.note_turn();
-    let returned = matches!(&met, Met::Returned(Err(_)));
-    let mut met_refusal = None;
-    let ending = match met {
-        Met::Returned(Ok(())) => None,
-        // The error is the author's: its text, and its end.
-        Met::Returned(Err(exit)) => match contain(move || exit.verdict(callback, kind)) {
-            Ok(Verdict::Message(refusal)) => {
-                met_refusal = refusal;
-                None
-            }
-            Ok(Verdict::Incarnation(reason)) => {
-                end.crashed(cell, &reason, in_hand);
-                Some(Ending { reason, terminates: true })
-            }
-            Err(panic) => Some(Ending { reason: end.panicked(cell, panic, callback, in_hand), terminates: true }),
-        },
-        Met::Broken(broken) => Some(match *broken {
-            Broken::Panicked(panic) => {
-                Ending { reason: end.panicked(cell, panic, callback, in_hand), terminates: true }
-            }
-            Broken::Interrupted(fate) => Ending::by(fate),
-        }),
-    };
-    let refused = returned && ending.is_none();
-    let caller = dismiss(cell);
-    // A refusal that is passed on, and nobody hears: the message has come to nothing.
-    let unheard = refused && caller.is_none();
-    if let Some(caller) = caller {
-        caller.settle(match &ending {
-            Some(_) => AskError::Died,
-            None if refused => {
-                let refusal = met_refusal.unwrap_or_else(|| core.refuse(Reason::Downstream));
-                AskError::Refused(refusal.passed_on())
-            }
-            None => AskError::Unanswered,
-        });
-    }
-    if let Some(trace) = trace {
-        let how = match &ending {
-            None if refused => trace::Outcome::Refused,
-            None | Some(Ending { reason: ExitReason::Normal, .. }) => trace::Outcome::Handled,
-            Some(_) => how,
-        };
-        trace::settled(core, trace, how);
-    }
-    let salvage = end.past().hand.take_salvage();
-    end.past().hand.open();
-    if let Some(kind) = kind {
-        match &ending {
-            // An actor that says "I am done" has handled the message it said it in.
-            None | Some(Ending { reason: ExitReason::Normal, .. }) if !unheard => {
-                core.counters.handled.bump();
-                discard(salvage);
-            }
-            None | Some(_) => {
-                core.counters.rare().given_up.bump();
-                given_up(cell, cell.core().pid(), kind, salvage);
-            }
-        }
-    }
-    ending
-}
-
-/// How a handler ended that did so with its incarnation.
-fn how(met: &Outcome) -> trace::Outcome {
-    match met {
-        Met::Returned(_) => trace::Outcome::Failed,
-        Met::Broken(broken) => match **broken {
-            Broken::Panicked(_) => trace::Outcome::Panicked,
-            Broken::Interrupted(_) => trace::Outcome::Interrupted,
-        },
-    }
-}
-
-/// Ends what was in hand when a callback panicked.
-#[cold]
-pub(crate) fn panicked<A: Actor>(cell: &ActorCell<A>, panic: Panic, end: &mut End) -> Ending {
-    // The turn may have been abandoned before it panicked: then it is nobody's business any more.
-    let fenced = cell.with_owner(|_| ()).is_none();
-    let met = if fenced { Met::interrupted(Fate::Fenced) } else { Met::panicked(panic) };
-    settle(cell, met, end).unwrap_or_else(|| Ending::by(Fate::Fenced))
-}
-
-/// Tells the dead-letter hook of the message in hand.
-#[cold]
-pub(crate) fn given_up<A: Actor>(
-    cell: &ActorCell<A>,
-    to: Pid,
-    kind: &'static str,
-    message: Option<Box<dyn Any + Send>>,
-) {
-    let core = cell.core();
-    let (from, age) = core.origin();
-    let letter = DeadLetter {
-        to,
-        to_name: core.name().map(str::to_owned),
-        kind,
-        from,
-        age,
-        size: size_of::<A::Msg>(),
-        fallen: Fallen::GivenUp,
-        message,
-    };
-    let mut fall = Fall::default();
-    fall.post(core, letter);
-    fall.tell(core);
 }

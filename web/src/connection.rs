@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use crashworthy_console::Pace;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tower::ServiceExt;
 
+use crate::guests::Guest;
 use crate::limits::Limits;
 use crate::patience::Patient;
 
@@ -20,14 +21,26 @@ use crate::patience::Patient;
 const FIELDS: usize = 64;
 
 /// Answers a client until it leaves, or has to.
-pub(crate) async fn serve(stream: TcpStream, routes: Router, pace: Arc<Mutex<Pace>>, limits: Limits) {
+pub(crate) async fn serve(
+    stream: TcpStream,
+    routes: Router,
+    pace: Arc<Mutex<Pace>>,
+    guest: Arc<Guest>,
+    limits: Limits,
+) {
     // An answer is small and complete; a picture that waits for more is late.
     let _ = stream.set_nodelay(true);
     let answer = |request: hyper::Request<hyper::body::Incoming>| {
-        let (routes, pace) = (routes.clone(), pace.clone());
+        let (routes, pace, guest) = (routes.clone(), pace.clone(), guest.clone());
         async move {
+            guest.asks();
             pace.lock().await.wait().await;
-            Ok::<_, Infallible>(routes.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
+            let answer = routes.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
+            // One that has no end known yet goes on: a page that is watched.
+            if answer.size_hint().exact().is_some() {
+                guest.rests();
+            }
+            Ok::<_, Infallible>(answer)
         }
     };
     let connection = http1::Builder::new()

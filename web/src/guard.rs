@@ -106,8 +106,10 @@ fn host(headers: &HeaderMap) -> Option<Authority> {
     let (host, None) = (named.next()?, named.next()) else { return None };
     let host = Authority::try_from(host.as_bytes()).ok()?;
     // What stands behind the name is a port, or nothing: else it would be the end of another name.
-    let is_plain = host.port().map_or_else(|| host.as_str() == host.host(), |_| host.port_u16().is_some());
-    (is_plain && !host.as_str().contains('@')).then_some(host)
+    let behind = host.as_str().strip_prefix(host.host())?;
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_plain = behind.is_empty() || behind.strip_prefix(':').is_some_and(is_port);
+    is_plain.then_some(host)
 }
 
 /// Whether nobody but a page of this server has sent this, as far as the browser says; other programs say nothing. Anybody

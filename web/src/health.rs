@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use crashworthy_console::protocol::{Refusal, SourceView, Unready};
+use crashworthy_console::protocol::{Refusal, Unready};
 use crashworthy_runtime::{GateState, State as Life};
 use serde::Serialize;
 
@@ -72,6 +72,8 @@ enum Reason {
     Lacking,
     /// Actors take only what matters.
     Choosy,
+    /// Actors refuse, as stuck in what they have had in hand for a second or longer.
+    Refusing,
     /// A source that is critical does not serve.
     Source,
 }
@@ -128,8 +130,7 @@ fn readiness(desk: &Desk) -> Result<(Vec<Reason>, Vec<Unready>), Refusal> {
     let health = desk.inspector.health_of(&desk.critical)?;
     let mut reasons: Vec<_> = health.unready.iter().map(why).chain((!is_up).then_some(Reason::Starting)).collect();
     let vitals = desk.inspector.vitals()?;
-    let is_down = |source: &SourceView| source.critical && !source.serves;
-    reasons.extend(desk.inspector.sources()?.iter().any(is_down).then_some(Reason::Source));
+    reasons.extend((!health.down.is_empty()).then_some(Reason::Source));
     reasons.extend(vitals.ended.then_some(Reason::Ended));
     reasons.extend(vitals.stopping.then_some(Reason::Stopping));
     reasons.sort_unstable();
@@ -144,6 +145,7 @@ fn why(unready: &Unready) -> Reason {
         Unready { row, .. } if row.gate == GateState::Draining => Reason::Draining,
         Unready { row, .. } if row.gate == GateState::Suspended => Reason::Suspended,
         Unready { lacks, .. } if !lacks.is_empty() => Reason::Lacking,
+        Unready { row, .. } if row.gate == GateState::Stuck => Reason::Refusing,
         _ => Reason::Choosy,
     }
 }

@@ -29,6 +29,7 @@ mod asked;
 mod attention;
 mod connection;
 mod guard;
+mod guests;
 mod happened;
 mod headers;
 mod health;

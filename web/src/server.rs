@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::attention::LASTS;
 use crate::connection;
 use crate::guard::TurnedAway;
+use crate::guests::Guests;
 use crate::routes::{Desk, routes};
 
 /// How long to wait after a connection could not be accepted: the process may be out of file descriptors.
@@ -54,6 +55,7 @@ fn run(runtime: &Runtime, listener: TcpListener, desk: Arc<Desk>, system: &WeakS
 
 /// Accepts connections until the system has ended.
 async fn listen(listener: tokio::net::TcpListener, desk: Arc<Desk>, system: &WeakSystem) {
+    let mut guests = Guests::new(desk.limits.connections);
     let room = Room { pace: Arc::new(Mutex::new(Pace::new(desk.limits.requests))), routes: routes(desk.clone()), desk };
     let mut clients = JoinSet::new();
     let mut tires = tokio::time::interval(LASTS);
@@ -70,7 +72,7 @@ async fn listen(listener: tokio::net::TcpListener, desk: Arc<Desk>, system: &Wea
             }
             _ = tires.tick() => room.desk.attention.tire(Instant::now()),
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => room.receive(stream, &mut clients),
+                Ok((stream, _)) => room.receive(stream, &mut guests, &mut clients),
                 Err(error) => {
                     tracing::warn!(%error, "the web server cannot accept a connection");
                     tokio::time::sleep(AGAIN).await;
@@ -88,12 +90,20 @@ struct Room {
 }
 
 impl Room {
-    fn receive(&self, stream: TcpStream, clients: &mut JoinSet<()>) {
-        if clients.len() >= self.desk.limits.connections {
+    fn receive(&self, stream: TcpStream, guests: &mut Guests, clients: &mut JoinSet<()>) {
+        let (routes, pace, limits) = (self.routes.clone(), self.pace.clone(), self.desk.limits.clone());
+        let mut stream = Some(stream);
+        let received = guests.receive(clients, |guest| {
+            let stream = stream.take();
+            async move {
+                if let Some(stream) = stream {
+                    connection::serve(stream, routes, pace, guest, limits).await;
+                }
+            }
+        });
+        if !received && let Some(stream) = stream {
             TurnedAway::note(&self.desk.turned_away.connections, "a connection too many");
             let _ = stream.try_write(FULL);
-            return;
         }
-        clients.spawn(connection::serve(stream, self.routes.clone(), self.pace.clone(), self.desk.limits.clone()));
     }
 }

@@ -57,12 +57,13 @@ pub async fn measure<P: Peer>(peer: P, wanted: usize, limit: u64) -> Result<Resi
     let mut spawned = 0;
     grow(&peer, &ledger, &mut actors, &mut spawned, BEFORE).await;
     let before = resident();
-    while spawned < actors.len() && resident() - before < limit {
+    while spawned < actors.len() && resident().saturating_sub(before) < limit {
         let batch = BATCH.min(actors.len() - spawned);
         grow(&peer, &ledger, &mut actors, &mut spawned, batch).await;
     }
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let taken = resident() - before;
+    // The system may have taken pages away meanwhile.
+    let taken = resident().saturating_sub(before);
 
     for actor in actors.iter().take(spawned).flatten() {
         P::send::<Sleeper>(actor, ()).await?;

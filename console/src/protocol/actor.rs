@@ -34,6 +34,9 @@ pub struct ActorView {
     /// [`blocked_after`](crashworthy_runtime::Builder::blocked_after).
     #[serde(default)]
     pub blocked: u64,
+    /// The threads it runs on, if they are not the system's own: those of a bulkhead, or one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// Exit signals and `Down`s that wait to be read.
     pub signals: usize,
     /// Its parent; of who is down the one below whom it was, as in the tree.

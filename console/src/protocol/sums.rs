@@ -5,7 +5,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Criticality, GateState, Lack, Law, State, millis};
 use serde::{Deserialize, Serialize};
 
-use super::{Row, SystemView, known};
+use super::{Row, SourceView, SystemView, known};
 
 /// The answer to `health`: whether everybody takes new work, and else who does not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,8 +13,15 @@ pub struct Health {
     /// When it was, by the clock of the system.
     #[serde(rename = "at_ms", with = "millis")]
     pub at: Duration,
-    /// Nobody lacks what it needs or takes only what matters, and nobody is being started again, tripped, draining or suspended.
+    /// Nobody lacks what it needs or takes only what matters, and nobody is being started again, tripped, draining, suspended or stuck for a
+    /// second; no critical source is down, and the system does not stop.
     pub ready: bool,
+    /// The system stops: nobody takes new work, and nobody is to.
+    #[serde(default)]
+    pub stopping: bool,
+    /// Critical [sources](crate::sources::Source::is_critical) that do not serve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub down: Vec<SourceView>,
     /// How many do not take new work.
     pub total: usize,
     /// The first of them by path.

@@ -1,9 +1,13 @@
 //! The console answers when nothing else does.
 
-use crashworthy_console::protocol::{Actors, SystemView};
+use std::time::Duration;
+
+use crashworthy::{AskError, GateState, Reason};
+use crashworthy_console::protocol::{Actors, Health, SystemView};
 use serde_json::json;
 
-use crate::support::{Shop, Till};
+use crate::command::run;
+use crate::support::{Shop, Till, until};
 
 #[test]
 fn while_every_worker_is_blocked_it_says_by_whom_and_what_waits() {
@@ -25,4 +29,28 @@ fn while_every_worker_is_blocked_it_says_by_whom_and_what_waits() {
 
     drop(blocked);
     assert_eq!(shop.total(&shop.left), 7);
+}
+
+#[test]
+fn who_refuses_because_it_is_stuck_is_seen_to_and_is_not_healthy() {
+    let shop = Shop::open();
+    let blocked = shop.block(&shop.left);
+    let ask = || shop.left.ask(|reply| Till::Total { reply }).within(Duration::from_millis(20));
+    until("somebody is told", || match shop.runtime.block_on(async { ask().await }) {
+        Err(AskError::Refused(why)) if why.reason == Reason::Stuck => Some(()),
+        Err(_) => None,
+        Ok(total) => panic!("{total}"),
+    });
+    let mut client = shop.client();
+    let shut: Actors = client.ask("actors", &json!({ "shut": true })).unwrap();
+    let gates: Vec<_> = shut.rows.iter().map(|row| (row.path.as_str(), row.gate)).collect();
+    assert_eq!(gates, [("shop/front/left", GateState::Stuck)]);
+    let unhealthy = || Some(client.ask::<Health>("health", &()).unwrap()).filter(|health| !health.ready);
+    let health = until("it has been for long", unhealthy);
+    assert_eq!((health.total, health.unready[0].row.path.as_str()), (1, "shop/front/left"));
+    let (code, text, _) = run(&shop.dir, &["health"]);
+    assert!(code == 1 && text.contains("is stuck: who has less time"), "{code} {text}");
+    drop(blocked);
+    shop.total(&shop.left);
+    assert_eq!(run(&shop.dir, &["health"]).0, 0);
 }

@@ -10,7 +10,7 @@ use crashworthy_console::protocol::SystemView;
 use serde_json::json;
 
 use crate::command::{data, run, said};
-use crate::support::Shop;
+use crate::support::{Shop, until};
 
 /// A breaker of a test.
 #[derive(Default)]
@@ -68,4 +68,23 @@ async fn two_of_a_name_end_the_start() {
     let console = Console::default().source(Breaker::default()).source(Breaker::default());
     let Err(StartError::Setting(why)) = System::builder().with(console).bare() else { panic!("it starts") };
     assert_eq!(why, "console: two sources are called breaker \"bank\"");
+}
+
+#[test]
+fn who_stops_or_lacks_a_critical_source_is_not_healthy() {
+    let bank = Arc::new(Breaker::default());
+    let shop = Shop::built(|console| console.source(bank.clone()));
+    assert_eq!(run(&shop.dir, &["health"]).0, 0);
+    bank.0.store(true, SeqCst);
+    let (code, text, _) = run(&shop.dir, &["health"]);
+    assert!(code == 1 && text.trim() == "not ready: breaker bank is open", "{code} {text}");
+    bank.0.store(false, SeqCst);
+    // It cannot end before its till returns.
+    let blocked = shop.block(&shop.left);
+    let system = shop.system.clone();
+    let stop = shop.runtime.spawn(async move { drop(system.stop().await) });
+    let (_, text, _) = until("it stops", || Some(run(&shop.dir, &["health"])).filter(|(code, ..)| *code == 1));
+    assert_eq!(text.lines().next(), Some("not ready: the system stops"), "{text}");
+    drop(blocked);
+    shop.runtime.block_on(stop).unwrap();
 }

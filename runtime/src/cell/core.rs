@@ -352,10 +352,11 @@ impl Core {
         self.since.load(Relaxed)
     }
 
-    /// For how long a message has been in hand, or rather the turn has run in which it was taken, at least: to the step of
+    /// For how long a message has been in hand, or a signal, or rather the turn has run in which it was taken, at least: to the step of
     /// the coarse clock. 0 if none is.
     pub(crate) fn running_ns(&self) -> u64 {
-        if self.doing.get().is_none() { 0 } else { waited(self.taken(), self.shared().port.now_ns()) }
+        let rests = self.doing.get().is_none() && self.callback() != Some(Callback::OnSignal);
+        if rests { 0 } else { waited(self.taken(), self.shared().port.now_ns()) }
     }
 
     /// The kind of the message in hand.

@@ -166,7 +166,7 @@ pub enum Happening {
         callback: Callback,
         /// The kind of the message in hand.
         message: Option<Cow<'static, str>>,
-        /// How long it has run.
+        /// For how long it was seen to, when that was told: it may take longer.
         #[serde(rename = "held_ms", with = "millis")]
         held: Duration,
     },

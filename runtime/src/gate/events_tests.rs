@@ -8,7 +8,7 @@ use crate::ear::Ear;
 use crate::port::{Port, Simulation};
 use crate::scripted::{Clerk, Line, clerk, ms, note, once, slow_clerk, small_clerk};
 use crate::waits::tests::{Ask, Gossip};
-use crate::{ActorRef, AskError, Builder, Happening, Offer, RateLimit, Reason, Slot, System};
+use crate::{ActorRef, AskError, Builder, GateState, Happening, Offer, RateLimit, Reason, Slot, System};
 
 /// Runs a test in virtual time, with somebody who hears what is logged.
 fn listen<F: Future<Output = ()>>(limit: RateLimit, test: impl FnOnce(System, Ear) -> F) {
@@ -104,8 +104,10 @@ fn a_stuck_actor_is_told_with_what_it_has_in_hand_and_when_it_is_well() {
         assert!(told["in_hand"].starts_with("1.0") && told["message_in_hand"].contains("Question"), "{told:?}");
         pass(ms(90_000)).await;
         assert_eq!(ear.words(), [], "it still is");
+        assert_eq!(clerk.gate(), GateState::Stuck, "and is seen to be");
         pass(ms(11_000)).await;
         assert_eq!(ear.hears("actor is stuck no more").len(), 1);
+        assert_eq!(clerk.gate(), GateState::Open);
         match &happened(&system, &clerk)[..] {
             [
                 Happening::Stuck { message: Some(message), in_hand, refused: 20, depth: 1 },

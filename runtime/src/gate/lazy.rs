@@ -235,6 +235,11 @@ impl LazyGate {
         self.gate.get()?.promises.get()
     }
 
+    /// Whether somebody was refused because of what the actor has in hand still.
+    pub(crate) fn is_stuck(&self, core: &Core) -> bool {
+        self.notes().is_some_and(|notes| notes.is_stuck(|| core.shared().port.now_ns(), || core.running_ns()))
+    }
+
     /// Whether some are refused for the sake of the others.
     pub(crate) fn is_shedding(&self, port: &Port) -> bool {
         self.gate.get().is_some_and(|gate| gate.is_shedding(port))

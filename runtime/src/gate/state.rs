@@ -16,6 +16,9 @@ pub enum GateState {
     Open,
     /// Refuses some for want of time, to be quick for the others.
     Shedding,
+    /// Refuses whoever has less time than it has had the same in hand: see [`Reason::Stuck`](crate::Reason::Stuck). It is told so to the
+    /// first of them.
+    Stuck,
     /// Lacks something it [needs](crate::Context::depends_on), or takes only what [matters](crate::Readiness::Only).
     NotReady,
     /// Is [suspended](crate::System::suspend): takes what has time to wait until it is resumed.
@@ -59,6 +62,8 @@ impl GateState {
             Self::Suspended
         } else if flags & flag::UNREADY != 0 {
             Self::NotReady
+        } else if core.gate.is_stuck(core) {
+            Self::Stuck
         } else if core.gate.is_shedding(&core.shared().port) {
             Self::Shedding
         } else {
@@ -76,6 +81,7 @@ impl GateState {
         match self {
             Self::Open => "open",
             Self::Shedding => "shedding",
+            Self::Stuck => "stuck",
             Self::NotReady => "not_ready",
             Self::Suspended => "suspended",
             Self::Restarting => "restarting",

@@ -70,6 +70,15 @@ impl Notes {
         rests || !self.list()
     }
 
+    /// Whether somebody was refused because of what is in hand still, which has been for so long.
+    pub(crate) fn is_stuck(&self, now: impl FnOnce() -> u64, running_ns: impl FnOnce() -> u64) -> bool {
+        let at = self.at[Trouble::Stuck as usize].load(Relaxed);
+        at != 0 && {
+            let running_ns = running_ns();
+            running_ns != 0 && running_ns >= now().saturating_sub(at)
+        }
+    }
+
     /// What is known when somebody begins to look after the actor.
     pub(crate) fn watch(&self) -> Watch {
         Watch { since: [None; 3], before: [0, 1, 2].map(|at: usize| self.told[at].load(Relaxed)) }

@@ -1,6 +1,7 @@
 //! Telling which actors hold up their threads, and that no worker is left that takes turns.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::attend;
 use super::limit::Pass;
@@ -15,9 +16,9 @@ use crate::shared::Shared;
 /// no turn holds them, other tasks of the runtime do.
 pub(crate) fn tell_held(shared: &Shared, number: u32, held: Held) {
     match held {
-        Held::Turn(id) => {
+        Held::Turn(id, held_ns) => {
             if let Some(cell) = shared.find(ActorId(id)) {
-                tell(shared, &cell);
+                tell(shared, &cell, Duration::from_nanos(held_ns));
             }
         }
         Held::Workers(by) => tell_workers(shared, number, by.len()),
@@ -52,14 +53,14 @@ fn pass(shared: &Shared, source: &str) -> Option<u64> {
     }
 }
 
-fn tell(shared: &Shared, cell: &Arc<dyn AnyCell>) {
+fn tell(shared: &Shared, cell: &Arc<dyn AnyCell>, held_for: Duration) {
     let core = cell.core();
     // It may have returned meanwhile.
     let Some(callback) = core.callback().filter(|_| cell.is_in_turn()) else { return };
     core.counters.was_held();
     let path = core.path();
     let Some(withheld) = pass(shared, &path) else { return };
-    let (pid, kind, message, held_for) = (core.pid(), cell.kind(), core.kind_in_hand(), core.in_hand_for());
+    let (pid, kind, message) = (core.pid(), cell.kind(), core.kind_in_hand());
     let blocks = Happening::Blocks { callback, message: message.map(super::kind), held: whole(held_for) };
     event::note(shared, Some(pid), path.clone(), blocks);
     tracing::warn!(
@@ -71,7 +72,7 @@ fn tell(shared: &Shared, cell: &Arc<dyn AnyCell>) {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Sender, channel};
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use tokio::runtime::{Builder, Runtime};
 
@@ -206,7 +207,7 @@ mod tests {
         let ear = Ear::default();
         tracing::subscriber::with_default(ear.clone(), || {
             for _ in 0..100 {
-                tell_held(&held.system.shared, 0, super::Held::Turn(held.blocks.id().0));
+                tell_held(&held.system.shared, 0, super::Held::Turn(held.blocks.id().0, 7));
                 tell_held(&held.system.shared, 0, super::Held::Workers(vec![held.blocks.id().0]));
             }
         });

@@ -12,8 +12,8 @@ use crate::port::nanos;
 /// What is told of turns that hold their threads.
 #[derive(Debug)]
 pub(crate) enum Held {
-    /// This one has held its thread for longer than turns should. Each is told once.
-    Turn(u64),
+    /// That of this number has held its thread for so long, in nanoseconds, which is longer than turns should. Each is told once.
+    Turn(u64, u64),
     /// Work waits, and no worker gets on with it: these hold them, as far as they are turns.
     Workers(Vec<u64>),
 }
@@ -56,14 +56,15 @@ pub(super) struct Glance {
 }
 
 impl Glance {
-    /// Looks again at a thread that has begun so many turns: what it runs, if it has been in that one for too long, once.
-    pub(super) fn again(&mut self, now: u64, begun: u64, runs: Option<u64>, after_ns: u64) -> Option<u64> {
+    /// Looks again at a thread that has begun so many turns: what it runs and for how long it was seen to, if that is too long, once.
+    pub(super) fn again(&mut self, now: u64, begun: u64, runs: Option<u64>, after_ns: u64) -> Option<(u64, u64)> {
         if self.begun != begun || runs.is_none() {
             *self = Self { begun, since: now, told: false };
         }
-        let runs = runs.filter(|&runs| runs != 0 && !self.told && now - self.since >= after_ns)?;
+        let held_ns = now - self.since;
+        let runs = runs.filter(|&runs| runs != 0 && !self.told && held_ns >= after_ns)?;
         self.told = true;
-        Some(runs)
+        Some((runs, held_ns))
     }
 }
 
@@ -103,12 +104,12 @@ mod tests {
         let mut look = |now, begun, runs| glance.again(now, begun, runs, 10);
         assert_eq!(look(100, 1, Some(7)), None, "it may have begun just now");
         assert_eq!(look(109, 1, Some(7)), None);
-        assert_eq!(look(110, 1, Some(7)), Some(7));
+        assert_eq!(look(110, 1, Some(7)), Some((7, 10)));
         assert_eq!(look(200, 1, Some(7)), None, "it was told");
         assert_eq!(look(210, 2, Some(8)), None);
         assert_eq!(look(219, 2, None), None, "it has ended");
         assert_eq!(look(220, 2, Some(8)), None);
         assert_eq!(look(230, 2, Some(0)), None, "nobody knows whose");
-        assert_eq!(look(231, 2, Some(8)), Some(8));
+        assert_eq!(look(231, 2, Some(8)), Some((8, 12)));
     }
 }

@@ -258,7 +258,7 @@ fn tell_held(pool: &Pool, seen: &mut [Sighting]) {
         let runs = (record.turn_since.load(Relaxed) != 0).then(|| record.runs.load(Relaxed));
         held.extend(seen.turn.again(now, record.turns.get(), runs, after_ns));
     }
-    held.into_iter().for_each(|turn| pool.tell_held(Held::Turn(turn)));
+    held.into_iter().for_each(|(turn, held_ns)| pool.tell_held(Held::Turn(turn, held_ns)));
 }
 
 /// Puts what a pump has queued where all look, in the order in which it waits. Whether there was anything.

@@ -123,7 +123,7 @@ impl Rescue {
     }
 
     /// What those run whose turns have held them for so long, each told once. For the lookout.
-    pub(super) fn held(&self, now: u64, after_ns: u64) -> Vec<u64> {
+    pub(super) fn held(&self, now: u64, after_ns: u64) -> Vec<(u64, u64)> {
         let mut crew = self.crew.lock();
         let looks = crew.iter_mut().filter_map(|Rescuer { bed, seen, .. }| {
             let Turns { begun, under_way, runs } = &*bed.turns;

@@ -4,12 +4,14 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, ActorRef, AskError, Context, Exit, Message, Offer, Reason, Refused, Slot, System};
+use crashworthy_runtime::{
+    Actor, ActorRef, AskError, Context, Exit, ExitReason, GateState, Message, Offer, Reason, Refused, Slot, System,
+};
 use tokio::sync::oneshot;
 
 use crate::stage::{
-    Done, Nursery, Order, Puppet, act, bare, everywhere, law, lawful, ms, now, on_two, poll_elsewhere, puppet, until,
-    who,
+    Done, Nursery, Order, Puppet, act, bare, cast, everywhere, law, lawful, ms, now, on_two, poll_elsewhere, puppet,
+    until, who,
 };
 
 pub(crate) const SERVICE: Duration = ms(10);
@@ -146,6 +148,41 @@ fn f1_an_idle_actor_takes_a_question_however_long_it_is_thought_to_take() {
             }
             actor.settled().await;
         }
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn an_actor_that_is_stuck_in_a_signal_is_told_so_as_one_that_is_in_a_message() {
+    on_two(async || {
+        let system = bare();
+        let (opens, gate) = std::sync::mpsc::channel::<()>();
+        let gate = std::sync::Mutex::new(gate);
+        let waits = move |_: &crashworthy_runtime::Signal| {
+            let _ = gate.lock().unwrap().recv();
+            Ok(())
+        };
+        let (actor, mut journal) = cast(&system, |part| part.trapping().signalled(waits)).await;
+        // It is known to be quick.
+        for _ in 0..200 {
+            assert_eq!(who(&actor).await, 1);
+        }
+        system.exit(actor.pid(), ExitReason::ShutdownWith("once".into())).unwrap();
+        let ask = || actor.ask(Order::Who).within(ms(20));
+        let mut told = None;
+        while told.is_none() {
+            match ask().await {
+                Err(AskError::Refused(why)) => told = Some(why.reason),
+                Err(_) => {}
+                // The signal is still to come.
+                Ok(incarnation) => assert_eq!(incarnation, 1),
+            }
+        }
+        assert_eq!(told, Some(Reason::Stuck));
+        drop(opens);
+        until("it is well", || actor.gate() == GateState::Open).await;
+        assert_eq!(who(&actor).await, 1);
+        drop(journal.rest());
         lawful(&system).await;
     });
 }

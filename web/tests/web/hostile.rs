@@ -117,25 +117,41 @@ fn a_client_that_never_reads_its_answers_is_cut_off() {
 #[test]
 fn one_connection_more_than_allowed_is_told_so_and_those_there_are_answered() {
     let shop = Shop::within(Limits { connections: 3, ..Limits::default() });
-    let request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    let mut there: Vec<_> = (0..3).map(|_| Raw::connect(shop.web.addr())).collect();
-    for raw in &mut there {
-        raw.say(request).unwrap();
-        assert_eq!(raw.answer().map(|answer| answer.status), Some(200));
-    }
+    let mut there: Vec<_> = (0..3).map(|_| crate::support::Watch::begin(&shop, "")).collect();
     for _ in 0..100 {
         let mut more = Raw::connect(shop.web.addr());
         let answer = more.answer().expect("it is told");
         assert_eq!((answer.status, answer.body.as_str()), (503, "there are too many connections\n"));
         assert!(more.is_closed());
     }
-    for raw in &mut there {
-        raw.say(request).unwrap();
-        assert_eq!(raw.answer().map(|answer| answer.status), Some(200));
+    for watch in &mut there {
+        watch.until("picture");
     }
     drop(there.pop());
-    shop.assert_serves();
+    until("there is room", || {
+        let mut raw = Raw::connect(shop.web.addr());
+        let _ = raw.say(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        raw.answer().filter(|answer| answer.status == 200)
+    });
     assert!(shop.ask("/info").json()["turned_away"]["connections"].as_u64() >= Some(100));
+}
+
+#[test]
+fn however_many_connections_say_nothing_who_asks_something_gets_in() {
+    let shop = Shop::within(Limits { connections: 4, head_within: Duration::from_secs(600), ..Limits::default() });
+    let mut watch = crate::support::Watch::begin(&shop, "");
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.extend((0..3).map(|_| Raw::connect(shop.web.addr())));
+        // They are left alone for a moment.
+        until("it answers", || {
+            let mut raw = Raw::connect(shop.web.addr());
+            let _ = raw.say(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            raw.answer().filter(|answer| answer.status == 200)
+        });
+    }
+    watch.until("picture");
+    drop(silent);
 }
 
 #[test]

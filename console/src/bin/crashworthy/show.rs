@@ -85,6 +85,9 @@ pub(crate) fn actor(view: &ActorView) -> String {
     if view.refusals.total() > 0 {
         say("refused", &refused(&view.refusals));
     }
+    if let Some(pool) = &view.pool {
+        say("threads", &clean(pool));
+    }
     if view.blocked > 0 {
         say("blocked", &blocked(view.blocked));
     }
@@ -113,7 +116,14 @@ pub(crate) fn health(view: &Health) -> String {
     if view.ready {
         return "ready: everybody takes new work\n".to_owned();
     }
-    let mut text = format!("{RED}not ready{RED:#}: these take no new work, or only some\n");
+    let mut text = String::new();
+    for line in not_ready(view) {
+        let _ = writeln!(text, "{RED}not ready{RED:#}: {line}");
+    }
+    if view.total == 0 {
+        return text;
+    }
+    let _ = writeln!(text, "{RED}not ready{RED:#}: these take no new work, or only some");
     let rows = view.unready.iter().map(|unready| {
         let row = &unready.row;
         (style(row), vec![clean(&row.path), state(row.state).to_owned(), why(unready, view.at)])
@@ -123,12 +133,22 @@ pub(crate) fn health(view: &Health) -> String {
     text
 }
 
+/// Why the system is not ready, besides its actors.
+pub(crate) fn not_ready(view: &Health) -> Vec<String> {
+    let down = view
+        .down
+        .iter()
+        .map(|source| format!("{} {} is {}", source.sort.name(), clean(&source.name), clean(&source.state)));
+    view.stopping.then(|| "the system stops".to_owned()).into_iter().chain(down).collect()
+}
+
 /// Why an actor takes no new work; nothing if that is its state.
 pub(crate) fn why(unready: &Unready, at: Duration) -> String {
     let Unready { row, lacks, only } = unready;
     let held = match row.gate {
         GateState::Tripped => Some("tripped, until it is untripped".to_owned()),
         GateState::Draining => Some("drains, and then stops".to_owned()),
+        GateState::Stuck => Some("is stuck: who has less time than it has had the same in hand is refused".to_owned()),
         GateState::Suspended => row.back_in.map(|back_in| format!("resumed in {}", span(back_in))),
         _ => None,
     };
@@ -206,7 +226,9 @@ fn style(row: &Row) -> Option<Style> {
 pub(crate) fn is_held(row: &Row) -> bool {
     match row.gate {
         GateState::Tripped | GateState::Draining => true,
-        GateState::Shedding | GateState::NotReady => matches!(row.state, State::Starting | State::Running),
+        GateState::Shedding | GateState::Stuck | GateState::NotReady => {
+            matches!(row.state, State::Starting | State::Running)
+        }
         _ => false,
     }
 }

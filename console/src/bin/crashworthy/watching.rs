@@ -53,7 +53,7 @@ pub(crate) struct TopArgs {
     /// Those in this state.
     #[arg(long, value_enum)]
     state: Option<State>,
-    /// Those whose gates are not open: tripped, draining, suspended, shedding, not ready, restarting.
+    /// Those whose gates are not open: tripped, draining, suspended, shedding, stuck, not ready, restarting.
     #[arg(long)]
     shut: bool,
     /// Those that have something in hand.

@@ -208,7 +208,7 @@ fn actor() -> Value {
                 "accepted": 978, "handled": 77, "expired": 0, "cancelled": 0, "displaced": 0, "undelivered": 0,
                 "given_up": 0, "in_hand": 1, "queued": 900,
             },
-            "refusals": { "counts": [], "last_ms": null }, "blocked": 3, "signals": 0, "parent": tie(3, "shop/front"),
+            "refusals": { "counts": [], "last_ms": null }, "blocked": 3, "pool": "reports", "signals": 0, "parent": tie(3, "shop/front"),
             "links": { "total": 1, "first": [tie(3, "shop/front")] },
             "monitors": { "total": 0, "first": [] }, "watchers": { "total": 0, "first": [] },
             "below": { "total": 0, "first": [] },

@@ -121,6 +121,9 @@ fn rest(text: &mut Text, view: &ActorView) {
     if view.refusals.total() > 0 {
         text.say_in(Tone::Warn, "refused", &show::refused(&view.refusals), None);
     }
+    if let Some(pool) = &view.pool {
+        text.say("threads", pool);
+    }
     if view.blocked > 0 {
         text.say_in(Tone::Warn, "blocked", &show::blocked(view.blocked), None);
     }

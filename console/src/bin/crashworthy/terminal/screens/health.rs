@@ -38,6 +38,12 @@ fn health(text: &mut Text, health: &Health) {
     if health.ready {
         return text.line(Tone::Good, "ready: everybody takes new work");
     }
+    for line in show::not_ready(health) {
+        text.line(Tone::Bad, &format!("not ready: {line}"));
+    }
+    if health.total == 0 {
+        return;
+    }
     let them = if health.total == 1 { "one takes".to_owned() } else { format!("{} take", health.total) };
     text.line(Tone::Bad, &format!("not ready: {them} no new work, or only some"));
     for unready in &health.unready {

@@ -53,7 +53,8 @@ fn parts(model: &Model) -> Vec<String> {
         return vec![clean(name)];
     };
     let ready = match &model.picture.health {
-        Some(health) if !health.ready => Some(format!("{} not ready", health.total)),
+        Some(health) if health.stopping => Some("stops".to_owned()),
+        Some(health) if !health.ready => Some(format!("{} not ready", health.total + health.down.len())),
         _ => None,
     };
     let crashes = counted(system.crashes, "crash", "crashes");
