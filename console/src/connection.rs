@@ -67,7 +67,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
                 return self.part(why, limits).await;
             }
             let answer = desk.answer(caller, &mut session, &self.lines.line).await;
-            if self.pen.line(&answer, limits).await.is_err() {
+            if self.pen.answer(&answer, seat, limits).await.is_err() {
                 return;
             }
             if let Err(why) = seat.answered(session.watches.are_sent()) {
@@ -126,6 +126,26 @@ impl<W: AsyncWrite + Unpin> Pen<W> {
     async fn line(&mut self, line: &[u8], limits: &Limits) -> io::Result<()> {
         self.is_over = true;
         timeout(limits.read_within, self.write.write_all(line)).await??;
+        self.is_over = false;
+        Ok(())
+    }
+
+    /// The same, for somebody who is in nobody's way as long as he takes some of it again and again.
+    async fn answer(&mut self, line: &[u8], seat: &Seat, limits: &Limits) -> io::Result<()> {
+        self.is_over = true;
+        let write = async {
+            let mut rest = line;
+            seat.takes();
+            while !rest.is_empty() {
+                match self.write.write(rest).await? {
+                    0 => return Err(io::Error::from(io::ErrorKind::WriteZero)),
+                    taken => rest = &rest[taken..],
+                }
+                seat.takes();
+            }
+            Ok(())
+        };
+        timeout(limits.read_within, write).await??;
         self.is_over = false;
         Ok(())
     }

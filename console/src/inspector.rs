@@ -204,7 +204,7 @@ impl Inspector {
             blocked: actor.blocked,
             pool: actor.pool,
             signals: actor.signals,
-            parent: actor.parent.map(|parent| picture.tie(parent)),
+            parent: actor.parent.map(|parent| picture.tie(parent)).or_else(|| picture.above(place)),
             links: picture.ties(&actor.links, TIES),
             monitors: picture.ties(&actor.monitors, TIES),
             watchers: picture.ties(&actor.watchers, TIES),

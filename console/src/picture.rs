@@ -240,6 +240,11 @@ impl Picture {
         Tie { pid, path: self.find_pid(pid).map(|place| self.path(place)) }
     }
 
+    /// Below whom the tree has it: who is down is where it was.
+    pub(crate) fn above(&self, place: usize) -> Option<Tie> {
+        self.forest.above(place).map(|above| self.tie(self.actor(above).pid))
+    }
+
     pub(crate) fn ties(&self, pids: &[Pid], limit: usize) -> Ties {
         Ties { total: pids.len(), first: pids.iter().take(limit).map(|&pid| self.tie(pid)).collect() }
     }

@@ -9,7 +9,8 @@
 //! ```
 //! Those who stay are few, since what they watch and trace costs something for as long as they do. Those who have just come have
 //! places of their own, so that whoever stays keeps nobody from asking, and nobody who asks once costs anybody his place. Whoever is
-//! being answered is left alone, unless he does not read it.
+//! being answered is left alone, unless he does not read it: an answer that fits the buffer of his socket is none he has to read, and of
+//! one that does not something is taken again and again by whoever reads, however slowly.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,8 +24,10 @@ use crate::protocol::{Code, Refusal};
 
 /// How long a newcomer is left alone after he has come, or was answered: to ask what he came for.
 const GRACE: Duration = Duration::from_millis(30);
-/// How long an answer to a newcomer may take while others wait for his place.
+/// How long it may take to make an answer for a newcomer while others wait for his place.
 const ANSWER: Duration = Duration::from_millis(500);
+/// How long a newcomer may take nothing of an answer while others wait for his place.
+const STALLED: Duration = Duration::from_millis(50);
 /// How long whoever stays is left alone after he has asked.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -99,6 +102,14 @@ impl Seat {
         self.seats.places().asks(self.number, now)
     }
 
+    /// His answer is there, or he has taken some more of it.
+    pub(crate) fn takes(&self) {
+        let now = self.seats.now();
+        self.seats.places().takes(self.number, now);
+        // Who waits for a place knew only how long it may take to make an answer.
+        self.seats.changed.notify_one();
+    }
+
     /// He has been answered, and may or may not be sent frames from now on.
     pub(crate) fn answered(&self, watches: bool) -> Result<(), Refusal> {
         let now = self.seats.now();
@@ -134,20 +145,32 @@ struct Places {
 struct Guest {
     stays: bool,
     asked: u32,
-    is_answered: bool,
+    turn: Turn,
     watches: bool,
-    /// Since when he is being answered, or silent.
+    /// Since when it is so, or since when he has taken nothing of his answer.
     since: Duration,
     leaves: Arc<Notify>,
+}
+
+/// Whose turn it is to do something: who is in the way of others goes in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// His: he may ask.
+    Asks,
+    /// His: the answer is there for him to read.
+    Reads,
+    /// Ours.
+    Answered,
 }
 
 impl Guest {
     /// How long he is left alone.
     fn grace(&self) -> Duration {
-        match (self.stays, self.is_answered) {
+        match (self.stays, self.turn) {
             (true, _) => QUIET,
-            (false, true) => ANSWER,
-            (false, false) => GRACE,
+            (false, Turn::Asks) => GRACE,
+            (false, Turn::Reads) => STALLED,
+            (false, Turn::Answered) => ANSWER,
         }
     }
 }
@@ -165,12 +188,12 @@ impl Places {
         self.longest(false, now).map(Some)
     }
 
-    /// Who has been silent for longest, or else is not done with an answer, and is not left alone any more; or when somebody may be.
+    /// Who has been silent for longest, or else does not read, or else is not answered yet, and is not left alone any more; or when somebody may be.
     fn longest(&self, stay: bool, now: Duration) -> Result<u64, Duration> {
         let left = |guest: &Guest| (guest.since + guest.grace()).saturating_sub(now);
         let those = || self.guests.iter().filter(move |(_, guest)| guest.stays == stay);
         let over = those().filter(|(_, guest)| left(guest).is_zero());
-        let longest = over.min_by_key(|(_, guest)| (guest.is_answered, guest.watches, guest.since));
+        let longest = over.min_by_key(|(_, guest)| (guest.turn, guest.watches, guest.since));
         longest.map(|(number, _)| *number).ok_or_else(|| those().map(|(_, guest)| left(guest)).min().unwrap_or(GRACE))
     }
 
@@ -183,24 +206,30 @@ impl Places {
     fn enter(&mut self, now: Duration) -> (u64, Arc<Notify>) {
         let (number, leaves) = (self.next, Arc::new(Notify::new()));
         self.next += 1;
-        let (stays, asked, is_answered, watches) = (false, 0, false, false);
-        self.guests.insert(number, Guest { stays, asked, is_answered, watches, since: now, leaves: leaves.clone() });
+        let (stays, asked, turn, watches) = (false, 0, Turn::Asks, false);
+        self.guests.insert(number, Guest { stays, asked, turn, watches, since: now, leaves: leaves.clone() });
         (number, leaves)
     }
 
     fn asks(&mut self, number: u64, now: Duration) -> Result<(), Refusal> {
         let has_room = self.count(true) < self.stay;
         let Some(guest) = self.guests.get_mut(&number) else { return Err(displaced()) };
-        (guest.is_answered, guest.since) = (true, now);
+        (guest.turn, guest.since) = (Turn::Answered, now);
         guest.asked = guest.asked.saturating_add(1);
         guest.stays |= has_room;
         let must_stay = !guest.stays && guest.asked > FEW;
         if must_stay { self.settle(number, now) } else { Ok(()) }
     }
 
+    fn takes(&mut self, number: u64, now: Duration) {
+        if let Some(guest) = self.guests.get_mut(&number) {
+            (guest.turn, guest.since) = (Turn::Reads, now);
+        }
+    }
+
     fn answered(&mut self, number: u64, now: Duration, watches: bool) -> Result<(), Refusal> {
         let Some(guest) = self.guests.get_mut(&number) else { return Err(displaced()) };
-        (guest.is_answered, guest.since, guest.watches) = (false, now, watches);
+        (guest.turn, guest.since, guest.watches) = (Turn::Asks, now, watches);
         let must_stay = !guest.stays && watches;
         if must_stay { self.settle(number, now) } else { Ok(()) }
     }
@@ -270,7 +299,30 @@ mod tests {
         assert_eq!(places.room(ms(230)), Ok(Some(all[3])));
         assert_eq!(places.room(ms(510)), Ok(Some(all[3])), "silent ones first");
         places.asks(all[3], ms(510)).unwrap();
-        assert_eq!(places.room(ms(510)), Ok(Some(all[0])), "then whoever does not read");
+        assert_eq!(places.room(ms(510)), Ok(Some(all[0])), "then whoever is answered for too long");
+        places.takes(all[5], ms(510));
+        assert_eq!(places.room(ms(559)), Ok(Some(all[0])), "he may take his time to read");
+        assert_eq!(places.room(ms(560)), Ok(Some(all[5])), "though not for ever");
+        places.takes(all[5], ms(560));
+        assert_eq!(places.room(ms(560)), Ok(Some(all[0])), "he reads, and is left alone");
+    }
+
+    #[test]
+    fn a_thousand_who_ask_and_never_read_keep_one_more_from_his_place_for_less_than_a_second() {
+        let (mut places, mut now, mut turns) = (places(8), ms(0), 0);
+        while turns < 1_000 {
+            match places.room(now) {
+                Ok(_) => {
+                    let asks = enter(&mut places, now).expect("there is room");
+                    // Settled are eight of them; the others are in the way.
+                    places.asks(asks, now).unwrap();
+                    places.takes(asks, now);
+                    turns += 1;
+                }
+                Err(wait) => now += wait,
+            }
+        }
+        assert!(places.guests.len() <= newcomers(8) + 8 && now < ms(1_000), "{now:?}");
     }
 
     #[test]

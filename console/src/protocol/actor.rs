@@ -39,7 +39,7 @@ pub struct ActorView {
     pub pool: Option<String>,
     /// Exit signals and `Down`s that wait to be read.
     pub signals: usize,
-    /// Its parent.
+    /// Its parent; of who is down the one below whom it was, as in the tree.
     pub parent: Option<Tie>,
     /// Whom it is linked with.
     pub links: Ties,

@@ -23,6 +23,7 @@ use super::{ActorsQuery, Node, Refusal, TreeQuery};
 
 /// The arguments of `watch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Asked")]
 pub struct WatchQuery {
     /// What to watch.
     #[serde(flatten)]
@@ -30,6 +31,31 @@ pub struct WatchQuery {
     /// How often a frame is sent unasked: 100 ms to an hour. If it is left out, frames are sent when they are asked for.
     #[serde(default, rename = "every_ms", with = "millis::option", skip_serializing_if = "Option::is_none")]
     pub every: Option<Duration>,
+}
+
+/// The same as it comes: there is to be one list of those there are.
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    tree: Option<TreeQuery>,
+    #[serde(default)]
+    actors: Option<ActorsQuery>,
+    #[serde(default, rename = "every_ms", with = "millis::option")]
+    every: Option<Duration>,
+}
+
+impl TryFrom<Asked> for WatchQuery {
+    type Error = &'static str;
+
+    fn try_from(asked: Asked) -> Result<Self, Self::Error> {
+        let of = match (asked.tree, asked.actors) {
+            (Some(query), None) => Watchable::Tree(query),
+            (None, Some(query)) => Watchable::Actors(query),
+            (None, None) => return Err("it does not say what to watch: tree or actors"),
+            (Some(_), Some(_)) => return Err("one watch is of one list: tree or actors, not both"),
+        };
+        Ok(Self { of, every: asked.every })
+    }
 }
 
 /// What can be watched, with its arguments.

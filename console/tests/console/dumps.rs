@@ -46,9 +46,11 @@ async fn a_system_that_gives_up_leaves_a_picture_of_how_it_was_before_it_ended_a
     let replay = |words: &[&str]| data(&dir, &[words, &["--json", "--replay", &file]].concat());
     let tree = replay(&["tree"]);
     let told: Vec<_> = tree["nodes"].as_array().unwrap().iter().map(|node| (&node["path"], &node["state"])).collect();
-    let (running, restarting) = ("running".into(), "restarting".into());
+    let (running, stopped) = ("running".into(), "stopped".into());
     let paths = ["shop", "shop/left", "shop/right"].map(serde_json::Value::from);
-    assert_eq!(told, [(&paths[0], &running), (&paths[1], &restarting), (&paths[2], &running)]);
+    // Who ended it is not started again.
+    assert_eq!(told, [(&paths[0], &running), (&paths[1], &stopped), (&paths[2], &running)]);
+    assert_eq!(replay(&["actor", "shop/left"])["parent"]["path"], "shop", "as the tree has it");
     assert_eq!(replay(&["actor", "shop/right"])["handled"], 3, "who was to end with it, in full");
     assert_eq!(replay(&["crashes"])["reports"][0]["crash"]["message"], "the drawer is stuck");
     assert_eq!(replay(&["reports"])["reports"].as_array().unwrap().last().unwrap()["context"], "shutdown");

@@ -1,10 +1,14 @@
 //! Hostile clients change nothing: the server answers others, the actors answer, and what is used up is bounded.
 
 use std::fs::Permissions;
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -184,6 +188,72 @@ fn however_many_say_nothing_one_more_is_answered_at_once() {
     let first = &mut silent[0];
     assert!(first.line().expect("it is greeted").get("hello").is_some());
     assert_eq!((first.refused().as_str(), first.line()), ("displaced", None));
+}
+
+/// The same who never leave: whoever is displaced comes again, asks again, and reads nothing.
+struct Mute {
+    rounds: Arc<AtomicUsize>,
+    end: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Mute {
+    /// So many, each of whom asks for more than the buffer of his socket holds.
+    fn come(shop: &Shop, many: usize) -> Self {
+        let (socket, come) = (shop.socket.clone(), Arc::new(AtomicUsize::new(0)));
+        let (rounds, end) = (come.clone(), Arc::new(AtomicBool::new(false)));
+        let ends = end.clone();
+        let asks = move || -> io::Result<UnixStream> {
+            let mut stream = UnixStream::connect(&socket)?;
+            stream.set_nonblocking(true)?;
+            stream.write_all(&b"{\"id\":1,\"verb\":\"tree\"}\n".repeat(8))?;
+            come.fetch_add(1, Relaxed);
+            Ok(stream)
+        };
+        let thread = thread::spawn(move || {
+            let mut there: Vec<_> = (0..many).filter_map(|_| asks().ok()).collect();
+            while !ends.load(Relaxed) {
+                for stream in &mut there {
+                    // Only who has been closed cannot write a byte more, or wait until there is room for one.
+                    let is_closed = stream.write(b" ").is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock);
+                    if is_closed && let Ok(again) = asks() {
+                        *stream = again;
+                    }
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        Self { rounds, end, thread: Some(thread) }
+    }
+
+    /// How many have come until now, each time they did.
+    fn rounds(&self) -> usize {
+        self.rounds.load(Relaxed)
+    }
+}
+
+impl Drop for Mute {
+    fn drop(&mut self) {
+        self.end.store(true, Relaxed);
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}
+
+#[test]
+fn who_asks_and_never_reads_keeps_nobody_from_asking_however_often_he_comes() {
+    // One who stays, and eight places for all others.
+    let shop = Shop::with(Limits { connections: 1, ..Limits::default() });
+    let _many = shop.adds(400);
+    let many = 200;
+    let mute = Mute::come(&shop, many);
+    until("they wait for each other's places", || (mute.rounds() > many).then_some(()));
+    let (before, began) = (mute.rounds(), Instant::now());
+    let tree: Value = shop.client().ask("tree", &json!({})).expect("it is answered");
+    assert_eq!(tree["total"], 404);
+    // Each had a place before, and for how long is what counts: if it were as long as an answer may take to be made, those who were
+    // there first would have been in the way for twelve seconds.
+    let (came, took) = (mute.rounds() - before, began.elapsed());
+    assert!(took < Duration::from_millis(500) * many as u32 / 8 / 2, "{came} came in {took:?}");
 }
 
 #[test]

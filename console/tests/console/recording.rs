@@ -1,5 +1,6 @@
 //! Dumps, and what the command answers from them.
 
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
@@ -10,7 +11,12 @@ use crate::support::{Dir, Shop, Till, until};
 fn dumped(shop: &Shop) -> String {
     shop.left.tell(Till::Break).unwrap();
     assert_eq!(shop.total(&shop.left), 0);
-    let file = shop.dir.path().join("dump.jsonl").display().to_string();
+    dumped_of(shop, "dump.jsonl")
+}
+
+/// A dump of it as it is, and its path.
+fn dumped_of(shop: &Shop, name: &str) -> String {
+    let file = shop.dir.path().join(name).display().to_string();
     assert_eq!(said(&shop.dir, &["dump", &file]), "");
     file
 }
@@ -52,6 +58,111 @@ fn a_dump_answers_what_the_system_would_have_answered() {
     assert!(said(&shop.dir, &["metrics", "--replay", &file]).contains("crashworthy_crashes_total{system=\"shop\"} 1"));
 }
 
+/// A dump of the shop in which the console has done something, too, as if it had been taken an hour later; and its path.
+fn hour_later(shop: &Shop) -> String {
+    said(&shop.dir, &["suspend", "left", "--for", "5m", "--reason", "a test", "--yes"]);
+    let file = dumped_of(shop, "later.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let began = text.split("\"began_ms\":").nth(1).and_then(|rest| rest.split(['}', ',']).next()).expect("a head");
+    let later = began.parse::<u64>().unwrap() + 3_600_000;
+    std::fs::write(&file, text.replacen(began, &later.to_string(), 1)).unwrap();
+    file
+}
+
+#[test]
+fn what_was_done_is_as_old_as_it_was_at_the_end_of_the_recording() {
+    let shop = Shop::open();
+    let file = hour_later(&shop);
+    let told = said(&shop.dir, &["audit", "--replay", &file]);
+    assert!(told.contains("done 1 h 0 min ago\n"), "{told}");
+    assert!(!said(&shop.dir, &["audit"]).contains(" h "), "that was just now");
+}
+
+#[test]
+fn again_and_again_every_command_tells_of_the_file_and_looks_for_no_system() {
+    let shop = Shop::open();
+    let (file, nobody) = (hour_later(&shop), Dir::new());
+    let commands: [&[&str]; 12] = [
+        &["tree"],
+        &["top"],
+        &["actor", "left"],
+        &["state", "left"],
+        &["crashes"],
+        &["events"],
+        &["dead-letters"],
+        &["health"],
+        &["metrics"],
+        &["sources"],
+        &["audit"],
+        &["reports"],
+    ];
+    for words in commands {
+        let replay = [words, &["--replay", &file]].concat();
+        let once = run(&nobody, &replay);
+        let again = crashworthy(&nobody, &[&replay[..], &["--watch", "0.1"]].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut again = again.expect("it runs");
+        if once.1.is_empty() {
+            // It was not recorded.
+            let end = again.wait_with_output().unwrap();
+            assert_eq!((end.status.code(), String::from_utf8(end.stderr).unwrap()), (Some(1), once.2), "{words:?}");
+            assert_eq!(words[0], "state", "everything else is in a dump");
+            continue;
+        }
+        let mut told = vec![0; 2 * once.1.len()];
+        let all = again.stdout.as_mut().unwrap().read_exact(&mut told);
+        let _ = again.kill();
+        let end = again.wait_with_output().unwrap();
+        assert!(all.is_ok(), "{words:?}: {}", String::from_utf8_lossy(&end.stderr));
+        assert_eq!(String::from_utf8(told).unwrap(), once.1.repeat(2), "{words:?}");
+    }
+    // None is forgotten.
+    let help = said(&nobody, &["--help"]);
+    let names = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<_> = names
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(names.contains(&"audit"), "{names:?}");
+    for name in names {
+        let is_watched = said(&nobody, &[name, "--help"]).contains("--watch <SECS>");
+        let is_tried = commands.iter().any(|words| words[0] == name);
+        assert!(is_watched == is_tried || name == "ps", "{name}");
+    }
+}
+
+#[test]
+fn a_recording_is_sorted_by_its_rates_and_one_without_says_so() {
+    let shop = Shop::open();
+    let file = dumped(&shop);
+    let watch: [&[&str]; 2] = [&[], &["--watch", "0.1"]];
+    for more in watch {
+        let words = [&["top", "--sort", "rate", "--replay", &file], more].concat();
+        let (code, out, err) = run(&shop.dir, &words);
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        assert!(err.starts_with("crashworthy: not with --replay: "), "{err}");
+    }
+    // As the screens record it.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let rated = text.lines().map(|line| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if line["verb"] == "tree" {
+            for node in line["ok"]["nodes"].as_array_mut().expect("nodes") {
+                let handled = f64::from(u8::from(node["path"] == "shop/front/right"));
+                node["rates"] = serde_json::json!({ "handled": handled, "refused": 0.0, "busy_percent": 7 });
+            }
+        }
+        format!("{line}\n")
+    });
+    let recorded = shop.dir.path().join("rated.jsonl").display().to_string();
+    std::fs::write(&recorded, rated.collect::<String>()).unwrap();
+    let top = data(&Dir::new(), &["top", "--sort", "rate", "-n", "1", "--replay", &recorded, "--json"]);
+    assert_eq!((&top["rows"][0]["path"], top["rows"].as_array().unwrap().len()), (&"shop/front/right".into(), 1));
+}
+
 /// Two answers are not of one time.
 fn without_times(mut answer: serde_json::Value) -> serde_json::Value {
     answer.as_object_mut().expect("fields").remove("at_ms");
@@ -69,7 +180,8 @@ fn a_dump_is_the_users_alone_takes_the_place_of_no_file_and_goes_to_a_pipe() {
     assert_eq!((code, out, err), (1, String::new(), why));
     assert_eq!(std::fs::read(&file).unwrap(), before);
 
-    let piped = said(&shop.dir, &["dump", "-"]);
+    // Scripts say that of every command.
+    let piped = said(&shop.dir, &["dump", "-", "--json"]);
     let verbs =
         piped.lines().skip(1).map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["verb"].clone());
     let verbs: Vec<_> = verbs.map(|verb| verb.as_str().unwrap().to_owned()).collect();

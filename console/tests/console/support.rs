@@ -178,6 +178,12 @@ impl Shop {
         self.system.inspect(till.pid()).expect("it is there")
     }
 
+    /// So many tills more, which nobody supervises: lists get longer.
+    pub(crate) fn adds(&self, many: usize) -> Vec<ActorRef<Cashier>> {
+        let spawn = async || self.system.spawn::<Cashier>(()).await.expect("it starts");
+        (0..many).map(|_| self.runtime.block_on(spawn())).collect()
+    }
+
     /// What the till itself says. It has counted the question, too, when this returns.
     pub(crate) fn total(&self, till: &Slot<Cashier>) -> u32 {
         self.runtime.block_on(async {

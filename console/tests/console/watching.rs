@@ -320,3 +320,25 @@ fn who_watches_and_has_to_make_way_is_told_why() {
     assert!(matches!(&told, ClientError::Parted(why) if why.code == Code::Displaced), "{told:?}");
     assert!(told.to_string().starts_with("it has closed the connection: another connection needs"), "{told}");
 }
+
+#[test]
+fn whoever_asks_to_watch_nothing_or_two_lists_is_told_what_there_is() {
+    let shop = Shop::open();
+    let mut raw = Raw::greeted(&shop);
+    let nothing = "args: it does not say what to watch: tree or actors";
+    let both = "args: one watch is of one list: tree or actors, not both";
+    for (args, why) in [
+        (json!({}), nothing),
+        (json!({ "every_ms": 100 }), nothing),
+        (json!({ "pools": {} }), nothing),
+        (json!({ "tree": {}, "actors": {} }), both),
+    ] {
+        raw.say(format!("{}\n", json!({ "id": 1, "verb": "watch", "args": args })).as_bytes()).unwrap();
+        let told = raw.line().expect("an answer");
+        assert_eq!(
+            (&told["error"]["code"], &told["error"]["message"]),
+            (&"bad_arguments".into(), &why.into()),
+            "{args}"
+        );
+    }
+}

@@ -59,7 +59,7 @@ impl fmt::Display for Happening {
                 write!(f, "the bulkheads have {threads} threads for {cores} cores")
             }
             Self::Blocks { callback, message, held } => {
-                write!(f, "blocks its thread: {callback}{} for {:?}", In(message.as_deref()), brief(*held))
+                write!(f, "blocks its thread: {callback}{} for {:?} so far", In(message.as_deref()), brief(*held))
             }
             Self::Moved { last } => {
                 write!(f, "gets a thread of its own: it blocks again and again, the last time for {:?}", brief(*last))
@@ -203,6 +203,13 @@ mod tests {
                 actors: 3,
             }),
         ]
+    }
+
+    #[test]
+    fn how_long_somebody_blocks_his_thread_is_told_as_what_it_was_so_far() {
+        let (callback, message, held) = (Callback::Handle, Some("Fault".into()), Duration::from_millis(15));
+        let told = Happening::Blocks { callback, message, held }.to_string();
+        assert_eq!(told, "blocks its thread: handle in Fault for 15ms so far");
     }
 
     #[test]

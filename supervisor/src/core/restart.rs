@@ -53,6 +53,8 @@ impl<P: Identity, R: Reason> Core<P, R> {
 
     fn restart(&mut self, child: ChildKey, ruling: Ruling) {
         let Decision::Restart { wait, .. } = ruling.decision else {
+            // Before it is told: whoever looks then finds a child that is not started again.
+            self.act(Action::Close { child });
             let cause = Cause::ReachedMaxRestartIntensity(self.flags.intensity);
             self.report(Context::Shutdown, cause, child, Some(ruling));
             self.children.put(child, Place::Down);

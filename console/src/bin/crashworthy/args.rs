@@ -92,7 +92,7 @@ impl Cli {
             Some(Action::Show(What::Ps { .. })) if is_one => {
                 "ps tells of all systems of this user: of one tells `tree` or `top`"
             }
-            Some(Action::Show(What::Top(of))) if of.wants_rates() && (of.show.watch.is_none() || is_recording) => {
+            Some(Action::Show(What::Top(of))) if of.wants_rates() && of.show.watch.is_none() && !is_recording => {
                 "one look says nothing of a second: --sort rate and --sort busy go with --watch"
             }
             Some(Action::Completions { .. }) if is_one || is_recording => "completions asks no system",
@@ -165,6 +165,9 @@ pub(crate) enum Action {
     Dump {
         /// The file. One that is there stays as it is.
         file: PathBuf,
+        /// It is lines of JSON in any case.
+        #[arg(long)]
+        json: bool,
     },
     /// Writes a script with which a shell completes this command.
     #[command(after_help = COMPLETIONS)]
@@ -299,9 +302,9 @@ pub(crate) enum Sort {
     Path,
     /// How old the oldest message is.
     Oldest,
-    /// With --watch: messages handled in a second.
+    /// With --watch, or of what was recorded by the screens: messages handled in a second.
     Rate,
-    /// With --watch: how much of a second it is busy.
+    /// The same: how much of a second it is busy.
     Busy,
 }
 

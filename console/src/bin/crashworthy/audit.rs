@@ -1,15 +1,28 @@
 //! The audit as text.
 
 use std::fmt::Write;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crashworthy_console::protocol::{AuditEntry, AuditResult, AuditView};
+use crashworthy_console::protocol::{AuditEntry, AuditQuery, AuditResult, AuditView};
+use serde_json::Value;
 
+use crate::args::{Show, Which};
 use crate::text::{DIM, RED, clean, span};
+use crate::{Trouble, json, source};
 
-pub(crate) fn text(view: &AuditView) -> String {
+/// The newest entries, each as old as it is now, or was at the end of a recording.
+pub(crate) fn say(which: &Which, show: &Show, query: &AuditQuery) -> Result<String, Trouble> {
+    let mut source = source::choose(which)?;
+    if show.json {
+        json(&source.ask::<Value>("audit", query)?)
+    } else {
+        Ok(text(&source.ask("audit", query)?, source.now()))
+    }
+}
+
+/// The entries, as old as they are at a time since the beginning of 1970.
+fn text(view: &AuditView, now: Duration) -> String {
     let mut text = format!("{} entries; the newest {}:\n", view.total, view.entries.len());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     for entry in &view.entries {
         let _ = write!(text, "\n{}", one(entry, now));
     }

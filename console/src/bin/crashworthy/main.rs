@@ -101,7 +101,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
             Ok(true)
         }
         Some(Action::Trace(of)) => trace::run(&cli.which, of),
-        Some(Action::Dump { file }) => dump::dump(&mut find::choose(&cli.which)?, file).map(|()| true),
+        Some(Action::Dump { file, .. }) => dump::dump(&mut find::choose(&cli.which)?, file).map(|()| true),
     };
     well.map(|well| if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -123,7 +123,7 @@ fn open(cli: &Cli) -> Result<bool, Trouble> {
 /// Says what was asked, once or again and again.
 fn show_of(which: &Which, what: &What) -> Result<bool, Trouble> {
     let show = what.show();
-    if let (What::Events(of), Some(every)) = (what, show.watch) {
+    if let (What::Events(of), Some(every), None) = (what, show.watch, &which.replay) {
         return events::follow(which, of, every.0);
     }
     if let Some((list, every)) = watching::list(which, what)
@@ -180,6 +180,7 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
             if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }
         }
         What::Tree(of) => tell(which, show, "tree", &of.query(), show::tree),
+        What::Top(of) if of.wants_rates() => watching::recorded(which, of),
         What::Top(of) => tell(which, show, "actors", &of.query(), |view| show::top(view, of.has_ages())),
         What::Actor { actor, .. } => tell(which, show, "actor", &ActorQuery { actor: actor.clone() }, show::actor),
         What::Crashes { under, limit, backtrace, .. } => {
@@ -188,7 +189,7 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
         }
         What::Events(of) => tell(which, show, "events", &of.query(), events::listed),
         What::DeadLetters(of) => tell(which, show, "dead_letters", &of.query(), events::letters),
-        What::Audit { limit, .. } => tell(which, show, "audit", &AuditQuery { limit: *limit }, audit::text),
+        What::Audit { limit, .. } => audit::say(which, show, &AuditQuery { limit: *limit }),
         What::Reports { under, progress, limit, .. } => {
             let query = ReportsQuery { under: under.clone(), progress: *progress, limit: *limit };
             tell(which, show, "reports", &query, show::reports)

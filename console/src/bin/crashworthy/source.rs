@@ -1,5 +1,7 @@
 //! Who answers: a system that runs, or a recording.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use crashworthy_console::protocol::Outcome;
 use crashworthy_console::{Client, ClientError};
 use serde::Serialize;
@@ -30,13 +32,20 @@ pub(crate) fn open(file: &std::path::Path) -> Result<Recording, Trouble> {
 }
 
 impl Source {
+    /// When it is there, since the beginning of 1970: of a recording when it ended.
+    pub(crate) fn now(&self) -> Duration {
+        match self {
+            Self::Running(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Self::Recorded(recording) => recording.began + recording.end(),
+        }
+    }
+
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, verb: &str, query: &impl Serialize) -> Result<T, ClientError> {
         let foreign = |error: serde_json::Error| ClientError::Foreign(error.to_string());
         match self {
             Self::Running(client) => client.ask(verb, query),
             Self::Recorded(recording) => {
-                let end = recording.times().last().copied().unwrap_or_default();
-                match recording.ask(end, verb, &serde_json::to_value(query).map_err(foreign)?) {
+                match recording.ask(recording.end(), verb, &serde_json::to_value(query).map_err(foreign)?) {
                     Outcome::Ok(value) => serde_json::from_value(value).map_err(foreign),
                     Outcome::Error(why) => Err(ClientError::Refused(why)),
                 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use clap::Args;
-use crashworthy_console::protocol::{ActorsQuery, Filter, TreeQuery, WatchQuery, Watchable};
+use crashworthy_console::protocol::{Actors, ActorsQuery, Filter, TreeQuery, WatchQuery, Watchable};
 use crashworthy_console::{Client, ClientError, Watched};
 
 use crate::args::{Show, Sort, State, What, Which};
 use crate::ranked::{is_by_rate, rank};
-use crate::{Trouble, data, find, print, show};
+use crate::{Trouble, data, find, print, show, source};
 
 /// Which branch.
 #[derive(Debug, Args)]
@@ -124,15 +124,36 @@ fn told(list: &Watched, what: &What, how: &Show) -> Result<String, Trouble> {
         What::Top(of) => {
             let mut actors = list.actors().ok_or_else(nothing)?;
             if of.wants_rates() {
-                let mut rows: Vec<_> = actors.rows.iter().collect();
-                rank(&mut rows, of.sort.into(), of.reverse);
-                actors.rows = rows.into_iter().take(of.limit).cloned().collect();
+                by_rate(&mut actors, of);
             }
-            if how.json { data(&actors) } else { Ok(show::top(&actors, of.has_ages())) }
+            top(&actors, of)
         }
         _ => {
             let tree = list.tree().ok_or_else(nothing)?;
             if how.json { data(&tree) } else { Ok(show::tree(&tree)) }
         }
     }
+}
+
+/// Those that have most in a second, or least, as many as are wanted.
+fn by_rate(actors: &mut Actors, of: &TopArgs) {
+    let mut rows: Vec<_> = actors.rows.iter().collect();
+    rank(&mut rows, of.sort.into(), of.reverse);
+    actors.rows = rows.into_iter().take(of.limit).cloned().collect();
+}
+
+fn top(actors: &Actors, of: &TopArgs) -> Result<String, Trouble> {
+    if of.show.json { data(actors) } else { Ok(show::top(actors, of.has_ages())) }
+}
+
+/// One look at a recording, by what was known in a second when it ended.
+pub(crate) fn recorded(which: &Which, of: &TopArgs) -> Result<String, Trouble> {
+    let mut actors: Actors = source::choose(which)?.ask("actors", &of.query())?;
+    if actors.rows.iter().all(|row| row.rates.is_none()) {
+        let why =
+            "not with --replay: --sort rate and --sort busy need what was recorded second by second, as the screens do";
+        return Err(Trouble::Told(why.to_owned()));
+    }
+    by_rate(&mut actors, of);
+    top(&actors, of)
 }

@@ -76,6 +76,11 @@ impl Recording {
         &self.times
     }
 
+    /// When the last of them was.
+    pub(crate) fn end(&self) -> Duration {
+        self.times.last().copied().unwrap_or_default()
+    }
+
     /// The answers up to a time, the newest first.
     pub(super) fn before(&self, at: Duration) -> impl Iterator<Item = &Kept> {
         self.frames[..self.frames.partition_point(|frame| frame.at <= at)].iter().rev()
