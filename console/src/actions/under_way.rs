@@ -80,6 +80,8 @@ impl UnderWay {
 fn is_open(system: &System, child: Pid) -> bool {
     system.inspect(child).is_some_and(|actor| {
         let is_over = matches!(actor.state, State::NotStarted | State::Stopped | State::Gone);
-        actor.pid == child && !is_over && actor.back_in.is_none()
+        // Of somebody suspended that is when he is resumed: he has yet to end.
+        let is_counted = actor.state == State::Restarting && actor.back_in.is_some();
+        actor.pid == child && !is_over && !is_counted
     })
 }

@@ -257,3 +257,21 @@ fn where_it_is_not_known_what_is_left_that_is_too_little() {
     );
     world.ask(&forced(&["other"])).expect("whoever wants it has it");
 }
+
+#[test]
+fn who_is_suspended_and_has_yet_to_end_is_an_end_under_way() {
+    let [s1, s2] = slots(["s1", "s2"]);
+    let tree = with(Supervisor::one_for_one("top").intensity(1, PATIENCE), &[s1.clone(), s2.clone()]);
+    let mut world = World::of(tree, &[]);
+    let held = block(&s1);
+    for deed in [Deed::Suspend { span: PATIENCE }, Deed::Kill] {
+        let planned = plan(&mut world.client, deed, "s1");
+        commit(&mut world.client, &planned).unwrap();
+    }
+    let back_in = until("it is suspended", || world.system.inspect(s1.pid())?.back_in);
+    assert!(back_in <= PATIENCE, "that is when it is resumed: {back_in:?}");
+    assert_eq!(world.no(&kill(&["s2"])).code, Code::Budget);
+    drop(held);
+    until("it is back", || (s1.pid().incarnation == 2).then_some(()));
+    assert_eq!(s2.pid().incarnation, 1);
+}
