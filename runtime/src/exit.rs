@@ -279,14 +279,15 @@ fn refusal<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Refused> {
 }
 
 fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = String::new();
+    let mut told: Vec<String> = Vec::new();
     for error in sources(error).filter(|error| !error.is::<EndsMessage>()) {
-        if !text.is_empty() {
-            text.push_str(": ");
+        let text = error.to_string();
+        // A rejected message says what its refusal says.
+        if told.last() != Some(&text) {
+            told.push(text);
         }
-        text.push_str(&error.to_string());
     }
-    text
+    told.join(": ")
 }
 
 #[cfg(test)]
@@ -308,6 +309,14 @@ mod tests {
         let crash = reason.crash().expect("an error is a crash");
         assert_eq!(crash.message, "till overflow");
         assert!(crash.location.as_deref().is_some_and(|at| at.contains("exit.rs")));
+    }
+
+    #[test]
+    fn what_an_error_and_its_source_both_say_is_told_once() {
+        let exit = Exit::from(Rejected::new(Refused::because(Reason::Full), 7));
+        let reason = exit.reason();
+        let told = reason.crash().map(|crash| crash.message.clone()).expect("in `init` it fails the start");
+        assert_eq!(told, Refused::because(Reason::Full).to_string());
     }
 
     #[test]

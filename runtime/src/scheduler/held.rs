@@ -3,7 +3,7 @@
 //! A turn is to be short, and most of those that are not are a mistake of somebody who does not know it: a file that is read, a lock, a
 //! loop. While other workers get on nothing is slower but them. So each is noticed, not only the one that takes the last worker.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::pool::{Pool, contain};
@@ -29,7 +29,7 @@ pub(super) struct Tells {
 pub(super) struct Turns {
     pub(super) begun: AtomicU64,
     /// Whether one is under way.
-    pub(super) under_way: AtomicU64,
+    pub(super) under_way: AtomicBool,
     /// What it runs, as [`Pool::now_running`] was told.
     pub(super) runs: AtomicU64,
 }
@@ -39,11 +39,11 @@ impl Turns {
     pub(super) fn begin(&self) {
         self.begun.store(self.begun.load(Relaxed) + 1, Relaxed);
         self.runs.store(0, Relaxed);
-        self.under_way.store(1, Relaxed);
+        self.under_way.store(true, Relaxed);
     }
 
     pub(super) fn end(&self) {
-        self.under_way.store(0, Relaxed);
+        self.under_way.store(false, Relaxed);
     }
 }
 

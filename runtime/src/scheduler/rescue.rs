@@ -127,7 +127,7 @@ impl Rescue {
         let mut crew = self.crew.lock();
         let looks = crew.iter_mut().filter_map(|Rescuer { bed, seen, .. }| {
             let Turns { begun, under_way, runs } = &*bed.turns;
-            let runs = (under_way.load(Relaxed) != 0).then(|| runs.load(Relaxed));
+            let runs = under_way.load(Relaxed).then(|| runs.load(Relaxed));
             seen.again(now, begun.load(Relaxed), runs, after_ns)
         });
         looks.collect()
