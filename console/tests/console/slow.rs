@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::newer::interpreter;
 use crate::support::{Dir, PATIENCE, Shop};
 
-const WITHIN: Duration = Duration::from_secs(2);
+const WITHIN: Duration = Duration::from_secs(4);
 
 /// A byte now and then, as long as somebody reads: always sooner than the client would have enough of waiting for one.
 fn drip(client: &mut UnixStream) {
