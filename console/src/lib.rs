@@ -144,7 +144,7 @@ impl Console {
 
     /// The same with these actors protected, by their paths: nothing is done to them but to resume and untrip them, and nobody above them
     /// is ended. Refused is also what would stop one of them as a consequence: a sibling that is started again under `one_for_all`, one
-    /// started earlier under `rest_for_one`, a supervisor above that has no restart left for it; to force it changes nothing of that.
+    /// started earlier under `rest_for_one`, a supervisor above that has no restart left for it, somebody with whom it is linked; to force it changes nothing of that.
     /// An actor that does not exist is protected as soon as it does. What actors do by themselves is not held up.
     ///
     /// # Examples

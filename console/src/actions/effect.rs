@@ -232,7 +232,8 @@ fn supervisors(
         if outlook.exhausts() && !force {
             return Err(outlook.refusal());
         }
-        let (count, most) = match outlook.family.children.is_empty() {
+        let is_above = outlook.family.children.is_empty() && outlook.family.linked.is_empty();
+        let (count, most) = match is_above {
             true => (&mut levels, LEVELS),
             false => (&mut told, SUPERVISORS),
         };
@@ -262,6 +263,9 @@ fn supervisor(picture: &Picture, outlook: &Outlook<'_>) -> Vec<String> {
     if !outlook.back.is_empty() {
         lines.push(outlook.budget());
         lines.extend(siblings(picture, supervisor, outlook));
+    }
+    if outlook.fails() {
+        lines.push(format!("{who} is being started, and its start fails by that"));
     }
     if outlook.exhausts() {
         let branch = picture.branch(picture.find_pid(supervisor)).skip(1);

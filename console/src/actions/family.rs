@@ -1,8 +1,8 @@
 //! Those to whom something is done, by their supervisors, and the supervisors above those, whom an end may reach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crashworthy_runtime::Pid;
+use crashworthy_runtime::{Pid, State};
 
 use super::scope::Scope;
 use crate::forest::is_living;
@@ -16,6 +16,10 @@ pub(crate) struct Family {
     /// Whose child it is itself; [`Pid::OUTSIDE`] for the top.
     pub(crate) parent: Option<Pid>,
     pub(crate) children: Vec<Pid>,
+    /// Its children that are linked with one to whom something is done, directly or through others: whoever does not trap exits ends, too.
+    pub(crate) linked: Vec<Pid>,
+    /// It is being started: if a child of its ends, its start fails.
+    pub(crate) starts: bool,
     /// Who lives in its branch and is protected: its child that it is, or is below, and its path. For the supervisor, itself.
     pub(crate) guarded: Vec<(Pid, String)>,
 }
@@ -42,6 +46,7 @@ impl Families {
             add(picture, &mut families, parent);
             families.entry(parent).and_modify(|family| family.children.push(actor.pid));
         }
+        link(picture, &mut families, scope);
         if !protected.is_empty() {
             guard(picture, &mut families, protected);
         }
@@ -56,10 +61,30 @@ impl Families {
 fn add(picture: &Picture, families: &mut BTreeMap<Pid, Family>, lowest: Pid) {
     let mut next = Some(lowest);
     while let Some(supervisor) = next.filter(|pid| !families.contains_key(pid)) {
-        let parent = picture.find_pid(supervisor).and_then(|place| picture.actor(place).parent());
+        let itself = picture.find_pid(supervisor).map(|place| picture.actor(place));
+        let parent = itself.and_then(|actor| actor.parent());
+        let starts = itself.is_some_and(|actor| actor.state == State::Starting);
         let path = picture.tie(supervisor).path.unwrap_or_else(|| supervisor.to_string());
-        families.insert(supervisor, Family { supervisor, path, parent, children: Vec::new(), guarded: Vec::new() });
+        let (children, linked, guarded) = Default::default();
+        families.insert(supervisor, Family { supervisor, path, parent, children, linked, starts, guarded });
         next = parent.filter(|&parent| parent != Pid::OUTSIDE);
+    }
+}
+
+/// Adds those who are linked with whoever ends, with their supervisors.
+fn link(picture: &Picture, families: &mut BTreeMap<Pid, Family>, scope: &Scope) {
+    let mut met: BTreeSet<Pid> = scope.touched.iter().map(|&place| picture.actor(place).pid).collect();
+    let mut next = scope.touched.clone();
+    // Bounded: each is met once.
+    while let Some(place) = next.pop() {
+        for &peer in picture.actor(place).peers() {
+            let Some(place) = picture.find_pid(peer).filter(|_| met.insert(peer)) else { continue };
+            next.push(place);
+            if let Some(parent) = picture.actor(place).parent() {
+                add(picture, families, parent);
+                families.entry(parent).and_modify(|family| family.linked.push(peer));
+            }
+        }
     }
 }
 

@@ -255,8 +255,12 @@ impl Actions {
         let mut back = Vec::new();
         for outlook in outlooks {
             for child in outlook.back {
-                let is_caused = outlook.ended.contains(&child);
-                let causes = causes.get(&child).filter(|_| is_caused).cloned().unwrap_or_default();
+                let causes = if outlook.family.linked.contains(&child) {
+                    plan.targets.iter().map(|target| target.pid).collect()
+                } else {
+                    let is_caused = outlook.ended.contains(&child);
+                    causes.get(&child).filter(|_| is_caused).cloned().unwrap_or_default()
+                };
                 back.push((outlook.family.supervisor, child, causes));
             }
         }

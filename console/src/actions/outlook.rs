@@ -49,11 +49,11 @@ pub(crate) fn outlooks<'k>(known: &'k Supervisors<'_>, families: &'k [Family], d
     let (mut outlooks, mut ended) = (Vec::new(), BTreeMap::<Pid, Vec<Pid>>::new());
     for family in families {
         let ended_below = ended.remove(&family.supervisor).unwrap_or_default();
-        if family.children.is_empty() && ended_below.is_empty() {
+        if family.children.is_empty() && family.linked.is_empty() && ended_below.is_empty() {
             continue;
         }
         let outlook = Outlook::of(known, family, ended_below, deed);
-        if let Some(parent) = family.parent.filter(|_| outlook.exhausts()) {
+        if let Some(parent) = family.parent.filter(|_| outlook.exhausts() || outlook.fails()) {
             ended.entry(parent).or_default().push(family.supervisor);
         }
         outlooks.push(outlook);
@@ -65,11 +65,15 @@ impl<'k> Outlook<'k> {
     fn of(known: &'k Supervisors<'_>, family: &'k Family, ended: Vec<Pid>, deed: Deed) -> Self {
         let supervisor = family.supervisor;
         let info = known.living.iter().find(|info| info.pid == supervisor);
-        let is_other = |child: ActorId| family.children.iter().chain(&ended).all(|pid| pid.id != child);
+        let ends = || family.children.iter().chain(&family.linked).chain(&ended);
+        let is_other = |child: ActorId| ends().all(|pid| pid.id != child);
         let under_way = known.under_way.of(supervisor).filter(|&child| is_other(child)).count();
         let mut outlook = Self { family, back: Vec::new(), ended, gone: 0, open: 0, under_way, restart: None, info };
         for &child in &family.children {
             outlook.add(known, child, deed);
+        }
+        for &child in &family.linked {
+            outlook.add_linked(known, child, deed);
         }
         for child in outlook.ended.clone() {
             // It gives up in order, as if it was stopped.
@@ -90,9 +94,25 @@ impl<'k> Outlook<'k> {
         self.restart = restart.or(self.restart);
     }
 
-    /// How many children end in all.
+    /// Whether somebody ends who traps no exits is not known of those who are linked.
+    fn add_linked(&mut self, known: &Supervisors<'_>, child: Pid, deed: Deed) {
+        let restart = known.system.restart_of(self.family.supervisor, child.id);
+        if restart.is_none_or(|restart| is_back(restart, deed)) {
+            self.back.push(child);
+            self.open += 1;
+        } else {
+            self.gone += 1;
+        }
+    }
+
+    /// How many children end in all, or may.
     pub(crate) fn total(&self) -> usize {
-        self.family.children.len() + self.ended.len()
+        self.family.children.len() + self.family.linked.len() + self.ended.len()
+    }
+
+    /// Whether it is being started, and is not, since a child of its ends.
+    pub(crate) fn fails(&self) -> bool {
+        self.family.starts && self.total() > 0
     }
 
     /// Whether the restarts of those who may come back are more than are left, or than is known to be left.
@@ -138,6 +158,12 @@ impl<'k> Outlook<'k> {
             && let Some((_, name)) = guarded.first()
         {
             return no(format!("{name} is protected, and would end with {path}, which has no restart left for that"));
+        }
+        let is_linked = |child: &Pid| self.family.linked.contains(child);
+        if let Some((_, name)) = guarded.iter().find(|(child, _)| is_linked(child)) {
+            return no(format!(
+                "{name} is protected, and would end with whoever it is linked with, unless it traps exits"
+            ));
         }
         let shares =
             |failed: &Pid, child: &Pid| known.system.shares_fate(*supervisor, failed.id, child.id).unwrap_or(false);

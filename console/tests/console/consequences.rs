@@ -1,6 +1,9 @@
 //! What an action brings about beyond whom it is done to: supervisors that end by it, siblings that are stopped with it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use crashworthy::State;
 use crashworthy::console::{ActionLimits, Limits};
@@ -274,4 +277,76 @@ fn who_is_suspended_and_has_yet_to_end_is_an_end_under_way() {
     drop(held);
     until("it is back", || (s1.pid().incarnation == 2).then_some(()));
     assert_eq!(s2.pid().incarnation, 1);
+}
+
+#[test]
+fn who_is_linked_with_whoever_ends_may_be_one_restart_more() {
+    let [p1, p2, p3, alone] = slots(["p1", "p2", "p3", "alone"]);
+    let pair = with(Supervisor::one_for_one("pair").intensity(1, PATIENCE), &[p1.clone(), p2.clone()]);
+    let other = with(Supervisor::one_for_one("other").intensity(0, PATIENCE), std::slice::from_ref(&p3));
+    let tree = Supervisor::one_for_one("top").child(pair).child(other).child(alone.child(()));
+    let mut world = World::of(tree, &["top/other/p3"]);
+    // Until somebody is linked with it, one restart is enough.
+    plan(&mut world.client, Deed::Kill, "p1");
+    p2.tell(Till::Link(p1.pid())).unwrap();
+    let linked = |of: &Slot<Cashier>, with: &Slot<Cashier>| {
+        world.system.inspect(of.pid()).is_some_and(|shot| shot.links.contains(&with.pid()))
+    };
+    until("they are linked", || linked(&p1, &p2).then_some(()));
+    let why = world.no(&kill(&["p1"]));
+    assert_eq!(why.code, Code::Budget);
+    assert!(why.message.starts_with("that needs 2 restarts and 1 is left: top/pair would end"), "{}", why.message);
+    says(
+        &world.ask(&forced(&["p1"])).unwrap(),
+        &["starts 1 of 2 again, leaves 0; not known of 1", "too many: top/pair ends"],
+    );
+    // Through others, to a third supervisor, and to somebody who is protected.
+    alone.tell(Till::Link(p2.pid())).unwrap();
+    p3.tell(Till::Link(alone.pid())).unwrap();
+    until("all are linked", || {
+        world.system.inspect(p3.pid()).is_some_and(|shot| shot.links.contains(&alone.pid())).then_some(())
+    });
+    let why = world.no(&forced(&["p1"]));
+    assert!(why.code == Code::Protected && why.message.starts_with("top/other/p3 is protected"), "{}", why.message);
+    assert_eq!([&p1, &p2, &p3, &alone].map(|till| till.pid().incarnation), [1; 4]);
+}
+
+/// Begins when it may.
+struct Late;
+
+impl Actor for Late {
+    type Args = Arc<AtomicBool>;
+    type Msg = Till;
+
+    async fn init(held: Arc<AtomicBool>, _: &mut Context<Self>) -> Result<Self, Exit> {
+        while held.load(SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(Self)
+    }
+
+    async fn handle(&mut self, _: Till, _: &mut Context<Self>) -> Result<(), Exit> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_end_of_a_child_of_a_supervisor_that_starts_is_the_end_of_that_supervisor() {
+    let (held, late) = (Arc::new(AtomicBool::new(false)), Slot::<Late>::named("late"));
+    let inner = Supervisor::one_for_one("inner").intensity(3, PATIENCE);
+    let inner = inner.child(late.child(held.clone()).start_within(Duration::from_secs(3_600)));
+    let mut world = World::of(Supervisor::one_for_one("top").intensity(1, PATIENCE).child(inner), &[]);
+    says(&plan(&mut world.client, Deed::Kill, "late"), &["top/inner starts it again"]);
+    held.store(true, SeqCst);
+    let pid = world.system.supervisors().iter().find(|info| &*info.path == "top/inner").expect("it lives").pid;
+    world.system.kill(pid);
+    until("it begins again", || {
+        let shot = world.system.inspect(late.pid())?;
+        (shot.pid.incarnation == 2 && shot.state == State::Starting).then_some(())
+    });
+    let why = world.no(&kill(&["late"]));
+    assert!(why.code == Code::Budget && why.message.contains("top would end"), "{}", why.message);
+    says(&world.ask(&forced(&["late"])).unwrap(), &["top/inner is being started", "the system ends"]);
+    held.store(false, SeqCst);
+    until("it is well", || world.system.inspect(late.pid()).filter(|shot| shot.state == State::Running).map(drop));
 }
