@@ -280,7 +280,8 @@ fn supervisor(picture: &Picture, outlook: &Outlook<'_>) -> Vec<String> {
 
 /// Who is started again.
 fn again(picture: &Picture, outlook: &Outlook<'_>) -> String {
-    let Outlook { family, gone, open, restart, .. } = outlook;
+    let Outlook { family, gone, restart, .. } = outlook;
+    let open = outlook.open + outlook.linked;
     let (who, back, total) = (&family.path, outlook.back.len() - open, outlook.total());
     let whom = match outlook.ended[..] {
         [ended] => picture.tie(ended).path.unwrap_or_else(|| ended.to_string()),
@@ -299,8 +300,11 @@ fn again(picture: &Picture, outlook: &Outlook<'_>) -> String {
 /// Who is restarted with those who are.
 fn siblings(picture: &Picture, parent: Pid, outlook: &Outlook<'_>) -> Option<String> {
     let all = picture.children(picture.find_pid(parent)?, 0).total;
-    let others = all.checked_sub(outlook.total()).filter(|others| *others > 0)?;
-    Some(match outlook.strategy()? {
+    let strategy = outlook.strategy()?;
+    // Whoever is linked ends by himself, or with the group.
+    let linked = if strategy == Strategy::OneForOne { 0 } else { outlook.linked };
+    let others = all.checked_sub(outlook.total() - linked).filter(|others| *others > 0)?;
+    Some(match strategy {
         Strategy::OneForOne => format!("siblings: {others}, left alone"),
         Strategy::OneForAll => format!("siblings: {others}, stopped and started with it"),
         Strategy::RestForOne => format!("siblings: {others}, those started later are stopped and started with it"),

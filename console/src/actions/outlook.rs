@@ -35,6 +35,8 @@ pub(crate) struct Outlook<'k> {
     pub(crate) gone: usize,
     /// How many of those who come back may also not, since the restart type is not known.
     pub(crate) open: usize,
+    /// How many of them are linked with whoever ends, and may not end at all.
+    pub(crate) linked: usize,
     /// How many others this console has ended already whose restarts the supervisor has not counted yet.
     under_way: usize,
     /// The restart type of the last of them that is known.
@@ -68,7 +70,8 @@ impl<'k> Outlook<'k> {
         let ends = || family.children.iter().chain(&family.linked).chain(&ended);
         let is_other = |child: ActorId| ends().all(|pid| pid.id != child);
         let under_way = known.under_way.of(supervisor).filter(|&child| is_other(child)).count();
-        let mut outlook = Self { family, back: Vec::new(), ended, gone: 0, open: 0, under_way, restart: None, info };
+        let mut outlook =
+            Self { family, back: Vec::new(), ended, gone: 0, open: 0, linked: 0, under_way, restart: None, info };
         for &child in &family.children {
             outlook.add(known, child, deed);
         }
@@ -99,7 +102,7 @@ impl<'k> Outlook<'k> {
         let restart = known.system.restart_of(self.family.supervisor, child.id);
         if restart.is_none_or(|restart| is_back(restart, deed)) {
             self.back.push(child);
-            self.open += 1;
+            self.linked += 1;
         } else {
             self.gone += 1;
         }

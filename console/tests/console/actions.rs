@@ -210,6 +210,8 @@ fn a_plan_says_who_may_end_with_it_a_supervisor_that_shuts_down_and_who_is_linke
     let (clerk, porter) = (Slot::<Cashier>::named("clerk"), Slot::<Cashier>::named("porter"));
     let tree = Supervisor::rest_for_one("shop")
         .auto_shutdown(AutoShutdown::AnySignificant)
+        // Both may end by themselves, and be counted.
+        .intensity(2, PATIENCE)
         .child(clerk.child(()).restart(Restart::Transient).significant())
         .child(porter.child(()));
     let console = Console::default().below(dir.path());
