@@ -9,12 +9,11 @@ use crashworthy_sync::task::{Runnable, Task};
 use crate::actor::Actor;
 use crate::ask::Door;
 use crate::cell::{AnyCell as _, Cell, Status, flag, wake};
-use crate::crash::contain;
 use crate::drain;
 use crate::envelope::Envelope;
 use crate::error::{Load, Reason, Refused, Rejected};
 use crate::gate::{Demand, Marks, Query, Says, Wish, events};
-use crate::message::{Criticality, Message as _, Overflow};
+use crate::message::{Criticality, Message as _, Overflow, kind_of};
 use crate::pace::Pace;
 use crate::pid::{ActorId, Pid};
 use crate::readiness;
@@ -133,7 +132,7 @@ pub(crate) fn put<A: Actor>(
         deadline => {
             let left_ns = deadline.saturating_sub(shared.port.coarse_ns());
             let (criticality, cost, flow) = (call.criticality, msg.cost(), call.flow(shared.salt));
-            says(cell, Demand { left_ns, criticality, cost, flow }, &|| Some(msg.kind()))
+            says(cell, Demand { left_ns, criticality, cost, flow }, &|| Some(kind_of(&msg)))
         }
     };
     match msg.overflow() {
@@ -155,8 +154,7 @@ fn put_with_care<A: Actor>(
     call: Call,
     says: Option<Says>,
 ) -> Result<bool, (Refused, A::Msg)> {
-    // User code, so before there is a place.
-    let marks = cell.core().gate.marks(|| msg.kind());
+    let marks = cell.core().gate.marks(|| kind_of(&msg));
     let place = match cell.mailbox.place_within(places(says)) {
         Err(ReserveError::Full) => place_again(cell, places(says)),
         place => place,
@@ -281,8 +279,7 @@ fn push_reserved<A: Actor>(
 ) -> Result<(), Rejected<A::Msg>> {
     // Whoever has a place has it in a mailbox that was open.
     let gate = &cell.core().gate;
-    // User code, while a place is held.
-    let marks = gate.marks(|| contain(|| msg.kind()).unwrap_or_default());
+    let marks = gate.marks(|| kind_of(&msg));
     gate.comes(marks);
     let envelope = envelope(cell.core().shared(), msg, caller, call, marks);
     match cell.mailbox.push_reserved(envelope) {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::crash::contain;
+
 /// How much a message matters when not everything can be served. Highest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,6 +71,8 @@ pub trait Message: Send + 'static {
     ///
     /// Messages of one kind are expected to take about the same time: an actor's gate learns what each of its first seven
     /// kinds takes, and what all others do. Kinds that differ by less than two times are not told apart.
+    ///
+    /// One that panics is the actor's crash when its turn comes, never the sender's.
     fn kind(&self) -> &'static str {
         std::any::type_name::<Self>()
     }
@@ -125,3 +129,9 @@ pub trait Message: Send + 'static {
 }
 
 impl Message for () {}
+
+/// What a message calls itself, for how it is counted. One that panics then is counted as nameless: it is asked again when its
+/// turn comes, and the panic is that of the actor, not of whoever sends.
+pub(crate) fn kind_of<M: Message>(msg: &M) -> &'static str {
+    contain(|| msg.kind()).unwrap_or_default()
+}

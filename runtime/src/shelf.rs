@@ -24,7 +24,7 @@ use crate::crash::discard;
 use crate::envelope::Envelope;
 use crate::error::{AskError, Reason};
 use crate::gate::events;
-use crate::message::{Message, Overflow};
+use crate::message::{Message, Overflow, kind_of};
 
 /// The messages of one cell that may be displaced.
 pub(crate) struct Shelf<M> {
@@ -66,7 +66,7 @@ impl Class {
         match overflow {
             Overflow::DropNew | Overflow::Refuse => Self::DropNew,
             Overflow::DropOldest => Self::DropOldest,
-            Overflow::Conflate(key) => Self::Conflate((msg.kind(), key)),
+            Overflow::Conflate(key) => Self::Conflate((kind_of(msg), key)),
         }
     }
 }

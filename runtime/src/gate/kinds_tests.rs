@@ -22,6 +22,8 @@ enum Wants {
     Note,
     /// It may be displaced.
     Price(u64),
+    /// It does not know what it is.
+    Nameless(Overflow, Option<Duration>),
 }
 
 impl Message for Wants {
@@ -31,13 +33,22 @@ impl Message for Wants {
             Self::Slow(_) => "Slow",
             Self::Note => "Note",
             Self::Price(_) => "Price",
+            Self::Nameless(..) => panic!("a kind"),
         }
     }
 
     fn overflow(&self) -> Overflow {
         match self {
             Self::Price(of) => Overflow::Conflate(*of),
+            Self::Nameless(overflow, _) => *overflow,
             _ => Overflow::Refuse,
+        }
+    }
+
+    fn sla(&self) -> Option<Duration> {
+        match self {
+            Self::Nameless(_, sla) => *sla,
+            _ => None,
         }
     }
 }
@@ -54,7 +65,7 @@ impl Actor for Desk {
         let (takes, reply) = match wants {
             Wants::Quick(reply) => (QUICK, Some(reply)),
             Wants::Slow(reply) => (SLOW, Some(reply)),
-            Wants::Note | Wants::Price(_) => (QUICK, None),
+            Wants::Note | Wants::Price(_) | Wants::Nameless(..) => (QUICK, None),
         };
         tokio::time::sleep(takes).await;
         if let Some(reply) = reply {
@@ -182,6 +193,29 @@ fn whatever_becomes_of_a_message_it_is_counted_out() {
         assert!(law.holds() && law.undelivered >= 2 && wait.is_zero(), "{law:?}, {wait:?}");
         assert!(desk.cell.core().gate.is_balanced(), "nothing is left in the books");
     });
+}
+
+#[test]
+fn a_kind_that_panics_is_the_crash_of_the_actor_and_not_of_whoever_sends() {
+    let plain = (Overflow::Refuse, None, false);
+    let in_time = (Overflow::Refuse, Some(5 * SLOW), false);
+    let displaced = (Overflow::Conflate(1), None, false);
+    let reserved = (Overflow::Refuse, None, true);
+    for (overflow, sla, has_place) in [plain, in_time, displaced, reserved] {
+        simulate(Simulation::seeded(1), async |_, desk: ActorRef<Desk>| {
+            taught(&desk).await;
+            let wants = Wants::Nameless(overflow, sla);
+            if has_place {
+                desk.reserve(Offer::within(AGES)).expect("it is idle").send(wants).expect("it is alive");
+            } else {
+                desk.tell(wants).expect("there is room");
+            }
+            let end = desk.down().await.reason;
+            let crash = end.crash().expect("its turn came");
+            assert_eq!((&*crash.message, desk.law().holds()), ("a kind", true));
+            assert!(desk.cell.core().gate.is_balanced(), "nothing is left in the books");
+        });
+    }
 }
 
 /// An actor that says nothing of kinds.
