@@ -40,7 +40,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             () = seat.displaced() => {}
             () = self.answer(&desk, caller, &seat) => return,
         }
-        // Somebody has its place: what is there to be read is no longer waited for.
+        self.leave().await;
+    }
+
+    /// Somebody has its place: what is there to be read is no longer waited for.
+    pub(crate) async fn leave(mut self) {
         if !self.pen.is_over {
             let _ = timeout(Duration::ZERO, self.pen.write.write_all(&refusal(None, displaced()))).await;
         }

@@ -35,8 +35,8 @@ pub struct Limits {
     /// whoever stays and has been silent for longest, of two seconds at least (those who watch last), or is told that there are too
     /// many. When the other places are all taken, too, whoever has said nothing there for longest makes way for the next
     /// ([`Displaced`](crate::protocol::Code::Displaced)); who is being answered is left alone, unless he takes nothing of an answer
-    /// that does not fit the buffer of his socket. On TCP there are as many places
-    /// again for those who have not shown the token yet; one more is told so and closed.
+    /// that does not fit the buffer of his socket. On TCP there are as many places as for those who have just come again for those
+    /// who have not shown the token yet, where whoever has been there for longest makes way, too.
     pub connections: usize,
     /// Bytes of a request, its line feed included.
     pub line: usize,

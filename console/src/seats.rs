@@ -42,8 +42,16 @@ pub(crate) struct Seats {
 impl Seats {
     /// For so many who stay.
     pub(crate) fn new(stay: usize) -> Arc<Self> {
-        let places = Mutex::new(Places { stay, next: 0, guests: BTreeMap::new() });
-        Arc::new(Self { began: Instant::now(), places, changed: Notify::new() })
+        Self::with(Places::new(stay, newcomers(stay)))
+    }
+
+    /// In front of the others, where nobody stays.
+    pub(crate) fn outside(stay: usize) -> Arc<Self> {
+        Self::with(Places::new(0, newcomers(stay)))
+    }
+
+    fn with(places: Places) -> Arc<Self> {
+        Arc::new(Self { began: Instant::now(), places: Mutex::new(places), changed: Notify::new() })
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -135,8 +143,10 @@ pub(crate) fn displaced() -> Refusal {
 /// Who is there. Time is an argument.
 #[derive(Debug)]
 struct Places {
-    /// How many may stay; for those who have just come there are more.
+    /// How many may stay.
     stay: usize,
+    /// How many may be there who have just come.
+    newcomers: usize,
     next: u64,
     guests: BTreeMap<u64, Guest>,
 }
@@ -176,13 +186,17 @@ impl Guest {
 }
 
 impl Places {
+    fn new(stay: usize, newcomers: usize) -> Self {
+        Self { stay, newcomers, next: 0, guests: BTreeMap::new() }
+    }
+
     fn count(&self, stay: bool) -> usize {
         self.guests.values().filter(|guest| guest.stays == stay).count()
     }
 
     /// Whether somebody could come in, and whose place he would take; or when to look again.
     fn room(&self, now: Duration) -> Result<Option<u64>, Duration> {
-        if self.count(false) < newcomers(self.stay) {
+        if self.count(false) < self.newcomers {
             return Ok(None);
         }
         self.longest(false, now).map(Some)
@@ -259,7 +273,7 @@ mod tests {
     }
 
     fn places(stay: usize) -> Places {
-        Places { stay, next: 0, guests: BTreeMap::new() }
+        Places::new(stay, newcomers(stay))
     }
 
     /// Lets one in, in place of somebody else if need be.

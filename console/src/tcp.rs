@@ -4,7 +4,8 @@
 //! ▶ {"token":"0123456789abcdef0123456789abcdef"}
 //! ◀ {"hello":{…}}                                        from here on as on the socket for looking
 //! ```
-//! The client speaks first, within a second, and is told nothing before it has shown the token: not even who is there. A web page can send
+//! The client speaks first, within a second, and is told nothing before it has shown the token: not even who is there. Of those who have
+//! said nothing whoever has been there for longest makes way for the next, so that however many there are, one more with a token gets in. A web page can send
 //! requests to an address of this machine, but no request of HTTP begins with a token.
 
 use std::fmt;
@@ -15,8 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
@@ -25,7 +26,7 @@ use crate::home::Home;
 use crate::limits::Limits;
 use crate::protocol::{Code, Knock, Refusal};
 use crate::role::Caller;
-use crate::seats::{Seats, too_many};
+use crate::seats::{Seat, Seats, too_many};
 use crate::server::AGAIN;
 use crate::token::Token;
 use crate::wire::refusal;
@@ -34,6 +35,8 @@ use crate::wire::refusal;
 const LATER: Duration = Duration::from_secs(1);
 /// How long a client may take to say it: whoever knows it says it at once, and takes a place from others until then.
 const KNOCKS: Duration = Duration::from_secs(1);
+/// Connections that the kernel keeps until they are accepted: whoever comes while many others do tries again a second later otherwise.
+const WAIT_OUTSIDE: u32 = 1024;
 /// Bytes of the line with the token.
 const KNOCK: usize = 512;
 
@@ -128,8 +131,9 @@ struct Gate {
     turned_away: AtomicU64,
     /// The user of this process.
     own: u32,
-    /// Places for those who have not shown a token yet, so that they take none of the others.
-    outside: Arc<Semaphore>,
+    /// Places for those who have not shown a token yet, so that they take none of the others. When all are taken, whoever has
+    /// been there for longest makes way.
+    outside: Arc<Seats>,
     inside: Arc<Seats>,
 }
 
@@ -154,10 +158,8 @@ impl TcpDoor {
             }
         };
         let told = |error: io::Error| io::Error::new(error.kind(), format!("{at}: {error}"));
-        let listener = std::net::TcpListener::bind(at).map_err(told)?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let (outside, inside) = (Arc::new(Semaphore::new(limits.connections)), Seats::new(limits.connections));
+        let listener = listen(at).map_err(told)?;
+        let (outside, inside) = (Seats::outside(limits.connections), Seats::new(limits.connections));
         let gate = Gate { token, turned_away: AtomicU64::new(0), own, outside, inside };
         Ok(Self { listener, file, gate: Arc::new(gate), clients: JoinSet::new() })
     }
@@ -173,14 +175,22 @@ impl TcpDoor {
     }
 
     fn receive(&mut self, stream: TcpStream, desk: &Arc<Desk>) {
-        let Ok(place) = self.gate.outside.clone().try_acquire_owned() else {
+        let Some(seat) = self.gate.outside.enter() else {
             let _ = stream.try_write(&refusal(None, too_many(desk.inspector.limits().connections)));
             return;
         };
         // Small lines one by one: a frame is not held back for the next.
         let _ = stream.set_nodelay(true);
-        self.clients.spawn(self.gate.clone().answer(stream, desk.clone(), place));
+        self.clients.spawn(self.gate.clone().answer(stream, desk.clone(), seat));
     }
+}
+
+fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library does, so that a restart finds the port free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    socket.listen(WAIT_OUTSIDE)
 }
 
 /// Lets the next one knock, or sees one off; never returns if there is no such door.
@@ -189,11 +199,19 @@ impl TcpDoor {
 /// Nothing is lost.
 pub(crate) async fn serve(door: Option<&mut TcpDoor>, desk: &Arc<Desk>) {
     let Some(door) = door else { return std::future::pending().await };
+    let next = async {
+        door.gate.outside.room().await;
+        door.listener.accept().await
+    };
     tokio::select! {
         biased;
         Some(_) = door.clients.join_next() => {}
-        accepted = door.listener.accept() => match accepted {
-            Ok((stream, _)) => door.receive(stream, desk),
+        accepted = next => match accepted {
+            Ok((stream, _)) => {
+                door.receive(stream, desk);
+                // However many come, those who are in are heard.
+                tokio::task::yield_now().await;
+            }
             Err(error) => {
                 tracing::warn!(%error, "the console cannot accept a connection over TCP");
                 tokio::time::sleep(AGAIN).await;
@@ -203,23 +221,57 @@ pub(crate) async fn serve(door: Option<&mut TcpDoor>, desk: &Arc<Desk>) {
 }
 
 impl Gate {
-    async fn answer(self: Arc<Self>, stream: TcpStream, desk: Arc<Desk>, outside: OwnedSemaphorePermit) {
+    async fn answer(self: Arc<Self>, stream: TcpStream, desk: Arc<Desk>, outside: Seat) {
         let limits = desk.inspector.limits();
         let (read, write) = stream.into_split();
         let mut connection = Connection::new(read, write);
+        let is_known = tokio::select! {
+            biased;
+            () = outside.displaced() => None,
+            is_known = self.knocks(&mut connection, limits) => Some(is_known),
+        };
+        if is_known != Some(true) {
+            self.note();
+        }
+        let caller = Caller::known(self.own);
+        match is_known {
+            // He is not in the way any more, nor out of it before he has a place.
+            Some(true) if outside.asks().is_ok() => match self.enter(&outside).await {
+                Some(seat) => {
+                    drop(outside);
+                    connection.serve(desk.clone(), caller, seat).await;
+                }
+                None => connection.turn_away(too_many(limits.connections), limits).await,
+            },
+            Some(false) => tokio::select! {
+                biased;
+                () = outside.displaced() => {}
+                () = tokio::time::sleep(LATER) => {
+                    let why = Refusal::new(Code::WrongToken, "the first line is to have the token of this process");
+                    connection.turn_away(why, limits).await;
+                }
+            },
+            _ => connection.leave().await,
+        }
+    }
+
+    /// Whether he shows the token in time.
+    async fn knocks<R, W>(&self, connection: &mut Connection<R, W>, limits: &Limits) -> bool
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
         let knocks = KNOCKS.min(limits.line_within);
         let said = tokio::time::timeout(knocks, connection.first(KNOCK, limits)).await;
-        let is_known = said.is_ok_and(|said| said.is_ok_and(|said| said.is_some_and(|said| self.is_known(said))));
-        if !is_known {
-            self.note();
-            tokio::time::sleep(LATER).await;
-            let why = Refusal::new(Code::WrongToken, "the first line is to have the token of this process");
-            return connection.turn_away(why, limits).await;
-        }
-        drop(outside);
-        match self.inside.enter() {
-            None => connection.turn_away(too_many(limits.connections), limits).await,
-            Some(seat) => connection.serve(desk.clone(), Caller::known(self.own), seat).await,
+        said.is_ok_and(|said| said.is_ok_and(|said| said.is_some_and(|said| self.is_known(said))))
+    }
+
+    /// A place inside, for as long as others do not need the one outside.
+    async fn enter(&self, outside: &Seat) -> Option<Seat> {
+        tokio::select! {
+            biased;
+            () = outside.displaced() => None,
+            () = self.inside.room() => self.inside.enter(),
         }
     }
 

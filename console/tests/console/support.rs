@@ -347,10 +347,6 @@ impl Raw {
         line["error"]["code"].as_str().unwrap_or_else(|| panic!("{line}")).to_owned()
     }
 
-    pub(crate) fn reader(&mut self) -> &mut impl Read {
-        &mut self.0
-    }
-
     /// Reads to the end.
     pub(crate) fn end(&mut self) {
         while self.line().is_some() {}
