@@ -214,4 +214,10 @@ fn it_fits_a_narrow_window_and_a_dark_room() {
     let shown =
         "[...document.querySelectorAll('thead')[0].rows[0].cells].filter(it => it.offsetWidth).map(it => it.innerText)";
     assert_eq!(browser.value(shown), json!(["Actor", "Queued", "Restarts", "Doing"]));
+    // What has happened is told to its end.
+    shop.left.tell(Till::Break("a till that is out of paper says so at some length")).unwrap();
+    browser.until("document.querySelectorAll('#events td.what').length > 0");
+    let is_cut = "[...document.querySelectorAll('#events td.what')].some(it => it.scrollWidth > it.clientWidth)";
+    assert_eq!(browser.value(is_cut), false);
+    assert_eq!(browser.value(&format!("{fits}")), true);
 }
