@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use crashworthy_console::Pace;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -35,9 +37,16 @@ pub(crate) async fn serve(
         async move {
             guest.asks();
             pace.lock().await.wait().await;
-            let answer = routes.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(guest.clone());
+            let mut answer = routes.oneshot(request).await.unwrap_or_else(|never| match never {});
             // One that has no end known yet goes on: a page that is watched.
-            if answer.size_hint().exact().is_some() {
+            if answer.size_hint().exact().is_none() {
+                guest.watches();
+            } else {
+                if guest.is_in_the_way() {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 guest.rests();
             }
             Ok::<_, Infallible>(answer)

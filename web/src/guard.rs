@@ -17,6 +17,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::guests::Guest;
 use crate::problem::Problem;
 use crate::routes::Desk;
 
@@ -140,6 +141,10 @@ pub(crate) async fn know(State(desk): State<Arc<Desk>>, mut request: Request, ne
         Some(said) if desk.token.as_ref().is_some_and(|token| token.is(said)) => Caller::Known,
         Some(_) => {
             TurnedAway::note(&desk.turned_away.tokens, "a request with a wrong token");
+            // Whoever waits for that is in the way of others.
+            if let Some(guest) = request.extensions().get::<Arc<Guest>>() {
+                guest.rests();
+            }
             tokio::time::sleep(desk.limits.wrong_token).await;
             return unauthorized("wrong_token", "the token is not the one of this process");
         }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// No request has a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Connections at a time. For one more whoever has been silent for longest makes way; if all are being answered, or watch, it is told so
-    /// and closed.
+    /// Connections at a time. For one more whoever has been silent for longest makes way, or whoever has been answered next; if all watch,
+    /// it is told so and closed.
     pub connections: usize,
     /// Pages that are watched at a time. One more is told so.
     pub watchers: usize,

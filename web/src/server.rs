@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::attention::LASTS;
 use crate::connection;
 use crate::guard::TurnedAway;
-use crate::guests::Guests;
+use crate::guests::{Guests, Room};
 use crate::routes::{Desk, routes};
 
 /// How long to wait after a connection could not be accepted: the process may be out of file descriptors.
@@ -56,9 +56,12 @@ fn run(runtime: &Runtime, listener: TcpListener, desk: Arc<Desk>, system: &WeakS
 /// Accepts connections until the system has ended.
 async fn listen(listener: tokio::net::TcpListener, desk: Arc<Desk>, system: &WeakSystem) {
     let mut guests = Guests::new(desk.limits.connections);
-    let room = Room { pace: Arc::new(Mutex::new(Pace::new(desk.limits.requests))), routes: routes(desk.clone()), desk };
+    let lobby =
+        Lobby { pace: Arc::new(Mutex::new(Pace::new(desk.limits.requests))), routes: routes(desk.clone()), desk };
     let mut clients = JoinSet::new();
     let mut tires = tokio::time::interval(LASTS);
+    // The others wait where the kernel keeps them.
+    let mut waits = None;
     let ended = system.ended();
     tokio::pin!(ended);
     loop {
@@ -67,12 +70,19 @@ async fn listen(listener: tokio::net::TcpListener, desk: Arc<Desk>, system: &Wea
             () = &mut ended => return,
             Some(_) = clients.join_next() => {
                 if clients.is_empty() {
-                    room.desk.inspector.rest();
+                    lobby.desk.inspector.rest();
                 }
             }
-            _ = tires.tick() => room.desk.attention.tire(Instant::now()),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => room.receive(stream, &mut guests, &mut clients),
+            _ = tires.tick() => lobby.desk.attention.tire(Instant::now()),
+            room = guests.room(), if waits.is_some() => {
+                let Some(stream) = waits.take() else { continue };
+                match room {
+                    Room::Here => lobby.receive(stream, &mut guests, &mut clients),
+                    Room::None => lobby.turn_away(&stream, &guests),
+                }
+            }
+            accepted = listener.accept(), if waits.is_none() => match accepted {
+                Ok((stream, _)) => waits = Some(stream),
                 Err(error) => {
                     tracing::warn!(%error, "the web server cannot accept a connection");
                     tokio::time::sleep(AGAIN).await;
@@ -83,27 +93,21 @@ async fn listen(listener: tokio::net::TcpListener, desk: Arc<Desk>, system: &Wea
 }
 
 /// What every connection gets.
-struct Room {
+struct Lobby {
     desk: Arc<Desk>,
     routes: axum::Router,
     pace: Arc<Mutex<Pace>>,
 }
 
-impl Room {
+impl Lobby {
     fn receive(&self, stream: TcpStream, guests: &mut Guests, clients: &mut JoinSet<()>) {
         let (routes, pace, limits) = (self.routes.clone(), self.pace.clone(), self.desk.limits.clone());
-        let mut stream = Some(stream);
-        let received = guests.receive(clients, |guest| {
-            let stream = stream.take();
-            async move {
-                if let Some(stream) = stream {
-                    connection::serve(stream, routes, pace, guest, limits).await;
-                }
-            }
-        });
-        if !received && let Some(stream) = stream {
-            TurnedAway::note(&self.desk.turned_away.connections, "a connection too many");
-            let _ = stream.try_write(FULL);
-        }
+        guests.receive(clients, |guest| connection::serve(stream, routes, pace, guest, limits));
+    }
+
+    fn turn_away(&self, stream: &TcpStream, guests: &Guests) {
+        guests.settled();
+        TurnedAway::note(&self.desk.turned_away.connections, "a connection too many");
+        let _ = stream.try_write(FULL);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -154,6 +155,33 @@ fn however_many_connections_say_nothing_who_asks_something_gets_in() {
     }
     watch.until("picture");
     drop(silent);
+}
+
+#[test]
+fn however_many_ask_again_and_again_who_asks_once_is_answered() {
+    let shop = Shop::within(Limits { connections: 4, ..Limits::default() });
+    let (at, goes_on) = (shop.web.addr(), AtomicBool::new(true));
+    let wrong = "GET /tree HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong\r\n\r\n";
+    let right = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let asks = |request: &str| {
+        while goes_on.load(Relaxed) {
+            let mut raw = Raw::connect(at);
+            while raw.say(request.as_bytes()).is_ok() && raw.answer().is_some() && goes_on.load(Relaxed) {}
+        }
+    };
+    thread::scope(|all| {
+        for request in [wrong, right] {
+            (0..8).for_each(|_| _ = all.spawn(|| asks(request)));
+        }
+        let probes: Vec<_> = (0..20)
+            .map(|_| {
+                let mut raw = Raw::connect(at);
+                raw.say(right.as_bytes()).map(|()| raw.answer().map(|answer| answer.status))
+            })
+            .collect();
+        goes_on.store(false, Relaxed);
+        assert!(probes.iter().all(|probe| matches!(probe, Ok(Some(200)))), "{probes:?}");
+    });
 }
 
 #[test]
