@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crashworthy_runtime::{CrashReport, GateState, Pid, State, System, WeakSystem};
+use crashworthy_runtime::{CrashReport, Pid, System, WeakSystem};
 use crashworthy_supervisor::SystemExt;
 
 use crate::ConsoleExt;
@@ -13,9 +13,8 @@ use crate::limits::Limits;
 use crate::order::first;
 use crate::picture::{Picture, is_under};
 use crate::protocol::{
-    ActorQuery, ActorView, Actors, ActorsQuery, Application, Code, Crashes, CrashesQuery, Filter, Health, Hello,
-    Metrics, Node, PROTOCOL, Refusal, ReportsQuery, ReportsView, Sort, SourceView, SystemView, TreeQuery, TreeView,
-    Unready,
+    ActorQuery, ActorView, Actors, ActorsQuery, Application, Code, Crashes, CrashesQuery, Filter, Hello, Metrics, Node,
+    PROTOCOL, Refusal, ReportsQuery, ReportsView, SourceView, SystemView, TreeQuery, TreeView,
 };
 use crate::role::Role;
 use crate::sources::Sources;
@@ -28,8 +27,6 @@ use crate::whom::{self, find, missing};
 const REUSED: u32 = 10;
 /// Reports in an answer unless told otherwise.
 pub(crate) const REPORTS: usize = 20;
-/// Who is stuck for so long takes no new work; for less it may be a matter of those who have little time.
-const STUCK: Duration = Duration::from_secs(1);
 /// Others that an actor has to do with, of each kind.
 const TIES: usize = 100;
 
@@ -246,53 +243,6 @@ impl Inspector {
 
 /// Sums.
 impl Inspector {
-    /// The answer to `health`.
-    ///
-    /// # Errors
-    /// [`Code::SystemEnded`].
-    pub fn health(&self) -> Result<Health, Refusal> {
-        self.health_of(&[])
-    }
-
-    /// The same of these actors and those below them, by path; of everybody if none is named.
-    ///
-    /// # Errors
-    /// [`Code::SystemEnded`].
-    pub fn health_of(&self, tops: &[String]) -> Result<Health, Refusal> {
-        let (system, picture) = self.look()?;
-        // Of a system that stops everybody drains.
-        let is_stopping = system.is_stopping();
-        let mut path = String::new();
-        let mut is_meant = |place: usize| {
-            tops.is_empty() || {
-                picture.write_path(place, &mut path);
-                tops.iter().any(|top| is_under(&path, top))
-            }
-        };
-        let is_unready = |&place: &usize| {
-            let actor = picture.actor(place);
-            let is_over = matches!(actor.state, State::NotStarted | State::Stopped | State::Gone);
-            let lacks = !actor.lacks().is_empty() || actor.only().is_some();
-            let is_held = match actor.gate {
-                GateState::Tripped | GateState::Suspended => true,
-                GateState::Draining => !is_stopping,
-                GateState::Stuck => actor.busy_for().is_some_and(|held| held >= STUCK),
-                _ => false,
-            };
-            (actor.state == State::Restarting || ((lacks || is_held) && !is_over)) && is_meant(place)
-        };
-        let unready = picture.everybody().filter(is_unready);
-        let (total, places) = first(&picture, unready, (Sort::Path, false), self.limits().rows);
-        let unready = places.into_iter().map(|place| {
-            let actor = picture.actor(place);
-            Unready { row: picture.row(place), lacks: actor.lacks().to_vec(), only: actor.only() }
-        });
-        let mut down = system.extension::<Sources>().read();
-        down.retain(|source| source.critical && !source.serves);
-        let ready = total == 0 && !is_stopping && down.is_empty();
-        Ok(Health { at: picture.at, ready, stopping: is_stopping, down, total, unready: unready.collect() })
-    }
-
     /// The answer to `metrics`.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ mod desk;
 mod dumps;
 mod events;
 mod forest;
+mod health;
 mod home;
 mod inspector;
 mod limits;

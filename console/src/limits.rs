@@ -22,6 +22,9 @@ pub(crate) const NEWCOMERS: usize = 8;
 /// Requests that one of them may make before he needs a place to stay, where there is none.
 pub(crate) const FEW: u32 = 32;
 
+/// Requests after which one of them who is answered makes way at once, where others wait: what most commands ask fits in.
+pub(crate) const BRIEF: u32 = 8;
+
 /// Places for those who have just come, beside so many who stay.
 pub(crate) fn newcomers(stay: usize) -> usize {
     stay * NEWCOMERS
@@ -34,7 +37,7 @@ pub struct Limits {
     /// that one more client with a few questions, 32 at the most, always gets in; whoever asks more, or watches, stays, in place of
     /// whoever stays and has been silent for longest, of two seconds at least (those who watch last), or is told that there are too
     /// many. When the other places are all taken, too, whoever has said nothing there for longest makes way for the next
-    /// ([`Displaced`](crate::protocol::Code::Displaced)); who is being answered is left alone, unless he takes nothing of an answer
+    /// ([`Displaced`](crate::protocol::Code::Displaced)), and at once whoever has had eight answers; who is being answered is left alone, unless he takes nothing of an answer
     /// that does not fit the buffer of his socket. On TCP there are as many places as for those who have just come again for those
     /// who have not shown the token yet, where whoever has been there for longest makes way, too.
     pub connections: usize,

@@ -19,10 +19,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use crate::limits::{FEW, newcomers};
+use crate::limits::{BRIEF, FEW, newcomers};
 use crate::protocol::{Code, Refusal};
 
-/// How long a newcomer is left alone after he has come, or was answered: to ask what he came for.
+/// How long a newcomer is left alone after he has come, or was answered: to ask what he came for. Whoever has had some answers has asked it.
 const GRACE: Duration = Duration::from_millis(30);
 /// How long it may take to make an answer for a newcomer while others wait for his place.
 const ANSWER: Duration = Duration::from_millis(500);
@@ -178,6 +178,7 @@ impl Guest {
     fn grace(&self) -> Duration {
         match (self.stays, self.turn) {
             (true, _) => QUIET,
+            (false, Turn::Asks) if self.asked >= BRIEF => Duration::ZERO,
             (false, Turn::Asks) => GRACE,
             (false, Turn::Reads) => STALLED,
             (false, Turn::Answered) => ANSWER,
@@ -337,6 +338,22 @@ mod tests {
             }
         }
         assert!(places.guests.len() <= newcomers(8) + 8 && now < ms(1_000), "{now:?}");
+    }
+
+    #[test]
+    fn who_asks_again_and_again_makes_way_between_two_questions() {
+        let mut places = places(1);
+        let stays = enter(&mut places, ms(0)).unwrap();
+        places.asks(stays, ms(0)).unwrap();
+        let all: Vec<_> = (0..newcomers(1)).map(|_| enter(&mut places, ms(0)).unwrap()).collect();
+        for asked in 1..=BRIEF {
+            for &asks in &all {
+                places.asks(asks, ms(1)).unwrap();
+                assert!(places.room(ms(1)).is_err(), "{asked} questions");
+            }
+            all.iter().for_each(|&asks| places.answered(asks, ms(1), false).unwrap());
+            assert_eq!(places.room(ms(1)).is_ok(), asked == BRIEF, "{asked} questions");
+        }
     }
 
     #[test]

@@ -73,8 +73,10 @@ pub struct Lack {
     /// Its name: whole, if it is one of a [`Dependency`](crate::Dependency) or an actor.
     pub name: String,
     /// Since when, on the system's clock.
+    #[serde(rename = "since_ms", with = "crate::millis")]
     pub since: Duration,
     /// After what time it is expected back, where that is known and not past.
+    #[serde(default, rename = "eta_ms", with = "crate::millis::option")]
     pub eta: Option<Duration>,
 }
 

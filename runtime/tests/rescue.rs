@@ -177,8 +177,10 @@ fn rescuers_that_are_blocked_themselves_are_followed_by_others_but_not_for_ever(
     let (says, said) = channel();
     start(&pool, move || says.send(()).expect("the test waits"));
     assert!(said.try_recv().is_err(), "there is no thread left to run it");
+    wait_until(|| pool.stats().still_since_ns.is_some());
     drop(gate);
     next(&said);
+    wait_until(|| pool.stats().still_since_ns.is_none());
     assert!(pool.stats().rescuers <= CREW);
 }
 

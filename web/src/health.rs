@@ -9,8 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use crashworthy_console::protocol::{Refusal, Unready};
-use crashworthy_runtime::{GateState, State as Life};
+use crashworthy_console::protocol::{Health as Told, PoolView, Refusal, SourceView, Unready, Unwilling};
 use serde::Serialize;
 
 use crate::guard::Caller;
@@ -46,6 +45,12 @@ struct Report {
     /// Who is meant, for whoever has the token.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unready: Vec<Unready>,
+    /// Likewise the critical sources that do not serve.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    down: Vec<SourceView>,
+    /// Likewise the pools that stand still.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    still: Vec<PoolView>,
 }
 
 /// Why not.
@@ -56,7 +61,7 @@ enum Reason {
     Ended,
     /// The system stops.
     Stopping,
-    /// Actors wait for a turn, and nobody takes any.
+    /// Actors wait for a turn, and nobody takes any: handlers block every thread that there may be.
     Stuck,
     /// The tree is not up yet.
     Starting,
@@ -78,9 +83,23 @@ enum Reason {
     Source,
 }
 
+impl From<&Unwilling> for Reason {
+    fn from(why: &Unwilling) -> Self {
+        match why {
+            Unwilling::Restarting => Self::Restarting,
+            Unwilling::Tripped => Self::Tripped,
+            Unwilling::Draining => Self::Draining,
+            Unwilling::Suspended => Self::Suspended,
+            Unwilling::Lacking => Self::Lacking,
+            Unwilling::Refusing => Self::Refusing,
+            _ => Self::Choosy,
+        }
+    }
+}
+
 impl Report {
     fn because(reasons: Vec<Reason>) -> Self {
-        Self { ok: reasons.is_empty(), reasons, unready: Vec::new() }
+        Self { ok: reasons.is_empty(), reasons, ..Self::default() }
     }
 }
 
@@ -112,40 +131,28 @@ pub(crate) async fn startupz(State(desk): State<Arc<Desk>>) -> Response {
 
 /// Whether everybody takes new work, or everybody who is critical.
 pub(crate) async fn readyz(State(desk): State<Arc<Desk>>, Extension(caller): Extension<Caller>) -> Response {
-    let (reasons, unready) = readiness(&desk).unwrap_or_else(|_| (vec![Reason::Ended], Vec::new()));
-    let mut report = Report::because(reasons);
-    if caller == Caller::Known {
-        report.unready = unready;
-    }
+    let report = readiness(&desk).unwrap_or_else(|_| Report::because(vec![Reason::Ended]));
+    let report = if caller == Caller::Known { report } else { Report::because(report.reasons) };
     report.into_response()
 }
 
 /// Whether the system takes new work, for whoever needs no more than that.
 pub(crate) fn is_ready(desk: &Desk) -> bool {
-    readiness(desk).is_ok_and(|(reasons, _)| reasons.is_empty())
+    readiness(desk).is_ok_and(|report| report.ok)
 }
 
-fn readiness(desk: &Desk) -> Result<(Vec<Reason>, Vec<Unready>), Refusal> {
+fn readiness(desk: &Desk) -> Result<Report, Refusal> {
     let is_up = desk.health.is_up(desk)?;
     let health = desk.inspector.health_of(&desk.critical)?;
-    let mut reasons: Vec<_> = health.unready.iter().map(why).chain((!is_up).then_some(Reason::Starting)).collect();
+    let mut reasons: Vec<_> =
+        health.because.iter().map(Reason::from).chain((!is_up).then_some(Reason::Starting)).collect();
     let vitals = desk.inspector.vitals()?;
     reasons.extend((!health.down.is_empty()).then_some(Reason::Source));
+    reasons.extend((!health.still.is_empty()).then_some(Reason::Stuck));
     reasons.extend(vitals.ended.then_some(Reason::Ended));
     reasons.extend(vitals.stopping.then_some(Reason::Stopping));
     reasons.sort_unstable();
     reasons.dedup();
-    Ok((reasons, health.unready))
-}
-
-fn why(unready: &Unready) -> Reason {
-    match unready {
-        Unready { row, .. } if row.state == Life::Restarting => Reason::Restarting,
-        Unready { row, .. } if row.gate == GateState::Tripped => Reason::Tripped,
-        Unready { row, .. } if row.gate == GateState::Draining => Reason::Draining,
-        Unready { row, .. } if row.gate == GateState::Suspended => Reason::Suspended,
-        Unready { lacks, .. } if !lacks.is_empty() => Reason::Lacking,
-        Unready { row, .. } if row.gate == GateState::Stuck => Reason::Refusing,
-        _ => Reason::Choosy,
-    }
+    let Told { unready, down, still, .. } = health;
+    Ok(Report { unready, down, still, ..Report::because(reasons) })
 }

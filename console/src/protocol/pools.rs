@@ -44,6 +44,9 @@ pub struct PoolView {
     pub rescuers: usize,
     /// How many of those there have been.
     pub rescues: u64,
+    /// For how long nobody has got on with what waits, since every worker is blocked and as many rescuers as there may be.
+    #[serde(default, rename = "still_for_ms", with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub still_for: Option<Duration>,
     /// It takes no more work: its runtime has gone, or its system has ended.
     pub closed: bool,
 }
@@ -73,10 +76,24 @@ impl From<Vec<PoolStats>> for Pools {
 impl From<PoolStats> for PoolView {
     fn from(pool: PoolStats) -> Self {
         let (queued, turns) = (pool.queued(), pool.turns());
-        let PoolStats { name, kind, actors, at_ns, closed, rescuers, rescues, pumps, .. } = pool;
+        let PoolStats { name, kind, actors, at_ns, closed, rescuers, rescues, still_since_ns, pumps, .. } = pool;
+        let still_for = still_since_ns.map(|since| Duration::from_nanos(at_ns.saturating_sub(since)));
         let in_turn = pumps.iter().filter(|pump| pump.state == PumpState::InTurn).count();
         let workers = pumps.iter().take(WORKERS).map(|pump| WorkerView::of(pump, at_ns)).collect();
-        Self { name, kind, actors, total: pumps.len(), workers, in_turn, queued, turns, rescuers, rescues, closed }
+        Self {
+            name,
+            kind,
+            actors,
+            total: pumps.len(),
+            workers,
+            in_turn,
+            queued,
+            turns,
+            rescuers,
+            rescues,
+            still_for,
+            closed,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Criticality, GateState, Lack, Law, State, millis};
 use serde::{Deserialize, Serialize};
 
-use super::{Row, SourceView, SystemView, known};
+use super::{PoolView, Row, SourceView, SystemView, known};
 
 /// The answer to `health`: whether everybody takes new work, and else who does not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub struct Health {
     #[serde(rename = "at_ms", with = "millis")]
     pub at: Duration,
     /// Nobody lacks what it needs or takes only what matters, and nobody is being started again, tripped, draining, suspended or stuck for a
-    /// second; no critical source is down, and the system does not stop.
+    /// second; no pool stands still for that long, no critical source is down, and the system does not stop.
     pub ready: bool,
     /// The system stops: nobody takes new work, and nobody is to.
     #[serde(default)]
@@ -22,10 +22,40 @@ pub struct Health {
     /// Critical [sources](crate::sources::Source::is_critical) that do not serve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub down: Vec<SourceView>,
+    /// Pools in which nobody gets on with what waits, since handlers block every thread that there may be: for a second or longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub still: Vec<PoolView>,
+    /// Why actors do not take new work, all of them and each reason once.
+    #[serde(default)]
+    pub because: Vec<Unwilling>,
     /// How many do not take new work.
     pub total: usize,
     /// The first of them by path.
     pub unready: Vec<Unready>,
+}
+
+/// Why an actor takes no new work, for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unwilling {
+    /// It is between two incarnations.
+    Restarting,
+    /// Its gate was tripped.
+    Tripped,
+    /// It drains: it is about to stop.
+    Draining,
+    /// It is suspended.
+    Suspended,
+    /// It lacks what it needs.
+    Lacking,
+    /// It takes only what matters.
+    Choosy,
+    /// It refuses, as stuck in what it has had in hand for a second or longer.
+    Refusing,
+    /// One that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// An actor that takes no new work, for now.

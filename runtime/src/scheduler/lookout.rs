@@ -199,6 +199,7 @@ impl Watch {
         if seen.gets_on || pool.is_idle() {
             self.looks = 0;
             pool.rescue.reserve.take_back().into_iter().for_each(|urgent| pool.schedule(urgent));
+            pool.rescue.note_still(None);
             return pool.rescue.dismiss();
         }
         let rescued = pool.rescue.turns();
@@ -209,7 +210,9 @@ impl Watch {
             self.looks = 0;
             pool.rescue.send(pool);
         }
-        if (is_held && pool.rescue.is_exhausted()) || !pool.rescue.reserve.is_empty() {
+        let stands_still = is_held && pool.rescue.is_exhausted();
+        pool.rescue.note_still(stands_still.then(|| pool.port.now_ns()));
+        if stands_still || !pool.rescue.reserve.is_empty() {
             pool.rescue.reserve.look(pool, &mut self.reserve);
         }
     }

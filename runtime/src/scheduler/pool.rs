@@ -357,6 +357,7 @@ impl Pool {
             rescuers: self.rescue.crew() + self.rescue.reserve.threads(),
             rescues: self.rescue.sent.get(),
             rescued: self.rescue.turns() + self.rescue.reserve.turns(),
+            still_since_ns: self.rescue.still_since(),
             pumps: (0..self.pumps()).map(|pump| self.pump_stats(pump)).collect(),
         }
     }

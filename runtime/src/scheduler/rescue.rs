@@ -54,6 +54,8 @@ pub(super) struct Rescue {
     pub(super) sent: Count,
     /// Turns that all of them have taken.
     turns: AtomicU64,
+    /// Since when nobody gets on with work that waits, however many there are; 0 while somebody does.
+    still_since: AtomicU64,
     /// Who is left when all of them are blocked.
     pub(super) reserve: Reserve,
 }
@@ -84,6 +86,7 @@ impl Rescue {
             told: AtomicBool::new(false),
             sent: Count::default(),
             turns: AtomicU64::new(0),
+            still_since: AtomicU64::new(0),
             reserve: Reserve::default(),
         }
     }
@@ -91,6 +94,20 @@ impl Rescue {
     /// Whether there are as many as there may be.
     pub(super) fn is_exhausted(&self) -> bool {
         self.is_on_duty() && self.crew() >= self.most
+    }
+
+    /// Whether nobody gets on with work that waits, now. For the lookout.
+    pub(super) fn note_still(&self, now_ns: Option<u64>) {
+        match (now_ns, self.still_since.load(Relaxed)) {
+            (Some(now_ns), 0) => self.still_since.store(now_ns.max(1), Relaxed),
+            (None, since) if since != 0 => self.still_since.store(0, Relaxed),
+            _ => {}
+        }
+    }
+
+    /// Since when that is so.
+    pub(super) fn still_since(&self) -> Option<u64> {
+        Some(self.still_since.load(Relaxed)).filter(|&since| since != 0)
     }
 
     /// Whether rescuers take turns.

@@ -25,6 +25,10 @@ pub struct PoolStats {
     pub rescues: u64,
     /// Turns that they have taken.
     pub rescued: u64,
+    /// Since when nobody has got on with what waits, since every worker is blocked and as many rescuers as there may be, by the system's
+    /// clock.
+    #[serde(default)]
+    pub still_since_ns: Option<u64>,
     /// Each pump.
     pub pumps: Vec<PumpStats>,
 }

@@ -31,3 +31,20 @@ fn while_every_worker_is_blocked_it_answers_and_says_by_whom() {
     drop(blocked);
     assert_eq!(shop.total(&shop.left), 7);
 }
+
+#[test]
+fn while_every_thread_that_there_may_be_is_blocked_it_is_not_ready_and_says_where() {
+    let shop = Shop::open();
+    // Workers, and those that stand in for them.
+    let crowd = shop.crowd(32);
+    let blocked: Vec<_> = crowd.members.iter().map(|member| shop.ask_to_block(member)).collect();
+    let unready = until("nobody gets on for a second", || {
+        Some(shop.ask_as_anybody("/readyz")).filter(|answer| answer.status == 503)
+    });
+    assert_eq!(unready.json(), json!({ "ok": false, "reasons": ["stuck"] }));
+    let still = &shop.ask("/readyz").json()["still"][0];
+    assert!(still["name"] == "shop" && still["still_for_ms"].as_f64() >= Some(1_000.0), "{still}");
+    assert_eq!(Watch::begin(&shop, "").until("picture")["health"]["ready"], false);
+    drop(blocked);
+    until("somebody gets on", || (shop.ask_as_anybody("/readyz").status == 200).then_some(()));
+}

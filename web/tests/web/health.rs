@@ -9,7 +9,7 @@ use crashworthy::prelude::*;
 use crashworthy_web::{Address, Limits, Reading, Sort, Source, Web, WebExt};
 use serde_json::json;
 
-use crate::support::{Cashier, Dir, PATIENCE, Shop, Till, Watch, ask, runtime, until};
+use crate::support::{Answer, Cashier, Dir, PATIENCE, Shop, Till, Watch, ask, runtime, until};
 
 #[test]
 fn a_system_that_is_well_is_alive_ready_and_started_for_anybody_who_asks() {
@@ -60,6 +60,18 @@ fn it_is_not_ready_while_somebody_is_tripped_or_suspended_and_says_which() {
     shop.system.untrip(shop.right.pid());
     shop.system.resume(shop.left.pid());
     assert_eq!(reasons(&[]), 200);
+}
+
+#[test]
+fn every_reason_is_told_however_many_are_not_named() {
+    let console = crashworthy::console::Limits { rows: 1, ..Default::default() };
+    let shop = Shop::made_of(Console::default().limits(console), Web::default());
+    shop.system.suspend(shop.left.pid());
+    shop.system.trip(shop.right.pid());
+    let is_told = |answer: &Answer| answer.json()["reasons"] == json!(["tripped", "suspended"]);
+    until("both are told", || Some(shop.ask("/readyz")).filter(is_told));
+    assert_eq!(shop.ask("/readyz").json()["unready"].as_array().map(Vec::len), Some(1));
+    shop.system.resume(shop.left.pid());
 }
 
 #[test]
@@ -114,6 +126,7 @@ fn what_tells_of_itself_is_told_and_if_it_is_critical_counts() {
     bank.0.store(true, SeqCst);
     let unready = shop.ask_as_anybody("/readyz");
     assert_eq!((unready.status, unready.json()["reasons"].clone()), (503, json!(["source"])));
+    assert_eq!(shop.ask("/readyz").json()["down"], told("open", false, 1.0), "who has the token is told which");
     let info = shop.ask("/info").json();
     assert_eq!((&info["sources"], &info["accepts_work"]), (&told("open", false, 1.0), &json!(false)));
     assert_eq!(Watch::begin(&shop, "").until("picture")["system"]["sources"], told("open", false, 1.0));

@@ -168,10 +168,16 @@ impl Shop {
         Crowd { system: self.system.clone(), members: (0..many).map(newcomer).collect() }
     }
 
-    /// Has a till block its thread until the sender is dropped.
-    pub(crate) fn block(&self, till: &Slot<Cashier>) -> Sender<()> {
+    /// The same of anybody, as soon as there is a thread for it.
+    pub(crate) fn ask_to_block(&self, till: &ActorRef<Cashier>) -> (Sender<()>, Receiver<()>) {
         let ((blocks, told), (held, until)) = (channel(), channel());
         till.tell(Till::Block { blocks, until }).expect("there is room");
+        (held, told)
+    }
+
+    /// Has a till block its thread until the sender is dropped.
+    pub(crate) fn block(&self, till: &Slot<Cashier>) -> Sender<()> {
+        let (held, told) = self.ask_to_block(till);
         told.recv_timeout(PATIENCE).expect("it blocks");
         held
     }
@@ -193,7 +199,7 @@ impl Shop {
 /// Actors that go with this.
 pub(crate) struct Crowd {
     system: System,
-    members: Vec<ActorRef<Cashier>>,
+    pub(crate) members: Vec<ActorRef<Cashier>>,
 }
 
 impl Crowd {

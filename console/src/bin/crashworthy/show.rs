@@ -139,7 +139,11 @@ pub(crate) fn not_ready(view: &Health) -> Vec<String> {
         .down
         .iter()
         .map(|source| format!("{} {} is {}", source.sort.name(), clean(&source.name), clean(&source.state)));
-    view.stopping.then(|| "the system stops".to_owned()).into_iter().chain(down).collect()
+    let still = view.still.iter().filter_map(|pool| {
+        let (name, still) = (clean(&pool.name), span(pool.still_for?));
+        Some(format!("handlers block every thread of {name}: nobody there has got on for {still}"))
+    });
+    view.stopping.then(|| "the system stops".to_owned()).into_iter().chain(still).chain(down).collect()
 }
 
 /// Why an actor takes no new work; nothing if that is its state.

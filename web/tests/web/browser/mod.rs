@@ -219,5 +219,5 @@ fn it_fits_a_narrow_window_and_a_dark_room() {
     browser.until("document.querySelectorAll('#events td.what').length > 0");
     let is_cut = "[...document.querySelectorAll('#events td.what')].some(it => it.scrollWidth > it.clientWidth)";
     assert_eq!(browser.value(is_cut), false);
-    assert_eq!(browser.value(&format!("{fits}")), true);
+    assert_eq!(browser.value(fits), true);
 }

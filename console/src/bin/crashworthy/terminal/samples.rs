@@ -76,7 +76,7 @@ pub(crate) fn crash() -> Value {
 pub(crate) fn health() -> Value {
     let right = with(
         rows().remove(4),
-        json!({ "lacks": [{ "name": "bank", "since": { "secs": 70, "nanos": 0 }, "eta": { "secs": 10, "nanos": 0 } }], "only": null }),
+        json!({ "lacks": [{ "name": "bank", "since_ms": 70_000, "eta_ms": 10_000 }], "only": null }),
     );
     let left = with(rows().remove(3), json!({ "lacks": [], "only": null }));
     json!({ "at_ms": 73_000, "ready": false, "total": 2, "unready": [left, right] })

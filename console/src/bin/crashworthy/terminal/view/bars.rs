@@ -54,7 +54,9 @@ fn parts(model: &Model) -> Vec<String> {
     };
     let ready = match &model.picture.health {
         Some(health) if health.stopping => Some("stops".to_owned()),
-        Some(health) if !health.ready => Some(format!("{} not ready", health.total + health.down.len())),
+        Some(health) if !health.ready => {
+            Some(format!("{} not ready", health.total + health.down.len() + health.still.len()))
+        }
         _ => None,
     };
     let crashes = counted(system.crashes, "crash", "crashes");
