@@ -1,14 +1,14 @@
-//! What is left of a system that has failed: one picture of everything, taken before its tree ends, as a recording.
+//! What is left of a system that has failed: one picture of everything, taken before its tree ends, as a recording. There is little time:
+//! of a large system the end of the file may be missing.
 
-use std::convert::Infallible;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crashworthy_runtime::System;
 use serde_json::Value;
@@ -18,11 +18,13 @@ use crate::home;
 use crate::inspector::Inspector;
 use crate::limits::{Limits, ROWS};
 use crate::protocol::{Outcome, Response};
-use crate::recording::{Answered, Full, LINE, MOST, Told, Writer, picture};
+use crate::recording::{Answered, Extent, Full, LINE, MOST, Told, Writer, picture};
 use crate::wire::read;
 
 /// How long the end of a system waits for its dump.
 const WITHIN: Duration = Duration::from_secs(2);
+/// When no more is begun: what is under way then is to end within the time.
+const ENOUGH: Duration = Duration::from_millis(1_500);
 /// Dumps of one name that are kept: the newest. A service that fails again and again fills no disk.
 const KEPT: usize = 4;
 /// Entries of the directory that are looked at.
@@ -63,36 +65,45 @@ impl Dumper {
         }
         // Nobody waits for the answers at a socket.
         let limits = Limits { rows: ROWS, answer: LINE, ..Limits::default() };
-        let inspector = Inspector::new(system.downgrade(), system.name(), limits);
+        let inspector = Inspector::new(system.downgrade(), system.name(), limits).of_one_picture();
         Some(Self { dumps, base, inspector, actions })
     }
 
     /// Writes it, on a thread of its own: the disk may be slow. Waits for that, but not for long.
     pub(crate) fn dump(self) {
         let system = self.inspector.name().to_owned();
-        let (told, written) = sync_channel(1);
+        let ((begins, begun), (ends, ended)) = (sync_channel(1), sync_channel(1));
+        let began = Instant::now();
         let work = move || {
-            let _ = told.send(self.write());
+            let (file, writer) = match self.begin() {
+                Ok(begun) => begun,
+                Err(error) => return drop(begins.send(Err(error))),
+            };
+            let _ = begins.send(Ok(file.clone()));
+            let _ = ends.send(self.write(&file, writer, began));
         };
-        let begun = thread::Builder::new().name("crashworthy-dump".to_owned()).spawn(work);
-        match begun.map(|_| written.recv_timeout(WITHIN)) {
-            Ok(Ok(Ok(file))) => {
-                let file = file.display();
+        let spawned = thread::Builder::new().name("crashworthy-dump".to_owned()).spawn(work);
+        let left = || WITHIN.saturating_sub(began.elapsed());
+        let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "there is no file in time"));
+        let file = spawned.and_then(|_| begun.recv_timeout(left()).unwrap_or_else(late));
+        let opens = |file: &Path| format!("{0}, which `crashworthy --replay {0}` opens", file.display());
+        match (file.as_deref().map(opens), ended.recv_timeout(left())) {
+            (Err(error), _) => tracing::error!(system, %error, "it fails, and cannot say what there was"),
+            (Ok(file), Ok(Ok(extent))) => tracing::error!(system, "it fails: what there was ({extent}) is in {file}"),
+            (Ok(file), Ok(Err(error))) => {
+                tracing::error!(system, %error, "it fails: a part of what there was is in {file}");
+            }
+            (Ok(file), Err(_)) => {
                 tracing::error!(
                     system,
-                    "it fails: what there was is in {file}, which `crashworthy --replay {file}` opens"
+                    "it fails, and waits no longer: what is written of what there was is in {file}"
                 );
-            }
-            Ok(Ok(Err(error))) | Err(error) => {
-                tracing::error!(system, %error, "it fails, and cannot say what there was")
-            }
-            Ok(Err(_)) => {
-                tracing::error!(system, "it fails, and does not wait any longer until it is written what there was");
             }
         }
     }
 
-    fn write(&self) -> io::Result<PathBuf> {
+    /// Makes the file.
+    fn begin(&self) -> io::Result<(PathBuf, Writer<File>)> {
         let dir = match &self.dumps {
             Dumps::To(dir) => {
                 DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
@@ -100,16 +111,27 @@ impl Dumper {
             }
             _ => home::dumps(&self.base.clone().map_or_else(home::base, Ok)?)?,
         };
-        let word = home::word(self.inspector.name());
-        make_room(&dir, &word)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let word = home::word(self.inspector.name());
         let file = dir.join(format!("{word}-{}-{}.jsonl", now.as_secs(), std::process::id()));
-        let Ok(answers) = picture(ROWS, |verb, args| Ok::<_, Infallible>(self.ask(verb, args)));
+        let writer = Writer::create(&file, now, MOST)?;
+        Ok((file, writer))
+    }
+
+    /// Writes what matters most first, and each answer at once: whatever is there when the process ends can be read.
+    fn write(&self, file: &Path, mut writer: Writer<File>, began: Instant) -> io::Result<Extent> {
         let hello = Outcome::Ok(serde_json::to_value(self.inspector.hello())?);
         let hello = Told { verb: "hello", args: Value::Null, outcome: &hello };
-        let told = std::iter::once(hello).chain(answers.iter().map(Answered::told));
-        Writer::create(&file, now, MOST)?.picture(Duration::ZERO, told).map_err(Full::into_io)?;
-        Ok(file)
+        writer.picture(Duration::ZERO, std::iter::once(hello)).map_err(Full::into_io)?;
+        let write = |answer: Answered| match writer.picture(Duration::ZERO, std::iter::once(answer.told())) {
+            Ok(()) => Ok(began.elapsed() < ENOUGH),
+            // What is there is of use.
+            Err(Full::Limit(_)) => Ok(false),
+            Err(full) => Err(full.into_io()),
+        };
+        let extent = picture(ROWS, |verb, args| Ok(self.ask(verb, args)), write)?;
+        make_room(file, &home::word(self.inspector.name()))?;
+        Ok(extent)
     }
 
     fn ask(&self, verb: &str, args: &Value) -> Outcome<Value> {
@@ -124,12 +146,13 @@ impl Dumper {
     }
 }
 
-/// Removes the oldest dumps of that name, so that there is room for one more.
-fn make_room(dir: &Path, word: &str) -> io::Result<()> {
+/// Removes the oldest dumps of that name beside the newest one.
+fn make_room(newest: &Path, word: &str) -> io::Result<()> {
+    let Some(dir) = newest.parent() else { return Ok(()) };
     let mut there: Vec<_> = fs::read_dir(dir)?
         .take(ENTRIES)
         .filter_map(|entry| {
-            let path = entry.ok()?.path();
+            let path = entry.ok().map(|entry| entry.path()).filter(|path| path != newest)?;
             Some((of(path.file_name()?.to_str()?, word)?, path))
         })
         .collect();

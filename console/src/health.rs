@@ -63,7 +63,8 @@ fn told(picture: &Picture, place: usize) -> Unready {
 
 /// Why an actor takes no new work, if it does not.
 fn why(actor: &Glance, is_stopping: bool) -> Option<Unwilling> {
-    if actor.state == State::Restarting {
+    let comes_back = actor.state == State::Starting && actor.restarts() > 0;
+    if actor.state == State::Restarting || comes_back {
         return Some(Unwilling::Restarting);
     }
     if matches!(actor.state, State::NotStarted | State::Stopped | State::Gone) {

@@ -40,6 +40,8 @@ pub struct Inspector {
     hello: Hello,
     about: About,
     last: Mutex<Option<Taken>>,
+    /// How long a picture serves, as a multiple of what it took.
+    reused: u32,
     /// Places for traces.
     pub(crate) traces: Places,
     /// Kept by each connection that is sent frames unasked, too.
@@ -73,9 +75,15 @@ impl Inspector {
             hello,
             about: About::new(),
             last: Mutex::default(),
+            reused: REUSED,
             traces: Places::default(),
             pushed: Arc::default(),
         }
+    }
+
+    /// The same, for whom everything is as it was at his first look.
+    pub(crate) fn of_one_picture(self) -> Self {
+        Self { reused: u32::MAX, ..self }
     }
 
     /// Who is there.
@@ -115,7 +123,7 @@ impl Inspector {
     pub(crate) fn look(&self) -> Result<(System, Arc<Picture>), Refusal> {
         let system = self.held()?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(taken) = last.as_ref().filter(|taken| taken.when.elapsed() < taken.cost * REUSED) {
+        if let Some(taken) = last.as_ref().filter(|taken| taken.when.elapsed() < taken.cost * self.reused) {
             return Ok((system, taken.picture.clone()));
         }
         let began = Instant::now();

@@ -159,12 +159,20 @@ impl Picture {
     }
 
     fn find_path(&self, word: &str) -> Option<usize> {
+        if !word.contains('/') && self.is_plain_id(word) {
+            return self.forest.below(None).find(|&place| self.is_at(place, word));
+        }
         // What a path ends in is told without the rest of it.
         let may_be = |actor: &Glance| match &actor.name {
             Some(name) => word.ends_with(&**name),
             None => word.ends_with(|last: char| last.is_ascii_digit()),
         };
         self.everybody().filter(|&place| may_be(&self.actors[place])).find(|&place| self.is_at(place, word))
+    }
+
+    /// Whether it looks like an id. A name may look so, too.
+    fn is_plain_id(&self, word: &str) -> bool {
+        word.bytes().all(|byte| byte.is_ascii_digit() || b"<.#>".contains(&byte))
     }
 
     /// Whom an id means, with its incarnation or without.

@@ -154,6 +154,7 @@ struct Places {
 #[derive(Debug)]
 struct Guest {
     stays: bool,
+    came: Duration,
     asked: u32,
     turn: Turn,
     watches: bool,
@@ -174,11 +175,16 @@ enum Turn {
 }
 
 impl Guest {
+    /// Whether he has asked so much, or been there for so long with his questions, that he may go after each.
+    fn has_had_his_turn(&self, now: Duration) -> bool {
+        self.asked >= BRIEF || (self.asked > 0 && now.saturating_sub(self.came) >= ANSWER)
+    }
+
     /// How long he is left alone.
-    fn grace(&self) -> Duration {
+    fn grace(&self, now: Duration) -> Duration {
         match (self.stays, self.turn) {
             (true, _) => QUIET,
-            (false, Turn::Asks) if self.asked >= BRIEF => Duration::ZERO,
+            (false, Turn::Asks) if self.has_had_his_turn(now) => Duration::ZERO,
             (false, Turn::Asks) => GRACE,
             (false, Turn::Reads) => STALLED,
             (false, Turn::Answered) => ANSWER,
@@ -205,7 +211,7 @@ impl Places {
 
     /// Who has been silent for longest, or else does not read, or else is not answered yet, and is not left alone any more; or when somebody may be.
     fn longest(&self, stay: bool, now: Duration) -> Result<u64, Duration> {
-        let left = |guest: &Guest| (guest.since + guest.grace()).saturating_sub(now);
+        let left = |guest: &Guest| (guest.since + guest.grace(now)).saturating_sub(now);
         let those = || self.guests.iter().filter(move |(_, guest)| guest.stays == stay);
         let over = those().filter(|(_, guest)| left(guest).is_zero());
         let longest = over.min_by_key(|(_, guest)| (guest.turn, guest.watches, guest.since));
@@ -222,7 +228,8 @@ impl Places {
         let (number, leaves) = (self.next, Arc::new(Notify::new()));
         self.next += 1;
         let (stays, asked, turn, watches) = (false, 0, Turn::Asks, false);
-        self.guests.insert(number, Guest { stays, asked, turn, watches, since: now, leaves: leaves.clone() });
+        let guest = Guest { stays, came: now, asked, turn, watches, since: now, leaves: leaves.clone() };
+        self.guests.insert(number, guest);
         (number, leaves)
     }
 
@@ -354,6 +361,20 @@ mod tests {
             all.iter().for_each(|&asks| places.answered(asks, ms(1), false).unwrap());
             assert_eq!(places.room(ms(1)).is_ok(), asked == BRIEF, "{asked} questions");
         }
+    }
+
+    #[test]
+    fn so_does_whoever_has_been_there_for_long_with_a_question() {
+        let mut places = places(1);
+        let stays = enter(&mut places, ms(0)).unwrap();
+        places.asks(stays, ms(0)).unwrap();
+        let all: Vec<_> = (0..newcomers(1)).map(|_| enter(&mut places, ms(0)).unwrap()).collect();
+        for &asks in &all {
+            places.asks(asks, ms(400)).unwrap();
+        }
+        places.answered(all[1], ms(499), false).unwrap();
+        assert_eq!(places.room(ms(499)), Err(ms(30)));
+        assert_eq!(places.room(ms(500)), Ok(Some(all[1])));
     }
 
     #[test]

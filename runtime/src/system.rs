@@ -325,7 +325,9 @@ impl System {
         self.shared.stop.note(straggler);
     }
 
-    /// How many crashes there were, and the last 256 reports, oldest first: those that were logged, and those that were not.
+    /// How many crashes there were, and the reports that are kept, at most 256, oldest first: those that were logged, and those that were
+    /// not. For one more the oldest goes; but first that of the same actor, if there are four of it, or of the same type, if there
+    /// are 64, so that whoever crashes again and again displaces nobody else's.
     ///
     /// A child whose parent judges it is there when the parent has decided, that is, before the next incarnation begins.
     pub fn crashes(&self) -> (u64, Vec<CrashReport>) {

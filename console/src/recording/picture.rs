@@ -1,4 +1,4 @@
-//! What a picture of everything is made of.
+//! What a picture of everything is made of, and in which order: who has little time gets what matters most.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,18 +36,60 @@ impl Answered {
     }
 }
 
-/// Asks for all that belongs to one picture: the tree, with at most so many actors in it, and if they are not all also those who
-/// have most of something; crashes and reports, the newest 100 of each; events, dead letters, health, sums, what was done; and of
-/// actors in the tree what is known of each, up to a thousand. `ask` gets a verb and its arguments.
+/// How much of a system a picture has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// How many actors there were.
+    pub actors: usize,
+    /// How many of them are in the tree.
+    pub listed: usize,
+    /// Of how many what is known of each is told.
+    pub in_full: usize,
+}
+
+impl std::fmt::Display for Extent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { actors, listed, in_full } = self;
+        let s = if *actors == 1 { "" } else { "s" };
+        match (listed == actors, in_full == listed) {
+            (true, true) => write!(f, "{actors} actor{s}"),
+            (true, false) => write!(f, "{actors} actor{s}, {in_full} of them in full"),
+            (false, _) => {
+                write!(f, "{listed} of {actors} actor{s}, and those who have most of something; {in_full} in full")
+            }
+        }
+    }
+}
+
+/// Asks for all that belongs to one picture: crashes and reports, the newest 100 of each; events, dead letters, health, sums, what was
+/// done; the tree, with at most so many actors in it, and if they are not all also those who have most of something; and of
+/// actors in the tree what is known of each, up to a thousand. What matters most comes first.
+///
+/// `ask` gets a verb and its arguments, `tell` each answer; it says whether to go on.
 ///
 /// # Errors
-/// The first of `ask`.
+/// The first of `ask` or `tell`.
 pub fn picture<E>(
     rows: usize,
     mut ask: impl FnMut(&'static str, &Value) -> Result<Outcome<Value>, E>,
-) -> Result<Vec<Answered>, E> {
-    let mut answers = Vec::new();
+    mut tell: impl FnMut(Answered) -> Result<bool, E>,
+) -> Result<Extent, E> {
+    let mut extent = Extent::default();
     let mut asked = |verb, args| ask(verb, &args).map(|outcome| Answered { verb, args, outcome });
+    let crashes = asked("crashes", brief())?;
+    let in_full = read::<Crashes>(&crashes).map_or(Vec::new(), |crashes| crashes.reports);
+    let in_full = in_full.into_iter().map(|report| {
+        let query = CrashesQuery { of: Some(report.pid), limit: Some(1), ..CrashesQuery::default() };
+        ("crashes", args(&query))
+    });
+    if !tell(crashes)? {
+        return Ok(extent);
+    }
+    for (verb, args) in of_all().into_iter().chain(in_full) {
+        if !tell(asked(verb, args)?)? {
+            return Ok(extent);
+        }
+    }
     let mut limit = rows;
     let tree = loop {
         let tree = asked("tree", args(&TreeQuery { limit: Some(limit), ..TreeQuery::default() }))?;
@@ -57,20 +99,28 @@ pub fn picture<E>(
         }
     };
     let (nodes, total) = read::<TreeView>(&tree).map_or((Vec::new(), 0), |tree| (tree.nodes, tree.total));
+    (extent.actors, extent.listed) = (total, nodes.len());
     let lists = if nodes.len() < total { lists() } else { Vec::new() };
-    answers.push(tree);
-    for (verb, args) in of_all().into_iter().chain(lists) {
-        answers.push(asked(verb, args)?);
+    if !tell(tree)? {
+        return Ok(extent);
+    }
+    for (verb, args) in lists {
+        if !tell(asked(verb, args)?)? {
+            return Ok(extent);
+        }
     }
     for node in nodes.into_iter().take(IN_FULL) {
-        answers.push(asked("actor", args(&ActorQuery { actor: node.row.pid.id.to_string() }))?);
+        if !tell(asked("actor", args(&ActorQuery { actor: node.row.pid.id.to_string() }))?)? {
+            return Ok(extent);
+        }
+        extent.in_full += 1;
     }
-    let crashes = answers.iter().find(|answer| answer.verb == "crashes").and_then(read::<Crashes>);
-    for report in crashes.map_or(Vec::new(), |crashes| crashes.reports) {
-        let query = CrashesQuery { of: Some(report.pid), limit: Some(1), ..CrashesQuery::default() };
-        answers.push(asked("crashes", args(&query))?);
-    }
-    Ok(answers)
+    Ok(extent)
+}
+
+/// The newest crashes, without backtraces.
+fn brief() -> Value {
+    args(&CrashesQuery { brief: true, limit: Some(REPORTS), ..CrashesQuery::default() })
 }
 
 /// What is asked once.
@@ -78,7 +128,6 @@ fn of_all() -> Vec<(&'static str, Value)> {
     let reports = |progress| args(&ReportsQuery { progress, limit: Some(REPORTS), ..ReportsQuery::default() });
     vec![
         ("system", Value::Null),
-        ("crashes", args(&CrashesQuery { brief: true, limit: Some(REPORTS), ..CrashesQuery::default() })),
         ("health", Value::Null),
         ("metrics", Value::Null),
         ("audit", args(&AuditQuery { limit: Some(REPORTS) })),

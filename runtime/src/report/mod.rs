@@ -11,6 +11,7 @@ mod blocked;
 mod crash_report;
 mod desk;
 mod gates;
+mod kept;
 mod lazy_backtrace;
 mod limit;
 pub mod millis;
@@ -35,6 +36,7 @@ pub(crate) use crash_report::{bounded, kind, shortened};
 use desk::Desk;
 use gates::look_at_gates;
 pub(crate) use gates::{pass_gate, watch};
+use kept::Crashes;
 pub use lazy_backtrace::LazyBacktrace;
 pub use limit::RateLimit;
 use limit::{Limiter, Pass};
@@ -50,8 +52,6 @@ use crate::pid::{ActorId, Pid};
 use crate::port::nanos;
 use crate::shared::Shared;
 
-/// Crash reports a system keeps: the newest.
-const CRASHES: usize = 256;
 /// How long a report lies on the desk at most, and how often somebody looks.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -70,7 +70,7 @@ pub enum Importance {
 /// The reports of one system.
 #[derive(Debug)]
 pub(crate) struct Reports {
-    crashes: Ring<Box<CrashReport>>,
+    crashes: Crashes,
     desk: Desk,
     errors: Limiter,
     progress: Limiter,
@@ -88,7 +88,7 @@ pub(crate) struct Reports {
 impl Reports {
     pub(crate) fn new(errors: RateLimit, progress: RateLimit) -> Self {
         Self {
-            crashes: Ring::new(CRASHES),
+            crashes: Crashes::default(),
             desk: Desk::default(),
             errors: Limiter::new(errors),
             progress: Limiter::new(progress),
@@ -100,10 +100,9 @@ impl Reports {
         }
     }
 
-    /// How many crashes there were, and the newest reports.
+    /// How many crashes there were, and the reports that are kept.
     pub(crate) fn crashes(&self) -> (u64, Vec<CrashReport>) {
-        let (told, newest) = self.crashes.read();
-        (told, newest.into_iter().map(|report| *report).collect())
+        self.crashes.read()
     }
 
     pub(crate) fn crashed(&self) -> u64 {

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 /// The newest of what was told, and how much was told in all. Older entries make room.
 ///
-/// What crash reports are kept in, and what other crates keep theirs in.
+/// What events and letters are kept in, and what other crates keep theirs in.
 ///
 /// # Examples
 /// ```

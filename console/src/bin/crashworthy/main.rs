@@ -101,7 +101,11 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
             Ok(true)
         }
         Some(Action::Trace(of)) => trace::run(&cli.which, of),
-        Some(Action::Dump { file, .. }) => dump::dump(&mut find::choose(&cli.which)?, file).map(|()| true),
+        Some(Action::Dump { file, .. }) => {
+            let extent = dump::dump(&mut find::choose(&cli.which)?, file)?;
+            let _ = writeln!(anstream::stderr(), "{}: {extent}", file.display());
+            Ok(true)
+        }
     };
     well.map(|well| if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
