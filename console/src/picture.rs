@@ -218,7 +218,7 @@ impl Picture {
             depth: actor.depth,
             limit: actor.limit,
             oldest: self.oldest(place),
-            oldest_at_least: actor.sent_ago().is_none() && law.queued > 0,
+            oldest_at_least: actor.oldest().is_none() && law.queued > 0,
             restarts: actor.restarts(),
             accepted: law.accepted,
             handled: law.handled,
@@ -235,7 +235,7 @@ impl Picture {
     /// How old the oldest message of an actor is, or at the least.
     pub(crate) fn oldest(&self, place: usize) -> Option<Duration> {
         let actor = self.actor(place);
-        actor.sent_ago().or_else(|| self.waiting.at_least(actor.pid.id, self.at))
+        actor.oldest().or_else(|| self.waiting.at_least(actor.pid.id, self.at))
     }
 
     /// What an actor does, and for whom it waits.

@@ -60,6 +60,8 @@ struct Seldom {
     lacks: Vec<Lack>,
     only: Option<Criticality>,
     back_in: Option<Duration>,
+    /// How long ago the message was sent that a suspended actor would take next.
+    waits: Option<Duration>,
     refusals: Refusals,
     peers: Vec<Pid>,
     /// The ends of messages that are not handled.
@@ -70,6 +72,7 @@ impl Glance {
     fn of(cell: &Arc<dyn AnyCell>) -> Self {
         let core = cell.core();
         let (load, law) = (cell.load(), cell.law());
+        let suspension = suspension(core);
         let message = core.kind_in_hand();
         let callback = core.callback();
         let is_busy = message.is_some() || callback.is_some();
@@ -80,7 +83,7 @@ impl Glance {
             pid: core.pid(),
             name: core.name_arc(),
             kind: cell.kind(),
-            state: status(core.status(), is_suspended(core)),
+            state: status(core.status(), suspension.is_some()),
             gate: GateState::of(core),
             callback,
             message,
@@ -98,6 +101,7 @@ impl Glance {
             seldom: None,
         };
         let mut seldom = Seldom::of(core, law);
+        seldom.waits = suspension.flatten();
         {
             let ties = core.ties.lock();
             let (parent, owner) = (ties.parent(), ties.owning());
@@ -139,6 +143,12 @@ impl Glance {
     /// How long ago the message in hand was sent, to a millisecond or so; nothing if none is in hand.
     pub fn sent_ago(&self) -> Option<Duration> {
         self.message.is_some().then(|| Duration::from_millis(self.sent_ms.into()))
+    }
+
+    /// How long ago its oldest message was sent, to a millisecond or so: the one in hand, or the one that it would take next if it was not
+    /// suspended. Nothing if it has none, or that is not known.
+    pub fn oldest(&self) -> Option<Duration> {
+        self.sent_ago().or_else(|| self.seldom.as_ref()?.waits)
     }
 
     /// How often it was started anew.
@@ -203,12 +213,13 @@ impl Seldom {
         let (lacks, only) = readiness::lacks(core);
         let lost = Law { accepted: 0, handled: 0, in_hand: 0, queued: 0, ..law };
         let (waits_for, back_in) = (waits_for(core), core.back_in().map(|(back_in, _)| back_in));
-        Self { waits_for, lacks, only, back_in, refusals: core.gate.refusals(), peers: Vec::new(), lost }
+        Self { waits_for, lacks, only, back_in, waits: None, refusals: core.gate.refusals(), peers: Vec::new(), lost }
     }
 
     fn is_nothing(&self) -> bool {
-        let Self { waits_for, lacks, only, back_in, refusals, peers, lost } = self;
+        let Self { waits_for, lacks, only, back_in, waits, refusals, peers, lost } = self;
         waits_for.is_none()
+            && waits.is_none()
             && only.is_none()
             && back_in.is_none()
             && lacks.is_empty()
@@ -218,9 +229,14 @@ impl Seldom {
     }
 }
 
-/// Whether the living incarnation is suspended: whoever suspends it says that it is urgent.
-fn is_suspended(core: &Core) -> bool {
-    core.flags() & flag::URGENT != 0 && core.control.lock().look().is_some_and(|lane| lane.suspended)
+/// Whether the living incarnation is suspended (whoever suspends it says that it is urgent), and how long ago the message was sent that
+/// it would take next, if there is one.
+fn suspension(core: &Core) -> Option<Option<Duration>> {
+    if core.flags() & flag::URGENT == 0 {
+        return None;
+    }
+    let oldest = core.control.lock().look().filter(|lane| lane.suspended)?.oldest;
+    Some(oldest.map(|stamp| core.shared().sent_ago(stamp)))
 }
 
 impl System {

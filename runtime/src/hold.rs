@@ -147,7 +147,10 @@ fn resume(cell: &Arc<dyn AnyCell>, pid: Pid, until: Option<u64>) {
         if let Some(timer) = before.timer {
             core.shared().wheel.cancel(timer);
         }
-        core.control.lock().lane().suspended = false;
+        let mut control = core.control.lock();
+        control.lane().suspended = false;
+        control.lane().oldest = None;
+        drop(control);
         core.raise(flag::URGENT);
     }
     event::note_of(core, Happening::Resumed);

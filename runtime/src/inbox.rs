@@ -373,7 +373,11 @@ impl Inbox {
                     // Whoever wanted to know may have gone.
                     tell(|| mark.reached.send(()));
                 }
-                None if suspended => return Some(None),
+                None if suspended => {
+                    // For whoever looks: nobody takes it.
+                    control.lane().oldest = oldest(cell);
+                    return Some(None);
+                }
                 None => {
                     shelved?;
                     return Some(Some(self.aside(Next::Shelf, flags)));
@@ -381,6 +385,15 @@ impl Inbox {
             }
         }
     }
+}
+
+/// When the message was sent that would be next, if there is one. If not, the next one wakes the actor.
+fn oldest<A: Actor>(cell: &ActorCell<A>) -> Option<u32> {
+    let stamp = |receiver: &mut Inlet<A>| receiver.look().ok().map(|ready| ready.message().stamp);
+    receiver(cell, |receiver| match stamp(receiver) {
+        None if !receiver.park() => stamp(receiver),
+        stamp => stamp,
+    })?
 }
 
 /// Lets a sender that is at it on another core get ahead.

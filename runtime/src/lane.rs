@@ -42,6 +42,8 @@ pub(crate) struct Lane {
     pub(crate) view: Option<Asked>,
     /// Handles no message until resumed.
     pub(crate) suspended: bool,
+    /// Meanwhile: when the oldest message was sent, as far as somebody has looked.
+    pub(crate) oldest: Option<u32>,
     /// Between incarnations: throw away what is queued before this position.
     pub(crate) flush: Option<u64>,
 }

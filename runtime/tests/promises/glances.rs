@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crashworthy_runtime::{Dependency, Glance, Pid, System, SystemSnapshot};
+use tokio::sync::oneshot;
 
-use crate::stage::{Order, bare, does, everywhere, ms, on_many, puppet, until};
+use crate::stage::{Order, act, bare, does, everywhere, ms, on_many, puppet, until};
 
 /// What a glance tells, put as a snapshot would.
 fn told(glance: &Glance) -> String {
@@ -149,5 +150,42 @@ fn whether_an_actor_is_busy_is_told_while_it_blocks_its_thread() {
         down.await;
         drop(actor);
         until("it is gone", || system.is_busy(id).is_none()).await;
+    });
+}
+
+#[test]
+fn it_is_known_how_long_the_oldest_message_of_a_suspended_actor_has_waited() {
+    everywhere(async || {
+        let system = bare();
+        let oldest = |pid: Pid| {
+            let mut actors = Vec::new();
+            system.glance(&mut actors);
+            actors.iter().find(|actor| actor.pid == pid).expect("it is there").oldest()
+        };
+        let (idle, _seen) = puppet(&system).await;
+        let (busy, _told) = puppet(&system).await;
+        let (go, gate) = oneshot::channel::<()>();
+        let waits = act(move |_, _| {
+            Box::pin(async move {
+                let _ = gate.await;
+                Ok(())
+            })
+        });
+        busy.tell(waits).unwrap();
+        until("it is in hand", || oldest(busy.pid()).is_some()).await;
+        for actor in [&idle, &busy] {
+            system.suspend(actor.pid());
+        }
+        drop(go);
+        until("it is done", || oldest(busy.pid()).is_none()).await;
+        for actor in [&idle, &busy] {
+            // Nobody has looked before, and the first of them counts.
+            actor.tell(Order::Note(1)).unwrap();
+            until("it is seen", || oldest(actor.pid()).is_some_and(|age| age >= ms(20))).await;
+            actor.tell(Order::Note(2)).unwrap();
+            assert!(oldest(actor.pid()) >= Some(ms(20)));
+            system.resume(actor.pid());
+            until("all is done", || oldest(actor.pid()).is_none() && actor.load().depth == 0).await;
+        }
     });
 }
