@@ -9,6 +9,7 @@ use crate::cell::{AnyCell, Core, Status, flag};
 use crate::counters::Law;
 use crate::exit::Callback;
 use crate::gate::{GateState, Refusals};
+use crate::lane::Lane;
 use crate::message::Criticality;
 use crate::pid::{ActorId, Pid};
 use crate::readiness::{self, Lack};
@@ -49,6 +50,10 @@ pub struct ActorSnapshot {
     pub kind: String,
     /// Where it is in its life.
     pub state: State,
+    /// It has been told to end, by a kill, a stop, or an exit signal that it does not trap, and has not read that yet. A kill and such
+    /// a signal are read when it ends.
+    #[serde(default)]
+    pub ends: bool,
     /// The kind of the message in hand, and since when (to a millisecond or so).
     pub in_hand: Option<(String, Duration)>,
     /// How long ago the message in hand was sent, to a millisecond or so: it is the oldest that the actor has, as far as messages are
@@ -153,8 +158,6 @@ pub struct SystemSnapshot {
 
 pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
     let core = cell.core();
-    let (suspended, signals) = core.control.lock().look().map_or((false, 0), |lane| (lane.suspended, lane.signals()));
-    let state = status(core.status(), suspended && core.flags() & flag::URGENT != 0);
     let in_hand = core.kind_in_hand().map(|kind| (kind.to_owned(), core.in_hand_for()));
     let load = cell.load();
     let pid = core.pid();
@@ -163,7 +166,8 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         pid,
         name: core.name().map(str::to_owned),
         kind: cell.kind().to_owned(),
-        state,
+        state: State::NotStarted,
+        ends: false,
         sent_ago: in_hand.as_ref().map(|_| core.origin().1),
         in_hand,
         callback: core.callback().map(|callback| (callback, core.in_hand_for())),
@@ -176,7 +180,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         pool: home(core),
         depth: load.depth,
         limit: load.limit,
-        signals,
+        signals: 0,
         restarts: pid.incarnation.saturating_sub(1),
         blocked: core.counters.held(),
         law: cell.law(),
@@ -187,7 +191,13 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         watchers: Vec::new(),
         children: Vec::new(),
     };
+    // Under one lock: who has seen the link to somebody who has ended go sees the signal that it became, or the end.
     let ties = core.ties.lock();
+    let traps = core.flags() & flag::TRAPS != 0;
+    let lane = |lane: &Lane| (lane.suspended, lane.signals(), lane.ends(pid, traps));
+    let (suspended, signals, ends) = core.control.lock().look().map_or((false, 0, false), lane);
+    shot.state = status(core.status(), suspended && core.flags() & flag::URGENT != 0);
+    (shot.signals, shot.ends) = (signals, ends && ties.lives(pid.incarnation));
     shot.parent = ties.parent();
     shot.links = ties.links();
     shot.children = ties.children();

@@ -59,6 +59,16 @@ impl Lane {
         self.asked.clone()
     }
 
+    /// Whether something in it ends the incarnation, whatever it does until it has read that.
+    pub(crate) fn ends(&self, own: Pid, traps: bool) -> bool {
+        let kills = |entry: &Ordered| match entry.what.exit() {
+            Some((from, ExitReason::Normal)) => from == own,
+            exit => exit.is_some(),
+        };
+        let stops = self.stop.as_ref().is_some_and(|reason| traps || *reason != ExitReason::Normal);
+        self.kill || stops || (!traps && self.ordered.iter().any(kills))
+    }
+
     /// Signals that wait to be read.
     pub(crate) fn signals(&self) -> usize {
         self.ordered.iter().filter(|entry| matches!(entry.what, What::Signal(_))).count()
