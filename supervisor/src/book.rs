@@ -9,9 +9,9 @@ use std::time::Duration;
 use crashworthy_runtime::{ActorId, ExitReason, Pid, Ring, System, millis};
 use serde::{Deserialize, Serialize};
 
-use crate::child_spec::{Restart, Shutdown};
+use crate::child_spec::Shutdown;
 use crate::core::Place;
-use crate::register::{Register, SupervisorInfo};
+use crate::register::{Register, Standing, SupervisorInfo};
 use crate::report::{Cause, Context, Report};
 
 /// Reports of errors that a system keeps: the newest. As many of progress.
@@ -84,12 +84,12 @@ pub trait SystemExt {
     /// Its living supervisors, by identity: how each restarts, and how many restarts are left to it. It asks nobody.
     fn supervisors(&self) -> Vec<SupervisorInfo>;
 
-    /// When this incarnation of a supervisor starts a child of its again; none if it does not live, or is no supervisor with a
+    /// What this incarnation of a supervisor has to do with a child of its; none if it does not live, or is no supervisor with a
     /// restart budget. It asks nobody. Of somebody else's child it says something that means nothing.
-    fn restart_of(&self, supervisor: Pid, child: ActorId) -> Option<Restart>;
+    fn standing(&self, supervisor: Pid, child: Pid) -> Option<Standing>;
 
     /// Whether this incarnation of a supervisor stops `other`, a child of its, when it starts its child `failed` again: all of them, or
-    /// those started later. None as with [`restart_of`](Self::restart_of). It asks nobody.
+    /// those started later. None as with [`standing`](Self::standing). It asks nobody.
     fn shares_fate(&self, supervisor: Pid, failed: ActorId, other: ActorId) -> Option<bool>;
 }
 
@@ -102,8 +102,8 @@ impl SystemExt for System {
         self.extension::<Register>().read(self)
     }
 
-    fn restart_of(&self, supervisor: Pid, child: ActorId) -> Option<Restart> {
-        self.extension::<Register>().restart_of(supervisor, child)
+    fn standing(&self, supervisor: Pid, child: Pid) -> Option<Standing> {
+        self.extension::<Register>().standing(supervisor, child)
     }
 
     fn shares_fate(&self, supervisor: Pid, failed: ActorId, other: ActorId) -> Option<bool> {

@@ -28,6 +28,8 @@ pub(crate) trait Launch: Send {
     fn start_within(&self) -> Duration;
     /// Its place, which its incarnations share.
     fn id(&self) -> ActorId;
+    /// The incarnation that was started last.
+    fn pid(&self) -> Pid;
 }
 
 /// What starts a child. It keeps arguments of the user's: whatever their destructors do, whoever drops it goes on.
@@ -128,6 +130,10 @@ where
     fn id(&self) -> ActorId {
         self.slot.id()
     }
+
+    fn pid(&self) -> Pid {
+        self.slot.pid()
+    }
 }
 
 /// A child that came later, whose slot is its supervisor's. There may be a million: it is small.
@@ -180,6 +186,10 @@ where
 
     fn id(&self) -> ActorId {
         self.slot.id()
+    }
+
+    fn pid(&self) -> Pid {
+        self.slot.pid()
     }
 }
 
@@ -234,6 +244,10 @@ impl<A: Actor> Launch for Once<A> {
 
     fn id(&self) -> ActorId {
         self.slot.id()
+    }
+
+    fn pid(&self) -> Pid {
+        self.slot.pid()
     }
 }
 

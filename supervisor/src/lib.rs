@@ -41,7 +41,7 @@ pub use intensity::Intensity;
 pub use management::{ManageError, Management};
 pub use newcomer::Newcomer;
 pub use partition::{MAX_PARTITIONS, Partition, ResizeError};
-pub use register::{MemberKind, SupervisorInfo};
+pub use register::{MemberKind, Standing, SupervisorInfo};
 pub use report::{Cause, Context, Offender, Report};
 pub use strategy::{AutoShutdown, Flags, Strategy};
 pub use supervisor::Supervisor;

@@ -234,13 +234,22 @@ impl Manager {
         self.alarm = due.map(|at| (at, cx.send_after(at.saturating_sub(cx.system().now()), Order::Look)));
     }
 
+    /// Tells the register how things stand. What was counted comes first: whoever sees that an end is settled sees it counted.
+    fn register(&mut self) {
+        self.registered.look(&self.core);
+        for counted in self.core.take_counted() {
+            let fate = self.core.fate(self.core.flags().strategy.fate(counted));
+            self.registered.settle(fate.filter_map(|child| self.launchers.get(child)).map(|launcher| launcher.pid()));
+        }
+    }
+
     /// Carries actions out until the core waits for nothing, or ends.
     async fn carry_out(&mut self, cx: &mut Context<Self>) -> Option<ExitReason> {
         loop {
-            self.registered.look(&self.core);
+            self.register();
             while let Some(action) = self.core.poll_action() {
                 // Whoever sees a child come back sees its restart counted.
-                self.registered.look(&self.core);
+                self.register();
                 match action {
                     Action::Start { child, .. } => {
                         let event = self.start(child, cx).await;
@@ -348,7 +357,7 @@ impl Manager {
         let limit = self.launcher(child).start_within();
         let pid = starting.pid();
         if let Some(spec) = self.core.specification(child) {
-            self.registered.begins(pid.id, spec.restart);
+            self.registered.begins(pid.id, spec.restart, spec.significant);
         }
         match within(&cx.system(), limit, starting.ready()).await {
             Some(Ok(pid)) => {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use crashworthy_runtime::{ActorId, Budget, ExitReason, Pid, System};
@@ -33,6 +34,24 @@ pub struct SupervisorInfo {
     /// How many restarts count now, of those that are allowed: as many as it counts itself, unless 4,096 or more are allowed; of
     /// those at least so many ([`is_exact`](Self::is_exact)).
     pub budget: Budget,
+    /// How many significant children run or are being restarted.
+    #[serde(default)]
+    pub significant: usize,
+    /// It is ending: it stops its children, and counts and starts nobody any more.
+    #[serde(default)]
+    pub ends: bool,
+}
+
+/// What a supervisor has to do with a child of its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// When it starts it again.
+    pub restart: Restart,
+    /// Its end may be one that ends the supervisor ([`AutoShutdown`](crate::AutoShutdown)).
+    pub significant: bool,
+    /// The end of this incarnation is dealt with, although it may not have ended yet: it has been counted, or is stopped with somebody
+    /// whose end has been, and will not be counted again.
+    pub settled: bool,
 }
 
 impl SupervisorInfo {
@@ -100,11 +119,12 @@ impl Register {
         entries.into_iter().map(|entry| entry.read(now)).collect()
     }
 
-    /// When a supervisor that lives starts a child again.
-    pub(crate) fn restart_of(&self, supervisor: Pid, child: ActorId) -> Option<Restart> {
+    /// What a supervisor that lives has to do with a child.
+    pub(crate) fn standing(&self, supervisor: Pid, child: Pid) -> Option<Standing> {
         let entry = self.0.lock().get(&supervisor).cloned()?;
-        let others = entry.others.lock();
-        Some(others.get(&child).copied().unwrap_or(entry.usual))
+        let (restart, significant) = entry.others.lock().get(&child.id).copied().unwrap_or(entry.usual);
+        let settled = entry.settled.lock().get(&child.id).is_some_and(|&last| child.incarnation <= last);
+        Some(Standing { restart, significant, settled })
     }
 
     /// Whether the restart of one child of a supervisor that lives stops another one. Whose place in the order is not known may be
@@ -129,10 +149,14 @@ struct Entry {
     restarts: Mutex<Newest>,
     /// The children in start order, where it matters.
     order: Mutex<Order>,
-    /// The restart type that its children have unless it is said otherwise.
-    usual: Restart,
+    /// The restart type that its children have unless it is said otherwise, and whether they are significant.
+    usual: (Restart, bool),
     /// Of those children that have another one: so those of a million that are all alike cost nothing.
-    others: Mutex<BTreeMap<ActorId, Restart>>,
+    others: Mutex<BTreeMap<ActorId, (Restart, bool)>>,
+    /// Children whose ends are settled, and who are to be started again: up to which incarnation.
+    settled: Mutex<BTreeMap<ActorId, u32>>,
+    significant: AtomicUsize,
+    ends: AtomicBool,
 }
 
 impl Entry {
@@ -146,6 +170,8 @@ impl Entry {
             flags: self.flags,
             members: self.members,
             budget: Budget { restarts, allowed: limit.restarts, period: limit.period },
+            significant: self.significant.load(SeqCst),
+            ends: self.ends.load(SeqCst),
         }
     }
 }
@@ -200,18 +226,25 @@ impl Registered {
     pub(crate) fn new(system: &System, pid: Pid, path: &Arc<str>, tree: &Tree) -> Self {
         let register: Arc<Register> = system.extension();
         let usual = match &tree.members {
-            Members::Static(_) => Restart::default(),
-            Members::Dynamic { template, .. } | Members::Partitions { template, .. } => template.restart,
+            Members::Static(_) => (Restart::default(), false),
+            Members::Dynamic { template, .. } | Members::Partitions { template, .. } => {
+                (template.restart, template.significant)
+            }
         };
         let (path, members) = (path.clone(), MemberKind::from(&tree.members));
         let (flags, restarts, order, others) = (tree.flags, Mutex::default(), Mutex::default(), Mutex::default());
-        let entry = Arc::new(Entry { pid, path, flags, members, restarts, order, usual, others });
+        let (settled, significant, ends) = Default::default();
+        let entry = Entry { pid, path, flags, members, restarts, order, usual, others, settled, significant, ends };
+        let entry = Arc::new(entry);
         register.0.lock().insert(pid, entry.clone());
         Self { register, entry, counted: 0 }
     }
 
-    /// Notes restarts that were counted since it last looked.
+    /// Notes restarts that were counted since it last looked, and whether it ends.
     pub(crate) fn look(&mut self, core: &Core<Pid, ExitReason>) {
+        // Before it is seen that a child has gone.
+        self.entry.significant.store(core.significant(), SeqCst);
+        self.entry.ends.store(core.is_ending(), SeqCst);
         let counted = core.restarts_ever();
         if counted != self.counted {
             let since = usize::try_from(counted - self.counted).unwrap_or(usize::MAX);
@@ -221,11 +254,18 @@ impl Registered {
         }
     }
 
-    /// Notes a child that is being started, with its restart type.
-    pub(crate) fn begins(&self, child: ActorId, restart: Restart) {
-        if restart != self.entry.usual {
-            self.entry.others.lock().insert(child, restart);
+    /// Notes children whose ends are settled by a restart that was counted.
+    pub(crate) fn settle(&self, children: impl Iterator<Item = Pid>) {
+        self.entry.settled.lock().extend(children.map(|child| (child.id, child.incarnation)));
+    }
+
+    /// Notes a child that is being started: its restart type, and whether it is significant. What its life before came to is no matter
+    /// any more.
+    pub(crate) fn begins(&self, child: ActorId, restart: Restart, significant: bool) {
+        if (restart, significant) != self.entry.usual {
+            self.entry.others.lock().insert(child, (restart, significant));
         }
+        self.entry.settled.lock().remove(&child);
         if self.entry.flags.strategy == Strategy::RestForOne {
             self.entry.order.lock().begins(child);
         }
@@ -234,6 +274,7 @@ impl Registered {
     /// Forgets a child that will not be started again.
     pub(crate) fn forget(&self, child: ActorId) {
         self.entry.others.lock().remove(&child);
+        self.entry.settled.lock().remove(&child);
         self.entry.order.lock().turns.remove(&child);
     }
 }

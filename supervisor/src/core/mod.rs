@@ -58,7 +58,8 @@ mod stop;
 mod tests;
 mod waits;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +94,10 @@ pub struct Core<P, R> {
     awaited: Option<Awaited<P, R>>,
     actions: VecDeque<Action<P, R>>,
     phase: Phase,
+    /// Whose restarts were counted since somebody asked.
+    counted: BTreeSet<ChildKey>,
+    /// It is to end: its children are being stopped.
+    ends: bool,
 }
 
 /// What all children of a dynamic supervisor have in common, unless they bring something else.
@@ -151,6 +156,8 @@ impl<P: Identity, R: Reason> Core<P, R> {
             awaited: None,
             actions: VecDeque::new(),
             phase: Phase::Fresh,
+            counted: BTreeSet::new(),
+            ends: false,
         };
         match spec.members {
             Members::Static(children) => {
@@ -233,6 +240,11 @@ impl<P: Identity, R: Reason> Core<P, R> {
         self.children.iter().map(|(child, record)| self.info(child, record))
     }
 
+    /// The children in a part of the start order.
+    pub(crate) fn fate(&self, part: (Bound<ChildKey>, Bound<ChildKey>)) -> impl Iterator<Item = ChildKey> + '_ {
+        self.children.range(part).map(|(child, _)| child)
+    }
+
     /// One child as it stands, if it is specified.
     pub fn child(&self, child: ChildKey) -> Option<ChildInfo<P>> {
         self.children.get(child).map(|record| self.info(child, record))
@@ -253,6 +265,17 @@ impl<P: Identity, R: Reason> Core<P, R> {
         self.window.ever()
     }
 
+    /// Whose restarts were counted since this was asked last. With them the ends of all who [share their fate](crate::Strategy::fate) are
+    /// settled, as far as they have not been started again.
+    pub fn take_counted(&mut self) -> impl Iterator<Item = ChildKey> + use<P, R> {
+        std::mem::take(&mut self.counted).into_iter()
+    }
+
+    /// How many significant children run or are being restarted.
+    pub fn significant(&self) -> usize {
+        self.children.significant()
+    }
+
     /// When the newest of those were made that may still count, so many at the most, oldest first.
     pub fn newest_restarts(&self, most: usize) -> Vec<Duration> {
         self.window.newest(most)
@@ -268,6 +291,11 @@ impl<P: Identity, R: Reason> Core<P, R> {
     /// How many events wait to be read.
     pub fn waiting(&self) -> usize {
         self.inbox.len()
+    }
+
+    /// Whether it ends, or has: nothing is counted any more, and nobody is started.
+    pub fn is_ending(&self) -> bool {
+        self.ends
     }
 
     /// Whether [`Action::Exit`] is out.
@@ -340,6 +368,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
     fn remove(&mut self, child: ChildKey) {
         self.children.remove(child);
         self.waits.forget(child);
+        self.counted.remove(&child);
         self.act(Action::Forget { child });
     }
 

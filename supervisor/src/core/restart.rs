@@ -44,6 +44,7 @@ impl<P: Identity, R: Reason> Core<P, R> {
 
     /// Counts one more restart: whether it may happen, and how long it waits.
     fn count_restart(&mut self, child: ChildKey, now: Duration) -> Ruling {
+        self.counted.insert(child);
         if self.window.count(now, self.flags.intensity) == Verdict::Exceeded {
             return self.ruling(Decision::GiveUp, now);
         }

@@ -17,6 +17,7 @@ use crate::report::{Cause, Context, Offender, Report};
 impl<P: Identity, R: Reason> Core<P, R> {
     /// Gives up whatever was planned: all children are stopped, then the supervisor ends with this reason.
     pub(super) fn end(&mut self, reason: R) {
+        self.ends = true;
         self.plan.clear();
         self.waits.clear();
         if self.template.is_some() {

@@ -76,23 +76,26 @@ async fn when_a_child_is_restarted_is_told_as_long_as_it_may_be() {
     diary.reads("+c, +d, +e").await;
 
     let pid = |path: &str| of(&system, path).expect("it lives").pid;
-    let told = |supervisor: &str, child| system.restart_of(pid(supervisor), child);
-    assert_eq!(told("top", a.id()), Some(Restart::Permanent));
-    assert_eq!(told("top", b.id()), Some(Restart::Transient));
-    assert_eq!(told("top/crowd", c.id()), Some(Restart::Temporary));
-    assert_eq!(told("top/mixed", d.0.id()), Some(Restart::Permanent));
-    assert_eq!(told("top/mixed", e.0.id()), Some(Restart::Temporary));
-    assert_eq!(system.restart_of(a.pid(), b.id()), None, "that is no supervisor");
+    let told = |supervisor: &str, child| system.standing(pid(supervisor), child).map(|standing| standing.restart);
+    assert_eq!(told("top", a.pid()), Some(Restart::Permanent));
+    assert_eq!(told("top", b.pid()), Some(Restart::Transient));
+    assert_eq!(told("top/crowd", c.pid()), Some(Restart::Temporary));
+    assert_eq!(told("top/mixed", d.0.pid()), Some(Restart::Permanent));
+    assert_eq!(told("top/mixed", e.0.pid()), Some(Restart::Temporary));
+    assert_eq!(system.standing(a.pid(), b.pid()), None, "that is no supervisor");
+    let first = b.pid();
+    assert_eq!(system.standing(pid("top"), first).map(|standing| standing.settled), Some(false));
     crash(&b);
     diary.reads("-b crashed, +b").await;
-    assert_eq!(told("top", b.id()), Some(Restart::Transient));
+    assert_eq!(system.standing(pid("top"), b.pid()).map(|standing| standing.settled), Some(false));
+    assert_eq!(told("top", b.pid()), Some(Restart::Transient));
     // Of whoever is not started again nothing is kept.
     crash(&e.0);
     diary.reads("-e crashed").await;
-    until(|| told("top/mixed", e.0.id()) != Some(Restart::Temporary)).await;
+    until(|| told("top/mixed", e.0.pid()) != Some(Restart::Temporary)).await;
     let before = pid("top");
     over(system.clone()).await;
-    assert_eq!(system.restart_of(before, a.id()), None);
+    assert_eq!(system.standing(before, a.pid()), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
