@@ -257,6 +257,11 @@ impl Picture {
         Ties { total: pids.len(), first: pids.iter().take(limit).map(|&pid| self.tie(pid)).collect() }
     }
 
+    /// The places of those below it.
+    pub(crate) fn below(&self, place: usize) -> impl Iterator<Item = usize> {
+        self.forest.below(Some(place))
+    }
+
     pub(crate) fn children(&self, place: usize, limit: usize) -> Ties {
         let below = self.forest.below(Some(place));
         Ties { total: below.len(), first: below.take(limit).map(|child| self.tie(self.actor(child).pid)).collect() }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crashworthy_runtime::{ActorId, GateState, Glance, Pid, Reason, State};
 use crashworthy_supervisor::Strategy;
 
-use super::family::Families;
-use super::outlook::{Outlook, Supervisors, outlooks};
-use super::scope::{Scope, is_top, state};
+use super::outlook::{Outlook, Supervisors};
+use super::reach::Reach;
+use super::scope::{Scope, state};
 use crate::forest::is_living;
 use crate::picture::{Picture, doing};
 use crate::protocol::{Deed, Refusal};
@@ -31,7 +31,7 @@ const SHUTDOWN: &str =
 pub(crate) fn effect(
     picture: &Picture,
     scope: &Scope,
-    families: &Families,
+    reach: Option<&Reach>,
     deed: Deed,
     known: &Supervisors<'_>,
     force: bool,
@@ -43,7 +43,6 @@ pub(crate) fn effect(
     match deed {
         Deed::Stop | Deed::Kill | Deed::Restart => {
             lines.extend(ending(picture, scope, deed));
-            lines.extend(supervisors(picture, families, deed, known, force)?);
         }
         Deed::Suspend { .. } => {
             lines.push(format!("{}; stop, kill and exit signals are read all the same", queued(picture, scope)));
@@ -61,9 +60,8 @@ pub(crate) fn effect(
         Deed::Drain { within } => {
             lines.extend(draining(picture, scope, within));
             lines.extend(ending(picture, scope, deed));
-            match scope.targets.iter().any(|&place| is_top(picture, place)) {
-                true => lines.push(SHUTDOWN.to_owned()),
-                false => lines.extend(supervisors(picture, families, deed, known, force)?),
+            if reach.is_none() {
+                lines.push(SHUTDOWN.to_owned());
             }
         }
         Deed::Trip => {
@@ -88,6 +86,9 @@ pub(crate) fn effect(
         }
         // Nobody's: what is known of it is the application's.
         Deed::LogLevel { .. } => {}
+    }
+    if let Some(reach) = reach {
+        lines.extend(supervisors(picture, reach, known, force)?);
     }
     Ok(lines)
 }
@@ -210,21 +211,16 @@ fn at_work(picture: &Picture, scope: &Scope, deed: Deed) -> Option<String> {
 }
 
 /// What the supervisors of the targets do, and those above that lose a supervisor by it.
-fn supervisors(
-    picture: &Picture,
-    families: &Families,
-    deed: Deed,
-    known: &Supervisors<'_>,
-    force: bool,
-) -> Result<Vec<String>, Refusal> {
+fn supervisors(picture: &Picture, reach: &Reach, known: &Supervisors<'_>, force: bool) -> Result<Vec<String>, Refusal> {
     let (mut lines, mut told, mut levels) = (Vec::new(), 0, 0);
-    let all = families.all.iter().filter(|family| !family.children.is_empty()).count();
+    let families = &reach.families;
+    let all = families.all.values().filter(|family| !family.children.is_empty()).count();
     let alone = families.alone;
     if alone > 0 {
         let of = if alone + all > 1 { format!(" of {alone}") } else { String::new() };
         lines.push(format!("supervisor: none{of}, no new incarnation comes"));
     }
-    let outlooks = outlooks(known, &families.all, deed);
+    let outlooks = reach.outlooks(picture, known);
     for outlook in &outlooks {
         if let Some(refusal) = outlook.shield(known) {
             return Err(refusal);
@@ -246,7 +242,7 @@ fn supervisors(
     if more > 0 {
         lines.push(format!("supervisor: {more} more"));
     }
-    let is_top = |outlook: &&Outlook<'_>| outlook.exhausts() && outlook.family.parent == Some(Pid::OUTSIDE);
+    let is_top = |outlook: &&Outlook<'_>| outlook.ends() && outlook.family.parent == Some(Pid::OUTSIDE);
     if let Some(top) = outlooks.iter().find(is_top) {
         let who = &top.family.path;
         lines.push(format!(
@@ -267,13 +263,15 @@ fn supervisor(picture: &Picture, outlook: &Outlook<'_>) -> Vec<String> {
     if outlook.fails() {
         lines.push(format!("{who} is being started, and its start fails by that"));
     }
-    if outlook.exhausts() {
+    let below = || {
         let branch = picture.branch(picture.find_pid(supervisor)).skip(1);
-        let below = branch.filter(|&(place, _)| is_living(picture.actor(place).state)).count();
-        lines.push(format!("too many: {who} ends, and all below it, {below} in all"));
+        branch.filter(|&(place, _)| is_living(picture.actor(place).state)).count()
+    };
+    if outlook.exhausts() {
+        lines.push(format!("too many: {who} ends, and all below it, {} in all", below()));
     }
     if outlook.may_shut_down() {
-        lines.push(format!("automatic shutdown: {who} ends if the end was significant"));
+        lines.push(format!("automatic shutdown: {who} ends, and all below it, {} in all", below()));
     }
     lines
 }
@@ -283,11 +281,12 @@ fn again(picture: &Picture, outlook: &Outlook<'_>) -> String {
     let Outlook { family, gone, restart, .. } = outlook;
     let open = outlook.open + outlook.linked;
     let (who, back, total) = (&family.path, outlook.back.len() - open, outlook.total());
-    let whom = match outlook.ended[..] {
+    let whom = match family.ended[..] {
         [ended] => picture.tie(ended).path.unwrap_or_else(|| ended.to_string()),
         _ => "it".to_owned(),
     };
     match (total, restart) {
+        (1, _) if outlook.settled == 1 => format!("supervisor: {who} is starting {whom} again already, with others"),
         (1, Some(restart)) if back == 1 => format!("supervisor: {who} starts {whom} again, it is {restart}"),
         (1, Some(restart)) => format!("supervisor: {who} does not start {whom} again, it is {restart}"),
         (1, None) => {

@@ -4,104 +4,106 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crashworthy_runtime::{Pid, State};
 
-use super::scope::Scope;
 use crate::forest::is_living;
 use crate::picture::Picture;
 
-/// Children of one supervisor to whom something is done; none of one that is only above others.
+/// Children of one supervisor that end, or may; none of one that is only above others.
 #[derive(Clone, Debug)]
 pub(crate) struct Family {
     pub(crate) supervisor: Pid,
     pub(crate) path: String,
     /// Whose child it is itself; [`Pid::OUTSIDE`] for the top.
     pub(crate) parent: Option<Pid>,
+    /// To whom it is done.
     pub(crate) children: Vec<Pid>,
-    /// Its children that are linked with one to whom something is done, directly or through others: whoever does not trap exits ends, too.
+    /// Its children that are linked with somebody who ends, directly or through others: whoever does not trap exits ends, too.
     pub(crate) linked: Vec<Pid>,
-    /// It is being started: if a child of its ends, its start fails.
+    /// Its children that are supervisors, and end because of those below them.
+    pub(crate) ended: Vec<Pid>,
+    /// Those of all of them that are being started: if they do not come to it, that is tried again.
+    pub(crate) starting: BTreeSet<Pid>,
+    /// It is being started itself: if a child of its ends, its start fails.
     pub(crate) starts: bool,
     /// Who lives in its branch and is protected: its child that it is, or is below, and its path. For the supervisor, itself.
     pub(crate) guarded: Vec<(Pid, String)>,
 }
 
-/// All whom an action concerns.
-#[derive(Clone, Debug, Default)]
+impl Family {
+    /// Its children that end, or may.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = Pid> {
+        self.children.iter().chain(&self.linked).chain(&self.ended).copied()
+    }
+}
+
+/// Those of all whom an action concerns.
+#[derive(Debug, Default)]
 pub(crate) struct Families {
-    /// The deepest first: whoever is above comes after.
-    pub(crate) all: Vec<Family>,
+    pub(crate) all: BTreeMap<Pid, Family>,
     /// How many targets have nobody above them.
     pub(crate) alone: usize,
+    /// Who is protected, below each of those above him: [`Family::guarded`].
+    guarded: BTreeMap<Pid, Vec<(Pid, String)>>,
 }
 
 impl Families {
     /// Of these targets.
-    pub(crate) fn of(picture: &Picture, scope: &Scope, protected: &[String]) -> Self {
-        let (mut families, mut alone) = (BTreeMap::<Pid, Family>::new(), 0);
-        for &place in &scope.targets {
-            let actor = picture.actor(place);
-            let Some(parent) = actor.parent() else {
-                alone += 1;
-                continue;
-            };
-            add(picture, &mut families, parent);
-            families.entry(parent).and_modify(|family| family.children.push(actor.pid));
+    pub(crate) fn of(picture: &Picture, targets: &[usize], protected: &[String]) -> Self {
+        let mut families = Self { guarded: guarded(picture, protected), ..Self::default() };
+        for &place in targets {
+            match families.above(picture, place) {
+                Some(family) => family.children.push(picture.actor(place).pid),
+                None => families.alone += 1,
+            }
         }
-        link(picture, &mut families, scope);
-        if !protected.is_empty() {
-            guard(picture, &mut families, protected);
-        }
-        let rank = |family: &Family| picture.find_pid(family.supervisor).map(|place| picture.rank(place));
-        let mut all: Vec<_> = families.into_values().collect();
-        all.sort_by_key(|family| std::cmp::Reverse(rank(family)));
-        Self { all, alone }
+        families
     }
-}
 
-/// Adds a supervisor and all above it. Whoever is there already has them.
-fn add(picture: &Picture, families: &mut BTreeMap<Pid, Family>, lowest: Pid) {
-    let mut next = Some(lowest);
-    while let Some(supervisor) = next.filter(|pid| !families.contains_key(pid)) {
+    /// The family of somebody who ends, or may. It is added if it is not there, with all above it. The top of the tree has none.
+    pub(crate) fn above(&mut self, picture: &Picture, place: usize) -> Option<&mut Family> {
+        let actor = picture.actor(place);
+        let parent = actor.parent().filter(|&parent| parent != Pid::OUTSIDE)?;
+        let mut next = Some(parent);
+        // Whoever is there already has those above.
+        while let Some(supervisor) = next.filter(|pid| !self.all.contains_key(pid)) {
+            let family = self.family(picture, supervisor);
+            next = family.parent.filter(|&parent| parent != Pid::OUTSIDE);
+            self.all.insert(supervisor, family);
+        }
+        let family = self.all.get_mut(&parent)?;
+        if actor.state == State::Starting {
+            family.starting.insert(actor.pid);
+        }
+        Some(family)
+    }
+
+    fn family(&mut self, picture: &Picture, supervisor: Pid) -> Family {
+        // Of one that has ended nobody above learns of anything.
         let itself = picture.find_pid(supervisor).map(|place| picture.actor(place));
+        let itself = itself.filter(|actor| actor.pid == supervisor && is_living(actor.state));
         let parent = itself.and_then(|actor| actor.parent());
         let starts = itself.is_some_and(|actor| actor.state == State::Starting);
         let path = picture.tie(supervisor).path.unwrap_or_else(|| supervisor.to_string());
-        let (children, linked, guarded) = Default::default();
-        families.insert(supervisor, Family { supervisor, path, parent, children, linked, starts, guarded });
-        next = parent.filter(|&parent| parent != Pid::OUTSIDE);
+        let guarded = self.guarded.remove(&supervisor).unwrap_or_default();
+        let (children, linked, ended, starting) = Default::default();
+        Family { supervisor, path, parent, children, linked, ended, starting, starts, guarded }
     }
 }
 
-/// Adds those who are linked with whoever ends, with their supervisors.
-fn link(picture: &Picture, families: &mut BTreeMap<Pid, Family>, scope: &Scope) {
-    let mut met: BTreeSet<Pid> = scope.touched.iter().map(|&place| picture.actor(place).pid).collect();
-    let mut next = scope.touched.clone();
-    // Bounded: each is met once.
-    while let Some(place) = next.pop() {
-        for &peer in picture.actor(place).peers() {
-            let Some(place) = picture.find_pid(peer).filter(|_| met.insert(peer)) else { continue };
-            next.push(place);
-            if let Some(parent) = picture.actor(place).parent() {
-                add(picture, families, parent);
-                families.entry(parent).and_modify(|family| family.linked.push(peer));
-            }
-        }
+/// Who is protected, with each of those above him.
+fn guarded(picture: &Picture, protected: &[String]) -> BTreeMap<Pid, Vec<(Pid, String)>> {
+    let mut guarded = BTreeMap::<Pid, Vec<(Pid, String)>>::new();
+    if protected.is_empty() {
+        return guarded;
     }
-}
-
-/// Notes who is protected with each of those above him.
-fn guard(picture: &Picture, families: &mut BTreeMap<Pid, Family>, protected: &[String]) {
     let is_meant = |&place: &usize| {
         is_living(picture.actor(place).state) && protected.iter().any(|name| picture.is_at(place, name))
     };
     for place in picture.everybody().filter(is_meant) {
         let (mut below, path) = (place, picture.path(place));
-        if let Some(itself) = families.get_mut(&picture.actor(place).pid) {
-            itself.guarded.push((itself.supervisor, path.clone()));
-        }
+        let itself = picture.actor(place).pid;
+        guarded.entry(itself).or_default().push((itself, path.clone()));
         while let Some(parent) = picture.actor(below).parent() {
-            if let Some(family) = families.get_mut(&parent) {
-                family.guarded.push((picture.actor(below).pid, path.clone()));
-            }
+            guarded.entry(parent).or_default().push((picture.actor(below).pid, path.clone()));
             // A picture is not of one instant: nobody is above himself.
             match picture.find_pid(parent).filter(|&above| picture.rank(above) < picture.rank(below)) {
                 Some(above) => below = above,
@@ -109,4 +111,5 @@ fn guard(picture: &Picture, families: &mut BTreeMap<Pid, Family>, protected: &[S
             }
         }
     }
+    guarded
 }

@@ -13,12 +13,12 @@ mod governor;
 mod limits;
 mod outlook;
 mod plans;
+mod reach;
 mod scope;
 mod suspensions;
 mod told;
 mod under_way;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -26,16 +26,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crashworthy_runtime::{Callback, Crash, ExitReason, LARGEST_MAILBOX, Pid, System, WeakSystem};
 
 use self::audit::Audit;
-use self::family::{Families, Family};
 use self::governor::Governor;
 pub use self::limits::ActionLimits;
-use self::outlook::{Supervisors, outlooks};
+use self::outlook::Supervisors;
 use self::plans::{Plans, Taken};
-use self::scope::{Scope, takes};
+use self::reach::Reach;
+use self::scope::{Scope, changed, is_top, takes};
 use self::suspensions::Suspensions;
 use self::under_way::UnderWay;
 use crate::inspector::Inspector;
 use crate::log::Log;
+use crate::picture::Picture;
 use crate::protocol::{
     AuditEntry, AuditQuery, AuditResult, AuditView, AuditedPlan, Code, CommitQuery, CommitView, Deed, Peer, PlanQuery,
     PlanView, Refusal, Target,
@@ -80,8 +81,6 @@ struct Plan {
     deed: Deed,
     targets: Vec<Target>,
     effect: Vec<String>,
-    /// Whose restarts it uses up, and who is above them; nobody's unless something ends.
-    families: Vec<Family>,
     /// Although that may be too many.
     force: bool,
 }
@@ -122,29 +121,26 @@ impl Actions {
             picture = self.inspector.look()?.1;
             scope = Scope::of(&picture, query, limits, &self.protected)?;
         }
-        let families = match query.deed.ends() {
-            true => Families::of(&picture, &scope, &self.protected),
-            false => Families::default(),
-        };
         let effect = match query.deed {
             Deed::LogLevel { .. } => effect::logging(query.deed, &self.log.current()?),
             deed => {
                 let mut held = self.held();
                 held.under_way.look(&system);
                 let known = Supervisors::of(&system, &held.under_way);
-                effect::effect(&picture, &scope, &families, deed, &known, query.force)?
+                let reach = self.reach(&picture, &scope, deed, &known);
+                effect::effect(&picture, &scope, reach.as_ref(), deed, &known, query.force)?
             }
         };
         let targets: Vec<_> = scope.targets.iter().map(|&place| target(&picture, place)).collect();
         let (deed, force) = (query.deed, query.force);
-        let families = families.all;
-        let plan = Plan { peer, deed, targets: targets.clone(), effect: effect.clone(), families, force };
+        let plan = Plan { peer, deed, targets: targets.clone(), effect: effect.clone(), force };
         let (now, ends) = (self.began.elapsed(), if query.deed.ends() { scope.touched.len() } else { 0 });
         let mut held = self.held();
         let left = held.governor.left(now, scope.is_bulk());
         let nonce = held.plans.keep(now, plan);
         let (total, valid) = (targets.len(), limits.plan_valid);
-        Ok(PlanView { at: picture.at, nonce, valid, deed: query.deed, total, targets, ends, effect, left })
+        let (at, counts) = (picture.at, deed.is_destructive());
+        Ok(PlanView { at, nonce, valid, deed, total, targets, ends, effect, counts, left })
     }
 
     /// The answer to `commit`. Whatever becomes of a plan that is there, the audit has it.
@@ -212,12 +208,17 @@ impl Actions {
         Err(Refusal::new(Code::BadArguments, wrong))
     }
 
+    /// Who ends by it, if somebody does and that is not the whole system.
+    fn reach(&self, picture: &Picture, scope: &Scope, deed: Deed, known: &Supervisors<'_>) -> Option<Reach> {
+        let is_all = || scope.targets.iter().any(|&place| is_top(picture, place));
+        (deed.ends() && !is_all()).then(|| Reach::of(picture, scope, deed, &self.protected, known))
+    }
+
     /// Does it, if it is still what was planned and may be done now.
     fn act(&self, system: &System, peer: Peer, plan: &Plan, reason: &str) -> Result<(), Refusal> {
         for Target { pid, path, .. } in &plan.targets {
             if !lives(system, *pid, plan.deed) {
-                let why = format!("{path} is not {pid} any more, nothing was done: plan again");
-                return Err(Refusal::new(Code::Changed, why));
+                return Err(changed(path, *pid));
             }
         }
         let (deed, most) = (plan.deed, self.limits().suspended);
@@ -237,34 +238,29 @@ impl Actions {
 
     /// Whether it may be done now, and counts it then. A plan is as old as its maker was slow, and others commit, too.
     fn pass(&self, system: &System, plan: &Plan) -> Result<(), Refusal> {
+        let now = match plan.deed.ends() {
+            true => Some(self.again(plan)?),
+            false => None,
+        };
         let mut held = self.held();
         held.under_way.look(system);
         let known = Supervisors::of(system, &held.under_way);
-        let outlooks = outlooks(&known, &plan.families, plan.deed);
-        for outlook in &outlooks {
-            if let Some(refusal) = outlook.shield(&known) {
-                return Err(refusal);
+        let mut reached = Vec::new();
+        if let Some((picture, scope)) = &now
+            && let Some(reach) = self.reach(picture, scope, plan.deed, &known)
+        {
+            let outlooks = reach.outlooks(picture, &known);
+            for outlook in &outlooks {
+                if let Some(refusal) = outlook.shield(&known) {
+                    return Err(refusal);
+                }
+                if outlook.exhausts() && !plan.force {
+                    return Err(outlook.refusal());
+                }
             }
-            if outlook.exhausts() && !plan.force {
-                return Err(outlook.refusal());
-            }
+            reached = reach.reached(&outlooks);
         }
-        // By whom each supervisor ends that has too few restarts left.
-        let causes: BTreeMap<_, _> =
-            outlooks.iter().map(|outlook| (outlook.family.supervisor, outlook.back.clone())).collect();
-        let mut back = Vec::new();
-        for outlook in outlooks {
-            for child in outlook.back {
-                let causes = if outlook.family.linked.contains(&child) {
-                    plan.targets.iter().map(|target| target.pid).collect()
-                } else {
-                    let is_caused = outlook.ended.contains(&child);
-                    causes.get(&child).filter(|_| is_caused).cloned().unwrap_or_default()
-                };
-                back.push((outlook.family.supervisor, child, causes));
-            }
-        }
-        if !held.under_way.has_room(back.len()) {
+        if !held.under_way.has_room(&reached) {
             return Err(Refusal::new(Code::TooMany, "too many actors that were ended are still about to end"));
         }
         if plan.deed.is_destructive()
@@ -273,10 +269,16 @@ impl Actions {
             let why = format!("too much was done in the last minute: plan again in {:.1} s", wait.as_secs_f64());
             return Err(Refusal::new(Code::TooOften, why));
         }
-        for (supervisor, child, causes) in back {
-            held.under_way.begin(supervisor, child, causes);
-        }
+        held.under_way.begin(reached);
         Ok(())
+    }
+
+    /// To whom a plan is, as they are now: since it was made others may have been linked with them, or started below them.
+    fn again(&self, plan: &Plan) -> Result<(Arc<Picture>, Scope), Refusal> {
+        self.inspector.rest();
+        let (_, picture) = self.inspector.look()?;
+        let scope = Scope::again(&picture, plan.deed, &plan.targets, &self.protected)?;
+        Ok((picture, scope))
     }
 
     /// Does it to one actor.
@@ -348,7 +350,7 @@ fn check(deed: Deed, limits: &ActionLimits) -> Result<(), Refusal> {
     Err(Refusal::new(Code::BadArguments, wrong))
 }
 
-fn target(picture: &crate::picture::Picture, place: usize) -> Target {
+fn target(picture: &Picture, place: usize) -> Target {
     let actor = picture.actor(place);
     Target { pid: actor.pid, path: picture.path(place), kind: actor.kind.to_owned(), state: actor.state }
 }

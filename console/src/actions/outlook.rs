@@ -1,18 +1,19 @@
 //! What a supervisor will do: how it restarts, whom it starts again, what is left of its restarts, what of that is
 //! spoken for, and whether it ends.
 
-use std::collections::BTreeMap;
-
-use crashworthy_runtime::{ActorId, Pid, System};
-use crashworthy_supervisor::{AutoShutdown, Restart, Strategy, SupervisorInfo, SystemExt};
+use crashworthy_runtime::{Pid, System};
+use crashworthy_supervisor::{AutoShutdown, Restart, Standing, Strategy, SupervisorInfo, SystemExt};
 
 use super::family::Family;
 use super::under_way::UnderWay;
+use crate::forest::is_living;
+use crate::picture::Picture;
 use crate::protocol::{Code, Deed, Refusal};
 
 /// What is known of all supervisors just now.
 pub(crate) struct Supervisors<'s> {
     system: &'s System,
+    /// By identity.
     living: Vec<SupervisorInfo>,
     under_way: &'s UnderWay,
 }
@@ -20,6 +21,11 @@ pub(crate) struct Supervisors<'s> {
 impl<'s> Supervisors<'s> {
     pub(crate) fn of(system: &'s System, under_way: &'s UnderWay) -> Self {
         Self { system, living: system.supervisors(), under_way }
+    }
+
+    /// A living supervisor.
+    pub(crate) fn find(&self, pid: Pid) -> Option<&SupervisorInfo> {
+        self.living.binary_search_by_key(&pid, |info| info.pid).ok().map(|found| &self.living[found])
     }
 }
 
@@ -29,88 +35,114 @@ pub(crate) struct Outlook<'k> {
     pub(crate) family: &'k Family,
     /// Those it starts again, as far as is known: who may come back does.
     pub(crate) back: Vec<Pid>,
-    /// Those of its children that are supervisors and end because too many below them do.
-    pub(crate) ended: Vec<Pid>,
     /// How many it does not start again.
     pub(crate) gone: usize,
     /// How many of those who come back may also not, since the restart type is not known.
     pub(crate) open: usize,
     /// How many of them are linked with whoever ends, and may not end at all.
     pub(crate) linked: usize,
+    /// How many of them it is stopping already, to start them again.
+    pub(crate) settled: usize,
     /// How many others this console has ended already whose restarts the supervisor has not counted yet.
     under_way: usize,
     /// The restart type of the last of them that is known.
     pub(crate) restart: Option<Restart>,
+    /// Significant ones that may go for good.
+    leave: Vec<Pid>,
+    /// Those may be the last.
+    shuts_down: bool,
     /// The supervisor, if it is one: an actor may have children otherwise.
     info: Option<&'k SupervisorInfo>,
 }
 
-/// What becomes of all who end by an action, the deepest first: a supervisor with too few restarts left for it ends, too, and is one
-/// end more below the next.
-pub(crate) fn outlooks<'k>(known: &'k Supervisors<'_>, families: &'k [Family], deed: Deed) -> Vec<Outlook<'k>> {
-    let (mut outlooks, mut ended) = (Vec::new(), BTreeMap::<Pid, Vec<Pid>>::new());
-    for family in families {
-        let ended_below = ended.remove(&family.supervisor).unwrap_or_default();
-        if family.children.is_empty() && family.linked.is_empty() && ended_below.is_empty() {
-            continue;
-        }
-        let outlook = Outlook::of(known, family, ended_below, deed);
-        if let Some(parent) = family.parent.filter(|_| outlook.exhausts() || outlook.fails()) {
-            ended.entry(parent).or_default().push(family.supervisor);
-        }
-        outlooks.push(outlook);
-    }
-    outlooks
+/// What becomes of a child.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Back,
+    Gone,
+    /// One or the other.
+    Either,
 }
 
 impl<'k> Outlook<'k> {
-    fn of(known: &'k Supervisors<'_>, family: &'k Family, ended: Vec<Pid>, deed: Deed) -> Self {
-        let supervisor = family.supervisor;
-        let info = known.living.iter().find(|info| info.pid == supervisor);
-        let ends = || family.children.iter().chain(&family.linked).chain(&ended);
-        let is_other = |child: ActorId| ends().all(|pid| pid.id != child);
-        let under_way = known.under_way.of(supervisor).filter(|&child| is_other(child)).count();
-        let mut outlook =
-            Self { family, back: Vec::new(), ended, gone: 0, open: 0, linked: 0, under_way, restart: None, info };
+    pub(crate) fn of(known: &'k Supervisors<'_>, family: &'k Family, deed: Deed) -> Self {
+        let info = known.find(family.supervisor);
+        let mut outlook = Self {
+            family,
+            back: Vec::new(),
+            gone: 0,
+            open: 0,
+            linked: 0,
+            settled: 0,
+            under_way: 0,
+            restart: None,
+            leave: Vec::new(),
+            shuts_down: false,
+            info,
+        };
         for &child in &family.children {
-            outlook.add(known, child, deed);
+            outlook.add(known, child, |restart| by_deed(restart, deed));
         }
         for &child in &family.linked {
-            outlook.add_linked(known, child, deed);
+            let (before, open) = (outlook.back.len(), outlook.open);
+            outlook.add(known, child, by_link);
+            outlook.linked += outlook.back.len() - before;
+            outlook.open = open;
         }
-        for child in outlook.ended.clone() {
-            // It gives up in order, as if it was stopped.
-            outlook.add(known, child, Deed::Stop);
+        for &child in &family.ended {
+            // In order, as if it was stopped.
+            outlook.add(known, child, |restart| by_deed(restart, Deed::Stop));
         }
+        let is_other = |child: &Pid| !outlook.back.contains(child);
+        outlook.under_way = known.under_way.come_back_to(family.supervisor).filter(is_other).count();
+        outlook.shuts_down = outlook.may_be_the_last(known);
         outlook
     }
 
-    fn add(&mut self, known: &Supervisors<'_>, child: Pid, deed: Deed) {
-        let restart = known.system.restart_of(self.family.supervisor, child.id);
-        match restart.map(|restart| is_back(restart, deed)) {
-            Some(false) => self.gone += 1,
-            known => {
-                self.back.push(child);
-                self.open += usize::from(known.is_none());
-            }
+    fn add(&mut self, known: &Supervisors<'_>, child: Pid, fate: impl Fn(Restart) -> Fate) {
+        let Some(Standing { restart, significant, settled }) = known.system.standing(self.family.supervisor, child)
+        else {
+            self.back.push(child);
+            self.open += 1;
+            return;
+        };
+        self.restart = Some(restart);
+        let fate = match fate(restart) {
+            // A start that fails is tried again, whatever it failed for.
+            Fate::Gone if restart != Restart::Temporary && self.family.starting.contains(&child) => Fate::Either,
+            fate => fate,
+        };
+        // It comes back with those whose end has been counted.
+        if settled {
+            self.settled += 1;
+            return;
         }
-        self.restart = restart.or(self.restart);
+        match fate {
+            Fate::Gone => self.gone += 1,
+            Fate::Back | Fate::Either => self.back.push(child),
+        }
+        if significant && fate != Fate::Back {
+            self.leave.push(child);
+        }
     }
 
-    /// Whether somebody ends who traps no exits is not known of those who are linked.
-    fn add_linked(&mut self, known: &Supervisors<'_>, child: Pid, deed: Deed) {
-        let restart = known.system.restart_of(self.family.supervisor, child.id);
-        if restart.is_none_or(|restart| is_back(restart, deed)) {
-            self.back.push(child);
-            self.linked += 1;
-        } else {
-            self.gone += 1;
+    /// Whether the supervisor may end because significant children do: the first, or the last.
+    fn may_be_the_last(&self, known: &Supervisors<'_>) -> bool {
+        let Some(info) = self.info.filter(|_| !self.leave.is_empty()) else { return false };
+        let others = known.under_way.leave(info.pid).filter(|child| {
+            let is_significant = |standing: Standing| standing.significant;
+            !self.leave.contains(child) && known.system.standing(info.pid, *child).is_some_and(is_significant)
+        });
+        match info.flags.auto_shutdown {
+            AutoShutdown::Never => false,
+            AutoShutdown::AnySignificant => true,
+            AutoShutdown::AllSignificant => self.leave.len() + others.count() >= info.significant,
         }
     }
 
     /// How many children end in all, or may.
     pub(crate) fn total(&self) -> usize {
-        self.family.children.len() + self.family.linked.len() + self.ended.len()
+        self.family.ends().count()
     }
 
     /// Whether it is being started, and is not, since a child of its ends.
@@ -118,9 +150,16 @@ impl<'k> Outlook<'k> {
         self.family.starts && self.total() > 0
     }
 
+    /// Whether it ends, or may.
+    pub(crate) fn ends(&self) -> bool {
+        self.exhausts() || self.fails() || self.shuts_down
+    }
+
     /// Whether the restarts of those who may come back are more than are left, or than is known to be left.
     pub(crate) fn exhausts(&self) -> bool {
-        !self.back.is_empty() && self.left().is_some_and(|left| left.is_none_or(|left| self.needs() > left))
+        let Some(info) = self.info.filter(|_| !self.back.is_empty()) else { return false };
+        let needs = self.restarts(self.back.len() + self.under_way);
+        !info.is_exact() || needs > info.budget.left() as usize
     }
 
     /// How many restarts so many ends are. All of a group are one: whoever is stopped with the first to end does not end again.
@@ -136,7 +175,8 @@ impl<'k> Outlook<'k> {
     /// What is left of the restarts beside what is spoken for: of no supervisor nothing, and then a number if it is known.
     fn left(&self) -> Option<Option<usize>> {
         let info = self.info?;
-        let left = (info.budget.left() as usize).saturating_sub(self.restarts(self.under_way));
+        let spoken_for = self.restarts(self.back.len() + self.under_way) - self.needs();
+        let left = (info.budget.left() as usize).saturating_sub(spoken_for);
         Some(info.is_exact().then_some(left))
     }
 
@@ -156,11 +196,16 @@ impl<'k> Outlook<'k> {
     /// No, because somebody who is protected would be stopped: with the supervisor, or as a sibling of whoever is started again.
     pub(crate) fn shield(&self, known: &Supervisors<'_>) -> Option<Refusal> {
         let Family { supervisor, path, guarded, .. } = self.family;
+        let (_, first) = guarded.first()?;
         let no = |why| Some(Refusal::new(Code::Protected, why));
-        if self.exhausts()
-            && let Some((_, name)) = guarded.first()
-        {
-            return no(format!("{name} is protected, and would end with {path}, which has no restart left for that"));
+        if self.exhausts() {
+            return no(format!("{first} is protected, and would end with {path}, which has no restart left for that"));
+        }
+        if self.fails() {
+            return no(format!("{first} is protected, and would end with {path}, which is being started"));
+        }
+        if self.shuts_down {
+            return no(format!("{first} is protected, and would end with {path}, which shuts down by itself then"));
         }
         let is_linked = |child: &Pid| self.family.linked.contains(child);
         if let Some((_, name)) = guarded.iter().find(|(child, _)| is_linked(child)) {
@@ -168,12 +213,30 @@ impl<'k> Outlook<'k> {
                 "{name} is protected, and would end with whoever it is linked with, unless it traps exits"
             ));
         }
-        let shares =
-            |failed: &Pid, child: &Pid| known.system.shares_fate(*supervisor, failed.id, child.id).unwrap_or(false);
-        let is_stopped = |child: &Pid| child != supervisor && self.back.iter().any(|failed| shares(failed, child));
+        let is_stopped = |child: &Pid| child != supervisor && self.stops(known, *child);
         let (_, name) = guarded.iter().find(|(child, _)| is_stopped(child))?;
         let strategy = self.strategy()?;
         no(format!("{name} is protected, and would be stopped and started with it: {path} is {strategy}"))
+    }
+
+    /// Whether a child is stopped with one of those who come back.
+    fn stops(&self, known: &Supervisors<'_>, child: Pid) -> bool {
+        let supervisor = self.family.supervisor;
+        let shares = |failed: &Pid| known.system.shares_fate(supervisor, failed.id, child.id).unwrap_or(false);
+        self.back.iter().any(shares)
+    }
+
+    /// The places of its other children that are stopped with those who come back.
+    pub(crate) fn stopped(&self, picture: &Picture, known: &Supervisors<'_>) -> Vec<usize> {
+        if self.strategy().is_none_or(|strategy| strategy == Strategy::OneForOne) || self.back.is_empty() {
+            return Vec::new();
+        }
+        let Some(place) = picture.find_pid(self.family.supervisor) else { return Vec::new() };
+        let is_stopped = |&child: &usize| {
+            let actor = picture.actor(child);
+            is_living(actor.state) && self.family.ends().all(|pid| pid != actor.pid) && self.stops(known, actor.pid)
+        };
+        picture.below(place).filter(is_stopped).collect()
     }
 
     /// How it restarts, and what is left of the restarts that are allowed.
@@ -199,17 +262,27 @@ impl<'k> Outlook<'k> {
 
     /// Whether the end of a child that does not come back may end the supervisor.
     pub(crate) fn may_shut_down(&self) -> bool {
-        let never = |info: &SupervisorInfo| info.flags.auto_shutdown == AutoShutdown::Never;
-        self.gone + self.open > 0 && self.info.is_some_and(|info| !never(info))
+        self.shuts_down
     }
 }
 
 /// Whether a child comes back after it.
-fn is_back(restart: Restart, deed: Deed) -> bool {
+fn by_deed(restart: Restart, deed: Deed) -> Fate {
     match restart {
-        Restart::Permanent => true,
+        Restart::Permanent => Fate::Back,
         // A stop is an end in order.
-        Restart::Transient => !matches!(deed, Deed::Stop | Deed::Drain { .. }),
-        Restart::Temporary => false,
+        Restart::Transient if matches!(deed, Deed::Stop | Deed::Drain { .. }) => Fate::Gone,
+        Restart::Transient => Fate::Back,
+        Restart::Temporary => Fate::Gone,
+    }
+}
+
+/// Whether a child comes back after the end of somebody it is linked with, who may have been stopped in order by his supervisor, or
+/// killed by it since he took too long.
+fn by_link(restart: Restart) -> Fate {
+    match restart {
+        Restart::Permanent => Fate::Back,
+        Restart::Transient => Fate::Either,
+        Restart::Temporary => Fate::Gone,
     }
 }

@@ -8,7 +8,7 @@ use super::limits::ActionLimits;
 use crate::forest::is_living;
 use crate::inspector::matching as meant;
 use crate::picture::Picture;
-use crate::protocol::{Code, Deed, PlanQuery, Refusal};
+use crate::protocol::{Code, Deed, PlanQuery, Refusal, Target};
 use crate::whom::find;
 
 /// Whom an action means, by their places in a picture.
@@ -49,13 +49,32 @@ impl Scope {
         if targets.len() > limits.bulk_actors {
             return too_many(targets.len(), limits.bulk_actors);
         }
-        let scope = Self::with(picture, query, targets, spared);
+        let scope = Self::with(picture, query.deed, targets, spared);
         scope.check(picture, query.deed, limits)?;
         Ok(scope)
     }
 
-    fn with(picture: &Picture, query: &PlanQuery, mut targets: Vec<usize>, spared: usize) -> Self {
-        if !query.deed.ends() {
+    /// Those whom a plan meant, as they are now.
+    pub(crate) fn again(
+        picture: &Picture,
+        deed: Deed,
+        targets: &[Target],
+        protected: &[String],
+    ) -> Result<Self, Refusal> {
+        let mut places = Vec::new();
+        for Target { pid, path, .. } in targets {
+            let is_it = |&place: &usize| picture.actor(place).pid == *pid && takes(picture.actor(place).state, deed);
+            let Some(place) = picture.find_pid(*pid).filter(is_it) else { return Err(changed(path, *pid)) };
+            if let Some(why) = shield(picture, place, deed, false, protected) {
+                return Err(Refusal::new(Code::Protected, why));
+            }
+            places.push(place);
+        }
+        Ok(Self::with(picture, deed, places, 0))
+    }
+
+    fn with(picture: &Picture, deed: Deed, mut targets: Vec<usize>, spared: usize) -> Self {
+        if !deed.ends() {
             return Self { touched: targets.clone(), targets, spared };
         }
         let branches: Vec<Vec<usize>> =
@@ -119,7 +138,7 @@ fn named(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<V
             let why = format!("{path} does not live just now: it is {}", state(actor.state));
             return Err(Refusal::new(Code::NotLiving, why));
         }
-        if let Some(why) = shield(picture, place, query, protected) {
+        if let Some(why) = shield(picture, place, query.deed, false, protected) {
             return Err(Refusal::new(Code::Protected, why));
         }
         if !targets.contains(&place) {
@@ -136,7 +155,7 @@ fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Resul
     let all = meant(picture, filter, top.map(|place| picture.path(place)))
         .filter(|&place| takes(picture.actor(place).state, query.deed));
     let (spared, targets): (Vec<_>, Vec<_>) =
-        all.partition(|&place| shield(picture, place, query, protected).is_some());
+        all.partition(|&place| shield(picture, place, query.deed, true, protected).is_some());
     if targets.is_empty() {
         let why = format!("nobody matches, lives, and may be touched; {} are protected", spared.len());
         return Err(Refusal::new(Code::NotFound, why));
@@ -150,13 +169,13 @@ pub(super) fn is_top(picture: &Picture, place: usize) -> bool {
 }
 
 /// What protects an actor, if something does. It can always be resumed, and untripped.
-fn shield(picture: &Picture, place: usize, query: &PlanQuery, protected: &[String]) -> Option<String> {
-    if query.deed.takes_back() {
+fn shield(picture: &Picture, place: usize, deed: Deed, is_matched: bool, protected: &[String]) -> Option<String> {
+    if deed.takes_back() {
         return None;
     }
     let path = picture.path(place);
     // Nobody drains the system by a pattern.
-    let is_drained = matches!(query.deed, Deed::Drain { .. }) && query.matching.is_none();
+    let is_drained = matches!(deed, Deed::Drain { .. }) && !is_matched;
     if is_top(picture, place) && !is_drained {
         return Some(format!(
             "{path} is the top of the tree: without it the system would end, which is for a drain alone"
@@ -166,8 +185,13 @@ fn shield(picture: &Picture, place: usize, query: &PlanQuery, protected: &[Strin
     if protected.iter().any(|name| picture.is_at(place, name)) {
         return Some(format!("{path} is protected"));
     }
-    let below = protected.iter().find(|name| query.deed.ends() && is_above(picture, place, name))?;
+    let below = protected.iter().find(|name| deed.ends() && is_above(picture, place, name))?;
     Some(format!("{below}, which would end with {path}, is protected"))
+}
+
+/// No, because it is another incarnation than was planned for.
+pub(super) fn changed(path: &str, pid: Pid) -> Refusal {
+    Refusal::new(Code::Changed, format!("{path} is not {pid} any more, nothing was done: plan again"))
 }
 
 /// Whether a path leads to it, or to somebody who is or may come below it.

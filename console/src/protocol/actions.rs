@@ -163,6 +163,11 @@ fn half_a_minute() -> Duration {
     Duration::from_secs(30)
 }
 
+/// A console that does not say so tells of all as if they counted.
+fn yes() -> bool {
+    true
+}
+
 /// The arguments of `plan`: what is to be done, and to whom. Either actors are named, or all that match are meant; none of it if it
 /// is done to nobody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,7 +208,10 @@ pub struct PlanView {
     pub ends: usize,
     /// What would come of it, in words and numbers: what is known, and what is not.
     pub effect: Vec<String>,
-    /// How many more destructive commits there may be just now.
+    /// Whether it is one of those of which there may be so many in a minute.
+    #[serde(default = "yes")]
+    pub counts: bool,
+    /// How many more of those there may be just now. Of a deed that is none of them that says nothing.
     pub left: u32,
 }
 

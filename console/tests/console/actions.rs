@@ -226,7 +226,7 @@ fn a_plan_says_who_may_end_with_it_a_supervisor_that_shuts_down_and_who_is_linke
         let stop = plan(&mut client, Deed::Stop, "clerk");
         stop.effect.iter().any(|line| line.starts_with("linked: 1 other")).then_some(stop)
     });
-    says(&stop, "automatic shutdown: shop ends if the end was significant");
+    says(&stop, "automatic shutdown: shop ends, and all below it, 2 in all");
     let restart = plan(&mut client, Deed::Restart, "clerk");
     says(&restart, "siblings: 1, those started later are stopped and started with it");
     assert!(!restart.effect.iter().any(|line| line.starts_with("automatic")), "{restart:?}");

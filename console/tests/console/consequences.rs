@@ -15,15 +15,15 @@ use crate::actions::{commit, plan, query, refused};
 use crate::support::{Cashier, Dir, PATIENCE, Till, until};
 
 /// A system whose top is a given tree, and a client that may act.
-struct World {
-    client: Client,
-    system: System,
-    runtime: tokio::runtime::Runtime,
+pub(crate) struct World {
+    pub(crate) client: Client,
+    pub(crate) system: System,
+    pub(crate) runtime: tokio::runtime::Runtime,
     _dir: Dir,
 }
 
 impl World {
-    fn of(tree: Supervisor, protected: &[&str]) -> Self {
+    pub(crate) fn of(tree: Supervisor, protected: &[&str]) -> Self {
         let dir = Dir::new();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
         let actions = ActionLimits { destructive: 600, bulks: 600, ..ActionLimits::default() };
@@ -36,11 +36,11 @@ impl World {
         Self { client, system, runtime, _dir: dir }
     }
 
-    fn ask(&mut self, query: &PlanQuery) -> Result<PlanView, ClientError> {
+    pub(crate) fn ask(&mut self, query: &PlanQuery) -> Result<PlanView, ClientError> {
         self.client.ask("plan", query)
     }
 
-    fn no(&mut self, query: &PlanQuery) -> Refusal {
+    pub(crate) fn no(&mut self, query: &PlanQuery) -> Refusal {
         match self.ask(query) {
             Err(ClientError::Refused(why)) => why,
             other => panic!("{other:?}"),
@@ -58,24 +58,24 @@ impl World {
     }
 }
 
-fn slots<const N: usize>(names: [&str; N]) -> [Slot<Cashier>; N] {
+pub(crate) fn slots<const N: usize>(names: [&str; N]) -> [Slot<Cashier>; N] {
     names.map(Slot::named)
 }
 
-fn with(supervisor: Supervisor, children: &[Slot<Cashier>]) -> Supervisor {
+pub(crate) fn with(supervisor: Supervisor, children: &[Slot<Cashier>]) -> Supervisor {
     children.iter().fold(supervisor, |supervisor, child| supervisor.child(child.child(())))
 }
 
-fn kill(actors: &[&str]) -> PlanQuery {
+pub(crate) fn kill(actors: &[&str]) -> PlanQuery {
     query(Deed::Kill, actors)
 }
 
-fn forced(actors: &[&str]) -> PlanQuery {
+pub(crate) fn forced(actors: &[&str]) -> PlanQuery {
     PlanQuery { force: true, ..kill(actors) }
 }
 
 /// Has a till block its thread until the sender is dropped.
-fn block(till: &Slot<Cashier>) -> Sender<()> {
+pub(crate) fn block(till: &Slot<Cashier>) -> Sender<()> {
     let ((blocks, told), (held, until)) = (channel(), channel());
     till.tell(Till::Block { blocks, until }).expect("there is room");
     told.recv_timeout(PATIENCE).expect("it blocks");
@@ -83,7 +83,7 @@ fn block(till: &Slot<Cashier>) -> Sender<()> {
 }
 
 #[track_caller]
-fn says(plan: &PlanView, lines: &[&str]) {
+pub(crate) fn says(plan: &PlanView, lines: &[&str]) {
     let mut effect = plan.effect.iter();
     for words in lines {
         assert!(effect.any(|line| line.contains(words)), "no {words:?} in its turn in {:#?}", plan.effect);
@@ -293,7 +293,10 @@ fn who_is_linked_with_whoever_ends_may_be_one_restart_more() {
         world.system.inspect(of.pid()).is_some_and(|shot| shot.links.contains(&with.pid()))
     };
     until("they are linked", || linked(&p1, &p2).then_some(()));
-    let why = world.no(&kill(&["p1"]));
+    let why = until("the console sees it", || match world.ask(&kill(&["p1"])) {
+        Err(ClientError::Refused(why)) => Some(why),
+        _ => None,
+    });
     assert_eq!(why.code, Code::Budget);
     assert!(why.message.starts_with("that needs 2 restarts and 1 is left: top/pair would end"), "{}", why.message);
     says(
@@ -306,13 +309,16 @@ fn who_is_linked_with_whoever_ends_may_be_one_restart_more() {
     until("all are linked", || {
         world.system.inspect(p3.pid()).is_some_and(|shot| shot.links.contains(&alone.pid())).then_some(())
     });
-    let why = world.no(&forced(&["p1"]));
+    let why = until("the console sees it", || match world.ask(&forced(&["p1"])) {
+        Err(ClientError::Refused(why)) => Some(why),
+        _ => None,
+    });
     assert!(why.code == Code::Protected && why.message.starts_with("top/other/p3 is protected"), "{}", why.message);
     assert_eq!([&p1, &p2, &p3, &alone].map(|till| till.pid().incarnation), [1; 4]);
 }
 
 /// Begins when it may.
-struct Late;
+pub(crate) struct Late;
 
 impl Actor for Late {
     type Args = Arc<AtomicBool>;

@@ -2,6 +2,7 @@
 
 mod act;
 mod actions;
+mod aftermath;
 mod blocked;
 mod budgets;
 mod bureau;
@@ -14,6 +15,7 @@ mod held;
 mod hostile;
 mod newer;
 mod protocol;
+mod random_acts;
 mod recording;
 mod replicas;
 mod slow;
