@@ -316,6 +316,22 @@ mod tests {
     }
 
     #[test]
+    fn who_is_told_to_end_is_so_until_that_is_read_and_nobody_is_by_what_does_not_end_him() {
+        let told = |control: &Control, traps| control.look().is_some_and(|lane| lane.ends(OWN, traps));
+        let mut control = Control::default();
+        control.lane().ordered.push(exit(ExitReason::Normal));
+        assert_eq!([false, true].map(|traps| told(&control, traps)), [false, false]);
+        control.lane().ordered.push(exit(ExitReason::Shutdown));
+        assert_eq!([false, true].map(|traps| told(&control, traps)), [true, false]);
+        control.lane().stop = Some(ExitReason::Shutdown);
+        assert!(told(&control, true));
+        assert_eq!(control.fate(OWN, true, false), Some(Fate::Stops(ExitReason::Shutdown)));
+        assert!(!told(&control, true));
+        control.lane().kill = true;
+        assert!(told(&control, true) && told(&control, false));
+    }
+
+    #[test]
     fn an_ordered_signal_waits_for_its_ticket() {
         let mut control = Control::default();
         control.lane().ordered.push(Ordered { ticket: 3, ..exit(ExitReason::Shutdown) });
