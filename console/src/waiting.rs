@@ -41,3 +41,50 @@ impl Waiting {
 fn waits(actor: &Glance) -> bool {
     actor.message.is_none() && actor.law().queued > 0
 }
+
+#[cfg(test)]
+mod tests {
+    use crashworthy_runtime::{Actor, Context, Exit, System};
+
+    use super::*;
+
+    /// Does nothing with what it is told.
+    struct Desk;
+
+    impl Actor for Desk {
+        type Args = ();
+        type Msg = ();
+
+        async fn init((): (), _: &mut Context<Self>) -> Result<Self, Exit> {
+            Ok(Self)
+        }
+
+        async fn handle(&mut self, (): (), _: &mut Context<Self>) -> Result<(), Exit> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_seen_to_wait_is_as_old_as_that_until_all_of_it_has_gone() {
+        const fn s(seconds: u64) -> Duration {
+            Duration::from_secs(seconds)
+        }
+        let system = System::bare().unwrap();
+        let desk = system.spawn::<Desk>(()).await.unwrap();
+        let (mut waiting, mut actors) = (Waiting::default(), Vec::new());
+        let mut age = |at| {
+            system.glance(&mut actors);
+            waiting.look(&actors, at);
+            waiting.at_least(desk.id(), at)
+        };
+        assert_eq!(age(s(1)), None, "it has nothing");
+        // There is one thread, and it is ours.
+        desk.tell(()).unwrap();
+        assert_eq!((age(s(2)), age(s(5))), (Some(s(0)), Some(s(3))));
+        desk.tell(()).unwrap();
+        assert_eq!(age(s(6)), Some(s(4)), "the first of them is as old as before");
+        desk.settled().await;
+        desk.tell(()).unwrap();
+        assert_eq!(age(s(9)), Some(s(0)), "this one is new");
+    }
+}

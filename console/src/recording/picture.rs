@@ -47,6 +47,13 @@ pub struct Extent {
     pub in_full: usize,
 }
 
+impl Extent {
+    /// Whether everybody is in it, in full.
+    pub fn is_whole(&self) -> bool {
+        self.listed == self.actors && self.in_full == self.actors
+    }
+}
+
 impl std::fmt::Display for Extent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { actors, listed, in_full } = self;

@@ -196,8 +196,9 @@ fn a_file_that_is_none_is_told_with_its_line_and_the_command_line_with_its_misus
     let text = std::fs::read_to_string(&file).unwrap();
     let damaged = shop.dir.path().join("damaged.jsonl").display().to_string();
     std::fs::write(&damaged, text.replacen("\"verb\":\"tree\"", "\"verb\":\"trees\"", 1)).unwrap();
+    let at = 1 + text.lines().position(|line| line.contains("\"verb\":\"tree\"")).expect("it has one");
     let (code, _, err) = run(&shop.dir, &["tree", "--replay", &damaged]);
-    assert_eq!((code, err), (1, format!("crashworthy: {damaged}: line 3: no question \"trees\"\n")));
+    assert_eq!((code, err), (1, format!("crashworthy: {damaged}: line {at}: no question \"trees\"\n")));
     let (code, out, err) = run(&shop.dir, &["--replay", &file]);
     assert_eq!((code, out.as_str()), (1, ""), "there is no terminal: {err}");
     for (words, why) in [

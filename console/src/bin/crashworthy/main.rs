@@ -103,7 +103,9 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
         Some(Action::Trace(of)) => trace::run(&cli.which, of),
         Some(Action::Dump { file, .. }) => {
             let extent = dump::dump(&mut find::choose(&cli.which)?, file)?;
-            let _ = writeln!(anstream::stderr(), "{}: {extent}", file.display());
+            if !extent.is_whole() {
+                let _ = writeln!(anstream::stderr(), "{}: {extent}", file.display());
+            }
             Ok(true)
         }
     };
