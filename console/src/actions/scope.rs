@@ -176,9 +176,9 @@ fn shield(picture: &Picture, place: usize, deed: Deed, is_matched: bool, protect
     let path = picture.path(place);
     // Nobody drains the system by a pattern.
     let is_drained = matches!(deed, Deed::Drain { .. }) && !is_matched;
-    if is_top(picture, place) && !is_drained {
+    if is_top(picture, place) && deed.is_destructive() && !is_drained {
         return Some(format!(
-            "{path} is the top of the tree: without it the system would end, which is for a drain alone"
+            "{path} is the top of the tree: what stops it stops the system, which is for a drain alone"
         ));
     }
     // Of one that is very deep the path is not told in full.

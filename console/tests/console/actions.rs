@@ -152,6 +152,13 @@ fn a_mailbox_is_given_less_room_and_more() {
         let view: ActorView = client.ask("actor", &json!({ "actor": "left" })).unwrap();
         (view.row.limit == 2).then_some(())
     });
+    // Nothing ends by that, so the top may have it, too.
+    let limit = plan(&mut client, Deed::Limit { capacity: 9 }, "shop");
+    commit(&mut client, &limit).unwrap();
+    until("the console sees that", || {
+        let view: ActorView = client.ask("actor", &json!({ "actor": "shop" })).unwrap();
+        (view.row.limit == 9).then_some(())
+    });
 }
 
 #[test]
