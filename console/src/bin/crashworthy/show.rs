@@ -198,7 +198,7 @@ fn line(name: String, row: &Row, has_rates: bool) -> (Option<Style>, Vec<String>
     if has_rates {
         cells.extend(rates(row));
     }
-    cells.push(row.doing.as_ref().map_or_else(|| rests(row), doing));
+    cells.push(does(row, doing));
     (style(row), cells)
 }
 
@@ -259,12 +259,20 @@ pub(crate) fn state(state: State) -> &'static str {
     }
 }
 
-/// Of an actor that does nothing: when it will be back, or how it restarts others.
-pub(crate) fn rests(row: &Row) -> String {
-    match (row.back_in, &row.supervises) {
-        (Some(back_in), _) => format!("back in {}", span(back_in)),
-        (None, Some(supervises)) => clean(&supervises.text),
-        (None, None) => String::new(),
+/// What an actor does, and how it restarts others; else when it will be back. What may have to be cut comes last.
+pub(crate) fn does(row: &Row, doing: impl Fn(&Doing) -> String) -> String {
+    let supervises = row.supervises.as_ref().map(|supervises| clean(&supervises.text));
+    match (&row.doing, row.back_in) {
+        (Some(now), _) => {
+            let mut both = vec![doing(now)];
+            both.extend(supervises);
+            if !is_held_up(now) {
+                both.reverse();
+            }
+            both.join("; ")
+        }
+        (None, Some(back_in)) => format!("back in {}", span(back_in)),
+        (None, None) => supervises.unwrap_or_default(),
     }
 }
 

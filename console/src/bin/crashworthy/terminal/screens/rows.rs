@@ -70,7 +70,7 @@ pub(crate) fn item(name: String, row: &Row, has_rates: bool) -> Item {
     if has_rates {
         cells.extend(show::rates(row));
     }
-    cells.push(row.doing.as_ref().map_or_else(|| show::rests(row), doing));
+    cells.push(show::does(row, doing));
     let key = id(row.pid.id);
     Item { key: key.clone(), cells, tone: tone(row), opens: Some(Opens::Actor(key)), panel: 0 }
 }
