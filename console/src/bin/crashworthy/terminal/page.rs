@@ -36,17 +36,24 @@ pub(crate) struct Column {
     pub(crate) head: String,
     /// Numbers stand at the right.
     pub(crate) right: bool,
-    /// Where room is short the lowest go first; the first column stays.
+    /// Where room is short the lowest go first; the first column stays, and so does one of a higher rank than that.
     pub(crate) rank: u8,
+    /// It is cut down to so many columns before any goes.
+    pub(crate) least: Option<usize>,
 }
 
 impl Column {
     pub(crate) fn text(head: &str, rank: u8) -> Self {
-        Self { head: head.to_owned(), right: false, rank }
+        Self { head: head.to_owned(), right: false, rank, least: None }
+    }
+
+    /// The same, of which a part still says something.
+    pub(crate) fn cut(self, least: usize) -> Self {
+        Self { least: Some(least), ..self }
     }
 
     pub(crate) fn number(head: &str, rank: u8) -> Self {
-        Self { head: head.to_owned(), right: true, rank }
+        Self { head: head.to_owned(), right: true, rank, least: None }
     }
 }
 

@@ -12,8 +12,8 @@ pub(crate) fn page(model: &Model) -> Page {
     let columns = vec![
         Column::text("ACTOR", 9),
         Column::number("AGO", 8),
-        Column::text("DECISION", 3),
-        Column::text("IN HAND", 4),
+        Column::text("DECISION", 3).cut(16),
+        Column::text("IN HAND", 4).cut(12),
         Column::text("REASON", 7),
     ];
     let Some(crashes) = &model.picture.crashes else {

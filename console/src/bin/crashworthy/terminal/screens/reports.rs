@@ -21,7 +21,7 @@ pub(crate) fn page(model: &Model) -> Page {
         Column::text("SUPERVISOR", 9),
         Column::number("AGO", 8),
         Column::text("CONTEXT", 6),
-        Column::text("CHILD", 7),
+        Column::text("CHILD", 7).cut(12),
         Column::text("CAUSE", 5),
     ];
     let of_this_kind = model.picture.reports.as_ref().filter(|(progress, _)| *progress == model.progress);

@@ -155,6 +155,34 @@ fn events() {
     check("events", |ui| tab(ui, '9'));
 }
 
+/// Decisions and kinds of message can be as long as reasons.
+#[test]
+fn of_a_crash_the_decision_is_cut_and_not_left_out() {
+    let mut ui = Ui::open(80, 24);
+    tab(&mut ui, '4');
+    for report in &mut ui.model.picture.crashes.as_mut().unwrap().reports {
+        let judged = json!({ "judged": {
+            "by": "shop/front", "child": "left", "decision": { "restart": { "with": "all", "wait_ms": 0 } },
+            "budget": { "restarts": 1, "allowed": 3, "period_ms": 5_000 },
+        } });
+        report.judgement = serde_json::from_value(judged).unwrap();
+        report.crash = serde_json::from_value(json!({
+            "panicked": true, "message": "the drawer is stuck, and so is the till below it, since somebody has closed it",
+            "location": null, "callback": "handle",
+        }))
+        .unwrap();
+        report.path = "storefront/a-branch-of-it/shop/front/left".into();
+        report.in_hand.as_mut().unwrap().kind = "CloseTheDrawerAndCountWhatIsInIt".into();
+    }
+    let drawn = drawn(&ui);
+    let heads: Vec<_> =
+        drawn.lines().nth(2).unwrap().split("  ").map(str::trim).filter(|head| !head.is_empty()).collect();
+    assert_eq!(heads, ["ACTOR", "AGO", "DECISION", "IN HAND", "REASON"], "{drawn}");
+    for part in ["/front/left", " restarted with …", " CloseTheDr", " the drawer is"] {
+        assert!(drawn.contains(part), "{part}: {drawn}");
+    }
+}
+
 #[test]
 fn a_choice_of_kinds() {
     check("kinds", |ui| {

@@ -33,12 +33,25 @@ pub(super) fn columns(page: &Page, room: usize) -> Vec<Shown> {
     while total(&shown) > room && !shrink(page, &mut shown, room) {
         let others = 1..shown.len();
         match others.min_by_key(|&at| page.columns[shown[at].number].rank) {
+            Some(1) if shown.len() == 2 && stays(page, shown[1]) && room > 2 * GAP => share(&mut shown, room),
             Some(least) => drop(shown.remove(least)),
             None => shown[0].wide = room,
         }
     }
     spread(page, &mut shown, room);
     shown
+}
+
+/// Whether it says more than the first.
+fn stays(page: &Page, column: Shown) -> bool {
+    page.columns[column.number].rank > page.columns[0].rank
+}
+
+/// Leaves the first of two a third of the room.
+fn share(shown: &mut [Shown], room: usize) {
+    let [first, .., last] = shown else { return };
+    first.wide = first.wide.min(room / 3);
+    last.wide = room.saturating_sub(first.wide + GAP);
 }
 
 fn needed(page: &Page, number: usize) -> usize {
@@ -50,18 +63,31 @@ fn total(shown: &[Shown]) -> usize {
     shown.iter().map(|column| column.wide + GAP).sum::<usize>().saturating_sub(GAP)
 }
 
-/// Takes room from the last column, then from the first: of text the rest still says something. Whether that is enough.
+/// Takes room from the columns that may be cut, the last among them, and from the first: of text the rest still says something.
+/// Whether that is enough.
 fn shrink(page: &Page, shown: &mut [Shown], room: usize) -> bool {
     let excess = total(shown).saturating_sub(room);
     let least_of_last = least_of_last(page, shown, room);
-    let [first, .., last] = shown else { return false };
-    let of_last = last.wide.saturating_sub(least_of_last).min(excess);
-    let of_first = first.wide.saturating_sub(FIRST).min(excess - of_last);
-    if of_last + of_first < excess {
+    let Some(end) = shown.len().checked_sub(1).filter(|end| *end > 0) else { return false };
+    let least = |at: usize, column: &Shown| match page.columns[column.number].least {
+        _ if at == end => least_of_last,
+        Some(least) if at > 0 => least,
+        _ => column.wide,
+    };
+    let spare = |at: usize, column: &Shown| column.wide.saturating_sub(least(at, column));
+    let of_others: usize = shown.iter().enumerate().map(|(at, column)| spare(at, column)).sum();
+    let of_first = shown[0].wide.saturating_sub(FIRST);
+    if of_others + of_first < excess {
         return false;
     }
-    last.wide -= of_last;
-    first.wide -= of_first;
+    let before = if stays(page, shown[end]) { of_first.min(excess) } else { excess.saturating_sub(of_others) };
+    shown[0].wide -= before;
+    for _ in before..excess {
+        // The widest of them gives most.
+        let others = shown.iter().enumerate().filter(|(at, column)| spare(*at, column) > 0);
+        let Some(widest) = others.max_by_key(|(_, column)| column.wide).map(|(at, _)| at) else { break };
+        shown[widest].wide -= 1;
+    }
     true
 }
 
@@ -114,11 +140,45 @@ mod tests {
     }
 
     #[test]
+    fn what_says_more_than_the_first_stays_in_any_room_and_the_first_gives_way_to_it() {
+        let columns = vec![Column::text("ACTOR", 9), Column::number("AGO", 8), Column::text("WHAT", 10)];
+        let page = page(columns, &["a-shop/the-front-of-it/left/till", "1 min 1 s", &"x".repeat(50)]);
+        assert_eq!(
+            (numbers(&page, 80), numbers(&page, 40), numbers(&page, 8)),
+            (vec![0, 1, 2], vec![0, 2], vec![0, 2])
+        );
+        let wide = |room| super::columns(&page, room).iter().map(|column| column.wide).collect::<Vec<_>>();
+        assert_eq!((wide(80), wide(40), wide(20)), (vec![18, 9, 49], vec![18, 20], vec![6, 12]));
+    }
+
+    #[test]
+    fn what_may_be_cut_is_cut_the_widest_first_before_any_goes() {
+        let columns = vec![
+            Column::text("ACTOR", 9),
+            Column::text("DECISION", 3).cut(16),
+            Column::text("IN HAND", 4).cut(12),
+            Column::text("REASON", 7),
+        ];
+        let page = page(columns, &["shop/front/left/till", &"d".repeat(30), "Sell", &"x".repeat(50)]);
+        let wide = |room| super::columns(&page, room).iter().map(|column| column.wide).collect::<Vec<_>>();
+        assert_eq!((wide(120), wide(100), wide(80)), (vec![20, 30, 7, 57], vec![20, 30, 7, 37], vec![20, 24, 7, 23]));
+        assert_eq!((wide(63), wide(61)), (vec![20, 16, 7, 14], vec![18, 16, 7, 14]));
+        assert_eq!(numbers(&page, 50), [0, 2, 3], "where that is not enough the least goes");
+    }
+
+    #[test]
     fn all_of_them_fit_into_any_room() {
-        let columns = vec![Column::text("ACTOR", 9), Column::number("LOST", 4), Column::text("DOING", 7)];
-        let page = page(columns, &["shop/front/left/till", "1", "handle"]);
-        for room in 0..100 {
-            assert!(total(&super::columns(&page, room)) <= room, "{room}");
+        for rank in [7, 10] {
+            let columns = vec![
+                Column::text("ACTOR", 9),
+                Column::text("DECISION", 3).cut(12),
+                Column::number("LOST", 4),
+                Column::text("DOING", rank),
+            ];
+            let page = page(columns, &["shop/front/left/till", "restarted with all", "1", "handle"]);
+            for room in 0..100 {
+                assert!(total(&super::columns(&page, room)) <= room, "{room}");
+            }
         }
     }
 }
