@@ -106,6 +106,7 @@ fn open(model: &mut Model) -> Option<Effect> {
         Opens::Crash(pid) => What::Crash(pid),
         Opens::Report(key) => What::Report(key),
         Opens::Audit(number) => What::Audit(number),
+        Opens::Event(number) => What::Event(number),
         Opens::Sort(by) => {
             model.opened.pop();
             sort(model, by);
@@ -121,12 +122,14 @@ fn open(model: &mut Model) -> Option<Effect> {
     None
 }
 
-/// The actor that is looked at, or chosen, by its id.
+/// The actor that is looked at, or chosen, by its id: the one that an event is about, too.
 pub(crate) fn meant(model: &Model) -> Option<String> {
     match model.opened.last().map(|opened| &opened.what) {
         Some(What::Actor(id) | What::State(id)) => Some(id.clone()),
+        Some(What::Event(number)) => screens::actor_of_event(model, *number),
         _ => match screens::page(model).items.get(model.spot().list.at())?.opens.clone()? {
             Opens::Actor(id) => Some(id),
+            Opens::Event(number) => screens::actor_of_event(model, number),
             _ => None,
         },
     }

@@ -53,7 +53,7 @@ pub(crate) enum Command {
 pub(crate) const HELP: [(&str, &str); 25] = [
     ("1 to 9, Tab", "the screens, one after the other"),
     ("arrows, j k", "up and down; PgUp, PgDn, Home, End, g, G"),
-    ("Enter, click twice", "opens what is chosen: an actor, a crash, a report"),
+    ("Enter, click twice", "opens what is chosen: an actor, a crash, an event"),
     ("Esc, Backspace", "back; with a filter, first takes that away"),
     ("left, right", "in the tree: folds a branch, unfolds it"),
     ("z, - +", "in the tree: only this branch, or all; fewer levels, more"),

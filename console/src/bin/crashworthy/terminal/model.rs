@@ -176,6 +176,8 @@ pub(crate) enum What {
     Report(String),
     /// The entry of the audit with that number.
     Audit(u64),
+    /// The event with that number.
+    Event(u64),
     /// A value as JSON: of what, and its lines.
     Json(String, Vec<String>),
     /// By what the top is sorted.

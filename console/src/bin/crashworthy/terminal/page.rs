@@ -80,6 +80,8 @@ pub(crate) enum Opens {
     Report(String),
     /// The entry of the audit with that number.
     Audit(u64),
+    /// The event with that number.
+    Event(u64),
     /// The system that listens there.
     System(PathBuf),
     /// What would come of that.

@@ -41,6 +41,7 @@ pub(crate) fn page(model: &Model) -> Page {
         Some(What::Crash(pid)) => crashes::one(model, *pid),
         Some(What::Report(key)) => reports::one(model, key),
         Some(What::Audit(number)) => audit::one(model, *number),
+        Some(What::Event(number)) => events::one(model, *number),
         Some(What::Json(_, lines)) => text::plain(lines, model.body().0),
         Some(What::Sorts) => sorts::page(model),
         Some(What::Kinds) => events::kinds(model),
@@ -73,6 +74,7 @@ pub(crate) fn title(model: &Model) -> Option<String> {
         What::Crash(_) => "a crash".to_owned(),
         What::Report(_) => "a report".to_owned(),
         What::Audit(_) => "an entry of the audit".to_owned(),
+        What::Event(_) => "an event".to_owned(),
         What::Json(of, _) => format!("{of} as JSON"),
         What::Sorts => "sorted by".to_owned(),
         What::Kinds => "which kinds".to_owned(),
@@ -93,6 +95,11 @@ pub(crate) fn known_path(model: &Model, asked: &str) -> Option<String> {
     actor::path(model, asked).map(str::to_owned)
 }
 
+/// Whom an event is about, by its id.
+pub(crate) fn actor_of_event(model: &Model, number: u64) -> Option<String> {
+    events::actor(model, number)
+}
+
 /// What a line leads to, as it came: its name, and its value.
 pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
     match opens {
@@ -100,6 +107,7 @@ pub(crate) fn raw(model: &Model, opens: &Opens) -> Option<(String, Value)> {
         Opens::Crash(pid) => crashes::raw(model, *pid),
         Opens::Report(key) => reports::raw(model, key),
         Opens::Audit(number) => audit::raw(model, *number),
+        Opens::Event(number) => events::raw(model, *number),
         Opens::System(_) | Opens::Deed(_) | Opens::Places | Opens::Sort(_) | Opens::Kinds(_) => None,
     }
 }
@@ -112,6 +120,7 @@ pub(crate) fn raw_page(model: &Model) -> Option<(String, Value)> {
         Some(What::Crash(pid)) => crashes::raw(model, *pid),
         Some(What::Report(key)) => reports::raw(model, key),
         Some(What::Audit(number)) => audit::raw(model, *number),
+        Some(What::Event(number)) => events::raw(model, *number),
         Some(What::Trace) => trace::raw(model),
         Some(What::Json(..) | What::Sorts | What::Kinds | What::Help | What::Menu(..) | What::Plan) => None,
         None => {

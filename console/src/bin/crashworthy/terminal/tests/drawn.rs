@@ -155,6 +155,30 @@ fn events() {
     check("events", |ui| tab(ui, '9'));
 }
 
+#[test]
+fn an_event() {
+    check("event", |ui| {
+        ui.type_in("9j");
+        ui.press(KeyCode::Enter);
+    });
+}
+
+/// The path may be as long as it likes, and so may what has happened.
+#[test]
+fn what_has_happened_is_in_view_wherever_there_is_room_for_anything() {
+    for (columns, least) in [(40, 18), (80, 40)] {
+        let mut ui = Ui::open(columns, 10);
+        ui.press(KeyCode::Char('9'));
+        for event in &mut ui.model.picture.happened.as_mut().unwrap().events {
+            event.path = format!("storefront/a-branch-of-it/{}", event.path).into();
+        }
+        let drawn = drawn(&ui);
+        assert!(drawn.lines().nth(2).unwrap().contains("WHAT"), "{drawn}");
+        let crashed = "crashed: panic in handle: the drawer is stuck (shop/src/till.rs:45:29)";
+        assert!(drawn.contains(&crashed[..least - 1]), "{drawn}");
+    }
+}
+
 /// Decisions and kinds of message can be as long as reasons.
 #[test]
 fn of_a_crash_the_decision_is_cut_and_not_left_out() {

@@ -147,8 +147,41 @@ fn events_are_gathered_as_they_come_and_shown_by_kind() {
     ui.press(KeyCode::Enter);
     assert_eq!(ui.lines(), ["shop/front/left"]);
     assert!(drawn(&ui).contains("1 of 6 events, only crashed"), "{}", drawn(&ui));
+}
+
+#[test]
+fn an_event_is_opened_in_full_and_leads_to_its_actor_and_is_told_as_json() {
+    let mut ui = Ui::open(40, 24);
+    ui.type_in("9j").press(KeyCode::Enter);
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Event(14));
+    let whole = ui.lines().iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    for part in [
+        "shop/front/left <4.0#2> 11.5 s ago, event 14",
+        "crashed: panic in handle: the drawer is stuck (shop/src/till.rs:45:29); nobody supervises it",
+        "crash.message: the drawer is stuck",
+        "judgement: nobodys restarts: 1",
+    ] {
+        assert!(whole.contains(part), "{whole}");
+    }
+    ui.type_in("y");
+    let json = drawn(&ui);
+    assert!(json.contains("of shop/front/left as JSON"), "{json}");
+    assert!(ui.lines().iter().any(|line| line.contains("\"seq\": 14")), "{:?}", ui.lines());
+    ui.press(KeyCode::Esc);
     ui.press(KeyCode::Enter);
     assert_eq!(ui.model.opened.last().unwrap().what, What::Actor("4.0".into()));
+
+    // The same keys in the list.
+    ui.type_in("9y");
+    assert!(ui.lines().iter().any(|line| line.contains("\"event\": \"crashed\"")), "{:?}", ui.lines());
+    ui.type_in("9x");
+    assert!(matches!(&ui.model.opened.last().unwrap().what, What::Menu(Some(id), _) if id == "4.0"));
+    ui.type_in("9g").press(KeyCode::Enter);
+    assert_eq!(ui.lines()[0], "the system");
+    ui.type_in("d");
+    assert_eq!(ui.model.opened.last().unwrap().what, What::Event(15), "it is about no actor");
+    ui.model.picture.happened.as_mut().unwrap().events.clear();
+    assert_eq!(ui.lines(), ["this event is not kept any more"]);
 }
 
 #[test]
