@@ -139,6 +139,37 @@ fn somebody_trips_a_gate_says_why_and_sees_it_in_the_limits_and_in_the_audit() {
     terminal.see_text("it ended with 0");
 }
 
+/// As ssh forwards it: under a name of its own, with nothing beside it.
+#[test]
+fn through_a_socket_that_is_relayed_the_menu_is_there_for_whoever_may_act_and_for_nobody_else() {
+    let shop = Shop::open();
+    let relayed = |name: &str, to: &str| {
+        let place = shop.dir.path().join(name);
+        std::os::unix::fs::symlink(shop.socket.with_file_name(to), &place).expect("there is no such file");
+        Terminal::open(&shop.dir, &format!("--socket {}", place.display()))
+    };
+    let Some(looks) = relayed("looks.sock", "ro.sock") else { return };
+    looks.see_text("MOST QUEUED");
+    looks.press(&["2"]);
+    let tree = looks.see("the tree", |screen| screen.contains("    right "));
+    assert!(!tree.contains("x act"), "{tree}");
+    looks.press(&["x"]);
+    let told = looks.see_text("its console is read-only here: nothing can be done through it");
+    assert!(told.contains("    right "), "no menu\n{told}");
+    looks.press(&["q"]);
+    looks.see_text("it ended with 0");
+    drop(looks);
+
+    let acts = relayed("acts.sock", "rw.sock").expect("there was a tmux before");
+    acts.see_text("MOST QUEUED");
+    acts.press(&["2"]);
+    acts.see("the tree", |screen| screen.contains("    right ") && screen.contains("x act"));
+    acts.press(&["x"]);
+    acts.see_text("refuses all new messages until it is untripped");
+    acts.press(&["q"]);
+    acts.see_text("it ended with 0");
+}
+
 #[test]
 fn a_signal_gives_the_terminal_back_and_leaves_a_whole_recording() {
     let shop = Shop::open();

@@ -173,10 +173,12 @@ pub(crate) fn to_act(which: &Which) -> Result<Client, Trouble> {
     }
 }
 
-/// Whether the system that is looked at there has a socket for actions, too.
-pub(crate) fn can_act(which: &Which, place: &Path) -> bool {
-    which.connect.is_none()
-        && (place.file_name() != Some("ro.sock".as_ref()) || place.with_file_name("rw.sock").exists())
+/// Whether something can be done to the system that greets like this there: through that socket, which may be relayed and have
+/// any name, or through the one for actions beside it.
+pub(crate) fn can_act(which: &Which, place: &Path, hello: &Hello) -> bool {
+    let acts = hello.verbs.iter().any(|verb| verb == "plan");
+    let is_beside = || place.file_name() == Some("ro.sock".as_ref()) && place.with_file_name("rw.sock").exists();
+    which.connect.is_none() && (acts || is_beside())
 }
 
 /// The system that is meant, and a connection to it.
@@ -234,6 +236,8 @@ fn trouble(socket: &Path, error: &ClientError) -> Trouble {
 
 #[cfg(test)]
 mod tests {
+    use crashworthy_console::protocol::ACTION_VERBS;
+
     use super::*;
 
     #[test]
@@ -245,5 +249,22 @@ mod tests {
         };
         let error = open(&which, &which.place().unwrap()).unwrap_err();
         assert!(!is_absent(&error) && error.to_string().contains("/nowhere/tcp.token"), "{error}");
+    }
+
+    #[test]
+    fn whether_something_can_be_done_is_for_the_greeting_to_say_whatever_a_socket_is_called() {
+        let dir = std::env::temp_dir().join(format!("crashworthy-can-act-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let looks = crate::terminal::hello(4711);
+        let mut acts = looks.clone();
+        acts.verbs.extend(ACTION_VERBS.map(str::to_owned));
+        let can = |name: &str, hello: &Hello| can_act(&Which::default(), &dir.join(name), hello);
+        assert!(!can("relayed.sock", &looks) && can("relayed.sock", &acts));
+        assert!(!can("ro.sock", &looks), "there is none beside it");
+        std::fs::write(dir.join("rw.sock"), "").unwrap();
+        assert!(can("ro.sock", &looks) && !can("relayed.sock", &looks));
+        let tcp = Which { connect: Some(([127, 0, 0, 1], 1).into()), ..Which::default() };
+        assert!(!can_act(&tcp, &dir.join("ro.sock"), &looks));
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -173,7 +173,7 @@ impl Link<'_> {
                         socket.clone_from(&place);
                         *lost = Lost::new(&self.which, &hello, asked);
                         *client = Some(Box::new(Line::new(new)));
-                        let acts = find::can_act(&self.which, &place);
+                        let acts = find::can_act(&self.which, &place, &hello);
                         Event::Linked(Box::new(hello), Some(place), acts)
                     }),
                 };

@@ -46,3 +46,5 @@ mod view;
 pub(crate) use self::heir::Heir;
 pub(crate) use self::model::Candidate;
 pub(crate) use self::shell::{play, run};
+#[cfg(test)]
+pub(crate) use self::tests::hello;

@@ -75,7 +75,7 @@ impl Ui {
     }
 }
 
-pub(super) fn hello(process: u32) -> Hello {
+pub(crate) fn hello(process: u32) -> Hello {
     let limits = json!({
         "connections": 8, "line": 65_536, "answer": 1_048_576, "rows": 500, "requests": 50, "line_within_ms": 10_000,
         "read_within_ms": 10_000, "idle_ms": 30_000,
