@@ -133,7 +133,17 @@ fn of_several_systems_one_is_to_be_chosen() {
 #[test]
 fn whoever_names_another_machine_is_told_the_way_there() {
     let dir = Dir::new();
-    for words in [&["ssh://shop.internal/storefront"][..], &["tree", "ssh://shop.internal/storefront", "--nope"]] {
+    let there = "ssh://shop.internal/storefront";
+    for words in [
+        &[there][..],
+        &["tree", there, "--nope"],
+        &["--socket", there],
+        &["--system", there],
+        &["tree", "--socket", there],
+        &["--system", there, "kill", "shop/till", "--reason", "it hangs"],
+        &["--connect", there, "top"],
+        &["--connect=ssh://shop.internal/storefront"],
+    ] {
         let (code, out, err) = run(&dir, words);
         assert_eq!((code, out.as_str()), (2, ""), "{words:?}: {err}");
         assert!(err.contains("ssh -fN -L /tmp/storefront.sock:THAT/ro.sock shop.internal\n"), "{err}");

@@ -12,6 +12,7 @@ use crashworthy_console::protocol;
 use crate::act::Act;
 use crate::completions::Shell;
 use crate::events::{DeadLettersArgs, EventsArgs};
+use crate::remote;
 use crate::trace::TraceArgs;
 use crate::watching::{TopArgs, TreeArgs};
 
@@ -86,6 +87,10 @@ impl Cli {
         let Which { socket, system, connect, replay, .. } = &self.which;
         let is_one = socket.is_some() || system.is_some() || connect.is_some();
         let is_recording = replay.is_some();
+        let named = [socket.as_deref().and_then(Path::to_str), system.as_deref()];
+        if let Some(way) = named.into_iter().flatten().find_map(remote::way) {
+            return Some(Self::command().error(ErrorKind::InvalidValue, way));
+        }
         let why = match &self.action {
             Some(_) if self.record.is_some() => "--record is for the screens: it goes without a command",
             Some(Action::Show(What::Ps { .. })) if is_recording => "ps tells of systems that run, not of recordings",

@@ -66,7 +66,11 @@ impl From<ClientError> for Trouble {
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|misuse| {
         // Whoever asks for a machine is told the way there, and not that this is no command.
-        let named = std::env::args_os().find_map(|word| remote::way(word.to_str()?));
+        let named = std::env::args_os().find_map(|word| {
+            let word = word.to_str()?;
+            let value = word.strip_prefix("--").and_then(|option| option.split_once('='));
+            remote::way(value.map_or(word, |(_, value)| value))
+        });
         match named.filter(|_| misuse.use_stderr()) {
             Some(way) => Cli::command().error(Misuse::InvalidSubcommand, way).exit(),
             None => misuse.exit(),
