@@ -230,6 +230,11 @@ impl Model {
         }
     }
 
+    /// What is in view stays as it is until somebody goes on.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_paused && self.taken.is_some()
+    }
+
     pub(crate) fn is_choosing(&self) -> bool {
         matches!(self.link, Link::Choosing(_))
     }
@@ -325,7 +330,7 @@ impl Model {
         // A recording is of what was answered: each picture in it has the newest.
         if is_recording || (self.tab == Tab::Events && self.link == Link::Recorded) {
             questions.push(Question::Events);
-        } else if self.tab == Tab::Events && !(self.is_paused && self.taken.is_some()) {
+        } else if self.tab == Tab::Events && !self.is_held() {
             // While it is paused they wait in the system.
             questions.push(Question::News);
         }

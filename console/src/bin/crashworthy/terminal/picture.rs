@@ -1,6 +1,7 @@
 //! What is known of the system: the newest answers, who has just gone, and a little of the past.
 
 use std::collections::VecDeque;
+use std::mem::discriminant;
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
@@ -40,6 +41,8 @@ pub(crate) struct Picture {
     pub(crate) happened: Option<Happened>,
     pub(crate) ghosts: Ghosts,
     pub(crate) past: VecDeque<Sample>,
+    /// Why there was no answer the last time, by question: one of each kind.
+    refused: Vec<(Question, String)>,
 }
 
 impl Picture {
@@ -59,6 +62,7 @@ impl Picture {
 
     fn enter_one(&mut self, question: Question, outcome: Outcome<Value>) -> Result<(), String> {
         let verb = question.verb();
+        self.refused.retain(|(known, _)| discriminant(known) != discriminant(&question));
         match (outcome, question) {
             (Outcome::Ok(value), question) => {
                 self.take(question, value).map_err(|error| format!("an answer to {verb}: {error:.256}"))
@@ -71,7 +75,11 @@ impl Picture {
                 self.state = Some((id, Err(why.message)));
                 Ok(())
             }
-            (Outcome::Error(why), _) => Err(format!("{verb}: {:.256}", why.message)),
+            (Outcome::Error(why), question) => {
+                let told = format!("{verb}: {:.256}", why.message);
+                self.refused.push((question, why.message));
+                Err(told)
+            }
         }
     }
 
@@ -160,6 +168,12 @@ impl Picture {
         self.past.push_back(system.into());
         let excess = self.past.len().saturating_sub(PAST);
         self.past.drain(..excess);
+    }
+
+    /// Why a question of this kind was not answered the last time, if it was not.
+    pub(crate) fn refusal(&self, question: &Question) -> Option<&str> {
+        let is_such = |(known, _): &&(Question, String)| discriminant(known) == discriminant(question);
+        self.refused.iter().find(is_such).map(|(_, why)| why.as_str())
     }
 
     /// When it was, by the clock of the system.

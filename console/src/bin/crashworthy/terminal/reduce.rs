@@ -188,7 +188,7 @@ fn lost(model: &mut Model, why: String, again: Duration) {
 
 fn answered(model: &mut Model, round: Round) {
     let is_awaited = matches!(model.link, Link::Up | Link::Recorded);
-    let is_held = model.is_paused && model.taken.is_some();
+    let is_held = model.is_held();
     if is_awaited && is_held && model.link == Link::Up && round.at().is_some_and(|at| at < model.picture.at()) {
         // What is in view stays, and is of a system that has ended.
         model.is_succeeded = true;

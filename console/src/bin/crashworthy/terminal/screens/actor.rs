@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::super::model::Model;
 use super::super::page::{Opens, Page, Tone};
-use super::{Text, data, id, rows};
+use super::super::question::Question;
+use super::{Text, data, id, rows, unanswered};
 use crate::show;
 use crate::text::span;
 
@@ -75,7 +76,9 @@ pub(crate) fn page(model: &Model, asked: &str) -> Page {
             self::row(&mut text, row);
             crashed(&mut text, model, row);
         }
-        Known::Nothing if missed.is_none() => text.line(Tone::Dim, "waits for an answer"),
+        Known::Nothing if missed.is_none() => {
+            text.line(Tone::Dim, &unanswered(model, &Question::Actor(asked.to_owned())));
+        }
         Known::Nothing => {}
     }
     text.page()

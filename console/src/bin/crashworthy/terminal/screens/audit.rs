@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Tone};
-use super::{Text, data, id};
+use super::super::question::Question;
+use super::{Text, data, id, nothing};
 use crate::calendar;
 use crate::text::clean;
 
@@ -27,7 +28,7 @@ pub(crate) fn page(model: &Model) -> Page {
         Column::text("REASON", 5),
     ];
     let Some(view) = &model.picture.audit else {
-        return Page { columns, empty: "waits for an answer".to_owned(), ..Page::default() };
+        return nothing(model, &Question::Audit);
     };
     let items: Vec<_> = numbered(view).rev().map(|(number, entry)| item(number, entry)).collect();
     let mut note = format!("{} of {} entries", items.len(), view.total);

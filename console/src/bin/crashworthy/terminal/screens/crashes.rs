@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Tone};
-use super::{Text, data, id};
+use super::super::question::Question;
+use super::{Text, data, id, nothing};
 use crate::text::{clean, span};
 
 pub(crate) fn page(model: &Model) -> Page {
@@ -17,7 +18,7 @@ pub(crate) fn page(model: &Model) -> Page {
         Column::text("REASON", 7),
     ];
     let Some(crashes) = &model.picture.crashes else {
-        return Page { columns, empty: "waits for an answer".to_owned(), ..Page::default() };
+        return nothing(model, &Question::Crashes);
     };
     // The newest first: that is what somebody comes for.
     let items = crashes.reports.iter().rev().map(|report| {

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::super::happened::{Happened, Kinds};
 use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Tone};
-use super::{Text, data, id};
+use super::super::question::Question;
+use super::{Text, data, id, nothing};
 use crate::events::{Weight, weight};
 use crate::text::{clean, span};
 
@@ -20,7 +21,9 @@ pub(crate) fn page(model: &Model) -> Page {
     // What has happened says more than when, and more than the whole of a path.
     let columns = vec![Column::text("ACTOR", 9), Column::number("AGO", 8), Column::text("WHAT", 10)];
     let Some(happened) = &model.picture.happened else {
-        return Page { columns, empty: "waits for an answer".to_owned(), ..Page::default() };
+        // The newest, or what is new: as it was asked.
+        let refused = model.picture.refusal(&Question::Events).is_some();
+        return nothing(model, &if refused { Question::Events } else { Question::News });
     };
     let shown = happened.events.iter().rev().filter(|event| model.kinds.takes(&event.what));
     let items: Vec<_> = shown.map(|event| item(model, event)).collect();

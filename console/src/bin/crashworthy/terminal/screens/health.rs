@@ -4,7 +4,8 @@ use crashworthy_console::protocol::{Health, Metrics, Refused, Unready};
 
 use super::super::model::Model;
 use super::super::page::{Opens, Page, Tone};
-use super::{Text, id};
+use super::super::question::Question;
+use super::{Text, id, unanswered};
 use crate::show;
 use crate::text::{counted, short_type};
 
@@ -12,7 +13,7 @@ pub(crate) fn page(model: &Model) -> Page {
     let mut text = Text::new(model.body().0);
     match &model.picture.health {
         Some(health) => self::health(&mut text, health),
-        None => text.line(Tone::Dim, "waits for an answer"),
+        None => text.line(Tone::Dim, &unanswered(model, &Question::Health)),
     }
     if let Some(metrics) = &model.picture.metrics {
         refused(&mut text, metrics);

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use crashworthy_console::Limits;
-use crashworthy_console::protocol::{Actors, Pools, Row, SourceView, TreeView};
+use crashworthy_console::protocol::{Pools, Row, SourceView, TreeView};
 
 use super::super::model::Model;
 use super::super::page::{Opens, Page, Tone};
-use super::{Text, id};
+use super::super::question::Question;
+use super::{Text, id, unanswered};
 use crate::sources::figures;
 use crate::text::{clean, counted, span};
 
@@ -19,7 +20,7 @@ const FULLEST: usize = 5;
 
 pub(crate) fn page(model: &Model) -> Page {
     let mut text = Text::new(model.body().0);
-    gates(&mut text, model.picture.shut.as_ref());
+    gates(&mut text, model);
     if let Some(tree) = &model.picture.tree {
         budgets(&mut text, tree);
         mailboxes(&mut text, tree);
@@ -39,9 +40,11 @@ pub(crate) fn page(model: &Model) -> Page {
 }
 
 /// Those that are not open.
-fn gates(text: &mut Text, shut: Option<&Actors>) {
+fn gates(text: &mut Text, model: &Model) {
     text.line(Tone::Head, "gates that are not open");
-    let Some(shut) = shut else { return text.line(Tone::Dim, "  waits for an answer") };
+    let Some(shut) = &model.picture.shut else {
+        return text.line(Tone::Dim, &format!("  {}", unanswered(model, &Question::Shut)));
+    };
     if shut.matched == 0 {
         text.line(Tone::Good, "  none");
     }

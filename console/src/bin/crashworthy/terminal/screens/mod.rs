@@ -26,6 +26,8 @@ use serde_json::Value;
 pub(crate) use self::text::{Text, unicode};
 use super::model::{Link, Model, Tab, What};
 use super::page::{Opens, Page};
+use super::question::Question;
+use crate::text::clean;
 
 /// The page that is in view, without the lines that its filter leaves out.
 pub(crate) fn page(model: &Model) -> Page {
@@ -52,7 +54,11 @@ pub(crate) fn page(model: &Model) -> Page {
         None => match model.tab {
             Tab::Pulse => pulse::page(model),
             // Those above who matches are shown, too; and a filter knows types in full.
+            Tab::Tree if model.picture.tree.is_none() => return nothing(model, &Question::TREE),
             Tab::Tree => return tree::page(model, filter),
+            Tab::Top if model.picture.top.is_none() => {
+                return nothing(model, &Question::Top { sort: model.sort, reversed: model.reversed, text: None });
+            }
             Tab::Top => return top::page(model, filter),
             Tab::Crashes => crashes::page(model),
             Tab::Reports => reports::page(model),
@@ -64,6 +70,26 @@ pub(crate) fn page(model: &Model) -> Page {
     };
     page.filter(filter);
     page
+}
+
+/// A page to which there is no answer.
+fn nothing(model: &Model, question: &Question) -> Page {
+    Page { empty: unanswered(model, question), ..Page::default() }
+}
+
+/// What is said in place of an answer that has not come: that it is waited for, or why it does not come.
+fn unanswered(model: &Model, question: &Question) -> String {
+    if let Some(why) = model.picture.refusal(question) {
+        return clean(why);
+    }
+    let why = match &model.link {
+        Link::Recorded => "this was not recorded",
+        Link::Lost { .. } if model.taken.is_none() => "nobody has answered yet",
+        Link::Lost { .. } => "this was not seen before the system was lost",
+        Link::Up if model.is_held() => "this was not seen before the pause: space goes on",
+        _ => "waits for an answer",
+    };
+    why.to_owned()
 }
 
 /// What a page is of, if it was opened.

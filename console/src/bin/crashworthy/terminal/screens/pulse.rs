@@ -5,8 +5,8 @@ use crashworthy_runtime::CrashReport;
 
 use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Panels, Tone};
-use super::super::question::{MEASURES, WORST};
-use super::{id, rows, spark};
+use super::super::question::{MEASURES, Question, WORST};
+use super::{id, nothing, rows, spark};
 use crate::text::{clean, counted, span};
 
 /// Lines of a panel with its head, and of the banner with the gap below.
@@ -20,7 +20,7 @@ const FIGURE: usize = 24;
 pub(crate) fn page(model: &Model) -> Page {
     let (columns, lines) = model.body();
     let Some(system) = model.system() else {
-        return Page { empty: "waits for an answer".to_owned(), ..Page::default() };
+        return nothing(model, &Question::System);
     };
     let banner = banner(model, system, columns.into());
     let panels = panels(model);

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Tone};
-use super::{Text, data};
+use super::super::question::Question;
+use super::{Text, data, nothing};
 use crate::text::{clean, span};
 
 /// What tells one report from all others that are kept.
@@ -26,7 +27,7 @@ pub(crate) fn page(model: &Model) -> Page {
     ];
     let of_this_kind = model.picture.reports.as_ref().filter(|(progress, _)| *progress == model.progress);
     let Some((_, view)) = of_this_kind else {
-        return Page { columns, empty: "waits for an answer".to_owned(), ..Page::default() };
+        return nothing(model, &Question::Reports { progress: model.progress });
     };
     let items = view.reports.iter().rev().map(|report| {
         let about = &report.report;

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::super::model::Model;
 use super::super::page::{Page, Tone};
-use super::{Text, actor_path, data};
+use super::super::question::Question;
+use super::{Text, actor_path, data, unanswered};
 use crate::text::short_type;
 
 pub(crate) fn title(model: &Model, asked: &str) -> String {
@@ -15,7 +16,7 @@ pub(crate) fn title(model: &Model, asked: &str) -> String {
 pub(crate) fn page(model: &Model, asked: &str) -> Page {
     let mut text = Text::new(model.body().0);
     match model.picture.state.as_ref().filter(|(known, _)| known == asked) {
-        None => text.line(Tone::Dim, "waits for an answer"),
+        None => text.line(Tone::Dim, &unanswered(model, &Question::State(asked.to_owned()))),
         Some((_, Err(why))) => text.line(Tone::Bad, why),
         Some((_, Ok(state))) => {
             text.line(Tone::Head, &format!("{} {} {}", state.path, state.pid, short_type(&state.kind)));

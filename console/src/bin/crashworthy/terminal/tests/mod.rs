@@ -8,6 +8,7 @@ mod news;
 mod reduced;
 mod replayed;
 mod traced;
+mod unanswered;
 
 use std::time::Duration;
 
