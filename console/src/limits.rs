@@ -1,7 +1,7 @@
 //! Every limit of the inspector, in one place.
 //!
 //! What is counted in or of the system itself is bounded where it is kept: a view of an actor's state (64 KiB, 16 levels deep) in
-//! `runtime/src/view/viewer.rs`, how long it is waited for here; what an actor keeps of its past in `runtime/src/crash.rs`; the rings of
+//! `runtime/src/view/mod.rs`, how long it is waited for here; what an actor keeps of its past in `runtime/src/crash.rs`; the rings of
 //! events, crashes and dead letters in `runtime/src/event/log.rs`, `runtime/src/report/` and `runtime/src/letters.rs`, those of supervisors' reports in
 //! `supervisor/src/book.rs`. The web's are in `web/src/limits.rs`.
 

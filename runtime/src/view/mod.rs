@@ -62,6 +62,11 @@ pub enum Cut {
 }
 
 impl StateView {
+    /// Bytes of names and texts together, at most.
+    pub const BYTES: usize = 64 * 1024;
+    /// Levels of branches, at most.
+    pub const LEVELS: usize = 16;
+
     /// What an actor shows, without any bound of time: for its own tests.
     ///
     /// # Examples

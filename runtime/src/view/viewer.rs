@@ -9,11 +9,11 @@ use crate::port::Port;
 use crate::report::millis::whole;
 
 /// Bytes of names and texts together, at most.
-const BYTES: usize = 64 * 1024;
+const BYTES: usize = StateView::BYTES;
 /// What each entry counts besides.
 const ENTRY: usize = 16;
 /// Levels of branches, at most.
-const DEPTH: usize = 16;
+const DEPTH: usize = StateView::LEVELS;
 /// How long an author may take to show something, at most.
 const TIME_NS: u64 = 20_000_000;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crashworthy_console::Limits;
 use crashworthy_console::protocol::{Pools, Row, SourceView, TreeView};
+use crashworthy_runtime::StateView;
 
 use super::super::model::Model;
 use super::super::page::{Opens, Page, Tone};
@@ -144,7 +145,8 @@ fn workers(text: &mut Text, pools: &Pools) {
 
 /// What clients may use up, and what they may do.
 fn console(text: &mut Text, limits: &Limits) {
-    let Limits { connections, requests, line, answer, rows, line_within, read_within, idle, actions, .. } = limits;
+    let Limits { connections, requests, line, answer, rows, watches, state_within, .. } = limits;
+    let Limits { line_within, read_within, idle, actions, trace, .. } = limits;
     text.gap();
     text.line(Tone::Head, "limits of the console that are in force");
     text.say("clients", &format!("{connections} at a time"));
@@ -152,6 +154,14 @@ fn console(text: &mut Text, limits: &Limits) {
     text.say("answers", &format!("{rows} rows, {answer} bytes"));
     let times = [(line_within, "a request"), (read_within, "reading an answer"), (idle, "silence")];
     text.say("patience", &listed(times));
+    text.say("watches", &format!("{} by each client", counted(*watches as u64, "list", "lists")));
+    let (bytes, levels) = (StateView::BYTES, StateView::LEVELS);
+    text.say("state", &format!("{} for an actor to show it, {bytes} bytes, {levels} levels", span(*state_within)));
+    let (traces, messages) = (trace.at_once, counted(trace.count.into(), "message", "messages"));
+    text.say(
+        "traces",
+        &format!("{traces} at a time, each {messages}, {} a second, {}", trace.rate, span(trace.within)),
+    );
     let (destructive, bulks) = (counted(actions.destructive.into(), "action", "actions"), actions.bulks);
     text.say("actions", &format!("{destructive} a minute that take something away, {bulks} to several actors"));
     let (actors, percent, few) = (actions.bulk_actors, actions.bulk_percent, actions.bulk_few);

@@ -376,6 +376,23 @@ fn the_limits_lead_to_who_is_shut_and_ask_for_the_tree_the_budgets_are_in() {
 }
 
 #[test]
+fn the_limits_are_those_that_the_system_says_are_in_force() {
+    let mut ui = Ui::open(120, 60);
+    let limits = &mut ui.model.hello.as_mut().unwrap().limits;
+    (limits.watches, limits.state_within) = (7, Duration::from_millis(90));
+    (limits.trace.at_once, limits.trace.count, limits.trace.rate) = (2, 300, 40);
+    limits.trace.within = Duration::from_secs(8);
+    ui.press(KeyCode::Char('7'));
+    for line in [
+        "watches    7 lists by each client",
+        "state      90 ms for an actor to show it, 65536 bytes, 16 levels",
+        "traces     2 at a time, each 300 messages, 40 a second, 8.0 s",
+    ] {
+        assert!(ui.lines().iter().any(|known| known == line), "{line}: {:?}", ui.lines());
+    }
+}
+
+#[test]
 fn the_audit_grows_at_the_top_and_the_cursor_stays_on_its_entry() {
     let mut ui = Ui::open(120, 24);
     ui.press(KeyCode::Char('8'));
