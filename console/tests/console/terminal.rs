@@ -173,17 +173,19 @@ fn through_a_socket_that_is_relayed_the_menu_is_there_for_whoever_may_act_and_fo
 #[test]
 fn a_signal_gives_the_terminal_back_and_leaves_a_whole_recording() {
     let shop = Shop::open();
-    let Some(terminal) = Terminal::open(&shop.dir, "--record tape.jsonl") else { return };
-    terminal.see_text("REC ");
-    terminal.see_text("MOST QUEUED");
-    let pid = std::fs::read_to_string(shop.dir.path().join("pid")).expect("it was written before the command ran");
-    let kill = Command::new("sh").args(["-c", "kill -TERM \"$0\"", pid.trim()]).status().expect("it runs");
-    assert!(kill.success());
-    let end = terminal.see_text("it ended with 0");
-    assert!(end.contains("recorded: ") && !end.contains("1 Pulse"), "{end}");
-    let tape = shop.dir.path().join("tape.jsonl").display().to_string();
-    let health = crate::command::said(&shop.dir, &["health", "--replay", &tape]);
-    assert_eq!(health, "ready: everybody takes new work\n");
+    for (signal, code) in [("TERM", 143), ("HUP", 129), ("INT", 130)] {
+        let Some(terminal) = Terminal::open(&shop.dir, &format!("--record {signal}.jsonl")) else { return };
+        terminal.see_text("REC ");
+        terminal.see_text("MOST QUEUED");
+        let pid = std::fs::read_to_string(shop.dir.path().join("pid")).expect("it was written before the command ran");
+        let kill = format!("kill -{signal} \"$0\"");
+        assert!(Command::new("sh").args(["-c", &kill, pid.trim()]).status().expect("it runs").success());
+        let end = terminal.see_text(&format!("it ended with {code}"));
+        assert!(end.contains("recorded: ") && !end.contains("1 Pulse"), "{signal}: {end}");
+        let tape = shop.dir.path().join(signal).with_extension("jsonl").display().to_string();
+        let health = crate::command::said(&shop.dir, &["health", "--replay", &tape]);
+        assert_eq!(health, "ready: everybody takes new work\n");
+    }
 }
 
 #[test]

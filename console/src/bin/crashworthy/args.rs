@@ -58,7 +58,8 @@ Systems are found by their sockets, below $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNT
 the user among the temporary files. If several run, --system chooses.
 
 Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy, or nothing was traced,
-or it refuses an action; 2 the command line is wrong; 3 an action was not confirmed, and nothing was done.";
+or it refuses an action; 2 the command line is wrong; 3 an action was not confirmed, and nothing was done; 143 and the
+like, as shells tell it: a signal ended the screens (SIGTERM), after the terminal was given back.";
 
 const COMPLETIONS: &str = "\
 Examples:

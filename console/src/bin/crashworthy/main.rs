@@ -94,7 +94,7 @@ fn main() -> ExitCode {
 /// Code 1 if not all is as it should be, as far as that was asked; 3 if what was to be done was not confirmed.
 fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
     let well = match &cli.action {
-        None => open(cli),
+        None => return open(cli),
         Some(Action::Show(what)) => show_of(&cli.which, what),
         Some(Action::Act(act)) => {
             let is_confirmed = act::run(&cli.which, act)?;
@@ -117,17 +117,16 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
 }
 
 /// The screens, if there is a terminal for them. Who did not ask for them is told what there is.
-fn open(cli: &Cli) -> Result<bool, Trouble> {
+fn open(cli: &Cli) -> Result<ExitCode, Trouble> {
     match (&cli.which.replay, io::stdout().is_terminal()) {
-        (Some(file), true) => terminal::play(file)?,
-        (None, true) => terminal::run(cli.which.clone(), cli.record.as_deref())?,
+        (Some(file), true) => terminal::play(file),
+        (None, true) => terminal::run(cli.which.clone(), cli.record.as_deref()),
         (None, false) if cli.record.is_none() => {
             let _ = write!(anstream::stderr(), "{}", Cli::command().render_help().ansi());
-            return Err(Trouble::Helped);
+            Err(Trouble::Helped)
         }
-        _ => return Err(Trouble::Told("the screens need a terminal".to_owned())),
+        _ => Err(Trouble::Told("the screens need a terminal".to_owned())),
     }
-    Ok(true)
 }
 
 /// Says what was asked, once or again and again.

@@ -16,8 +16,10 @@ pub(crate) enum Event {
     Mouse(MouseEvent),
     /// Columns and lines.
     Resize(u16, u16),
-    /// Nothing more will be typed, or a signal has come.
+    /// Nothing more will be typed.
     Ended,
+    /// A signal that ends the screens: its number.
+    Signal(u8),
     /// The link has ended, and should not have.
     LinkEnded,
     /// Nothing but time.

@@ -35,7 +35,7 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
             None
         }
         Event::Tick => None,
-        Event::Ended | Event::LinkEnded => Some(Effect::Quit),
+        Event::Ended | Event::Signal(_) | Event::LinkEnded => Some(Effect::Quit),
         Event::Systems(systems) => found(model, systems),
         // What is said of a system that somebody has just left.
         Event::Linked(..) | Event::Lost { .. } | Event::Round(_) | Event::TraceBegun(_) if model.is_choosing() => None,

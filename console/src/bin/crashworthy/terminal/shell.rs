@@ -1,6 +1,7 @@
 //! What touches the world for the screens: the terminal, the clock, the link, files.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -25,11 +26,13 @@ use crate::text::clean;
 const TICK: Duration = Duration::from_millis(250);
 /// Events that wait to be handled.
 const WAITING: usize = 256;
+/// What a shell adds to the number of a signal that ended a command.
+const SIGNALS: u8 = 128;
 /// Orders that the link has not followed yet.
 const ORDERS: usize = 16;
 
 /// Shows a system that runs.
-pub(crate) fn run(which: Which, record: Option<&Path>) -> Result<(), Trouble> {
+pub(crate) fn run(which: Which, record: Option<&Path>) -> Result<ExitCode, Trouble> {
     let recorder = record.map(|file| create(file, Duration::ZERO)).transpose().map_err(Trouble::Told)?;
     let (events, happens) = sync_channel(WAITING);
     let (orders, ordered) = sync_channel(ORDERS);
@@ -48,7 +51,7 @@ pub(crate) fn run(which: Which, record: Option<&Path>) -> Result<(), Trouble> {
 }
 
 /// Shows a recording.
-pub(crate) fn play(file: &Path) -> Result<(), Trouble> {
+pub(crate) fn play(file: &Path) -> Result<ExitCode, Trouble> {
     let player = Player::open(file)?;
     let (events, happens) = sync_channel(WAITING);
     let mut shell = Shell::open(model::Link::Recorded, None)?;
@@ -93,8 +96,8 @@ impl Shell {
         Ok(Self { screen, theme, began, model, link, player, goal, wants_no_trace, questions, recorder })
     }
 
-    /// Until somebody has had enough.
-    fn work(mut self, events: &SyncSender<Event>, happens: &Receiver<Event>) -> Result<(), Trouble> {
+    /// Until somebody has had enough. A signal that ended it is told as shells tell of it.
+    fn work(mut self, events: &SyncSender<Event>, happens: &Receiver<Event>) -> Result<ExitCode, Trouble> {
         let inputs = events.clone();
         thread::Builder::new().name("input".into()).spawn(move || listen(&inputs))?;
         let signals = events.clone();
@@ -110,7 +113,7 @@ impl Shell {
             let event = match happens.recv_timeout(TICK) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => Event::Tick,
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
             };
             let waiting = std::iter::once(event).chain(happens.try_iter().take(WAITING));
             for event in waiting {
@@ -118,9 +121,13 @@ impl Shell {
                     self.close();
                     return Err(Trouble::Told("what asks the system has failed".to_owned()));
                 }
+                let code = match event {
+                    Event::Signal(number) => ExitCode::from(SIGNALS.saturating_add(number)),
+                    _ => ExitCode::SUCCESS,
+                };
                 if self.handle(event) == Some(Effect::Quit) {
                     self.close();
-                    return Ok(());
+                    return Ok(code);
                 }
             }
         }
