@@ -124,7 +124,10 @@ fn the_command_lists_events_and_knows_their_names() {
     shop.left.tell(Till::Break).unwrap();
     assert_eq!(shop.total(&shop.left), 0);
     let told = said(&shop.dir, &["events"]);
-    assert!(told.starts_with("2 happened, and who began and ended is not told while nobody watches; 2 of 2"), "{told}");
+    assert!(
+        told.starts_with("2 happened, and who began and ended is not told while nobody follows events; 2 of 2"),
+        "{told}"
+    );
     let crashed = told.lines().last().expect("a line each");
     assert!(crashed.contains("shop/front/left <") && crashed.contains("the drawer is stuck"), "{told}");
     let events = data(&shop.dir, &["events", "--kind", "crashed", "--kind", "gives_up", "--since", "1", "--json"]);

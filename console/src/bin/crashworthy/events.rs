@@ -133,7 +133,7 @@ pub(crate) fn listed(view: &Events) -> String {
         let _ = write!(text, ", {} of all that happened since are not kept any more", view.dropped);
     }
     if view.lifecycle_since.is_none() {
-        text += ", and who began and ended is not told while nobody watches";
+        text += ", and who began and ended is not told while nobody follows events";
     }
     let _ = writeln!(text, "; {} of {} that are kept and match:", view.events.len(), view.matched);
     text + &lines(view, When::Ago)
