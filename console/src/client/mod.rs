@@ -126,17 +126,29 @@ impl Client {
         line.push(b'\n');
         let stream = self.stream.get_mut();
         stream.wait_at_most(self.within);
-        stream.write_all(&line).map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => ClientError::Closed,
-            _ => ClientError::Io(error),
-        })?;
+        if let Err(error) = stream.write_all(&line) {
+            return Err(match error.kind() {
+                io::ErrorKind::BrokenPipe => self.farewell(),
+                _ => error.into(),
+            });
+        }
         let answer = self.next_answer()?;
         match answer.outcome {
+            // What is said of no question is said last.
+            Outcome::Error(why) if answer.id.is_none() => Err(ClientError::Parted(why)),
             Outcome::Error(why) => Err(ClientError::Refused(why)),
             Outcome::Ok(_) if answer.id != Some(self.asked) => {
                 Err(ClientError::Foreign("an answer to another question".to_owned()))
             }
             Outcome::Ok(value) => serde_json::from_value(value).map_err(foreign),
+        }
+    }
+
+    /// What a server that has closed the connection has said last, if that can still be read.
+    fn farewell(&mut self) -> ClientError {
+        match self.next_answer() {
+            Ok(Response { id: None, outcome: Outcome::Error(why) }) => ClientError::Parted(why),
+            _ => ClientError::Closed,
         }
     }
 
@@ -189,7 +201,10 @@ fn foreign(error: serde_json::Error) -> ClientError {
 
 impl From<io::Error> for ClientError {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        match error.kind() {
+            io::ErrorKind::ConnectionReset => Self::Closed,
+            _ => Self::Io(error),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! What the console says is what is so.
 
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
+use std::sync::mpsc::channel;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crashworthy::prelude::*;
@@ -274,4 +277,31 @@ fn a_console_that_cannot_listen_keeps_no_system_from_starting_but_a_wrong_settin
     let wrong = crashworthy::console::Limits { rows: 0, ..Default::default() };
     let refused = System::builder().with(Console::default().limits(wrong)).bare();
     assert_eq!(refused.map(drop).unwrap_err().to_string(), "console: 0 rows, allowed are 1 to 10000");
+}
+
+#[test]
+fn who_asks_after_the_connection_was_closed_is_told_why_if_that_was_said() {
+    let dir = Dir::new();
+    let shop = Shop::open();
+    let greeting = json!({ "hello": shop.client().hello() }).to_string();
+    let farewell = json!({ "id": null, "error": { "code": "idle", "message": "no request for 30s" } }).to_string();
+    for (place, farewell, told) in [
+        ("a.sock", farewell + "\n", "it has closed the connection: no request for 30s"),
+        ("b.sock", String::new(), "it has closed the connection"),
+    ] {
+        let place = dir.path().join(place);
+        let listener = UnixListener::bind(&place).unwrap();
+        let (greeting, (closed, is_closed)) = (greeting.clone() + "\n", channel());
+        let server = std::thread::spawn(move || {
+            let mut client = listener.accept().unwrap().0;
+            client.write_all((greeting + &farewell).as_bytes()).unwrap();
+            drop(client);
+            closed.send(()).unwrap();
+        });
+        let mut client = Client::connect(&place, PATIENCE).unwrap();
+        is_closed.recv().unwrap();
+        let error = client.ask::<Value>("system", &()).unwrap_err();
+        assert_eq!(error.to_string(), told, "{error:?}");
+        server.join().unwrap();
+    }
 }

@@ -1,6 +1,5 @@
 //! What became of an actor that was to end: the console waits for nobody, so the command looks.
 
-use std::io::ErrorKind;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,6 @@ fn has_ended(error: &ClientError) -> bool {
     match error {
         ClientError::Closed => true,
         ClientError::Refused(why) => why.code == Code::SystemEnded,
-        ClientError::Io(error) => matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
         _ => false,
     }
 }
