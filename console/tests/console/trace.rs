@@ -1,7 +1,11 @@
 //! Messages are traced as they are: truly, within limits, and for no longer than somebody is there.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::Shutdown;
+use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use crashworthy::console::Limits;
@@ -11,7 +15,8 @@ use crashworthy_console::{Client, ClientError, TraceLimits};
 use serde_json::{Value, json};
 
 use crate::command::{crashworthy, run};
-use crate::support::{Raw, Shop, Till, until};
+use crate::newer::interpreter;
+use crate::support::{Dir, Raw, Shop, Till, until};
 
 /// As much as there may be, of these.
 fn all_of(actors: &[&str]) -> TraceQuery {
@@ -308,6 +313,64 @@ fn the_command_says_when_there_was_nothing_and_what_has_to_be_said() {
     let (_, _, err) =
         run(&shop.dir, &["trace", "left", "-n", "2", "--rate", "3", "--message", "Sell", "--for", "50ms"]);
     assert!(err.starts_with("1 actor matches; 2 messages, 3 in a second, 50 ms at most\n"), "{err}");
-    let (code, _, err) = run(&shop.dir, &["trace", "left", "-n", "3", "--rate", "500", "--for", "1s"]);
-    assert_eq!((code, &*err), (1, "crashworthy: trace: `rate` is 500, allowed are 1 to 100\n"));
+}
+
+#[test]
+fn more_than_may_be_traced_is_a_wrong_command_line_whoever_says_so() {
+    let limits = TraceLimits { rate: 20, within: Duration::from_secs(5), ..TraceLimits::default() };
+    let shop = Shop::with(Limits { trace: limits, ..Limits::default() });
+    for (option, wrong) in [
+        ("-n", &["0", "1001", "100000", "-1"][..]),
+        ("--rate", &["0", "101", "500"]),
+        ("--for", &["0s", "0ms", "61s", "2m"]),
+    ] {
+        for value in wrong {
+            let (code, out, err) = run(&shop.dir, &["trace", "left", option, value]);
+            assert!(code == 2 && out.is_empty() && err.contains(value), "{option} {value}: {code} {err}");
+        }
+    }
+    for (option, value, why) in [
+        ("--rate", "21", "trace: `rate` is 21, allowed are 1 to 20"),
+        ("--for", "6s", "trace: `within_ms` is 6000, allowed are 1 to 5000"),
+    ] {
+        let (code, _, err) = run(&shop.dir, &["trace", "left", option, value]);
+        assert_eq!((code, err), (2, format!("crashworthy: {why}\n")));
+    }
+    let (code, _, err) = run(&shop.dir, &["trace", "", "--for", "1s"]);
+    assert!(code == 2 && err.starts_with("crashworthy: trace"), "{err}");
+    assert_eq!(run(&Dir::new(), &["trace", "left"]).0, 1, "nobody runs");
+}
+
+/// Says goodbye in place of the third answer of a trace, as a server does to whoever has to make way.
+fn that_parts(shop: &Shop, farewell: &'static str) -> PathBuf {
+    let lines = Arc::new(AtomicUsize::new(0));
+    interpreter(shop, move |line, client| match lines.fetch_add(1, Relaxed) {
+        // The greeting, that it has begun, and once what was traced.
+        0..=2 => _ = client.write_all(format!("{line}\n").as_bytes()),
+        _ => {
+            let _ = client.write_all(farewell.as_bytes());
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    })
+}
+
+#[test]
+fn who_traces_is_told_that_the_connection_was_closed_and_why_if_that_was_said() {
+    let said = "{\"id\":null,\"error\":{\"code\":\"displaced\",\"message\":\"another connection needs its place\"}}\n";
+    for (farewell, why) in [
+        (said, "it has closed the connection: another connection needs its place"),
+        ("", "it has closed the connection"),
+    ] {
+        let shop = Shop::open();
+        let place = that_parts(&shop, farewell);
+        let words = ["trace", "left", "--rate", "100", "--json", "--socket", place.to_str().unwrap()];
+        let (code, out, err) = run(&shop.dir, &words);
+        let told = err.lines().last().unwrap_or_default();
+        assert_eq!((code, told), (1, &*format!("0 messages traced, 0 withheld by the rate, 0 lost: {why}")));
+        let last: Value = serde_json::from_str(out.lines().last().expect("a line for the end")).unwrap();
+        let end = json!({
+            "end": "connection_lost", "why": why, "taken": 0, "withheld": 0, "lost": 0, "actors": 1, "left_out": 0,
+        });
+        assert_eq!(last, end);
+    }
 }

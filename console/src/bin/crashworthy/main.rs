@@ -37,13 +37,15 @@ use serde_json::Value;
 
 use crate::args::{Action, Cli, Show, What, Which};
 
-/// Why there is nothing to show: exit code 1. Misuse of the command line is clap's to tell: exit code 2.
+/// Why there is nothing to show: exit code 1. Misuse of the command line is mostly clap's to tell: exit code 2.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// In words for people.
     Told(String),
     /// Nobody reads what is written any more.
     Unread,
+    /// The command line is wrong, which only a system could say: exit code 2.
+    Misused(String),
     /// Nothing was asked; what can be was told: exit code 2.
     Helped,
 }
@@ -83,12 +85,15 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(Trouble::Unread) => ExitCode::SUCCESS,
         Err(Trouble::Helped) => ExitCode::from(2),
-        Err(Trouble::Told(why)) => {
-            // Whoever has closed standard error, too, does not want to know.
-            let _ = writeln!(anstream::stderr(), "crashworthy: {why}");
-            ExitCode::FAILURE
-        }
+        Err(Trouble::Misused(why)) => fail(&why, ExitCode::from(2)),
+        Err(Trouble::Told(why)) => fail(&why, ExitCode::FAILURE),
     }
+}
+
+fn fail(why: &str, code: ExitCode) -> ExitCode {
+    // Whoever has closed standard error, too, does not want to know.
+    let _ = writeln!(anstream::stderr(), "crashworthy: {why}");
+    code
 }
 
 /// Code 1 if not all is as it should be, as far as that was asked; 3 if what was to be done was not confirmed.

@@ -1,14 +1,16 @@
 //! `trace`: which messages actors take, for a while.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::thread;
 use std::time::Duration;
 
 use anstyle::Style;
 use clap::Args;
-use crashworthy_console::protocol::{TraceQuery, Traced};
-use crashworthy_runtime::{Outcome, TraceEnd, TraceRecord};
-use serde_json::json;
+use clap::builder::RangedI64ValueParser;
+use crashworthy_console::ClientError;
+use crashworthy_console::protocol::{Code, TraceQuery, Traced};
+use crashworthy_runtime::{Outcome, TraceEnd, TraceRecord, TraceSpec};
+use serde_json::{Value, json};
 
 use crate::act::Span;
 use crate::args::Which;
@@ -43,17 +45,32 @@ pub(crate) struct TraceArgs {
     #[arg(long = "message", value_name = "KIND")]
     messages: Vec<String>,
     /// How many messages at most. It ends with the last.
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100, value_parser = up_to(TraceSpec::COUNT))]
     count: u32,
     /// How many in any one second at most; how many are left out is told.
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = up_to(TraceSpec::RATE))]
     rate: u32,
     /// For how long at most: 500ms, 10s, 1m.
-    #[arg(long = "for", value_name = "TIME", default_value = "30s")]
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = within)]
     within: Span,
     /// As JSON: a line for each message, and one for the end.
     #[arg(long)]
     json: bool,
+}
+
+/// At least one, and no more than any system allows.
+fn up_to(most: u32) -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=most.into())
+}
+
+/// The same of time.
+fn within(text: &str) -> Result<Span, String> {
+    let Span(time) = text.parse()?;
+    match time {
+        Duration::ZERO => Err("it has to be some time".to_owned()),
+        _ if time > TraceSpec::WITHIN => Err(format!("at most {:?}", TraceSpec::WITHIN)),
+        _ => Ok(Span(time)),
+    }
 }
 
 /// Tells messages as they come, until the trace ends. Whether there were any.
@@ -67,28 +84,51 @@ pub(crate) fn run(which: &Which, of: &TraceArgs) -> Result<bool, Trouble> {
         within: Some(within.0),
     };
     let mut client = find::choose(which)?;
-    let actors = client.trace(&query)?.actors as u64;
+    let actors = client.trace(&query).map_err(refused)?.actors as u64;
     let _ = writeln!(anstream::stderr(), "{}", begun(actors, &query));
+    let mut known = Counts::default();
     loop {
-        let traced = client.traced()?;
+        let traced = match client.traced() {
+            Ok(traced) => traced,
+            Err(error) => {
+                let why = clean(&error.to_string());
+                if *json {
+                    write(&known.data(&json!({ "end": "connection_lost", "why": why }))?)?;
+                }
+                let _ = writeln!(anstream::stderr(), "{}", known.told(&why));
+                return Ok(false);
+            }
+        };
+        known = Counts::of(&traced);
         let mut text = String::new();
         for record in &traced.records {
             text += &if *json { data(record)? } else { line(record) };
         }
         if let (true, Some(end)) = (*json, traced.end) {
-            let Traced { taken, withheld, lost, actors, left_out, .. } = traced;
-            let last = json!({ "end": end, "taken": taken, "withheld": withheld, "lost": lost, "actors": actors, "left_out": left_out });
-            text += &data(&last)?;
+            text += &known.data(&json!({ "end": end }))?;
         }
-        let mut out = anstream::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        out.flush()?;
-        drop(out);
+        write(&text)?;
         if let Some(end) = traced.end {
             let _ = writeln!(anstream::stderr(), "{}", ended(&traced, end));
             return Ok(traced.taken > 0);
         }
         thread::sleep(EVERY);
+    }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// What is asked for is more than the system allows, or cannot be meant: the command line is wrong.
+fn refused(error: ClientError) -> Trouble {
+    match error {
+        ClientError::Refused(why) if matches!(why.code, Code::BeyondLimits | Code::BadArguments) => {
+            Trouble::Misused(clean(&why.message))
+        }
+        error => error.into(),
     }
 }
 
@@ -112,12 +152,46 @@ pub(crate) fn ended(traced: &Traced, end: TraceEnd) -> String {
         TraceEnd::SystemGone => "the system has gone",
         _ => "for a reason that this version does not know",
     };
-    let messages = counted(traced.taken.into(), "message", "messages");
-    let mut text = format!("{messages} traced, {} withheld by the rate, {} lost: {why}", traced.withheld, traced.lost);
-    if traced.left_out > 0 {
-        text += &format!("; {} more actors than may be watched had started", traced.left_out);
+    Counts::of(traced).told(why)
+}
+
+/// How much there was, as far as that was told.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    taken: u32,
+    withheld: u64,
+    lost: u64,
+    actors: usize,
+    left_out: u64,
+}
+
+impl Counts {
+    fn of(traced: &Traced) -> Self {
+        let Traced { taken, withheld, lost, actors, left_out, .. } = *traced;
+        Self { taken, withheld, lost, actors, left_out }
     }
-    text
+
+    /// As text, and why there was no more.
+    fn told(self, why: &str) -> String {
+        let Self { taken, withheld, lost, left_out, .. } = self;
+        let messages = counted(taken.into(), "message", "messages");
+        let mut text = format!("{messages} traced, {withheld} withheld by the rate, {lost} lost: {why}");
+        if left_out > 0 {
+            text += &format!("; {left_out} more actors than may be watched had started");
+        }
+        text
+    }
+
+    /// As the last line of JSON, with why there was no more.
+    fn data(self, why: &Value) -> Result<String, Trouble> {
+        let Self { taken, withheld, lost, actors, left_out } = self;
+        let mut last =
+            json!({ "taken": taken, "withheld": withheld, "lost": lost, "actors": actors, "left_out": left_out });
+        for (name, value) in why.as_object().into_iter().flatten() {
+            last[name] = value.clone();
+        }
+        data(&last)
+    }
 }
 
 fn line(record: &TraceRecord) -> String {

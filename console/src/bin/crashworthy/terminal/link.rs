@@ -132,7 +132,7 @@ impl Link<'_> {
         // Over TCP nobody acts, and is told so.
         let which = Which { socket, connect: self.which.connect, ..Which::default() };
         let mut client = find::to_act(&which).map_err(|trouble| match trouble {
-            Trouble::Told(why) => why,
+            Trouble::Told(why) | Trouble::Misused(why) => why,
             Trouble::Unread | Trouble::Helped => "it cannot be asked".to_owned(),
         })?;
         client.ask(verb, query).map_err(|error| error.to_string())
@@ -203,7 +203,7 @@ impl Link<'_> {
 fn search(which: &Which) -> Found {
     let found = match find::running() {
         Ok(found) => found.into_iter(),
-        Err(Trouble::Told(why)) => return Found { systems: Vec::new(), trouble: Some(why) },
+        Err(Trouble::Told(why) | Trouble::Misused(why)) => return Found { systems: Vec::new(), trouble: Some(why) },
         Err(Trouble::Unread | Trouble::Helped) => return Found::default(),
     };
     let named = |system: &Candidate| {

@@ -163,7 +163,7 @@ fn found(model: &mut Model, found: Found) -> Option<Effect> {
 }
 
 fn linked(model: &mut Model, hello: Hello) {
-    tracing::lost(model);
+    tracing::lost(model, None);
     if let Some(before) = &model.hello
         && before.process != hello.process
     {
@@ -178,7 +178,7 @@ fn linked(model: &mut Model, hello: Hello) {
 }
 
 fn lost(model: &mut Model, why: String, again: Duration) {
-    tracing::lost(model);
+    tracing::lost(model, Some(&why));
     let since = match model.link {
         Link::Lost { since, .. } => since,
         _ => model.now,

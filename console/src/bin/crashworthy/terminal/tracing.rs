@@ -204,10 +204,11 @@ pub(crate) fn take(model: &mut Model, round: &mut Round) {
     }
 }
 
-/// The connection has gone, and the trace with it.
-pub(crate) fn lost(model: &mut Model) {
+/// The connection has gone, and the trace with it; why, if that is known.
+pub(crate) fn lost(model: &mut Model, why: Option<&str>) {
     if let Some(tracing) = &mut model.tracing {
-        tracing.fail("the connection was lost, and the trace with it");
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        tracing.fail(&format!("the connection was lost{why}"));
     }
 }
 

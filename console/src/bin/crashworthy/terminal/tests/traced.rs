@@ -159,11 +159,17 @@ fn a_lost_connection_ends_it_and_that_is_told() {
         let mut ui = on_left(80, 24);
         runs(&mut ui);
         tells(&mut ui, Outcome::Ok(samples::traced()));
-        match again {
-            false => ui.happens(Event::Lost { why: "gone".into(), again: MINUTE }),
-            true => ui.happens(Event::Linked(Box::new(hello(4711)), None, true)),
+        let told = match again {
+            false => {
+                ui.happens(Event::Lost { why: "it has closed the connection".into(), again: MINUTE });
+                "ENDED: the connection was lost: it has closed the connection; t traces again"
+            }
+            true => {
+                ui.happens(Event::Linked(Box::new(hello(4711)), None, true));
+                "ENDED: the connection was lost; t traces again"
+            }
         };
-        assert!(drawn(&ui).contains("ENDED: the connection was lost, and the trace with it"), "{}", drawn(&ui));
+        assert!(drawn(&ui).contains(told), "{}", drawn(&ui));
         assert_eq!((ui.lines().len(), is_asked(&ui)), (5, false), "what was told stays");
     }
     let mut ui = on_left(80, 24);
