@@ -115,6 +115,35 @@ fn exit_codes_tell_what_is_missing_from_what_is_misused() {
 }
 
 #[test]
+fn the_help_of_a_command_has_the_options_that_it_takes() {
+    let nobody = Dir::new();
+    let all = ["--socket <", "--system <", "--connect <", "--token-file <", "--replay <"];
+    for (command, takes) in [
+        ("tree", &all[..]),
+        ("dump", &all[..4]),
+        ("trace", &all[..4]),
+        ("kill", &all[..2]),
+        ("ps", &[]),
+        ("completions", &[]),
+    ] {
+        let help = said(&nobody, &[command, "--help"]);
+        let told: Vec<_> = all.into_iter().filter(|option| help.contains(option)).collect();
+        assert_eq!(told, takes, "{command}: {help}");
+    }
+    // And what it does not take is told, wherever it is said.
+    for (words, why) in [
+        (&["ps", "--system", "shop"][..], "ps tells of all systems"),
+        (&["--socket", "x.sock", "ps"], "ps tells of all systems"),
+        (&["completions", "bash", "--replay", "tape.jsonl"], "completions asks no system"),
+        (&["kill", "till", "--reason", "it hangs", "--replay", "tape.jsonl"], "a recording cannot be acted upon"),
+        (&["trace", "till", "--replay", "tape.jsonl"], "a recording is not traced"),
+    ] {
+        let (code, _, err) = run(&nobody, words);
+        assert!(code == 2 && err.contains(why), "{words:?}: {code} {err}");
+    }
+}
+
+#[test]
 fn of_several_systems_one_is_to_be_chosen() {
     let shop = Shop::open();
     let console = crashworthy::Console::default().below(shop.dir.path());

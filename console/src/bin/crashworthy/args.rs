@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use crashworthy_console::protocol;
 
 use crate::act::Act;
@@ -83,6 +83,26 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
+    /// The command line as it is told: the help of a command has no options of all the others that it does not take. Whoever
+    /// gives one all the same is told [why](Self::misuse) it is not taken.
+    pub(crate) fn told() -> Command {
+        let none = ["socket", "system", "connect", "token_file", "replay"];
+        let acts = Act::augment_subcommands(Command::new("acts"));
+        let acts = acts.get_subcommands().map(|act| (act.get_name().to_owned(), &none[2..]));
+        let others = [("ps", &none[..]), ("completions", &none), ("dump", &none[4..]), ("trace", &none[4..])];
+        let others = others.map(|(name, untaken)| (name.to_owned(), untaken));
+        acts.chain(others).fold(Self::command(), |command, (name, untaken)| {
+            let hidden = |id: &&str| command.get_arguments().find(|option| option.get_id() == id).cloned();
+            let hidden: Vec<_> = untaken.iter().filter_map(hidden).map(|option| option.hide(true)).collect();
+            command.mut_subcommand(name, |one| one.args(hidden))
+        })
+    }
+
+    /// What was said on the command line.
+    pub(crate) fn said() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&Self::told().try_get_matches()?)
+    }
+
     /// What goes together for clap, and not for us.
     pub(crate) fn misuse(&self) -> Option<clap::Error> {
         let Which { socket, system, connect, replay, .. } = &self.which;
@@ -375,7 +395,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        Cli::told().debug_assert();
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `completions`: what a shell has to know to complete this command.
 
-use clap::{CommandFactory, ValueEnum};
+use clap::ValueEnum;
 use clap_complete::generate;
 use clap_complete::shells::{Bash, Fish, Zsh};
 
@@ -16,7 +16,7 @@ pub(crate) enum Shell {
 
 /// A script for the shell.
 pub(crate) fn script(shell: Shell) -> Vec<u8> {
-    let (mut command, mut script) = (Cli::command(), Vec::new());
+    let (mut command, mut script) = (Cli::told(), Vec::new());
     let name = "crashworthy";
     match shell {
         Shell::Bash => generate(Bash, &mut command, name, &mut script),

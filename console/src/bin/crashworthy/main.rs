@@ -26,8 +26,8 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::thread;
 
+use clap::CommandFactory;
 use clap::error::ErrorKind as Misuse;
-use clap::{CommandFactory, Parser};
 use crashworthy_console::ClientError;
 use crashworthy_console::openmetrics;
 use crashworthy_console::protocol::{ActorQuery, AuditQuery, CrashesQuery, Health, ReportsQuery};
@@ -66,7 +66,7 @@ impl From<ClientError> for Trouble {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|misuse| {
+    let cli = Cli::said().unwrap_or_else(|misuse| {
         // Whoever asks for a machine is told the way there, and not that this is no command.
         let named = std::env::args_os().find_map(|word| {
             let word = word.to_str()?;
