@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crashworthy::console::Client;
+use crashworthy::console::protocol::SystemView;
 use crashworthy::prelude::*;
 
 use super::turn::{PATIENCE, look};
@@ -29,8 +30,9 @@ const ALL: [Misuse; 5] = [garbage, slowly, never_reads, long_line, leaves_in_the
 
 /// Runs all of them until it ends. The longest answer to who asks as the terminal does, in milliseconds.
 pub(super) fn attack(socket: &Path, ends: &AtomicBool) -> Result<f64, Wrong> {
-    // It is there before there is no place left.
-    let good = Client::connect(socket, PATIENCE).map_err(wrong)?;
+    // It is there before there is no place left, and stays, since it has asked something.
+    let mut good = Client::connect(socket, PATIENCE).map_err(wrong)?;
+    good.ask::<SystemView>("system", &()).map_err(wrong)?;
     thread::scope(|scope| {
         for misuse in ALL {
             scope.spawn(move || {
