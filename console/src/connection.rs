@@ -1,8 +1,10 @@
 //! One client: whatever it sends, or does not read, it costs no more than the limits say.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
@@ -70,7 +72,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             if let Err(why) = may_ask {
                 return self.part(why, limits).await;
             }
-            let answer = desk.answer(caller, &mut session, &self.lines.line).await;
+            let (answer, cost) = costs(desk.answer(caller, &mut session, &self.lines.line)).await;
+            pace.charge(cost);
             if self.pen.answer(&answer, seat, limits).await.is_err() {
                 return;
             }
@@ -116,6 +119,18 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             part(&mut self.lines.read, &mut self.pen.write).await;
         }
     }
+}
+
+/// What comes of it, and how much of the thread it took: not how long it waited.
+async fn costs<R>(what: impl Future<Output = R>) -> (R, Duration) {
+    let (mut what, mut cost) = (pin!(what), Duration::ZERO);
+    poll_fn(|cx| {
+        let began = Instant::now();
+        let polled = what.as_mut().poll(cx);
+        cost += began.elapsed();
+        polled.map(|told| (told, cost))
+    })
+    .await
 }
 
 /// What a client is told with, line by line.

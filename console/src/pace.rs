@@ -21,6 +21,11 @@ impl Pace {
         Self { apart, ahead: second - apart, due: Instant::now() }
     }
 
+    /// What passed last has taken so much of the time of others: those that follow wait for as long, but for what a burst allows.
+    pub fn charge(&mut self, cost: Duration) {
+        self.due += cost * 2;
+    }
+
     /// Returns when the next may pass.
     ///
     /// # Cancel safety
@@ -39,6 +44,22 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_takes_long_is_half_of_the_time_once_the_burst_is_over() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let (mut pace, cost) = (Pace::new(50), Duration::from_millis(500));
+            let began = Instant::now();
+            for _ in 0..20 {
+                pace.wait().await;
+                tokio::time::advance(cost).await;
+                pace.charge(cost);
+            }
+            let idle = began.elapsed() - cost * 20;
+            assert!((Duration::from_secs(8)..=Duration::from_secs(10)).contains(&idle), "{idle:?}");
+        });
+    }
 
     #[test]
     fn a_burst_passes_at_once_and_what_is_beyond_waits_for_its_time() {
