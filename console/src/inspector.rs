@@ -11,12 +11,14 @@ use crate::ConsoleExt;
 use crate::about::About;
 use crate::limits::Limits;
 use crate::order::first;
+use crate::outline::Outline;
 use crate::picture::{Picture, is_under};
 use crate::protocol::{
-    ActorQuery, ActorView, Actors, ActorsQuery, Application, Code, Crashes, CrashesQuery, Filter, Hello, Metrics, Node,
-    PROTOCOL, Refusal, ReportsQuery, ReportsView, SourceView, SystemView, TreeQuery, TreeView,
+    ActorQuery, ActorView, Actors, ActorsQuery, Application, Code, Crashes, CrashesQuery, Filter, Hello, KNOWS,
+    Metrics, Node, PROTOCOL, Refusal, ReportsQuery, ReportsView, SourceView, SystemView, TreeQuery, TreeView,
 };
 use crate::role::Role;
+use crate::search::Search;
 use crate::sources::Sources;
 use crate::sums;
 use crate::traces::Places;
@@ -65,6 +67,7 @@ impl Inspector {
             system: name.to_owned(),
             process: std::process::id(),
             verbs: Role::Looks.verbs(),
+            knows: KNOWS.map(str::to_owned).to_vec(),
             limits,
             application: None,
             host: None,
@@ -167,27 +170,31 @@ impl Inspector {
     /// The answer to `tree`.
     ///
     /// # Errors
-    /// [`Code::SystemEnded`], [`Code::NotFound`]; [`Code::BadArguments`] of a name that several have.
+    /// [`Code::SystemEnded`], [`Code::NotFound`]; [`Code::BadArguments`] of a name that several have, of a pattern that cannot be
+    /// understood or takes too long, and if more is folded than may be.
     pub fn tree(&self, query: &TreeQuery) -> Result<TreeView, Refusal> {
         let (_, picture) = self.look()?;
         let top = query.path.as_deref().map(|path| find(&picture, path)).transpose()?;
-        let limit = self.rows(query.limit, usize::MAX);
-        let levels = query.levels.unwrap_or(usize::MAX);
-        let shown = picture.branch(top).filter(|(_, level)| *level < levels).take(limit);
-        let nodes = shown.map(|(place, level)| Node { level, row: picture.row(place) }).collect();
-        Ok(TreeView { at: picture.at, total: picture.branch(top).count(), nodes })
+        let outline = Outline::new(query)?.at_most(self.limits().rows);
+        let mut search = Search::new(&picture, query.pattern.as_deref())?;
+        let matches = search.as_mut().map(|search| |place| search.takes(place));
+        let drawn = outline.of(|| picture.branch(top), |place| picture.actor(place).pid.id, matches)?;
+        let nodes = drawn.told.into_iter().map(|(place, level)| Node { level, row: picture.row(place) }).collect();
+        let (matched, lines) = (Some(drawn.matched), Some(drawn.lines));
+        Ok(TreeView { at: picture.at, total: drawn.total, matched, lines, nodes })
     }
 
     /// The answer to `actors`.
     ///
     /// # Errors
-    /// [`Code::SystemEnded`]; [`Code::NotFound`] and [`Code::BadArguments`] of who is below nobody, or below one of several.
+    /// [`Code::SystemEnded`]; [`Code::NotFound`] and [`Code::BadArguments`] of who is below nobody, or below one of several;
+    /// [`Code::BadArguments`] of a pattern that cannot be understood or takes too long.
     pub fn actors(&self, query: &ActorsQuery) -> Result<Actors, Refusal> {
         let (system, picture) = self.look()?;
         let top = query.filter.under.as_ref().map(|word| whom::top(&system, &picture, word)).transpose()?;
         let limit = self.rows(query.limit, usize::MAX);
-        let (matched, places) =
-            first(&picture, matching(&picture, &query.filter, top), (query.sort, query.reversed), limit);
+        let matching = matching(&picture, &query.filter, top)?;
+        let (matched, places) = first(&picture, matching.into_iter(), (query.sort, query.reversed), limit);
         let rows = places.into_iter().map(|place| picture.row(place)).collect();
         Ok(Actors { at: picture.at, total: picture.actors().len(), matched, rows })
     }
@@ -294,28 +301,31 @@ fn overview(system: &System, picture: &Picture) -> SystemView {
 }
 
 /// Those that are meant; `top` is the path of whom [`Filter::under`] means.
-pub(crate) fn matching<'a>(
-    picture: &'a Picture,
-    filter: &'a Filter,
-    top: Option<String>,
-) -> impl Iterator<Item = usize> + 'a {
+pub(crate) fn matching(picture: &Picture, filter: &Filter, top: Option<String>) -> Result<Vec<usize>, Refusal> {
+    let mut search = Search::new(picture, filter.pattern.as_deref())?;
     let has_path = filter.text.is_some() || top.is_some();
     let mut path = String::new();
-    picture.everybody().filter(move |&place| {
+    let mut is_in_place = |place| {
+        picture.write_path(place, &mut path);
+        filter.text.as_ref().is_none_or(|text| {
+            path.contains(text.as_str())
+                || picture.actor(place).kind.contains(text.as_str())
+                || picture.registered(place).is_some_and(|name| name.contains(text.as_str()))
+        }) && top.as_ref().is_none_or(|top| is_under(&path, top))
+    };
+    let mut places = Vec::new();
+    for place in picture.everybody() {
         let actor = picture.actor(place);
-        filter.state.is_none_or(|state| actor.state == state)
+        let is_meant = filter.state.is_none_or(|state| actor.state == state)
             && (!filter.shut || actor.gate.is_shut())
             && actor.depth >= filter.min_depth
             && (!filter.busy || actor.is_busy())
-            && (!has_path || {
-                picture.write_path(place, &mut path);
-                filter.text.as_ref().is_none_or(|text| {
-                    path.contains(text.as_str())
-                        || actor.kind.contains(text.as_str())
-                        || picture.registered(place).is_some_and(|name| name.contains(text.as_str()))
-                }) && top.as_ref().is_none_or(|top| is_under(&path, top))
-            })
-    })
+            && (!has_path || is_in_place(place));
+        if is_meant && search.as_mut().map_or(Ok(true), |search| search.takes(place))? {
+            places.push(place);
+        }
+    }
+    Ok(places)
 }
 
 fn is_meant(report: &CrashReport, top: Option<&str>, of: Option<Pid>) -> bool {

@@ -16,6 +16,16 @@ use crate::traces::TraceLimits;
 /// Rows of an answer, whatever the limits say.
 pub(crate) const ROWS: usize = 10_000;
 
+/// Bytes of a pattern that actors are to match.
+pub(crate) const PATTERN: usize = 256;
+
+/// How long it is looked for one, of however many actors, for one answer. A hundred thousand take a twentieth of a second, of a
+/// pattern of the usual sort.
+pub(crate) const SEARCH: Duration = Duration::from_millis(500);
+
+/// Branches of a tree that may be folded.
+pub(crate) const FOLDED: usize = 1_000;
+
 /// Places for those who have just come, for each of those who stay.
 pub(crate) const NEWCOMERS: usize = 8;
 

@@ -65,6 +65,7 @@ impl Watches {
         if self.open.iter().any(|open| open.id == id) {
             return Err(Refusal::new(Code::BadArguments, format!("there is a watch {id} already")));
         }
+        crate::watch::check(&of)?;
         self.open.push(Open { id, watch: Watch::new(of) });
         if let Some(every) = every {
             self.timetable.add(id, Instant::now(), every);

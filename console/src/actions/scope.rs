@@ -152,8 +152,8 @@ fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Resul
     let filter = query.matching.as_ref().expect("it is asked with one");
     // Nothing can be done to who has gone.
     let top = filter.under.as_ref().map(|word| find(picture, word)).transpose()?;
-    let all = meant(picture, filter, top.map(|place| picture.path(place)))
-        .filter(|&place| takes(picture.actor(place).state, query.deed));
+    let all = meant(picture, filter, top.map(|place| picture.path(place)))?;
+    let all = all.into_iter().filter(|&place| takes(picture.actor(place).state, query.deed));
     let (spared, targets): (Vec<_>, Vec<_>) =
         all.partition(|&place| shield(picture, place, query.deed, true, protected).is_some());
     if targets.is_empty() {

@@ -42,6 +42,9 @@ pub struct Hello {
     pub process: u32,
     /// [`VERBS`](super::VERBS), and [`ACTION_VERBS`](super::ACTION_VERBS) on the socket for actions.
     pub verbs: Vec<String>,
+    /// [`KNOWS`](super::KNOWS): arguments that it heeds; an older server leaves out of account what it does not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knows: Vec<String>,
     /// The limits in force.
     pub limits: Limits,
     /// What the service says it is; none if it says nothing.
@@ -53,6 +56,13 @@ pub struct Hello {
     /// When the system was started, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_unix_ms: Option<u64>,
+}
+
+impl Hello {
+    /// Whether it heeds that argument, one of [`KNOWS`](super::KNOWS).
+    pub fn knows(&self, argument: &str) -> bool {
+        self.knows.iter().any(|known| known == argument)
+    }
 }
 
 /// What a service says it is.

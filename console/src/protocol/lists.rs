@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crashworthy_runtime::{State, millis};
+use crashworthy_runtime::{ActorId, State, millis};
 use serde::{Deserialize, Serialize};
 
 use super::{Row, known};
@@ -28,6 +28,12 @@ pub struct ActorsQuery {
 pub struct Filter {
     /// A part of the path, of the kind, or of a name that is registered.
     pub text: Option<String>,
+    /// A [`Pattern`](crate::Pattern) that its path, its kind, or a name that is registered has: a part, or a regular expression;
+    /// with `~` before it letters in that order; with `!` before all those that have no such thing. At most 256 bytes. One that
+    /// cannot be understood is refused, and so is one that takes longer than half a second. A system that does not
+    /// [know](super::Hello::knows) it leaves it out of account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
     /// This actor and those below it, by path, name or id. A word that nobody has is refused, unless
     /// it is the path of somebody of whom something is told yet; so is one that several have.
     pub under: Option<String>,
@@ -92,6 +98,13 @@ pub struct TreeQuery {
     pub levels: Option<usize>,
     /// How many at most.
     pub limit: Option<usize>,
+    /// Those that match, as [`Filter::pattern`] has it, and those above them; all if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Of these what is below them is not told; their rows say how many children they have. At most 1,000; who has gone makes no
+    /// difference. A system that does not [know](super::Hello::knows) it tells them all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folded: Vec<ActorId>,
 }
 
 /// The answer to `tree`.
@@ -102,6 +115,13 @@ pub struct TreeView {
     pub at: Duration,
     /// How many there are below the path, whether they are told or not.
     pub total: usize,
+    /// How many of them match; none where an older system does not say, for which all do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<usize>,
+    /// How many lines that makes, with those above who match, and without what is folded or too deep, whether there is room for
+    /// them or not; none where an older system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<usize>,
     /// Parents before their children, siblings by name.
     pub nodes: Vec<Node>,
 }

@@ -6,6 +6,8 @@
 //! ◀ {"id":1,"ok":{"at_ms":73001,"total":14,"matched":14,"rows":[…]}}
 //! ▶ {"id":2,"verb":"actor","args":{"actor":"shop/till"}}
 //! ◀ {"id":2,"error":{"code":"not_found","message":"no actor \"shop/till\""}}
+//! ▶ {"id":3,"verb":"tree","args":{"pattern":"till-[0-9]+$","folded":[4294967298],"limit":50}}
+//! ◀ {"id":3,"ok":{"at_ms":73050,"total":14,"matched":2,"lines":4,"nodes":[…]}}
 //! ```
 //! The server speaks first, but over TCP, where the client begins with its [token](Knock). A connection answers one request
 //! after the other, in order; what is [watched](Watchable) is told between answers. Fields that are not known are ignored on
@@ -49,6 +51,10 @@ pub use self::watch::{Frame, FrameQuery, News, Push, Rates, SeenBusy, Unwatch, W
 
 /// The version of this protocol. It changes when an old client would misread a new server.
 pub const PROTOCOL: u32 = 1;
+
+/// Arguments that older servers do not know: of `actors`, `tree`, `watch` and `plan` the pattern that actors are to match, of `tree`
+/// and `watch` what is folded.
+pub const KNOWS: [&str; 2] = ["pattern", "folded"];
 
 /// What can be asked.
 pub const VERBS: [&str; 19] = [

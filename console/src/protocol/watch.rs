@@ -115,6 +115,9 @@ pub struct Frame {
     pub total: usize,
     /// How many of them match.
     pub matched: usize,
+    /// Of a tree: how many [lines](super::TreeView::lines) that makes; none where an older system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<usize>,
     /// Those that have changed, or are new: these come last, in this order.
     pub rows: Vec<Node>,
     /// The incarnations that are not shown any more.

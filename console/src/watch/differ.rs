@@ -14,6 +14,7 @@ pub(crate) struct Shot {
     pub(crate) wall: Duration,
     pub(crate) total: usize,
     pub(crate) matched: usize,
+    pub(crate) lines: Option<usize>,
     /// In their order, each incarnation once.
     pub(crate) rows: Vec<Node>,
 }
@@ -30,8 +31,8 @@ impl Differ {
     /// The next step.
     pub(crate) fn next(&mut self, shot: Shot, whole: bool) -> Frame {
         self.seq += 1;
-        let Shot { at, wall, total, matched, rows } = shot;
-        let mut frame = Frame { seq: self.seq, at, wall, total, matched, ..Frame::default() };
+        let Shot { at, wall, total, matched, lines, rows } = shot;
+        let mut frame = Frame { seq: self.seq, at, wall, total, matched, lines, ..Frame::default() };
         match self.told.take().filter(|_| !whole) {
             None => {
                 frame.whole = true;

@@ -14,7 +14,9 @@ use sampler::Sampler;
 pub use watched::{Amiss, Watched};
 
 use crate::inspector::Inspector;
+use crate::outline::Outline;
 use crate::protocol::{Actors, Frame, Node, Refusal, TreeView, Watchable};
+use crate::search::read;
 
 /// A list that somebody watches, on the side of the system.
 #[derive(Debug)]
@@ -62,16 +64,35 @@ impl Watch {
     }
 }
 
+/// Makes sure that there can be a list of that.
+pub(crate) fn check(of: &Watchable) -> Result<(), Refusal> {
+    let pattern = match of {
+        Watchable::Tree(query) => {
+            Outline::new(query)?;
+            &query.pattern
+        }
+        Watchable::Actors(query) => &query.filter.pattern,
+    };
+    pattern.as_deref().map_or(Ok(()), |pattern| read(pattern).map(drop))
+}
+
 fn shoot(of: &Watchable, inspector: &Inspector) -> Result<Shot, Refusal> {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(match of {
         Watchable::Tree(query) => {
-            let TreeView { at, total, nodes } = inspector.tree(query)?;
-            Shot { at, wall, total, matched: total, rows: nodes }
+            let TreeView { at, total, matched, lines, nodes } = inspector.tree(query)?;
+            Shot { at, wall, total, matched: matched.unwrap_or(total), lines, rows: nodes }
         }
         Watchable::Actors(query) => {
             let Actors { at, total, matched, rows } = inspector.actors(query)?;
-            Shot { at, wall, total, matched, rows: rows.into_iter().map(|row| Node { level: 0, row }).collect() }
+            Shot {
+                at,
+                wall,
+                total,
+                matched,
+                lines: None,
+                rows: rows.into_iter().map(|row| Node { level: 0, row }).collect(),
+            }
         }
     })
 }

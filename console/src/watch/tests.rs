@@ -24,7 +24,7 @@ fn node(id: u64, incarnation: u32, handled: u64) -> Node {
 
 fn shot(at: u64, rows: Vec<Node>) -> Shot {
     let at = Duration::from_millis(at);
-    Shot { at, wall: at * 2, total: rows.len() + 1, matched: rows.len(), rows }
+    Shot { at, wall: at * 2, total: rows.len() + 1, matched: rows.len(), lines: Some(rows.len()), rows }
 }
 
 /// A list of some of a few actors, in some order, each incarnation once.

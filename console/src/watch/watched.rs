@@ -150,9 +150,11 @@ impl Watched {
 
     /// The list as [`TreeView`] tells it, with rates.
     pub fn tree(&self) -> Option<TreeView> {
-        let Known { frame: Frame { at, total, .. }, rows } = self.known.as_ref()?;
+        let Known { frame: Frame { at, total, matched, lines, .. }, rows } = self.known.as_ref()?;
+        // Who does not say how many lines there are does not say who matches.
+        let matched = lines.map(|_| *matched);
         let nodes = rows.iter().map(|node| Node { level: node.level, row: self.rated(&node.row) }).collect();
-        Some(TreeView { at: *at, total: *total, nodes })
+        Some(TreeView { at: *at, total: *total, matched, lines: *lines, nodes })
     }
 
     fn rated(&self, row: &Row) -> Row {
@@ -162,9 +164,9 @@ impl Watched {
     /// What it shows, as it was told.
     #[cfg(test)]
     pub(super) fn shot(&self) -> Option<super::Shot> {
-        let Known { frame: Frame { at, wall, total, matched, .. }, rows } = self.known.as_ref()?;
-        let (at, wall, total, matched) = (*at, *wall, *total, *matched);
-        Some(super::Shot { at, wall, total, matched, rows: rows.clone() })
+        let Known { frame: Frame { at, wall, total, matched, lines, .. }, rows } = self.known.as_ref()?;
+        let (at, wall, total, matched, lines) = (*at, *wall, *total, *matched, *lines);
+        Some(super::Shot { at, wall, total, matched, lines, rows: rows.clone() })
     }
 }
 

@@ -69,7 +69,7 @@ fn the_tree_has_everybody_below_their_parents() {
     let expected = ["one_for_one, 0 of 1 restarts in 5s, 1 left", "one_for_one, 0 of 3 restarts in 60s, 3 left"];
     assert_eq!(supervises, [Some(expected[0]), Some(expected[1]), None, None]);
 
-    let branch = TreeQuery { path: Some("front".into()), levels: Some(1), limit: None };
+    let branch = TreeQuery { path: Some("front".into()), levels: Some(1), ..TreeQuery::default() };
     let tree: TreeView = client.ask("tree", &branch).unwrap();
     let told: Vec<_> = tree.nodes.iter().map(|node| (node.level, node.row.path.as_str())).collect();
     assert_eq!((told, tree.total), (vec![(0, "shop/front")], 3));

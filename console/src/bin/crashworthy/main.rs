@@ -9,6 +9,7 @@ mod calendar;
 mod completions;
 mod dump;
 mod events;
+mod filter;
 mod find;
 mod ranked;
 mod recording;

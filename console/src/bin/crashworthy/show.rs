@@ -22,7 +22,13 @@ pub(crate) fn tree(view: &TreeView) -> String {
         line(format!("{}{}", "  ".repeat(node.level), called(name, &node.row)), &node.row, has_rates)
     });
     let mut text = table(&heads("ACTOR", has_rates), rows);
-    more(&mut text, view.total, view.nodes.len());
+    match (view.matched, view.lines) {
+        (Some(matched), Some(lines)) if matched < view.total => {
+            let _ = writeln!(text, "{DIM}{matched} of {} match{DIM:#}", view.total);
+            more(&mut text, lines, view.nodes.len());
+        }
+        _ => more(&mut text, view.total, view.nodes.len()),
+    }
     text
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crashworthy_console::protocol::Outcome;
+use crashworthy_console::protocol::{Code, Hello, KNOWS, Outcome, Refusal};
 use crashworthy_console::{Client, ClientError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::args::Which;
 use crate::recording::Recording;
@@ -42,14 +43,27 @@ impl Source {
 
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, verb: &str, query: &impl Serialize) -> Result<T, ClientError> {
         let foreign = |error: serde_json::Error| ClientError::Foreign(error.to_string());
+        let args = serde_json::to_value(query).map_err(foreign)?;
         match self {
-            Self::Running(client) => client.ask(verb, query),
-            Self::Recorded(recording) => {
-                match recording.ask(recording.end(), verb, &serde_json::to_value(query).map_err(foreign)?) {
-                    Outcome::Ok(value) => serde_json::from_value(value).map_err(foreign),
-                    Outcome::Error(why) => Err(ClientError::Refused(why)),
-                }
+            Self::Running(client) => {
+                heeds(client.hello(), &args).map_err(ClientError::Refused)?;
+                client.ask(verb, &args)
             }
+            Self::Recorded(recording) => match recording.ask(recording.end(), verb, &args) {
+                Outcome::Ok(value) => serde_json::from_value(value).map_err(foreign),
+                Outcome::Error(why) => Err(ClientError::Refused(why)),
+            },
+        }
+    }
+}
+
+/// Makes sure that a system heeds what it is told: an older one would answer something else.
+pub(crate) fn heeds(hello: &Hello, args: &Value) -> Result<(), Refusal> {
+    match KNOWS.iter().find(|argument| !args[**argument].is_null() && !hello.knows(argument)) {
+        None => Ok(()),
+        Some(argument) => {
+            let message = format!("this system is of an older version, which does not know what a {argument} is");
+            Err(Refusal { code: Code::Unsupported, message })
         }
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use crashworthy_console::protocol::{Actors, ActorsQuery, Filter, TreeQuery, WatchQuery, Watchable};
-use crashworthy_console::{Client, ClientError, Watched};
+use crashworthy_console::{Client, ClientError, NoPattern, Pattern, Watched};
 
 use crate::args::{Show, Sort, State, What, Which};
 use crate::ranked::{is_by_rate, rank};
-use crate::{Trouble, data, find, print, show, source};
+use crate::{Trouble, data, filter, find, print, show, source};
 
 /// Which branch.
 #[derive(Debug, Args)]
@@ -21,14 +21,19 @@ pub(crate) struct TreeArgs {
     /// How many actors at most; the system has a limit, too.
     #[arg(short = 'n', long = "limit", value_name = "N")]
     limit: Option<usize>,
+    /// Those that match, and those above them: a part of the path, the type or a registered name, or a regular expression; with
+    /// `~` before it letters in that order; with `!` before all those that do not.
+    #[arg(long = "match", value_name = "PATTERN", value_parser = pattern)]
+    pattern: Option<String>,
     #[command(flatten)]
     pub(crate) show: Show,
 }
 
 impl TreeArgs {
     pub(crate) fn query(&self) -> TreeQuery {
-        let Self { path, levels, limit, show: _ } = self;
-        TreeQuery { path: path.clone(), levels: levels.map(usize::from), limit: *limit }
+        let Self { path, levels, limit, pattern, show: _ } = self;
+        let (path, pattern) = (path.clone(), pattern.clone());
+        TreeQuery { path, levels: levels.map(usize::from), limit: *limit, pattern, folded: Vec::new() }
     }
 }
 
@@ -44,9 +49,10 @@ pub(crate) struct TopArgs {
     /// How many actors at most; the system has a limit, too.
     #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20)]
     limit: usize,
-    /// Those with this text in their path or type.
-    #[arg(long = "match", value_name = "TEXT")]
-    text: Option<String>,
+    /// Those that match: a part of the path, the type or a registered name, or a regular expression; with `~` before it letters
+    /// in that order; with `!` before all those that do not.
+    #[arg(long = "match", value_name = "PATTERN", value_parser = pattern)]
+    pattern: Option<String>,
     /// This actor and those below it, by path, name or id.
     #[arg(long, value_name = "PATH")]
     under: Option<String>,
@@ -68,9 +74,10 @@ pub(crate) struct TopArgs {
 
 impl TopArgs {
     pub(crate) fn query(&self) -> ActorsQuery {
-        let Self { sort, reverse, limit, text, under, state, shut, busy, min_depth, show: _ } = self;
-        let (text, under, state) = (text.clone(), under.clone(), state.map(Into::into));
-        let filter = Filter { text, under, state, shut: *shut, busy: *busy, min_depth: *min_depth };
+        let Self { sort, reverse, limit, pattern, under, state, shut, busy, min_depth, show: _ } = self;
+        let (under, state) = (under.clone(), state.map(Into::into));
+        let matching = filter::query(pattern.as_deref());
+        let filter = Filter { under, state, shut: *shut, busy: *busy, min_depth: *min_depth, ..matching };
         // Of rates the order is known here alone, once as many are told as the system tells.
         let limit = (!self.wants_rates()).then_some(*limit);
         ActorsQuery { filter, sort: (*sort).into(), reversed: *reverse, limit }
@@ -85,6 +92,11 @@ impl TopArgs {
     pub(crate) fn wants_rates(&self) -> bool {
         is_by_rate(self.sort.into())
     }
+}
+
+/// What somebody looks for, if it can be understood.
+fn pattern(text: &str) -> Result<String, NoPattern> {
+    text.parse::<Pattern>().map(|_| text.to_owned())
 }
 
 /// What is to be watched, if it is a list of a system that runs.
@@ -106,6 +118,12 @@ pub(crate) fn connect(which: &Which) -> Result<Option<Client>, Trouble> {
 /// Says it again and again, until the system ends or nobody reads.
 pub(crate) fn follow(client: &mut Client, what: &What, of: Watchable, every: Duration) -> Result<bool, Trouble> {
     let how = what.show();
+    let asked = match &of {
+        Watchable::Tree(query) => serde_json::to_value(query),
+        Watchable::Actors(query) => serde_json::to_value(query),
+    };
+    let asked = asked.map_err(|error| Trouble::Told(error.to_string()))?;
+    source::heeds(client.hello(), &asked).map_err(ClientError::Refused)?;
     let watch = client.watch(&WatchQuery { of: of.clone(), every: Some(every) })?;
     loop {
         let text = match client.wait(watch) {

@@ -146,7 +146,7 @@ impl Recording {
         let newer = self.before(at).find(is_tree).filter(|tree| list.is_none_or(|list| list.at < tree.at));
         match (newer, list.map(|list| self.outcome(list))) {
             (None, Some(Outcome::Ok(list))) => Ok(ok(lists::first(read(&list)?, query.limit))),
-            _ => Ok(ok(lists::actors(self.tree(at)?, &query, self.top(at, &query.filter.under)?))),
+            _ => Ok(ok(lists::actors(self.tree(at)?, &query, self.top(at, &query.filter.under)?)?)),
         }
     }
 
@@ -213,9 +213,9 @@ impl Recording {
     }
 }
 
-/// Whether a tree is not of a branch or of the first levels alone.
+/// Whether a tree is not of a branch, of the first levels, of those who match, or of what is not folded alone.
 fn is_of_all(tree: &Kept) -> bool {
-    tree.args["path"].is_null() && tree.args["levels"].is_null()
+    ["path", "levels", "pattern", "folded"].iter().all(|part| tree.args[part].is_null())
 }
 
 pub(super) fn refuse(why: String) -> Refusal {

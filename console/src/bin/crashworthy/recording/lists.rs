@@ -1,10 +1,12 @@
 //! Lists and branches, made of what was recorded.
 
-use crashworthy_console::protocol::{Actors, ActorsQuery, Code, Filter, Refusal, Row, Sort, TreeQuery, TreeView};
+use crashworthy_console::protocol::{Actors, ActorsQuery, Code, Filter, Node, Refusal, Row, Sort, TreeQuery, TreeView};
+use crashworthy_console::{Outline, Pattern};
 use crashworthy_supervisor::SupervisorReport;
 use serde_json::Value;
 
 use super::answers::refuse;
+use crate::filter;
 
 /// Reports in an answer unless told otherwise, as in the inspector.
 const REPORTS: usize = 20;
@@ -22,14 +24,33 @@ pub(super) fn branch(view: TreeView, query: &TreeQuery) -> Result<TreeView, Refu
         let end = branch.iter().skip(1).position(|node| node.level <= base).map_or(branch.len(), |end| end + 1);
         branch.truncate(end);
     }
+    let (branch, pattern) = (&branch, pattern(query.pattern.as_deref())?);
+    let matches =
+        pattern.map(|pattern| move |place: usize| Ok::<_, Refusal>(filter::takes(&pattern, &branch[place].row)));
+    let lines = || branch.iter().enumerate().map(|(place, node)| (place, node.level.saturating_sub(base)));
+    let drawn = Outline::new(query)?.of(lines, |place| branch[place].row.pid.id, matches)?;
+    // Nobody knows who they are who are not in the tree, nor below whom.
     let untold = if query.path.is_none() { view.total.saturating_sub(branch.len()) } else { 0 };
-    let total = branch.len() + untold;
-    for node in &mut branch {
-        node.level = node.level.saturating_sub(base);
-    }
-    branch.retain(|node| query.levels.is_none_or(|levels| node.level < levels));
-    branch.truncate(query.limit.unwrap_or(usize::MAX));
-    Ok(TreeView { at: view.at, total, nodes: branch })
+    let is_all = query.pattern.is_none() && query.folded.is_empty() && query.levels.is_none();
+    let node = |(place, level): (usize, usize)| Node { level, ..branch[place].clone() };
+    Ok(TreeView {
+        at: view.at,
+        total: drawn.total + untold,
+        matched: Some(drawn.matched + if query.pattern.is_none() { untold } else { 0 }),
+        lines: Some(drawn.lines + if is_all { untold } else { 0 }),
+        nodes: drawn.told.into_iter().map(node).collect(),
+    })
+}
+
+/// What somebody looks for.
+fn pattern(text: Option<&str>) -> Result<Option<Pattern>, Refusal> {
+    let read = |text: &str| {
+        text.parse().map_err(|why| {
+            let message = format!("the pattern cannot be understood: {why}");
+            Refusal { code: Code::BadArguments, message }
+        })
+    };
+    text.map(read).transpose()
 }
 
 /// Whether a word means this actor: its path, its id, or its name.
@@ -59,18 +80,21 @@ pub(super) fn find(view: &TreeView, word: &str) -> Result<usize, Refusal> {
 }
 
 /// Those of the tree who match, in order; `top` is the path of whom they are below.
-pub(super) fn actors(view: TreeView, query: &ActorsQuery, top: Option<String>) -> Actors {
-    let (filter, told) = (&query.filter, view.nodes.len());
+pub(super) fn actors(view: TreeView, query: &ActorsQuery, top: Option<String>) -> Result<Actors, Refusal> {
+    let (asked, told) = (&query.filter, view.nodes.len());
+    let pattern = pattern(asked.pattern.as_deref())?;
     let matches = |row: &Row| {
-        filter.text.as_ref().is_none_or(|text| {
-            row.path.contains(text.as_str())
-                || row.kind.contains(text.as_str())
-                || row.registered.as_ref().is_some_and(|name| name.contains(text.as_str()))
-        }) && top.as_ref().is_none_or(|top| is_under(&row.path, top))
-            && filter.state.is_none_or(|state| row.state == state)
-            && (!filter.shut || row.gate.is_shut())
-            && row.depth >= filter.min_depth
-            && (!filter.busy || row.doing.is_some())
+        pattern.as_ref().is_none_or(|pattern| filter::takes(pattern, row))
+            && asked.text.as_ref().is_none_or(|text| {
+                row.path.contains(text.as_str())
+                    || row.kind.contains(text.as_str())
+                    || row.registered.as_ref().is_some_and(|name| name.contains(text.as_str()))
+            })
+            && top.as_ref().is_none_or(|top| is_under(&row.path, top))
+            && asked.state.is_none_or(|state| row.state == state)
+            && (!asked.shut || row.gate.is_shut())
+            && row.depth >= asked.min_depth
+            && (!asked.busy || row.doing.is_some())
     };
     let size = |row: &Row| match query.sort {
         Sort::Depth => row.depth.into(),
@@ -83,7 +107,7 @@ pub(super) fn actors(view: TreeView, query: &ActorsQuery, top: Option<String>) -
     };
     let mut rows: Vec<_> = view.nodes.into_iter().map(|node| node.row).filter(matches).collect();
     // Those who are not in the tree match if everybody does.
-    let untold = if *filter == Filter::default() { view.total.saturating_sub(told) } else { 0 };
+    let untold = if *asked == Filter::default() { view.total.saturating_sub(told) } else { 0 };
     let matched = rows.len() + untold;
     // Equals stay in the order of the tree.
     match (query.reversed, query.sort) {
@@ -92,7 +116,7 @@ pub(super) fn actors(view: TreeView, query: &ActorsQuery, top: Option<String>) -
         (false, _) => rows.sort_by_key(|row| std::cmp::Reverse(size(row))),
     }
     rows.truncate(query.limit.unwrap_or(usize::MAX));
-    Actors { at: view.at, total: view.total, matched, rows }
+    Ok(Actors { at: view.at, total: view.total, matched, rows })
 }
 
 /// Whether the answer to one question has all that another asks for.

@@ -1,6 +1,7 @@
 //! What a command does to the state.
 
 use crashworthy_console::protocol::Sort;
+use crashworthy_runtime::ActorId;
 
 use super::event::Effect;
 use super::keys::Command;
@@ -24,6 +25,8 @@ pub(crate) const SORTS: [Sort; 9] = [
 ];
 /// Levels of a tree of which nothing was told: it may have been too long an answer.
 const UNTOLD: usize = 4;
+/// Branches of the tree that are folded, at most: as many as a system is told.
+const FOLDED: usize = 1_000;
 /// Lines of JSON, at most.
 const JSON: usize = 5_000;
 
@@ -251,10 +254,22 @@ fn sideways(model: &mut Model, side: Side) {
         let to = beside(&page, item.panel, side);
         model.spot_mut().list.go(to.unwrap_or(at), &page.keys());
     } else if let (true, Tab::Tree, Some(Opens::Actor(id))) = (model.opened.is_empty(), model.tab, &item.opens) {
-        match side {
-            Side::Left => model.folded.insert(id.clone()),
-            Side::Right => model.folded.remove(id),
-        };
+        let nodes = model.picture.tree.iter().flat_map(|tree| &tree.nodes);
+        let top = nodes.map(|node| node.row.pid.id).find(|top| top.to_string() == *id);
+        match (top, side) {
+            (Some(top), Side::Left) => fold(model, top),
+            (Some(top), Side::Right) => drop(model.folded.remove(&top)),
+            // Who is no more has nobody below.
+            (None, _) => {}
+        }
+    }
+}
+
+fn fold(model: &mut Model, top: ActorId) {
+    if model.folded.len() < FOLDED {
+        model.folded.insert(top);
+    } else if !model.folded.contains(&top) {
+        tell(model, format!("{FOLDED} branches are folded: unfold one first"));
     }
 }
 

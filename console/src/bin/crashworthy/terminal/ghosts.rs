@@ -30,13 +30,21 @@ pub(crate) struct Ghosts {
 }
 
 impl Ghosts {
-    /// Sees everybody there is at that time.
-    pub(crate) fn see<'a>(&mut self, at: Duration, everybody: impl Iterator<Item = &'a Row>) {
+    /// Sees everybody there is at that time, but for those below whoever is folded: of them nothing is known.
+    pub(crate) fn see<'a>(&mut self, at: Duration, everybody: impl Iterator<Item = &'a Row>, folded: &[ActorId]) {
         let everybody: Vec<_> = everybody.cloned().collect();
         let there: HashSet<ActorId> = everybody.iter().map(|row| row.pid.id).collect();
+        let tops = everybody.iter().filter(|row| folded.contains(&row.pid.id));
+        let tops: HashSet<&str> = tops.map(|row| row.path.as_str()).collect();
+        let is_hidden = |row: &Row| {
+            // Of a path that is told without its beginning nobody knows.
+            let is_deep = !tops.is_empty() && row.path.starts_with('…');
+            is_deep || row.path.match_indices('/').any(|(end, _)| tops.contains(&row.path[..end]))
+        };
         // Who was seen too long ago may have been gone for any time.
         let is_recent = at.saturating_sub(self.at) < STAY;
-        let missed = self.seen.drain(..).filter(|row| is_recent && !there.contains(&row.pid.id));
+        let is_missed = |row: &Row| is_recent && !there.contains(&row.pid.id) && !is_hidden(row);
+        let missed = self.seen.drain(..).filter(is_missed);
         self.dead.extend(missed.map(|row| Ghost { since: at, row }));
         let is_near = |ghost: &Ghost| at.checked_sub(ghost.since).is_some_and(|past| past < STAY);
         self.dead.retain(|ghost| is_near(ghost) && !there.contains(&ghost.row.pid.id));
@@ -66,12 +74,12 @@ mod tests {
         let (shop, till) = (row(1, "shop"), row(2, "shop/till"));
         let mut ghosts = Ghosts::default();
         let at = Duration::from_secs(100);
-        ghosts.see(at, [&shop, &till].into_iter());
-        ghosts.see(at, [&shop].into_iter());
+        ghosts.see(at, [&shop, &till].into_iter(), &[]);
+        ghosts.see(at, [&shop].into_iter(), &[]);
         assert_eq!(dead(&ghosts), ["shop/till"]);
-        ghosts.see(at + STAY - Duration::from_millis(1), [&shop].into_iter());
+        ghosts.see(at + STAY - Duration::from_millis(1), [&shop].into_iter(), &[]);
         assert_eq!(dead(&ghosts), ["shop/till"]);
-        ghosts.see(at + STAY, [&shop].into_iter());
+        ghosts.see(at + STAY, [&shop].into_iter(), &[]);
         assert_eq!(dead(&ghosts), [""; 0]);
     }
 
@@ -79,17 +87,29 @@ mod tests {
     fn who_was_seen_too_long_ago_is_not_said_to_have_just_gone() {
         let shop = row(1, "shop");
         let mut ghosts = Ghosts::default();
-        ghosts.see(Duration::ZERO, [&shop].into_iter());
-        ghosts.see(STAY, [].into_iter());
+        ghosts.see(Duration::ZERO, [&shop].into_iter(), &[]);
+        ghosts.see(STAY, [].into_iter(), &[]);
         assert_eq!(dead(&ghosts), [""; 0]);
+    }
+
+    #[test]
+    fn of_those_below_whoever_is_folded_nobody_is_said_to_have_gone() {
+        let (shop, till, bank) = (row(1, "shop"), row(2, "shop/front/till"), row(3, "shop/bank"));
+        let (front, deep) = (row(4, "shop/front"), row(5, "…/deep"));
+        let mut ghosts = Ghosts::default();
+        ghosts.see(Duration::ZERO, [&shop, &front, &till, &bank, &deep].into_iter(), &[]);
+        ghosts.see(Duration::ZERO, [&shop, &front].into_iter(), &[front.pid.id]);
+        assert_eq!(dead(&ghosts), ["shop/bank"]);
+        ghosts.see(Duration::ZERO, [&shop, &front].into_iter(), &[]);
+        assert_eq!(dead(&ghosts), ["shop/bank"], "who was not seen is not missed");
     }
 
     #[test]
     fn there_are_only_so_many_of_them() {
         let crowd: Vec<_> = (0..500).map(|number| row(number, "shop/many")).collect();
         let mut ghosts = Ghosts::default();
-        ghosts.see(Duration::ZERO, crowd.iter());
-        ghosts.see(Duration::ZERO, [].into_iter());
+        ghosts.see(Duration::ZERO, crowd.iter(), &[]);
+        ghosts.see(Duration::ZERO, [].into_iter(), &[]);
         assert_eq!(ghosts.dead().len(), MOST);
     }
 
@@ -97,9 +117,9 @@ mod tests {
     fn a_clock_that_goes_back_leaves_no_dead_of_the_future() {
         let shop = row(1, "shop");
         let mut ghosts = Ghosts::default();
-        ghosts.see(Duration::from_secs(9), [&shop].into_iter());
-        ghosts.see(Duration::from_secs(9), [].into_iter());
-        ghosts.see(Duration::from_secs(1), [].into_iter());
+        ghosts.see(Duration::from_secs(9), [&shop].into_iter(), &[]);
+        ghosts.see(Duration::from_secs(9), [].into_iter(), &[]);
+        ghosts.see(Duration::from_secs(1), [].into_iter(), &[]);
         assert_eq!(dead(&ghosts), [""; 0]);
     }
 }

@@ -13,7 +13,6 @@
 mod acting;
 mod command;
 mod event;
-mod filter;
 mod geometry;
 mod ghosts;
 mod happened;

@@ -1,14 +1,13 @@
 //! All that the screens are made of: what is known, and where somebody is looking.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crashworthy_console::protocol::{Hello, Sort, SystemView};
-use crashworthy_runtime::Pid;
+use crashworthy_runtime::{ActorId, Pid};
 
 use super::acting::Planned;
-use super::filter::Filter;
 use super::happened::Kinds;
 use super::list::List;
 use super::picture::Picture;
@@ -16,6 +15,7 @@ use super::playback::Playback;
 use super::question::{MEASURES, Question};
 use super::tracing::{Stage, Tracing};
 use super::typed::Typed;
+use crate::filter;
 
 /// The state of the terminal UI. Times are since it was opened.
 #[derive(Clone, Debug)]
@@ -48,8 +48,8 @@ pub(crate) struct Model {
     pub(crate) kinds: Kinds,
     /// Reports of progress instead of errors.
     pub(crate) progress: bool,
-    /// Branches of the tree that are folded, by the ids of their tops.
-    pub(crate) folded: HashSet<String>,
+    /// Branches of the tree that are folded, by their tops.
+    pub(crate) folded: BTreeSet<ActorId>,
     /// The branch of the tree that is shown alone: the id of its top, and its path.
     pub(crate) branch: Option<(String, String)>,
     /// Levels of the tree that are shown, if not all.
@@ -217,7 +217,7 @@ impl Model {
             reversed: false,
             kinds: Kinds::All,
             progress: false,
-            folded: HashSet::new(),
+            folded: BTreeSet::new(),
             branch: None,
             levels: None,
             tracing: None,
@@ -290,6 +290,30 @@ impl Model {
         self.picture.system.as_ref()
     }
 
+    /// Whether the system heeds that argument. What was recorded is looked through here.
+    fn knows(&self, argument: &str) -> bool {
+        self.link == Link::Recorded || self.hello.as_ref().is_some_and(|hello| hello.knows(argument))
+    }
+
+    /// What the system is to look for in a list of actors: none if that is nothing, or it does not know how.
+    pub(crate) fn looks_for(&self, tab: Tab) -> Option<String> {
+        let text = &self.spots[tab as usize].filter;
+        let pattern = filter::read(text)?;
+        let is_understood = self.knows("pattern") || (tab == Tab::Top && pattern.part().is_some());
+        is_understood.then(|| text.clone())
+    }
+
+    /// The tree that is to be seen. Who looks for somebody looks everywhere below its top.
+    fn tree(&self) -> Question {
+        let top = self.branch.as_ref().map(|(id, _)| id.clone());
+        let filter = self.looks_for(Tab::Tree);
+        let is_all = filter.is_some();
+        let levels = self.levels.filter(|_| !is_all);
+        let folds = !is_all && self.knows("folded");
+        let folded = self.folded.iter().copied().filter(|_| folds).collect();
+        Question::Tree { top, levels, filter, folded }
+    }
+
     /// What has to be asked for what is in view. A recording has everything in it.
     pub(crate) fn questions(&self) -> Vec<Question> {
         if self.is_choosing() {
@@ -301,7 +325,7 @@ impl Model {
         if shows(Tab::Pulse) {
             questions.extend(MEASURES.map(Question::Worst));
         }
-        let branch = Question::Tree { top: self.branch.as_ref().map(|(id, _)| id.clone()), levels: self.levels };
+        let branch = self.tree();
         let is_drawn = self.tab == Tab::Tree && branch == Question::TREE;
         if shows(Tab::Limits) && !is_drawn {
             questions.push(Question::TREE);
@@ -310,10 +334,8 @@ impl Model {
             questions.push(branch);
         }
         if self.tab == Tab::Top {
-            // Patterns, and what is to be left out, are looked for here.
-            let filter = Filter::new(&self.spots[Tab::Top as usize].filter);
-            let text = filter.as_ref().and_then(Filter::part).map(str::to_owned);
-            questions.push(Question::Top { sort: self.sort, reversed: self.reversed, text });
+            let filter = self.looks_for(Tab::Top);
+            questions.push(Question::Top { sort: self.sort, reversed: self.reversed, filter });
         }
         if shows(Tab::Reports) {
             questions.push(Question::Reports { progress: self.progress });

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crashworthy_console::protocol::{Deed, Sort};
 use crashworthy_runtime::Pid;
 
-use super::filter::Filter;
 use super::happened::Kinds;
+use crate::filter;
 
 /// A list, or text, which is a list of lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,8 +118,8 @@ impl Page {
 
     /// Leaves the lines that match.
     pub(crate) fn filter(&mut self, filter: &str) {
-        if let Some(filter) = Filter::new(filter) {
-            self.items.retain(|item| filter.takes(item.cells.iter().map(String::as_str)));
+        if let Some(pattern) = filter::read(filter) {
+            self.items.retain(|item| pattern.takes(item.cells.iter().map(String::as_str)));
         }
     }
 }

@@ -23,7 +23,11 @@ const PAST: usize = 256;
 pub(crate) struct Picture {
     pub(crate) system: Option<SystemView>,
     pub(crate) tree: Option<TreeView>,
+    /// What the system has looked for in it.
+    pub(crate) tree_filter: Option<String>,
     pub(crate) top: Option<Actors>,
+    /// The same.
+    pub(crate) top_filter: Option<String>,
     pub(crate) worst: Vec<(Sort, Actors)>,
     /// The actor that is looked at, by what it was asked for with; why not, if there is none.
     pub(crate) actor: Option<(String, Option<ActorView>, Option<String>)>,
@@ -90,20 +94,23 @@ impl Picture {
                 self.remember(&system);
                 self.system = Some(system);
             }
-            Question::Tree { top, .. } => {
+            Question::Tree { top, levels, filter, folded } => {
                 let mut tree: TreeView = read(value)?;
                 tree.nodes.truncate(ROWS);
-                if top.is_none() && tree.nodes.len() == tree.total {
-                    self.ghosts.see(tree.at, tree.nodes.iter().map(|node| &node.row));
+                let lines = tree.lines.filter(|_| levels.is_none()).unwrap_or(tree.total);
+                if top.is_none() && filter.is_none() && tree.nodes.len() == lines {
+                    self.ghosts.see(tree.at, tree.nodes.iter().map(|node| &node.row), &folded);
                 }
                 self.tree = Some(tree);
+                self.tree_filter = filter;
             }
-            Question::Top { text, .. } => {
+            Question::Top { filter, .. } => {
                 let top = actors(value, ROWS)?;
-                if text.is_none() && top.rows.len() == top.total {
-                    self.ghosts.see(top.at, top.rows.iter());
+                if filter.is_none() && top.rows.len() == top.total {
+                    self.ghosts.see(top.at, top.rows.iter(), &[]);
                 }
                 self.top = Some(top);
+                self.top_filter = filter;
             }
             Question::Worst(sort) => {
                 let worst = actors(value, WORST)?;

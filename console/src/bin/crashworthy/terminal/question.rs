@@ -6,9 +6,11 @@ use crashworthy_console::protocol::{
     ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, EventsQuery, Filter, Outcome, ReportsQuery, Sort, SystemView,
     TreeQuery, WatchQuery, Watchable,
 };
-use crashworthy_runtime::Pid;
+use crashworthy_runtime::{ActorId, Pid};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::filter;
 
 /// Rows of a list, at most. A system may have a lower limit.
 pub(crate) const ROWS: usize = 500;
@@ -30,12 +32,16 @@ pub(crate) enum Question {
     Tree {
         top: Option<String>,
         levels: Option<usize>,
+        /// Those that match, and those above them.
+        filter: Option<String>,
+        /// What is below these is left out.
+        folded: Vec<ActorId>,
     },
     Top {
         sort: Sort,
         /// Those that have least come first.
         reversed: bool,
-        text: Option<String>,
+        filter: Option<String>,
     },
     Worst(Sort),
     /// One actor, by its id.
@@ -63,7 +69,7 @@ pub(crate) enum Question {
 
 impl Question {
     /// The tree as far as it is told.
-    pub(crate) const TREE: Self = Self::Tree { top: None, levels: None };
+    pub(crate) const TREE: Self = Self::Tree { top: None, levels: None, filter: None, folded: Vec::new() };
 
     pub(crate) fn verb(&self) -> &'static str {
         match self {
@@ -85,11 +91,16 @@ impl Question {
     /// What is watched instead of asked for again and again: a list that is long, and hardly changes.
     pub(crate) fn watched(&self) -> Option<WatchQuery> {
         let of = match self {
-            Self::Tree { top, levels } => Watchable::Tree(tree(top, *levels)),
-            Self::Top { sort, reversed, text } => Watchable::Actors(actors(*sort, *reversed, text)),
+            Self::Tree { top, levels, filter, folded } => Watchable::Tree(tree(top, *levels, filter, folded)),
+            Self::Top { sort, reversed, filter } => Watchable::Actors(actors(*sort, *reversed, filter)),
             _ => return None,
         };
         Some(WatchQuery { of, every: None })
+    }
+
+    /// Whether it asks for a part of the tree that somebody has chosen to see.
+    pub(crate) fn is_view(&self) -> bool {
+        matches!(self, Self::Tree { filter, folded, .. } if filter.is_some() || !folded.is_empty())
     }
 
     /// Whether it asks for some of everybody.
@@ -101,8 +112,8 @@ impl Question {
         match self {
             Self::System | Self::Health | Self::Metrics | Self::Traced => Value::Null,
             Self::Events | Self::News => value(&EventsQuery { limit: Some(EVENTS), ..EventsQuery::default() }),
-            Self::Tree { top, levels } => value(&tree(top, *levels)),
-            Self::Top { sort, reversed, text } => value(&actors(*sort, *reversed, text)),
+            Self::Tree { top, levels, filter, folded } => value(&tree(top, *levels, filter, folded)),
+            Self::Top { sort, reversed, filter } => value(&actors(*sort, *reversed, filter)),
             Self::Shut => {
                 let filter = Filter { shut: true, ..Filter::default() };
                 value(&ActorsQuery { filter, sort: Sort::Path, limit: Some(ROWS), ..ActorsQuery::default() })
@@ -119,12 +130,12 @@ impl Question {
     }
 }
 
-fn tree(top: &Option<String>, levels: Option<usize>) -> TreeQuery {
-    TreeQuery { path: top.clone(), levels, limit: Some(ROWS) }
+fn tree(top: &Option<String>, levels: Option<usize>, filter: &Option<String>, folded: &[ActorId]) -> TreeQuery {
+    TreeQuery { path: top.clone(), levels, limit: Some(ROWS), pattern: filter.clone(), folded: folded.to_vec() }
 }
 
-fn actors(sort: Sort, reversed: bool, text: &Option<String>) -> ActorsQuery {
-    ActorsQuery { filter: Filter { text: text.clone(), ..Filter::default() }, sort, reversed, limit: Some(ROWS) }
+fn actors(sort: Sort, reversed: bool, filter: &Option<String>) -> ActorsQuery {
+    ActorsQuery { filter: filter::query(filter.as_deref()), sort, reversed, limit: Some(ROWS) }
 }
 
 fn value(query: &impl Serialize) -> Value {

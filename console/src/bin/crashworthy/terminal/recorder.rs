@@ -44,7 +44,9 @@ impl Recorder {
         let is_whole = round.answers.iter().any(|(question, outcome)| is_whole_tree(question, outcome));
         // What is told once cannot be shown again by itself.
         let is_kept = |question: &Question| {
-            !matches!(question, Question::Traced | Question::News) && (!is_whole || !question.is_list())
+            !matches!(question, Question::Traced | Question::News)
+                && !question.is_view()
+                && (!is_whole || !question.is_list())
         };
         let answers = round.answers.iter().filter(|(question, _)| is_kept(question));
         let news: Vec<_> = answers.filter(|(question, outcome)| self.is_news(question, outcome)).collect();

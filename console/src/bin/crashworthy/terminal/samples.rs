@@ -221,7 +221,7 @@ pub(crate) fn round() -> Round {
     let all = [
         Question::System,
         Question::TREE,
-        Question::Top { sort: MEASURES[0], reversed: false, text: None },
+        Question::Top { sort: MEASURES[0], reversed: false, filter: None },
         Question::Crashes,
         Question::Reports { progress: false },
         Question::Health,

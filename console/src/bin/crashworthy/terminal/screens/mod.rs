@@ -5,6 +5,7 @@ mod actor;
 mod audit;
 mod crashes;
 mod events;
+mod found;
 mod health;
 mod help;
 mod limits;
@@ -90,6 +91,17 @@ fn unanswered(model: &Model, question: &Question) -> String {
         _ => "waits for an answer",
     };
     why.to_owned()
+}
+
+/// How many of the page in view match its filter: of a list of actors also those that were not told.
+pub(crate) fn found(model: &Model, page: &Page) -> usize {
+    let found = match model.tab {
+        _ if model.is_choosing() || !model.opened.is_empty() => None,
+        Tab::Tree => tree::found(model),
+        Tab::Top => top::found(model),
+        _ => None,
+    };
+    found.map_or(page.items.len(), |found| found.count())
 }
 
 /// What a page is of, if it was opened.

@@ -2,13 +2,13 @@
 
 use crashworthy_console::protocol::Row;
 
-use super::super::filter::Filter;
-use super::super::model::Model;
+use super::super::model::{Model, Tab};
 use super::super::page::Page;
+use super::found::Found;
 use super::rows;
 use crate::ranked::rank;
-use crate::show;
 use crate::text::clean;
+use crate::{filter, show};
 
 pub(crate) fn page(model: &Model, filter: &str) -> Page {
     let has_rates = model.picture.top.iter().flat_map(|top| &top.rows).any(|row| row.rates.is_some());
@@ -18,11 +18,8 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
         page.empty = "waits for an answer".to_owned();
         return page;
     };
-    let filter = Filter::new(filter);
-    let takes = |row: &Row| {
-        let words = [row.path.as_str(), row.kind.as_str()].into_iter().chain(row.registered.as_deref());
-        filter.as_ref().is_none_or(|filter| filter.takes(words))
-    };
+    let pattern = filter::read(filter);
+    let takes = |row: &Row| pattern.as_ref().is_none_or(|pattern| filter::takes(pattern, row));
     let mut living: Vec<_> = top.rows.iter().filter(|row| takes(row)).collect();
     rank(&mut living, model.sort, model.reversed);
     let living = living.into_iter().map(|row| rows::item(show::called(&row.path, row), row, has_rates));
@@ -30,6 +27,18 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     let at = model.picture.at();
     page.items = living.chain(dead.map(|ghost| rows::ghost(clean(&ghost.row.path), ghost, at, has_rates))).collect();
     let untold = top.matched.saturating_sub(top.rows.len());
-    page.note = (untold > 0).then(|| format!("and {untold} more: filter with / to see them"));
+    page.note = match found(model) {
+        Some(found) => Some(found.note(model)),
+        None => (untold > 0).then(|| format!("and {untold} more: filter with / to see them")),
+    };
     page
+}
+
+/// How many match; none if nothing is looked for.
+pub(super) fn found(model: &Model) -> Option<Found> {
+    let (top, text) = (model.picture.top.as_ref()?, &model.spots[Tab::Top as usize].filter);
+    let pattern = filter::read(text)?;
+    let shown = top.rows.iter().filter(|row| filter::takes(&pattern, row)).count();
+    let matched = (model.picture.top_filter.as_ref() == Some(text)).then_some(top.matched);
+    Some(Found { total: top.total, matched, told: top.rows.len(), shown })
 }

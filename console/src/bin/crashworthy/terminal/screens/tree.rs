@@ -2,16 +2,16 @@
 
 use std::collections::HashSet;
 
+use crashworthy_console::Pattern;
 use crashworthy_console::protocol::{Row, TreeView};
 
-use super::super::filter::Filter;
-use super::super::model::Model;
+use super::super::model::{Model, Tab};
 use super::super::page::{Item, Page};
-use super::id;
+use super::found::Found;
 use super::rows;
 use super::rows::{last, name};
-use crate::show;
 use crate::text::counted;
+use crate::{filter, show};
 
 /// Levels that are drawn apart.
 const DEEPEST: usize = 32;
@@ -39,11 +39,11 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     if model.branch.is_none() {
         haunt(model, &mut lines, has_rates);
     }
-    let filter = Filter::new(filter);
-    let is_all = filter.is_none();
-    let shown: Box<dyn Fn(&Line<'_>) -> bool> = match filter {
-        Some(filter) => {
-            let kept = with_those_above(&lines, &filter);
+    let pattern = filter::read(filter);
+    let is_all = pattern.is_none();
+    let shown: Box<dyn Fn(&Line<'_>) -> bool> = match &pattern {
+        Some(pattern) => {
+            let kept = with_those_above(&lines, pattern);
             Box::new(move |line| kept.contains(line.row.path.as_str()))
         }
         None => {
@@ -64,18 +64,41 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     page
 }
 
+/// How many match, without those above them; none if nothing is looked for.
+pub(super) fn found(model: &Model) -> Option<Found> {
+    let (tree, text) = (model.picture.tree.as_ref()?, &model.spots[Tab::Tree as usize].filter);
+    let pattern = filter::read(text)?;
+    let shown = tree.nodes.iter().filter(|node| filter::takes(&pattern, &node.row)).count();
+    let matched = tree.matched.filter(|_| model.picture.tree_filter.as_ref() == Some(text));
+    Some(Found { total: tree.total, matched, told: tree.nodes.len(), shown })
+}
+
 /// What is not in the list.
 fn note(model: &Model, tree: &TreeView) -> Option<String> {
-    let untold = tree.total.saturating_sub(tree.nodes.len());
     let branch = model.branch.as_ref().map(|(_, path)| format!("only {path}, z shows all"));
-    let levels = model.levels.map(|levels| format!("{}, + shows more", counted(levels as u64, "level", "levels")));
-    let more = match model.levels {
-        None if untold > 0 => Some(format!("{untold} more: z shows a branch alone, - fewer levels")),
-        Some(_) if untold > 0 => Some(format!("{untold} more")),
-        _ => None,
+    let rest = match found(model) {
+        Some(found) => vec![found.note(model)],
+        None => untold(model, tree),
     };
-    let parts: Vec<_> = branch.into_iter().chain(levels).chain(more).collect();
+    let parts: Vec<_> = branch.into_iter().chain(rest).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// What there is no room for, and what nobody wants to see.
+fn untold(model: &Model, tree: &TreeView) -> Vec<String> {
+    let lines = tree.lines.unwrap_or(tree.total).min(tree.total);
+    let (more, hidden) = (lines.saturating_sub(tree.nodes.len()), tree.total - lines);
+    let levels = model.levels.map(|levels| format!("{}, + shows more", counted(levels as u64, "level", "levels")));
+    let more = (more > 0).then(|| match model.levels {
+        None => format!("{more} more: z shows a branch alone, - fewer levels, left folds one"),
+        Some(_) => format!("{more} more"),
+    });
+    let hidden = (hidden > 0).then(|| match (model.levels, model.folded.is_empty()) {
+        (None, _) => format!("{hidden} folded"),
+        (Some(_), true) => format!("{hidden} deeper"),
+        (Some(_), false) => format!("{hidden} deeper or folded"),
+    });
+    levels.into_iter().chain(more).chain(hidden).collect()
 }
 
 /// Puts the dead where they were: last below their parents.
@@ -94,15 +117,13 @@ fn haunt<'a>(model: &'a Model, lines: &mut Vec<Line<'a>>, has_rates: bool) {
 }
 
 /// The paths of those who match, and of those above them.
-fn with_those_above(lines: &[Line<'_>], filter: &Filter) -> HashSet<String> {
+fn with_those_above(lines: &[Line<'_>], pattern: &Pattern) -> HashSet<String> {
     let mut kept = HashSet::new();
     let mut above: Vec<(usize, &str)> = Vec::new();
     for line in lines {
         above.retain(|(level, _)| *level < line.level);
         above.push((line.level, &line.row.path));
-        if filter
-            .takes([line.row.path.as_str(), line.row.kind.as_str()].into_iter().chain(line.row.registered.as_deref()))
-        {
+        if filter::takes(pattern, line.row) {
             kept.extend(above.iter().map(|(_, path)| (*path).to_owned()));
         }
     }
@@ -117,7 +138,7 @@ fn below_folded(model: &Model, lines: &[Line<'_>]) -> HashSet<String> {
         if folded.is_some_and(|level| line.level > level) {
             hidden.insert(line.row.path.clone());
         } else {
-            folded = model.folded.contains(&id(line.row.pid.id)).then_some(line.level);
+            folded = model.folded.contains(&line.row.pid.id).then_some(line.level);
         }
     }
     hidden

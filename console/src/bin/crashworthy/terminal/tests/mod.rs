@@ -12,7 +12,7 @@ mod unanswered;
 
 use std::time::Duration;
 
-use crashworthy_console::protocol::{Hello, Outcome, VERBS};
+use crashworthy_console::protocol::{Hello, KNOWS, Outcome, VERBS};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::json;
 
@@ -83,7 +83,7 @@ pub(crate) fn hello(process: u32) -> Hello {
     });
     serde_json::from_value(json!({
         "protocol": 1, "version": "0.1.0", "role": "read_only", "system": "shop", "process": process, "verbs": VERBS,
-        "limits": limits,
+        "knows": KNOWS, "limits": limits,
     }))
     .expect("it is a greeting")
 }

@@ -10,7 +10,7 @@ use super::super::event::{Effect, Event};
 use super::super::model::{Tab, What};
 use super::super::question::{Question, Round};
 use super::drawn::drawn;
-use super::{Ui, samples, tree};
+use super::{Ui, hello, samples, tree};
 
 fn click(ui: &mut Ui, column: u16, row: u16) {
     let kind = MouseEventKind::Down(MouseButton::Left);
@@ -101,7 +101,7 @@ fn the_top_is_sorted_by_what_is_chosen_and_by_one_measure_after_the_other() {
     ui.type_in("jjjjjj");
     ui.press(KeyCode::Enter);
     assert_eq!((ui.model.sort, ui.model.opened.len()), (Sort::Restarts, 0));
-    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Restarts, reversed: false, text: None }));
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Restarts, reversed: false, filter: None }));
     assert!(drawn(&ui).contains("RESTARTS*"), "{}", drawn(&ui));
     ui.type_in("s");
     assert_eq!(ui.chosen(), "* restarts");
@@ -111,10 +111,10 @@ fn the_top_is_sorted_by_what_is_chosen_and_by_one_measure_after_the_other() {
     ui.type_in("SSS");
     assert_eq!(ui.model.sort, Sort::Depth, "after the last comes the first");
     ui.type_in("r");
-    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, reversed: true, text: None }));
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, reversed: true, filter: None }));
     assert!(drawn(&ui).contains("QUEUED^"), "{}", drawn(&ui));
     ui.type_in("r");
-    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, reversed: false, text: None }));
+    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, reversed: false, filter: None }));
     for (by, head) in [(Sort::Oldest, "OLDEST*"), (Sort::Busy, "BUSY*"), (Sort::Rate, "MSG/S*")] {
         ui.model.sort = by;
         ui.model.picture.top.as_mut().unwrap().rows[0].rates = Some(Default::default());
@@ -190,21 +190,88 @@ fn a_filter_is_a_pattern_and_one_that_is_none_says_so_and_hides_nobody() {
     ui.press(KeyCode::Char('3'));
     ui.type_in("/left$|back$");
     assert_eq!(ui.lines(), ["shop/front/left", "shop/back"]);
-    let asked =
-        |ui: &Ui| ui.model.questions().contains(&Question::Top { sort: Sort::Depth, reversed: false, text: None });
-    assert!(asked(&ui), "a system knows parts of texts alone");
     ui.press(KeyCode::Esc);
     ui.type_in("/~sbk");
     assert_eq!(ui.lines(), ["shop/back"]);
     ui.press(KeyCode::Esc);
     ui.type_in("/!(left");
     assert_eq!(ui.lines().len(), 5);
+    assert!(ui.model.questions().contains(&top(None)), "what cannot be understood is looked for by nobody");
     assert!(drawn(&ui).contains("/!(left   ") && !drawn(&ui).contains("Enter keeps"), "{}", drawn(&ui));
     ui.press(KeyCode::Enter);
     assert!(drawn(&ui).contains("/!(left   ") && drawn(&ui).contains("; Esc"), "{}", drawn(&ui));
     ui.press(KeyCode::Esc);
     ui.type_in("/!(left)");
     assert_eq!(ui.lines().len(), 4);
+}
+
+fn top(filter: Option<&str>) -> Question {
+    Question::Top { sort: Sort::Depth, reversed: false, filter: filter.map(str::to_owned) }
+}
+
+fn folded(ids: &[u64]) -> Question {
+    let folded = ids.iter().map(|id| serde_json::from_value(json!(id)).expect("an id")).collect();
+    Question::Tree { top: None, levels: None, filter: None, folded }
+}
+
+/// The system answers that one question.
+fn answers(ui: &mut Ui, question: Question, answer: serde_json::Value) {
+    ui.happens(Event::Round(Round { answers: vec![(question, Outcome::Ok(answer))], past: None }));
+    assert_eq!(ui.model.notice, None, "it can be understood");
+}
+
+#[test]
+fn a_filter_of_the_top_is_told_to_the_system_and_what_it_found_is_told_truly() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('3'));
+    let mut some = samples::answer(&top(None));
+    (some["total"], some["matched"]) = (3018.into(), 3018.into());
+    answers(&mut ui, top(None), some.clone());
+    assert!(drawn(&ui).contains("and 3013 more: filter with / to see them"), "{}", drawn(&ui));
+    for filter in ["277", "277[9]", "^lab/2779", "~2779", "!left"] {
+        ui.type_in("/").type_in(filter);
+        assert!(ui.model.questions().contains(&top(Some(filter))), "{filter}: {:?}", ui.model.questions());
+        ui.press(KeyCode::Esc);
+    }
+    // Until it answers, what it had told is looked through, and no more is claimed.
+    ui.type_in("/!right");
+    assert!(drawn(&ui).contains("4 match of the first 5 of 3018"), "{}", drawn(&ui));
+    assert!(drawn(&ui).contains("/!right   4 found"), "{}", drawn(&ui));
+    some["matched"] = 3017.into();
+    some["rows"].as_array_mut().unwrap().retain(|row| row["path"] != "shop/front/right");
+    answers(&mut ui, top(Some("!right")), some.clone());
+    assert!(drawn(&ui).contains("3017 of 3018 match, 4 shown"), "{}", drawn(&ui));
+    assert!(drawn(&ui).contains("/!right   3017 found"), "{}", drawn(&ui));
+    ui.press(KeyCode::Backspace);
+    assert!(drawn(&ui).contains("4 match of the first 4 of 3018"), "that is another question: {}", drawn(&ui));
+    ui.type_in("t");
+    some["matched"] = 4.into();
+    answers(&mut ui, top(Some("!right")), some);
+    assert!(drawn(&ui).contains("4 of 3018 match\n"), "{}", drawn(&ui));
+}
+
+#[test]
+fn a_filter_of_the_tree_is_told_to_the_system_whatever_is_folded_or_too_deep() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.type_in("jj");
+    ui.press(KeyCode::Left);
+    ui.type_in("-/2779$");
+    let found = || Question::Tree { top: None, levels: None, filter: Some("2779$".into()), folded: Vec::new() };
+    assert_eq!(ui.model.questions().pop(), Some(found()));
+    assert_eq!(ui.lines(), [""; 0]);
+    let mut tree = samples::answer(&Question::TREE);
+    (tree["total"], tree["matched"], tree["lines"]) = (3018.into(), 1.into(), 3.into());
+    let nodes = tree["nodes"].as_array_mut().unwrap();
+    (nodes[4]["path"], nodes[2]["path"]) = ("shop/pool/2779".into(), "shop/pool".into());
+    nodes.remove(3);
+    nodes.remove(1);
+    answers(&mut ui, found(), tree);
+    assert_eq!(ui.lines(), ["shop", "  pool", "    2779"]);
+    assert!(drawn(&ui).contains("1 of 3018 match") && drawn(&ui).contains("/2779$   1 found"), "{}", drawn(&ui));
+    ui.press(KeyCode::Esc);
+    let all = ui.model.questions().pop();
+    assert!(matches!(all, Some(Question::Tree { levels: Some(2), filter: None, ref folded, .. }) if folded.len() == 1));
 }
 
 #[test]
@@ -214,8 +281,69 @@ fn a_branch_is_folded_and_unfolded() {
     ui.type_in("jj");
     ui.press(KeyCode::Left);
     assert_eq!(ui.lines(), ["shop", "  back", "  + front"]);
+    assert_eq!(ui.model.questions().pop(), Some(folded(&[3])), "the system is told");
     ui.press(KeyCode::Right);
-    assert_eq!(ui.lines().len(), 5);
+    assert_eq!((ui.lines().len(), ui.model.questions().pop()), (5, Some(Question::TREE)));
+}
+
+#[test]
+fn what_lies_behind_a_branch_that_is_folded_is_shown_in_its_place() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    let mut tree = samples::answer(&Question::TREE);
+    (tree["total"], tree["matched"], tree["lines"]) = (3018.into(), 3018.into(), 3018.into());
+    answers(&mut ui, Question::TREE, tree.clone());
+    assert!(drawn(&ui).contains("3013 more: z shows a branch alone"), "{}", drawn(&ui));
+    ui.type_in("jj");
+    ui.press(KeyCode::Left);
+    tree["lines"] = 4.into();
+    let nodes = tree["nodes"].as_array_mut().unwrap();
+    nodes.truncate(4);
+    (nodes[3]["path"], nodes[3]["level"]) = ("shop/tasks".into(), 1.into());
+    answers(&mut ui, folded(&[3]), tree.clone());
+    assert_eq!(ui.lines(), ["shop", "  back", "  + front", "  tasks"]);
+    assert!(drawn(&ui).contains("3014 folded") && !drawn(&ui).contains("more"), "{}", drawn(&ui));
+    // Who is not behind it is missed when he goes.
+    let nodes = tree["nodes"].as_array_mut().unwrap();
+    nodes.remove(1);
+    (tree["lines"], tree["total"], tree["at_ms"]) = (3.into(), 3017.into(), 74_000.into());
+    answers(&mut ui, folded(&[3]), tree);
+    assert_eq!(ui.lines(), ["shop", "  + front", "  tasks", "  back"]);
+}
+
+#[test]
+fn so_many_branches_are_folded_and_no_more() {
+    let mut ui = Ui::open(80, 24);
+    ui.press(KeyCode::Char('2'));
+    ui.model.folded = (10..1010).map(|id| serde_json::from_value(json!(id)).unwrap()).collect();
+    ui.press(KeyCode::Left);
+    assert_eq!(ui.model.folded.len(), 1_000);
+    assert!(drawn(&ui).contains("1000 branches are folded: unfold one first"), "{}", drawn(&ui));
+}
+
+#[test]
+fn a_system_that_is_older_is_asked_as_ever_and_no_more_is_said_of_it_than_it_told() {
+    let mut ui = Ui::open(80, 24);
+    let mut older = hello(4711);
+    older.knows.clear();
+    ui.happens(Event::Linked(Box::new(older), None, true));
+    ui.press(KeyCode::Char('2'));
+    ui.type_in("jj");
+    ui.press(KeyCode::Left);
+    assert_eq!(ui.model.questions().pop(), Some(Question::TREE));
+    assert_eq!(ui.lines(), ["shop", "  back", "  + front"], "it is folded here");
+    let mut tree = samples::answer(&Question::TREE);
+    tree["total"] = 3018.into();
+    answers(&mut ui, Question::TREE, tree);
+    ui.type_in("/back");
+    assert_eq!((ui.model.questions().pop(), ui.lines().len()), (Some(Question::TREE), 2));
+    assert!(drawn(&ui).contains("1 match of the first 5 of 3018"), "{}", drawn(&ui));
+    ui.press(KeyCode::Esc);
+    ui.type_in("3/left");
+    assert!(ui.model.questions().contains(&top(Some("left"))), "parts of texts it knows");
+    ui.type_in("$");
+    assert!(ui.model.questions().contains(&top(None)));
+    assert_eq!(ui.lines(), ["shop/front/left"]);
 }
 
 #[test]
@@ -224,22 +352,25 @@ fn a_branch_is_shown_alone_and_levels_are_left_out() {
     ui.press(KeyCode::Char('2'));
     ui.type_in("jjz");
     let asked = |ui: &Ui| ui.model.questions().pop();
-    assert_eq!(asked(&ui), Some(Question::Tree { top: Some("3.0".into()), levels: None }));
+    assert_eq!(
+        asked(&ui),
+        Some(Question::Tree { top: Some("3.0".into()), levels: None, filter: None, folded: Vec::new() })
+    );
     assert!(drawn(&ui).contains("only shop/front, z shows all"), "{}", drawn(&ui));
     ui.press(KeyCode::Esc);
     assert_eq!(asked(&ui), Some(Question::TREE));
     ui.type_in("-");
-    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(2) }));
+    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(2), filter: None, folded: Vec::new() }));
     ui.type_in("----");
-    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(1) }));
+    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(1), filter: None, folded: Vec::new() }));
     let mut tops = samples::answer(&Question::TREE);
     tops["nodes"].as_array_mut().unwrap().truncate(1);
-    let answer = (Question::Tree { top: None, levels: Some(1) }, Outcome::Ok(tops));
+    let answer = (Question::Tree { top: None, levels: Some(1), filter: None, folded: Vec::new() }, Outcome::Ok(tops));
     ui.happens(Event::Round(Round { answers: vec![answer], past: None }));
     assert_eq!(ui.lines(), ["+ shop"]);
     assert!(drawn(&ui).contains("1 level, + shows more; 4 more"), "{}", drawn(&ui));
     ui.type_in("+");
-    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(2) }));
+    assert_eq!(asked(&ui), Some(Question::Tree { top: None, levels: Some(2), filter: None, folded: Vec::new() }));
     ui.happens(Event::Round(samples::round()));
     ui.type_in("++");
     assert_eq!(asked(&ui), Some(Question::TREE), "all there are is no limit");
@@ -342,23 +473,6 @@ fn the_dead_stay_for_thirty_seconds_of_their_system_greyed() {
     assert!(drawn(&ui).contains("missed for 30.0 s"), "{}", drawn(&ui));
     ui.happens(Event::Round(tree(110_000, "shop/front/left")));
     assert_eq!(ui.lines(), ["shop", "  back", "  front", "    right"]);
-}
-
-#[test]
-fn a_filter_of_the_top_is_told_to_the_system_unless_it_is_inverse() {
-    let mut ui = Ui::open(80, 24);
-    ui.press(KeyCode::Char('3'));
-    ui.type_in("/left");
-    assert!(ui.model.questions().contains(&Question::Top {
-        sort: Sort::Depth,
-        reversed: false,
-        text: Some("left".into())
-    }));
-    assert_eq!(ui.lines(), ["shop/front/left"]);
-    ui.press(KeyCode::Esc);
-    ui.type_in("/!left");
-    assert!(ui.model.questions().contains(&Question::Top { sort: Sort::Depth, reversed: false, text: None }));
-    assert_eq!(ui.lines().len(), 4);
 }
 
 #[test]

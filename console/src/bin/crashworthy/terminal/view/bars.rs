@@ -7,16 +7,17 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::super::acting;
+use super::super::geometry;
 use super::super::model::{Link, Model, Recorder, Tab, What};
 use super::super::page::{Page, Tone};
 use super::super::screens;
 use super::super::screens::unicode::width;
 use super::super::tracing::{self, Stage};
 use super::super::typed::Typed;
-use super::super::{filter, geometry};
 use super::table::tail;
 use super::{Theme, put};
 use crate::calendar::moment;
+use crate::filter;
 use crate::text::{clean, counted, span};
 
 /// A picture that is older is told to be.
@@ -166,7 +167,10 @@ fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
     if let Some(prompt) = &model.prompt {
         return match filter::fault(prompt) {
             Some(why) => (format!("/{}   {}", clean(prompt), clean(&why)), Tone::Bad),
-            None => (format!("/{}   {} found; Enter keeps, Esc ends", clean(prompt), page.items.len()), Tone::Head),
+            None => (
+                format!("/{}   {} found; Enter keeps, Esc ends", clean(prompt), screens::found(model, page)),
+                Tone::Head,
+            ),
         };
     }
     if let (Some(planned), None, true) = (&model.planned, &model.notice, acting::is_asked(model)) {
@@ -199,7 +203,7 @@ fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
     if !filter.is_empty() {
         return match filter::fault(filter) {
             Some(why) => (format!("/{}   {}; Esc", clean(filter), clean(&why)), Tone::Bad),
-            None => (format!("/{}   {} found; Esc shows all", clean(filter), page.items.len()), Tone::Head),
+            None => (format!("/{}   {} found; Esc shows all", clean(filter), screens::found(model, page)), Tone::Head),
         };
     }
     (hints(model, room), Tone::Dim)
