@@ -19,8 +19,8 @@ pub(crate) const ROWS: usize = 10_000;
 /// Bytes of a pattern that actors are to match.
 pub(crate) const PATTERN: usize = 256;
 
-/// How long it is looked for one, of however many actors, for one answer. A hundred thousand take a twentieth of a second, of a
-/// pattern of the usual sort.
+/// How long it is looked for one, of however many actors, for one answer. A hundred thousand take a tenth of a second, of a pattern
+/// of the usual sort.
 pub(crate) const SEARCH: Duration = Duration::from_millis(500);
 
 /// Branches of a tree that may be folded.

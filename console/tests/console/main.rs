@@ -13,6 +13,7 @@ mod events;
 mod governed;
 mod held;
 mod hostile;
+mod matching;
 mod newer;
 mod protocol;
 mod random_acts;

@@ -118,6 +118,29 @@ fn branches_and_lists_are_made_from_the_tree() {
 }
 
 #[test]
+fn who_matches_is_found_in_what_was_recorded_and_what_is_folded_is_left_out() {
+    let recording = Recording::read(written(&[(0, tree(0, 5))])).unwrap();
+    let told = |args: Value| {
+        let tree = ask(&recording, 0, "tree", args);
+        let numbers = ["total", "matched", "lines"].map(|number| tree[number].as_u64().unwrap());
+        (numbers, paths(&tree["nodes"]).join(" "))
+    };
+    assert_eq!(told(json!({ "pattern": "t.ll$" })), ([4, 1, 3], "shop shop/front shop/front/till".into()));
+    assert_eq!(
+        told(json!({ "pattern": "~fronttill", "path": "front" })),
+        ([2, 1, 2], "shop/front shop/front/till".into())
+    );
+    assert_eq!(told(json!({ "folded": [2] })), ([4, 4, 3], "shop shop/front shop/back".into()));
+    assert_eq!(told(json!({ "levels": 2, "limit": 1 })), ([4, 4, 3], "shop".into()));
+    let top = ask(&recording, 0, "actors", json!({ "sort": "path", "pattern": "!^shop/" }));
+    assert_eq!((paths(&top["rows"]), &top["matched"]), (vec!["shop"], &1.into()));
+    for verb in ["tree", "actors"] {
+        let why = ask(&recording, 0, verb, json!({ "pattern": "(" }));
+        assert!(why.as_str().is_some_and(|why| why.starts_with("the pattern cannot be understood: ")), "{why}");
+    }
+}
+
+#[test]
 fn a_longer_list_serves_for_a_shorter_one_and_the_tree_for_others() {
     let mut few = tree(0, 5);
     few["total"] = 1000.into();
@@ -192,6 +215,8 @@ fn a_branch_or_a_few_levels_are_not_taken_for_the_tree() {
         Told { verb: "tree", args: Value::Null, outcome: &whole },
         Told { verb: "tree", args: json!({ "levels": 1 }), outcome: &part },
         Told { verb: "tree", args: json!({ "path": "1.0" }), outcome: &part },
+        Told { verb: "tree", args: json!({ "pattern": "shop$" }), outcome: &part },
+        Told { verb: "tree", args: json!({ "folded": [1] }), outcome: &part },
     ];
     writer.picture(Duration::ZERO, told.into_iter()).unwrap();
     let recording = Recording::read(file).unwrap();

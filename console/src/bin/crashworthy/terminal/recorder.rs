@@ -161,6 +161,12 @@ mod tests {
         let times = |verb: &str| text.matches(&format!("\"verb\":\"{verb}\"")).count();
         assert_eq!((times("crashes"), times("reports"), times("tree")), (1, 1, 2));
         assert_eq!(times("actors"), 0, "everybody is in the tree");
+
+        let view = Question::Tree { top: None, levels: None, filter: Some("till".into()), folded: Vec::new() };
+        let answers = vec![(view, Outcome::Ok(samples::answer(&Question::TREE)))];
+        recorder.add(began + Duration::from_secs(2), None, &Round { answers, past: None }).unwrap();
+        let text = std::fs::read_to_string(&scratch.0).unwrap();
+        assert_eq!(text.matches("\"verb\":\"tree\"").count(), 2, "what somebody has chosen to see is not the tree");
     }
 
     #[test]

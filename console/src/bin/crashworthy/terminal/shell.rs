@@ -212,8 +212,8 @@ impl Shell {
 
     /// Whether the link will follow an order. One that has ended has said why.
     fn order(&self, order: Order) -> bool {
-        let told = self.link.as_ref().map(|link| link.try_send(order));
-        !matches!(told, Some(Err(TrySendError::Full(_))))
+        let is_busy = |link: &SyncSender<Order>| matches!(link.try_send(order), Err(TrySendError::Full(_)));
+        !self.link.as_ref().is_some_and(is_busy)
     }
 
     /// Has the link ask for something once; one that is too busy is not asked later, when nobody expects it any more.

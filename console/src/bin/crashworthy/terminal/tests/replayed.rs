@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use crashworthy_console::protocol::Outcome;
 use ratatui::crossterm::event::KeyCode;
 
 use super::super::event::Event;
 use super::super::model::Link;
 use super::super::playback::Playback;
+use super::super::question::{Question, Round};
 use super::drawn::drawn;
-use super::{Ui, samples};
+use super::{Ui, hello, samples};
 
 fn open() -> Ui {
     let mut ui = Ui::open(80, 24);
@@ -57,4 +59,19 @@ fn only_a_recording_can_be_wound() {
     let mut ui = Ui::open(80, 24);
     ui.type_in("[");
     assert!(drawn(&ui).contains("only a recording can be wound"), "{}", drawn(&ui));
+}
+
+#[test]
+fn a_recording_of_an_older_system_is_looked_through_all_the_same_as_far_as_it_goes() {
+    let mut ui = open();
+    let mut older = hello(4711);
+    older.knows.clear();
+    ui.happens(Event::Linked(Box::new(older), None, false));
+    ui.type_in("2/le.t");
+    let asked = Question::Tree { top: None, levels: None, filter: Some("le.t".into()), folded: Vec::new() };
+    assert_eq!(ui.model.questions().pop(), Some(asked.clone()));
+    let mut found = samples::answer(&Question::TREE);
+    (found["matched"], found["lines"], found["total"]) = (1.into(), 3.into(), 900.into());
+    ui.happens(Event::Round(Round { answers: vec![(asked, Outcome::Ok(found))], past: None }));
+    assert!(drawn(&ui).contains("1 match, as far as was recorded"), "{}", drawn(&ui));
 }
