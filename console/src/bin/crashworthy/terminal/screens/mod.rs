@@ -55,11 +55,7 @@ pub(crate) fn page(model: &Model) -> Page {
         None => match model.tab {
             Tab::Pulse => pulse::page(model),
             // Those above who matches are shown, too; and a filter knows types in full.
-            Tab::Tree if model.picture.tree.is_none() => return nothing(model, &Question::TREE),
             Tab::Tree => return tree::page(model, filter),
-            Tab::Top if model.picture.top.is_none() => {
-                return nothing(model, &Question::Top { sort: model.sort, reversed: model.reversed, filter: None });
-            }
             Tab::Top => return top::page(model, filter),
             Tab::Crashes => crashes::page(model),
             Tab::Reports => reports::page(model),

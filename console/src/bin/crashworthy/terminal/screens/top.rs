@@ -4,8 +4,9 @@ use crashworthy_console::protocol::Row;
 
 use super::super::model::{Model, Tab};
 use super::super::page::Page;
+use super::super::question::Question;
 use super::found::Found;
-use super::rows;
+use super::{nothing, rows};
 use crate::ranked::rank;
 use crate::text::clean;
 use crate::{filter, show};
@@ -15,8 +16,7 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     let columns = rows::columns(Some((model.sort, model.reversed)), has_rates);
     let mut page = Page { columns, empty: "nobody".to_owned(), ..Page::default() };
     let Some(top) = &model.picture.top else {
-        page.empty = "waits for an answer".to_owned();
-        return page;
+        return nothing(model, &Question::Top { sort: model.sort, reversed: model.reversed, filter: None });
     };
     let pattern = filter::read(filter);
     let takes = |row: &Row| pattern.as_ref().is_none_or(|pattern| filter::takes(pattern, row));

@@ -7,9 +7,10 @@ use crashworthy_console::protocol::{Row, TreeView};
 
 use super::super::model::{Model, Tab};
 use super::super::page::{Item, Page};
+use super::super::question::Question;
 use super::found::Found;
-use super::rows;
 use super::rows::{last, name};
+use super::{nothing, rows};
 use crate::text::counted;
 use crate::{filter, show};
 
@@ -27,8 +28,7 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     let has_rates = model.picture.tree.iter().flat_map(|tree| &tree.nodes).any(|node| node.row.rates.is_some());
     let mut page = Page { columns: rows::columns(None, has_rates), empty: "nobody".to_owned(), ..Page::default() };
     let Some(tree) = &model.picture.tree else {
-        page.empty = "waits for an answer".to_owned();
-        return page;
+        return nothing(model, &Question::TREE);
     };
     let mut lines: Vec<_> = tree
         .nodes
