@@ -12,6 +12,7 @@ use crate::protocol::{Code, Refusal, TreeQuery};
 pub struct Outline {
     levels: usize,
     limit: usize,
+    each: usize,
     folded: HashSet<ActorId>,
 }
 
@@ -39,8 +40,8 @@ impl Outline {
             let why = format!("{folded} branches are folded, allowed are {FOLDED}");
             return Err(Refusal::new(Code::BadArguments, why));
         }
-        let (levels, limit) = (query.levels.unwrap_or(usize::MAX), query.limit.unwrap_or(usize::MAX));
-        Ok(Self { levels, limit, folded: query.folded.iter().copied().collect() })
+        let [levels, limit, each] = [query.levels, query.limit, query.each].map(|most| most.unwrap_or(usize::MAX));
+        Ok(Self { levels, limit, each, folded: query.folded.iter().copied().collect() })
     }
 
     /// No more lines than that, whatever is asked for.
@@ -60,8 +61,10 @@ impl Outline {
     ) -> Result<Outlined<T>, E> {
         let kept = matches.map(|matches| keep(lines(), matches)).transpose()?;
         let mut drawn = Outlined { total: 0, matched: 0, lines: 0, told: Vec::new() };
-        let mut folded = None;
-        for (number, (one, level)) in lines().enumerate() {
+        // The last whose branch is not told; and at each level how many siblings that have no children are.
+        let (mut folded, mut siblings) = (None, Vec::new());
+        let mut lines = lines().enumerate().peekable();
+        while let Some((number, (one, level))) = lines.next() {
             drawn.total += 1;
             if folded.is_some_and(|above| level > above) {
                 continue;
@@ -69,6 +72,13 @@ impl Outline {
             folded = self.folded.contains(&id(one)).then_some(level);
             if level >= self.levels || kept.as_ref().is_some_and(|(_, kept)| !kept[number]) {
                 continue;
+            }
+            siblings.resize(level + 1, 0);
+            if lines.peek().is_none_or(|(_, (_, next))| *next <= level) {
+                siblings[level] += 1;
+                if siblings[level] > self.each {
+                    continue;
+                }
             }
             drawn.lines += 1;
             if drawn.told.len() < self.limit {
@@ -151,6 +161,18 @@ mod tests {
         assert_eq!(drawn(folded(&[99]), None).1, 8, "who has gone has nobody below");
         let flat = TreeQuery { levels: Some(2), ..folded(&[5]) };
         assert_eq!(drawn(flat, None), (8, 4, vec![0, 1, 5, 7]));
+    }
+
+    #[test]
+    fn of_those_who_have_nobody_below_so_many_are_told_and_all_others() {
+        let each = |each| TreeQuery { each: Some(each), ..TreeQuery::default() };
+        // Siblings without children are 2 below 1, 4 below 3, 6 below 5, and 7 at the top.
+        assert_eq!(drawn(each(1), None), (8, 8, vec![0, 1, 2, 3, 4, 5, 6, 7]));
+        assert_eq!(drawn(each(0), None), (8, 4, vec![0, 1, 3, 5]));
+        let all = None::<fn(u64) -> Result<bool, Infallible>>;
+        let row: Vec<(u64, usize)> = vec![(0, 0), (1, 1), (2, 1), (3, 1), (4, 1), (5, 2), (6, 1), (7, 0)];
+        let told = Outline::new(&each(2)).unwrap().of(|| row.iter().copied(), id, all).unwrap().told;
+        assert_eq!(told.into_iter().map(|(one, _)| one).collect::<Vec<_>>(), [0, 1, 2, 4, 5, 7], "who is above others");
     }
 
     #[test]

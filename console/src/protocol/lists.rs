@@ -105,6 +105,10 @@ pub struct TreeQuery {
     /// difference. A system that does not [know](super::Hello::knows) it tells them all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub folded: Vec<ActorId>,
+    /// Of the children of each that have none themselves no more than so many, so that no branch is lost behind a large one; all if it is
+    /// left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub each: Option<usize>,
 }
 
 /// The answer to `tree`.

@@ -15,6 +15,8 @@ const REPORTS: usize = 100;
 const LISTED: usize = 500;
 /// Actors that are told one by one, in full.
 const IN_FULL: usize = 1_000;
+/// Children of each that are in the tree, where it does not have everybody: the most of these for which there is room.
+const EACH: [usize; 5] = [1_000, 300, 100, 30, 10];
 /// The measures by which lists are sorted, where the tree does not have everybody in it.
 const MEASURES: [Sort; 5] = [Sort::Depth, Sort::InHand, Sort::Restarts, Sort::Lost, Sort::Handled];
 
@@ -97,15 +99,27 @@ pub fn picture<E>(
             return Ok(extent);
         }
     }
-    let mut limit = rows;
-    let tree = loop {
-        let tree = asked("tree", args(&TreeQuery { limit: Some(limit), ..TreeQuery::default() }))?;
+    let (mut limit, mut each) = (rows, None);
+    let (tree, nodes, total) = loop {
+        let query = TreeQuery { limit: Some(limit), each, ..TreeQuery::default() };
+        let tree = asked("tree", args(&query))?;
         match &tree.outcome {
             Outcome::Error(why) if why.code == Code::AnswerTooLong && limit > 1 => limit /= 2,
-            _ => break tree,
+            _ => {
+                let view = read::<TreeView>(&tree);
+                // What is behind a large branch is not to be lost.
+                let is_cut = |view: &TreeView| view.lines.is_some_and(|lines| lines > view.nodes.len());
+                if let Some(fewer) = EACH.into_iter().find(|&fewer| each.is_none_or(|each| fewer < each))
+                    && view.as_ref().is_some_and(is_cut)
+                {
+                    each = Some(fewer);
+                } else {
+                    let (nodes, total) = view.map_or((Vec::new(), 0), |view| (view.nodes, view.total));
+                    break (tree, nodes, total);
+                }
+            }
         }
     };
-    let (nodes, total) = read::<TreeView>(&tree).map_or((Vec::new(), 0), |tree| (tree.nodes, tree.total));
     (extent.actors, extent.listed) = (total, nodes.len());
     let lists = if nodes.len() < total { lists() } else { Vec::new() };
     if !tell(tree)? {

@@ -113,6 +113,9 @@ async fn of_a_large_system_what_matters_most_is_written_in_time() {
     assert_eq!(crashes["reports"][0]["crash"]["message"], "the drawer is stuck");
     assert_eq!(replay(&["events", "--kind", "gives_up"])["events"][0]["path"], "shop");
     assert!(replay(&["metrics"])["system"]["actors"].as_u64() > Some(MANY as u64));
+    let (code, tree, why) = run(&dir, &["tree", "--match", "left", "--replay", &file]);
+    assert!(code == 0 && tree.contains("left"), "it is behind none of the many: {code} {tree} {why}");
+    assert!(why.starts_with("recorded are 1003 of 20003 actors"), "{why}");
 }
 
 #[crashworthy::test]

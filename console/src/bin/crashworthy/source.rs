@@ -1,5 +1,6 @@
 //! Who answers: a system that runs, or a recording.
 
+use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crashworthy_console::protocol::{Code, Hello, KNOWS, Outcome, Refusal};
@@ -49,10 +50,18 @@ impl Source {
                 heeds(client.hello(), &args).map_err(ClientError::Refused)?;
                 client.ask(verb, &args)
             }
-            Self::Recorded(recording) => match recording.ask(recording.end(), verb, &args) {
-                Outcome::Ok(value) => serde_json::from_value(value).map_err(foreign),
-                Outcome::Error(why) => Err(ClientError::Refused(why)),
-            },
+            Self::Recorded(recording) => {
+                if matches!(verb, "tree" | "actors" | "actor")
+                    && let Some((told, total)) = recording.cut()
+                {
+                    let why = "who is not found may have been there";
+                    let _ = writeln!(anstream::stderr(), "recorded are {told} of {total} actors: {why}");
+                }
+                match recording.ask(recording.end(), verb, &args) {
+                    Outcome::Ok(value) => serde_json::from_value(value).map_err(foreign),
+                    Outcome::Error(why) => Err(ClientError::Refused(why)),
+                }
+            }
         }
     }
 }

@@ -33,7 +33,7 @@ impl TreeArgs {
     pub(crate) fn query(&self) -> TreeQuery {
         let Self { path, levels, limit, pattern, show: _ } = self;
         let (path, pattern) = (path.clone(), pattern.clone());
-        TreeQuery { path, levels: levels.map(usize::from), limit: *limit, pattern, folded: Vec::new() }
+        TreeQuery { path, levels: levels.map(usize::from), limit: *limit, pattern, ..TreeQuery::default() }
     }
 }
 

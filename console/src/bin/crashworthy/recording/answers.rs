@@ -191,6 +191,12 @@ impl Recording {
                 .any(|&progress| reports(progress).iter().any(|report| lists::tells_of(report, is_meant)))
     }
 
+    /// How many actors of how many are in the last tree, if they are not all.
+    pub(crate) fn cut(&self) -> Option<(usize, usize)> {
+        let tree = self.tree(self.end()).ok()?;
+        (tree.nodes.len() < tree.total).then_some((tree.nodes.len(), tree.total))
+    }
+
     fn tree(&self, at: Duration) -> Result<TreeView, Refusal> {
         self.told(at, "tree", is_of_all)
     }

@@ -131,7 +131,14 @@ impl Question {
 }
 
 fn tree(top: &Option<String>, levels: Option<usize>, filter: &Option<String>, folded: &[ActorId]) -> TreeQuery {
-    TreeQuery { path: top.clone(), levels, limit: Some(ROWS), pattern: filter.clone(), folded: folded.to_vec() }
+    TreeQuery {
+        path: top.clone(),
+        levels,
+        limit: Some(ROWS),
+        pattern: filter.clone(),
+        folded: folded.to_vec(),
+        each: None,
+    }
 }
 
 fn actors(sort: Sort, reversed: bool, filter: &Option<String>) -> ActorsQuery {
