@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use crashworthy_runtime::Attending;
+use serde_json::Value;
 
 use crate::actions::Actions;
 use crate::inspector::Inspector;
 use crate::protocol::{AuditView, Code, Greeting, Hello, Refusal, Request};
+use crate::queue::{Queue, looks_for};
 use crate::role::{Caller, Role};
 use crate::traces::Tracer;
 use crate::watches::Watches;
@@ -41,6 +43,8 @@ pub(crate) struct Desk {
     pub(crate) inspector: Arc<Inspector>,
     /// None where nothing can be done.
     pub(crate) actions: Option<Arc<Actions>>,
+    /// Those who look for a pattern.
+    pub(crate) searches: Queue,
 }
 
 impl Desk {
@@ -60,8 +64,15 @@ impl Desk {
             Ok(request) => request,
             Err(why) => return refusal(None, why),
         };
+        let searches = looks_for(&args) || (verb == "frame" && session.watches.look_for());
+        let _turn = if searches { Some(self.searches.turn().await) } else { None };
+        self.told(caller, session, id, &verb, args).await
+    }
+
+    /// The answer to a question.
+    async fn told(&self, caller: Caller, session: &mut Session, id: u64, verb: &str, args: Value) -> Vec<u8> {
         let inspector = &self.inspector;
-        match (verb.as_str(), &self.actions, caller.role) {
+        match (verb, &self.actions, caller.role) {
             ("hello", ..) => inspector.tell(id, Ok(self.hello(caller))),
             ("audit", Some(actions), _) => inspector.tell(id, read(args).and_then(|query| actions.audit(&query))),
             ("audit", None, _) => inspector.tell(id, self.nothing()),
@@ -78,7 +89,7 @@ impl Desk {
             ("traced", ..) => session.tracer.traced(id),
             ("untrace", ..) => inspector.tell(id, session.tracer.untrace()),
             ("events", ..) => {
-                let told = inspector.ask(id, &verb, args);
+                let told = inspector.ask(id, verb, args);
                 // It is told of those that come.
                 session.attend(inspector);
                 told
@@ -88,7 +99,7 @@ impl Desk {
                 Err(why) => refusal(Some(id), why),
             },
             ("plan" | "commit", ..) => refusal(Some(id), read_only()),
-            _ => inspector.ask(id, &verb, args),
+            _ => inspector.ask(id, verb, args),
         }
     }
 

@@ -36,6 +36,7 @@ mod pace;
 mod pattern;
 mod picture;
 pub mod protocol;
+mod queue;
 pub mod recording;
 mod role;
 mod search;

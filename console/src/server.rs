@@ -17,6 +17,7 @@ use crate::desk::Desk;
 use crate::home::{self, Home};
 use crate::inspector::Inspector;
 use crate::protocol::{Code, Refusal};
+use crate::queue::Queue;
 use crate::role::{Caller, Role, admits};
 use crate::seats::{Seats, too_many};
 use crate::tcp::{self, OnTcp, Tcp, TcpDoor};
@@ -117,7 +118,13 @@ impl Server {
         let tcp = tcp.map(|tcp| TcpDoor::open(tcp, &home, uid, inspector.limits())).transpose()?;
         let audit = home.audit(inspector.name());
         let actions = acts.map(|terms| Arc::new(Actions::new(inspector.clone(), terms, audit)));
-        Ok(Self { home: Arc::new(home), desk: Arc::new(Desk { inspector, actions }), looks, acts: door, tcp })
+        Ok(Self {
+            home: Arc::new(home),
+            desk: Arc::new(Desk { inspector, actions, searches: Queue::default() }),
+            looks,
+            acts: door,
+            tcp,
+        })
     }
 
     /// Accepts connections until the system has ended.

@@ -46,6 +46,11 @@ impl Watches {
         !self.timetable.is_empty()
     }
 
+    /// Whether something is looked for by a pattern.
+    pub(crate) fn look_for(&self) -> bool {
+        self.open.iter().any(|open| open.watch.looks_for())
+    }
+
     /// The answer to `watch`.
     pub(crate) fn watch(&mut self, id: u64, args: Value) -> Vec<u8> {
         let begun = read(args).and_then(|query| self.begin(id, query));

@@ -33,6 +33,14 @@ impl Watch {
         Self { of, differ: Differ::default(), sampler: Sampler::default(), dropped: 0 }
     }
 
+    /// Whether something is looked for by a pattern.
+    pub(crate) fn looks_for(&self) -> bool {
+        match &self.of {
+            Watchable::Tree(query) => query.pattern.is_some(),
+            Watchable::Actors(query) => query.filter.pattern.is_some(),
+        }
+    }
+
     /// The next step: the first is whole, and so is one after an error.
     ///
     /// # Errors
