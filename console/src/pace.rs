@@ -29,15 +29,15 @@ impl Pace {
     /// Returns when the next may pass.
     ///
     /// # Cancel safety
-    /// One that does not wait to the end has passed.
+    /// One that does not wait to the end has not passed.
     pub async fn wait(&mut self) {
         let now = Instant::now();
         self.due = self.due.max(now);
         let passes = self.due - self.ahead.min(self.due - now);
-        self.due += self.apart;
         if passes > now {
             sleep_until(passes).await;
         }
+        self.due += self.apart;
     }
 }
 
