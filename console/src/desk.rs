@@ -64,7 +64,7 @@ impl Desk {
             Ok(request) => request,
             Err(why) => return refusal(None, why),
         };
-        let searches = looks_for(&args) || (verb == "frame" && session.watches.look_for());
+        let searches = looks_for(&verb, &args) || (verb == "frame" && session.watches.look_for());
         let _turn = if searches { Some(self.searches.turn().await) } else { None };
         self.told(caller, session, id, &verb, args).await
     }

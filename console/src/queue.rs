@@ -43,12 +43,19 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// The verbs that look for a pattern where one is said. None of them waits for anything else.
+const SEARCHES: [&str; 4] = ["actors", "tree", "watch", "plan"];
+
 /// Whether something is looked for by a pattern, wherever in a question that is said.
-pub(crate) fn looks_for(args: &Value) -> bool {
+pub(crate) fn looks_for(verb: &str, args: &Value) -> bool {
+    SEARCHES.contains(&verb) && has_pattern(args)
+}
+
+fn has_pattern(args: &Value) -> bool {
     match args {
         // As deep as a line of JSON is read.
         Value::Object(args) => {
-            args.iter().any(|(name, value)| (name == "pattern" && !value.is_null()) || looks_for(value))
+            args.iter().any(|(name, value)| (name == "pattern" && !value.is_null()) || has_pattern(value))
         }
         _ => false,
     }
@@ -66,10 +73,11 @@ mod tests {
     #[test]
     fn a_pattern_is_found_wherever_it_is() {
         for args in [json!({ "pattern": "a" }), json!({ "of": { "tree": { "levels": 1, "pattern": "a" } } })] {
-            assert!(looks_for(&args), "{args}");
+            assert!(looks_for("watch", &args), "{args}");
+            assert!(!looks_for("state", &args), "that is no question for it");
         }
         for args in [json!({ "pattern": null }), json!({ "text": "pattern" }), json!("pattern"), Value::Null] {
-            assert!(!looks_for(&args), "{args}");
+            assert!(!looks_for("tree", &args), "{args}");
         }
     }
 
