@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 /// After a search nobody begins another one for so many times as long as it took.
 const APART: u32 = 4;
 
-/// The searches of all clients, one at a time and first come, first served. Who has gone waits no more.
+/// The searches of all clients, one at a time and first come, first served. Whoever has gone meanwhile is not noticed before his turn.
 #[derive(Debug)]
 pub(crate) struct Queue(Mutex<Instant>);
 
