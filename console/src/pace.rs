@@ -62,6 +62,23 @@ mod tests {
     }
 
     #[test]
+    fn who_goes_before_his_time_has_come_has_not_passed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let mut pace = Pace::new(10);
+            for _ in 0..10 {
+                pace.wait().await;
+            }
+            let began = Instant::now();
+            for _ in 0..1_000 {
+                tokio::time::timeout(Duration::ZERO, pace.wait()).await.unwrap_err();
+            }
+            pace.wait().await;
+            assert!(began.elapsed() <= Duration::from_millis(200), "{:?}", began.elapsed());
+        });
+    }
+
+    #[test]
     fn a_burst_passes_at_once_and_what_is_beyond_waits_for_its_time() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
