@@ -30,6 +30,9 @@ pub struct Outlined<T> {
 }
 
 impl Outline {
+    /// Branches that may be folded, at most.
+    pub const FOLDED: usize = FOLDED;
+
     /// What a query asks for, but for its top and what is to match.
     ///
     /// # Errors

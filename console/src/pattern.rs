@@ -7,6 +7,7 @@ use std::str::FromStr;
 use regex_lite::{Regex, RegexBuilder};
 
 use crate::limits::PATTERN;
+use crate::protocol::{Code, Refusal};
 
 /// Bytes that a regular expression may take up, and how deep it may nest: what is typed is short, and still could be much.
 const SIZE: usize = 64 * 1024;
@@ -106,6 +107,12 @@ impl fmt::Display for NoPattern {
 }
 
 impl std::error::Error for NoPattern {}
+
+impl From<NoPattern> for Refusal {
+    fn from(why: NoPattern) -> Self {
+        Self::new(Code::BadArguments, format!("the pattern cannot be understood: {why}"))
+    }
+}
 
 /// A part that every text has which matches: of many texts that is seen far sooner. Nothing where it is not plain to see.
 fn needed(expression: &str) -> &str {

@@ -2,6 +2,7 @@
 //! any length, and one thread looks for everybody who asks.
 
 use std::collections::HashMap;
+use std::str::FromStr as _;
 use std::time::{Duration, Instant};
 
 use crate::limits::SEARCH;
@@ -29,7 +30,7 @@ pub(crate) struct Search<'p> {
 impl<'p> Search<'p> {
     /// Of nothing if all are meant.
     pub(crate) fn new(picture: &'p Picture, pattern: Option<&str>) -> Result<Option<Self>, Refusal> {
-        let pattern = pattern.map(read).transpose()?.filter(|pattern| !pattern.is_all());
+        let pattern = pattern.map(Pattern::from_str).transpose()?.filter(|pattern| !pattern.is_all());
         Ok(pattern.map(|pattern| Self::within(SEARCH, picture, pattern)))
     }
 
@@ -75,11 +76,6 @@ impl<'p> Search<'p> {
         );
         Err(Refusal::new(Code::BadArguments, why))
     }
-}
-
-/// What somebody looks for.
-pub(crate) fn read(pattern: &str) -> Result<Pattern, Refusal> {
-    pattern.parse().map_err(|why| Refusal::new(Code::BadArguments, format!("the pattern cannot be understood: {why}")))
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ pub use watched::{Amiss, Watched};
 
 use crate::inspector::Inspector;
 use crate::outline::Outline;
+use crate::pattern::Pattern;
 use crate::protocol::{Actors, Frame, Node, Refusal, TreeView, Watchable};
-use crate::search::read;
 
 /// A list that somebody watches, on the side of the system.
 #[derive(Debug)]
@@ -81,7 +81,10 @@ pub(crate) fn check(of: &Watchable) -> Result<(), Refusal> {
         }
         Watchable::Actors(query) => &query.filter.pattern,
     };
-    pattern.as_deref().map_or(Ok(()), |pattern| read(pattern).map(drop))
+    if let Some(pattern) = pattern {
+        pattern.parse::<Pattern>()?;
+    }
+    Ok(())
 }
 
 fn shoot(of: &Watchable, inspector: &Inspector) -> Result<Shot, Refusal> {

@@ -1,5 +1,7 @@
 //! Lists and branches, made of what was recorded.
 
+use std::str::FromStr as _;
+
 use crashworthy_console::protocol::{Actors, ActorsQuery, Code, Filter, Node, Refusal, Row, Sort, TreeQuery, TreeView};
 use crashworthy_console::{Outline, Pattern};
 use crashworthy_supervisor::SupervisorReport;
@@ -24,7 +26,7 @@ pub(super) fn branch(view: TreeView, query: &TreeQuery) -> Result<TreeView, Refu
         let end = branch.iter().skip(1).position(|node| node.level <= base).map_or(branch.len(), |end| end + 1);
         branch.truncate(end);
     }
-    let (branch, pattern) = (&branch, pattern(query.pattern.as_deref())?);
+    let (branch, pattern) = (&branch, query.pattern.as_deref().map(Pattern::from_str).transpose()?);
     let matches =
         pattern.map(|pattern| move |place: usize| Ok::<_, Refusal>(filter::takes(&pattern, &branch[place].row)));
     let lines = || branch.iter().enumerate().map(|(place, node)| (place, node.level.saturating_sub(base)));
@@ -40,17 +42,6 @@ pub(super) fn branch(view: TreeView, query: &TreeQuery) -> Result<TreeView, Refu
         lines: Some(drawn.lines + if is_all { untold } else { 0 }),
         nodes: drawn.told.into_iter().map(node).collect(),
     })
-}
-
-/// What somebody looks for.
-fn pattern(text: Option<&str>) -> Result<Option<Pattern>, Refusal> {
-    let read = |text: &str| {
-        text.parse().map_err(|why| {
-            let message = format!("the pattern cannot be understood: {why}");
-            Refusal { code: Code::BadArguments, message }
-        })
-    };
-    text.map(read).transpose()
 }
 
 /// Whether a word means this actor: its path, its id, or its name.
@@ -82,7 +73,7 @@ pub(super) fn find(view: &TreeView, word: &str) -> Result<usize, Refusal> {
 /// Those of the tree who match, in order; `top` is the path of whom they are below.
 pub(super) fn actors(view: TreeView, query: &ActorsQuery, top: Option<String>) -> Result<Actors, Refusal> {
     let (asked, told) = (&query.filter, view.nodes.len());
-    let pattern = pattern(asked.pattern.as_deref())?;
+    let pattern = asked.pattern.as_deref().map(Pattern::from_str).transpose()?;
     let matches = |row: &Row| {
         pattern.as_ref().is_none_or(|pattern| filter::takes(pattern, row))
             && asked.text.as_ref().is_none_or(|text| {

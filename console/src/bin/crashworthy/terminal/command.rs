@@ -1,5 +1,6 @@
 //! What a command does to the state.
 
+use crashworthy_console::Outline;
 use crashworthy_console::protocol::Sort;
 use crashworthy_runtime::ActorId;
 
@@ -25,8 +26,6 @@ pub(crate) const SORTS: [Sort; 9] = [
 ];
 /// Levels of a tree of which nothing was told: it may have been too long an answer.
 const UNTOLD: usize = 4;
-/// Branches of the tree that are folded, at most: as many as a system is told.
-const FOLDED: usize = 1_000;
 /// Lines of JSON, at most.
 const JSON: usize = 5_000;
 
@@ -266,10 +265,10 @@ fn sideways(model: &mut Model, side: Side) {
 }
 
 fn fold(model: &mut Model, top: ActorId) {
-    if model.folded.len() < FOLDED {
+    if model.folded.len() < Outline::FOLDED {
         model.folded.insert(top);
     } else if !model.folded.contains(&top) {
-        tell(model, format!("{FOLDED} branches are folded: unfold one first"));
+        tell(model, format!("{} branches are folded: unfold one first", Outline::FOLDED));
     }
 }
 
