@@ -65,36 +65,11 @@ enum Reason {
     Stuck,
     /// The tree is not up yet.
     Starting,
-    /// Actors are between two incarnations.
-    Restarting,
-    /// Gates of actors were tripped.
-    Tripped,
-    /// Actors drain: they are about to stop.
-    Draining,
-    /// Actors are suspended.
-    Suspended,
-    /// Actors lack what they need.
-    Lacking,
-    /// Actors take only what matters.
-    Choosy,
-    /// Actors refuse, as stuck in what they have had in hand for a second or longer.
-    Refusing,
     /// A source that is critical does not serve.
     Source,
-}
-
-impl From<&Unwilling> for Reason {
-    fn from(why: &Unwilling) -> Self {
-        match why {
-            Unwilling::Restarting => Self::Restarting,
-            Unwilling::Tripped => Self::Tripped,
-            Unwilling::Draining => Self::Draining,
-            Unwilling::Suspended => Self::Suspended,
-            Unwilling::Lacking => Self::Lacking,
-            Unwilling::Refusing => Self::Refusing,
-            _ => Self::Choosy,
-        }
-    }
+    /// Actors take no new work.
+    #[serde(untagged)]
+    Actors(Unwilling),
 }
 
 impl Report {
@@ -145,7 +120,7 @@ fn readiness(desk: &Desk) -> Result<Report, Refusal> {
     let is_up = desk.health.is_up(desk)?;
     let health = desk.inspector.health_of(&desk.critical)?;
     let mut reasons: Vec<_> =
-        health.because.iter().map(Reason::from).chain((!is_up).then_some(Reason::Starting)).collect();
+        health.because.iter().copied().map(Reason::Actors).chain((!is_up).then_some(Reason::Starting)).collect();
     let vitals = desk.inspector.vitals()?;
     reasons.extend((!health.down.is_empty()).then_some(Reason::Source));
     reasons.extend((!health.still.is_empty()).then_some(Reason::Stuck));
