@@ -80,63 +80,100 @@ impl std::fmt::Display for Extent {
 /// The first of `ask` or `tell`.
 pub fn picture<E>(
     rows: usize,
-    mut ask: impl FnMut(&'static str, &Value) -> Result<Outcome<Value>, E>,
-    mut tell: impl FnMut(Answered) -> Result<bool, E>,
+    ask: impl FnMut(&'static str, &Value) -> Result<Outcome<Value>, E>,
+    tell: impl FnMut(Answered) -> Result<bool, E>,
 ) -> Result<Extent, E> {
-    let mut extent = Extent::default();
-    let mut asked = |verb, args| ask(verb, &args).map(|outcome| Answered { verb, args, outcome });
-    let crashes = asked("crashes", brief())?;
-    let in_full = read::<Crashes>(&crashes).map_or(Vec::new(), |crashes| crashes.reports);
-    let in_full = in_full.into_iter().map(|report| {
-        let query = CrashesQuery { of: Some(report.pid), limit: Some(1), ..CrashesQuery::default() };
-        ("crashes", args(&query))
-    });
-    if !tell(crashes)? {
-        return Ok(extent);
+    let mut drawing = Drawing { ask, tell, extent: Extent::default() };
+    match drawing.draw(rows) {
+        Ok(()) | Err(Stop::Enough) => Ok(drawing.extent),
+        Err(Stop::Failed(error)) => Err(error),
     }
-    for (verb, args) in of_all().into_iter().chain(in_full) {
-        if !tell(asked(verb, args)?)? {
-            return Ok(extent);
+}
+
+/// A picture while it is made.
+struct Drawing<A, T> {
+    ask: A,
+    tell: T,
+    extent: Extent,
+}
+
+/// Why nothing more is asked.
+enum Stop<E> {
+    Enough,
+    Failed(E),
+}
+
+impl<A, T, E> Drawing<A, T>
+where
+    A: FnMut(&'static str, &Value) -> Result<Outcome<Value>, E>,
+    T: FnMut(Answered) -> Result<bool, E>,
+{
+    fn draw(&mut self, rows: usize) -> Result<(), Stop<E>> {
+        let crashes = self.ask("crashes", brief())?;
+        let reports = read::<Crashes>(&crashes).map_or(Vec::new(), |crashes| crashes.reports);
+        self.tell(crashes)?;
+        for (verb, args) in of_all() {
+            self.copy(verb, args)?;
         }
-    }
-    let (mut limit, mut each) = (rows, None);
-    let (tree, nodes, total) = loop {
-        let query = TreeQuery { limit: Some(limit), each, ..TreeQuery::default() };
-        let tree = asked("tree", args(&query))?;
-        match &tree.outcome {
-            Outcome::Error(why) if why.code == Code::AnswerTooLong && limit > 1 => limit /= 2,
-            _ => {
-                let view = read::<TreeView>(&tree);
-                // What is behind a large branch is not to be lost.
-                let is_cut = |view: &TreeView| view.lines.is_some_and(|lines| lines > view.nodes.len());
-                if let Some(fewer) = EACH.into_iter().find(|&fewer| each.is_none_or(|each| fewer < each))
-                    && view.as_ref().is_some_and(is_cut)
-                {
-                    each = Some(fewer);
-                } else {
-                    let (nodes, total) = view.map_or((Vec::new(), 0), |view| (view.nodes, view.total));
-                    break (tree, nodes, total);
-                }
+        for report in reports {
+            let query = CrashesQuery { of: Some(report.pid), limit: Some(1), ..CrashesQuery::default() };
+            self.copy("crashes", args(&query))?;
+        }
+        let tree = self.tree(rows)?;
+        let (nodes, total) = read::<TreeView>(&tree).map_or((Vec::new(), 0), |tree| (tree.nodes, tree.total));
+        (self.extent.actors, self.extent.listed) = (total, nodes.len());
+        self.tell(tree)?;
+        if nodes.len() < total {
+            for (verb, args) in lists() {
+                self.copy(verb, args)?;
             }
         }
-    };
-    (extent.actors, extent.listed) = (total, nodes.len());
-    let lists = if nodes.len() < total { lists() } else { Vec::new() };
-    if !tell(tree)? {
-        return Ok(extent);
+        for node in nodes.into_iter().take(IN_FULL) {
+            self.copy("actor", args(&ActorQuery { actor: node.row.pid.id.to_string() }))?;
+            self.extent.in_full += 1;
+        }
+        Ok(())
     }
-    for (verb, args) in lists {
-        if !tell(asked(verb, args)?)? {
-            return Ok(extent);
+
+    /// Everybody; if there is no room for all, of the children of each so many that there is.
+    fn tree(&mut self, rows: usize) -> Result<Answered, Stop<E>> {
+        let (mut limit, mut each) = (rows, [None].into_iter().chain(EACH.map(Some)).peekable());
+        loop {
+            let fewer = each.peek().copied().flatten();
+            let tree =
+                self.ask("tree", args(&TreeQuery { limit: Some(limit), each: fewer, ..TreeQuery::default() }))?;
+            if let Outcome::Error(why) = &tree.outcome
+                && why.code == Code::AnswerTooLong
+                && limit > 1
+            {
+                limit /= 2;
+                continue;
+            }
+            let is_cut = |view: TreeView| view.lines.is_some_and(|lines| lines > view.nodes.len());
+            each.next();
+            if each.peek().is_none() || !read(&tree).is_some_and(is_cut) {
+                return Ok(tree);
+            }
         }
     }
-    for node in nodes.into_iter().take(IN_FULL) {
-        if !tell(asked("actor", args(&ActorQuery { actor: node.row.pid.id.to_string() }))?)? {
-            return Ok(extent);
-        }
-        extent.in_full += 1;
+
+    fn copy(&mut self, verb: &'static str, args: Value) -> Result<(), Stop<E>> {
+        let answer = self.ask(verb, args)?;
+        self.tell(answer)
     }
-    Ok(extent)
+
+    fn ask(&mut self, verb: &'static str, args: Value) -> Result<Answered, Stop<E>> {
+        let outcome = (self.ask)(verb, &args).map_err(Stop::Failed)?;
+        Ok(Answered { verb, args, outcome })
+    }
+
+    fn tell(&mut self, answer: Answered) -> Result<(), Stop<E>> {
+        match (self.tell)(answer) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Stop::Enough),
+            Err(error) => Err(Stop::Failed(error)),
+        }
+    }
 }
 
 /// The newest crashes, without backtraces.
