@@ -270,7 +270,7 @@ fn supervisor(picture: &Picture, outlook: &Outlook<'_>) -> Vec<String> {
     if outlook.exhausts() {
         lines.push(format!("too many: {who} ends, and all below it, {} in all", below()));
     }
-    if outlook.may_shut_down() {
+    if outlook.shuts_down {
         lines.push(format!("automatic shutdown: {who} ends, and all below it, {} in all", below()));
     }
     lines

@@ -49,8 +49,8 @@ pub(crate) struct Outlook<'k> {
     pub(crate) restart: Option<Restart>,
     /// Significant ones that may go for good.
     leave: Vec<Pid>,
-    /// Those may be the last.
-    shuts_down: bool,
+    /// Those may be the last, or end the supervisor at once: it shuts down by itself then.
+    pub(crate) shuts_down: bool,
     /// The supervisor, if it is one: an actor may have children otherwise.
     info: Option<&'k SupervisorInfo>,
 }
@@ -258,11 +258,6 @@ impl<'k> Outlook<'k> {
     /// Who is restarted with a child.
     pub(crate) fn strategy(&self) -> Option<Strategy> {
         self.info.map(|info| info.flags.strategy)
-    }
-
-    /// Whether the end of a child that does not come back may end the supervisor.
-    pub(crate) fn may_shut_down(&self) -> bool {
-        self.shuts_down
     }
 }
 
