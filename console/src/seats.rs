@@ -291,6 +291,15 @@ mod tests {
         Some(places.enter(now).0)
     }
 
+    /// With somebody who stays, and as many who have just come as there may be.
+    fn full() -> (Places, Vec<u64>) {
+        let mut places = places(1);
+        let stays = enter(&mut places, ms(0)).unwrap();
+        places.asks(stays, ms(0)).unwrap();
+        let all = (0..newcomers(1)).map(|_| enter(&mut places, ms(0)).unwrap()).collect();
+        (places, all)
+    }
+
     fn is_there(places: &Places, number: u64) -> bool {
         places.guests.contains_key(&number)
     }
@@ -309,10 +318,7 @@ mod tests {
 
     #[test]
     fn who_is_being_answered_is_left_alone_unless_that_takes_too_long() {
-        let mut places = places(1);
-        let stays = enter(&mut places, ms(0)).unwrap();
-        places.asks(stays, ms(0)).unwrap();
-        let all: Vec<_> = (0..newcomers(1)).map(|_| enter(&mut places, ms(0)).unwrap()).collect();
+        let (mut places, all) = full();
         for asks in &all {
             places.asks(*asks, ms(10)).unwrap();
         }
@@ -349,10 +355,7 @@ mod tests {
 
     #[test]
     fn who_asks_again_and_again_makes_way_between_two_questions() {
-        let mut places = places(1);
-        let stays = enter(&mut places, ms(0)).unwrap();
-        places.asks(stays, ms(0)).unwrap();
-        let all: Vec<_> = (0..newcomers(1)).map(|_| enter(&mut places, ms(0)).unwrap()).collect();
+        let (mut places, all) = full();
         for asked in 1..=BRIEF {
             for &asks in &all {
                 places.asks(asks, ms(1)).unwrap();
@@ -365,10 +368,7 @@ mod tests {
 
     #[test]
     fn so_does_whoever_has_been_there_for_long_with_a_question() {
-        let mut places = places(1);
-        let stays = enter(&mut places, ms(0)).unwrap();
-        places.asks(stays, ms(0)).unwrap();
-        let all: Vec<_> = (0..newcomers(1)).map(|_| enter(&mut places, ms(0)).unwrap()).collect();
+        let (mut places, all) = full();
         for &asks in &all {
             places.asks(asks, ms(400)).unwrap();
         }

@@ -81,29 +81,13 @@ async fn a_system_that_was_asked_to_stop_leaves_none_and_neither_does_one_that_i
     assert!(!dir.path().join("dumps").exists());
 }
 
-/// One of many.
-struct Nobody;
-
-impl Actor for Nobody {
-    type Args = ();
-    type Msg = ();
-
-    async fn init((): (), _: &mut Context<Self>) -> Result<Self, Exit> {
-        Ok(Self)
-    }
-
-    async fn handle(&mut self, (): (), _: &mut Context<Self>) -> Result<(), Exit> {
-        Ok(())
-    }
-}
-
 #[crashworthy::test]
 async fn of_a_large_system_what_matters_most_is_written_in_time() {
     const MANY: usize = 20_000;
     let dir = Dir::new();
     let (system, [left, _right]) = shop(&dir, |console| console).await;
     for _ in 0..MANY {
-        drop(system.spawn::<Nobody>(()).await.expect("it starts"));
+        drop(system.spawn::<Cashier>(()).await.expect("it starts"));
     }
     fail(&system, &left).await;
     let [file] = &files(&dir.path().join("dumps"))[..] else { panic!("there is one dump") };
