@@ -357,7 +357,7 @@ impl Pool {
             rescuers: self.rescue.crew() + self.rescue.reserve.threads(),
             rescues: self.rescue.sent.get(),
             rescued: self.rescue.turns() + self.rescue.reserve.turns(),
-            still_since_ns: self.rescue.still_since(),
+            still_since_ns: self.rescue.still_since().filter(|_| !self.is_closed()),
             pumps: (0..self.pumps()).map(|pump| self.pump_stats(pump)).collect(),
         }
     }
