@@ -4,9 +4,9 @@
 //! ▶ {"token":"0123456789abcdef0123456789abcdef"}
 //! ◀ {"hello":{…}}                                        from here on as on the socket for looking
 //! ```
-//! The client speaks first, within a second, and is told nothing before it has shown the token: not even who is there. Of those who have
-//! said nothing whoever has been there for longest makes way for the next, so that however many there are, one more with a token gets in. A web page can send
-//! requests to an address of this machine, but no request of HTTP begins with a token.
+//! The client speaks first, within a second, and is told nothing before it has shown the token: not even who is there. Of those
+//! who have not, whoever has been there for longest makes way for the next, so that however many there are, one more who shows it at
+//! once gets in. A web page can send requests to an address of this machine, but no request of HTTP begins with a token.
 
 use std::fmt;
 use std::io;
