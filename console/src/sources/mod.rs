@@ -1,25 +1,23 @@
 //! What a service has besides its actors, and tells of itself: caches, circuit breakers, pools of connections, queues.
 //!
-//! They are read on a thread of their own, one after the other, when somebody looks; who looks waits for them a quarter of a second
-//! at most. So one that blocks does not block the console, and is told as what it is.
+//! They are read on threads of their own when somebody looks; who looks waits for each of them a quarter of a second at most. So one that
+//! blocks holds up neither the console nor the others, and is told as what it is.
 
-use std::collections::HashSet;
+mod rounds;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use self::rounds::Rounds;
 use crate::protocol::SourceView;
 
 /// Sources that are told, at most; figures of each; letters of a name or a state.
 const SOURCES: usize = 64;
 const FIGURES: usize = 32;
 const LETTERS: usize = 64;
-/// How long they may take, all together, before those who look go on without the rest.
-const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Something that tells of itself: see [`Console::source`](crate::Console::source).
 ///
@@ -53,8 +51,8 @@ pub trait Source: Send + Sync + 'static {
     /// What sort of thing it is. It is asked once.
     fn sort(&self) -> Sort;
 
-    /// How it is just now. It is not to wait for anything: one that takes longer than a quarter of a second is told not to answer, and
-    /// those after it with it. A panic is told as such.
+    /// How it is just now. It is not to wait for anything: one that takes longer than a quarter of a second is told not to answer, until
+    /// it has. It is asked on any thread, and again only when it has answered. A panic is told as such.
     fn read(&self) -> Reading;
 
     /// Whether the service takes no new work while it does not serve, or does not answer. Not, unless said. It is asked once.
@@ -151,8 +149,7 @@ impl Reading {
 /// All of a service.
 #[derive(Default)]
 pub(crate) struct Sources {
-    all: Mutex<Vec<Arc<Entry>>>,
-    round: Arc<Round>,
+    rounds: Arc<Rounds>,
 }
 
 /// One of them, and what it has said of itself that does not change.
@@ -163,21 +160,6 @@ struct Entry {
     source: Box<dyn Source>,
 }
 
-/// A round of reading: one at a time.
-#[derive(Default)]
-struct Round {
-    state: Mutex<State>,
-    ended: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    /// Since when somebody reads.
-    since: Option<Instant>,
-    /// What was read in the last round, or so far in this one.
-    read: Vec<SourceView>,
-}
-
 impl Sources {
     /// One more.
     ///
@@ -186,59 +168,18 @@ impl Sources {
     pub(crate) fn add(&self, source: Box<dyn Source>) -> Result<(), String> {
         let said = quietly(|| (source.name(), source.sort(), source.is_critical()));
         let (name, sort, critical) = said.ok_or("a source panics when it is asked for its name, sort or importance")?;
-        let entry = Entry { name: short(&name), sort, critical, source };
-        let mut all = locked(&self.all);
-        if all.len() == SOURCES {
-            return Err(format!("more than {SOURCES} sources: {} {:?}", sort.name(), entry.name));
-        }
-        if all.iter().any(|known| (known.sort, &known.name) == (sort, &entry.name)) {
-            return Err(format!("two sources are called {} {:?}", sort.name(), entry.name));
-        }
-        all.push(Arc::new(entry));
-        Ok(())
+        self.rounds.add(Entry { name: short(&name), sort, critical, source }, SOURCES)
     }
 
     /// How all of them are, in the order in which they were added.
     pub(crate) fn read(&self) -> Vec<SourceView> {
-        let all = locked(&self.all).clone();
-        if all.is_empty() {
-            return Vec::new();
-        }
-        let mut state = locked(&self.round.state);
-        if state.since.is_none() {
-            *state = State { since: Some(Instant::now()), read: Vec::new() };
-            let (round, each) = (self.round.clone(), all.clone());
-            let work = move || round.run(&each);
-            if thread::Builder::new().name("crashworthy-sources".to_owned()).spawn(work).is_err() {
-                state.since = None;
-            }
-        }
-        // Who comes while one blocks does not wait for it again.
-        let waited = state.since.map_or(Duration::ZERO, |since| since.elapsed());
-        let left = PATIENCE.saturating_sub(waited);
-        let waits = self.round.ended.wait_timeout_while(state, left, |state| state.since.is_some());
-        let (state, _) = waits.unwrap_or_else(PoisonError::into_inner);
-        let read: HashSet<_> = state.read.iter().map(|view| (view.sort, view.name.as_str())).collect();
-        let late = all.iter().filter(|entry| !read.contains(&(entry.sort, entry.name.as_str())));
-        let late = late.map(|entry| entry.view(Reading::new("does not answer").serves(false)));
-        state.read.iter().cloned().chain(late).collect()
+        self.rounds.look()
     }
 }
 
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sources({})", locked(&self.all).len())
-    }
-}
-
-impl Round {
-    fn run(&self, all: &[Arc<Entry>]) {
-        for entry in all {
-            let view = entry.read();
-            locked(&self.state).read.push(view);
-        }
-        locked(&self.state).since = None;
-        self.ended.notify_all();
+        write!(f, "Sources({})", self.rounds.len())
     }
 }
 
@@ -278,7 +219,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -347,25 +289,57 @@ mod tests {
         assert_eq!(two.add(fine(1)).unwrap_err(), "two sources are called cache \"1\"");
     }
 
-    #[test]
-    fn one_that_blocks_is_told_and_those_before_it_are_read() {
-        let (go_on, waits): (_, Receiver<()>) = channel();
+    /// One that blocks until the other end is let go of.
+    fn blocks(name: &str) -> (Sender<()>, Box<dyn Source>) {
+        let (go_on, waits) = channel();
         let waits = Mutex::new(waits);
-        let sources = Sources::default();
-        sources.add(told("first", || Reading::new("fine"))).unwrap();
         let blocks = move || {
-            // Until the test lets go of the other end.
             let _ = locked(&waits).recv();
             Reading::new("fine again")
         };
-        sources.add(told("second", blocks)).unwrap();
-        let states = |read: &[SourceView]| read.iter().map(|view| view.state.clone()).collect::<Vec<_>>();
-        for _ in 0..3 {
-            assert_eq!(states(&sources.read()), ["fine", "does not answer"]);
+        (go_on, told(name, blocks))
+    }
+
+    /// Looks until all of them are told so: whoever was let go of needs a moment.
+    fn look_for(sources: &Sources, states: &[&str]) {
+        let began = Instant::now();
+        while !sources.read().iter().map(|view| view.state.as_str()).eq(states.iter().copied()) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{states:?}, and it is {:?}", sources.read());
+            std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    #[test]
+    fn those_that_block_are_told_and_all_others_are_read_again_and_again() {
+        let sources = Sources::default();
+        let state = Arc::new(Mutex::new("fine"));
+        let says = state.clone();
+        let ((first, one), (third, three)) = (blocks("first"), blocks("third"));
+        let says = move || Reading::new(*locked(&says));
+        for source in [one, told("second", says.clone()), three, told("fourth", says)] {
+            sources.add(source).unwrap();
+        }
+        look_for(&sources, &["does not answer", "fine", "does not answer", "fine"]);
+        *locked(&state) = "better";
+        look_for(&sources, &["does not answer", "better", "does not answer", "better"]);
+        drop(first);
+        look_for(&sources, &["fine again", "better", "does not answer", "better"]);
+        drop(third);
+        look_for(&sources, &["fine again", "better", "fine again", "better"]);
+    }
+
+    #[test]
+    fn one_that_blocks_has_one_thread_however_many_look() {
+        let sources = Sources::default();
+        let (go_on, one) = blocks("one");
+        sources.add(one).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| look_for(&sources, &["does not answer"]));
+            }
+        });
+        assert_eq!(sources.rounds.readers(), 1);
         drop(go_on);
-        let ended = sources.round.ended.wait_while(locked(&sources.round.state), |state| state.since.is_some());
-        drop(ended);
-        assert_eq!(states(&sources.read()), ["fine", "fine again"]);
+        look_for(&sources, &["fine again"]);
     }
 }
