@@ -1,7 +1,10 @@
 //! One client: whatever it sends, or does not read, it costs no more than the limits say.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
@@ -16,27 +19,25 @@ use tokio::sync::Mutex;
 use tower::ServiceExt;
 
 use crate::guests::Guest;
-use crate::limits::Limits;
 use crate::patience::Patient;
+use crate::routes::Desk;
+use crate::share::Share;
 
 /// Header fields of a request.
 const FIELDS: usize = 64;
 
 /// Answers a client until it leaves, or has to.
-pub(crate) async fn serve(
-    stream: TcpStream,
-    routes: Router,
-    pace: Arc<Mutex<Pace>>,
-    guest: Arc<Guest>,
-    limits: Limits,
-) {
+pub(crate) async fn serve(stream: TcpStream, routes: Router, guest: Arc<Guest>, desk: Arc<Desk>, share: Arc<Share>) {
     // An answer is small and complete; a picture that waits for more is late.
     let _ = stream.set_nodelay(true);
+    let limits = &desk.limits;
+    let pace = Arc::new(Mutex::new(Pace::new(limits.requests)));
     let answer = |request: hyper::Request<hyper::body::Incoming>| {
         let (routes, pace, guest) = (routes.clone(), pace.clone(), guest.clone());
         async move {
-            guest.asks();
+            // Who has to wait has been answered before: he is in the way of others.
             pace.lock().await.wait().await;
+            guest.asks();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(guest.clone());
             let mut answer = routes.oneshot(request).await.unwrap_or_else(|never| match never {});
@@ -59,5 +60,22 @@ pub(crate) async fn serve(
         .max_headers(FIELDS)
         .serve_connection(TokioIo::new(Patient::new(stream, limits.read_within)), service_fn(answer));
     // Whoever breaks off, or is cut off, has said why, or never will.
-    let _ = connection.await;
+    let _ = charged(connection, &guest, &desk, &share).await;
+}
+
+/// The same, where what it takes of the thread is paid for: by those who have shown the token, or by everybody else.
+async fn charged<F: Future>(what: F, guest: &Guest, desk: &Desk, share: &Share) -> F::Output {
+    let mut what = pin!(what);
+    poll_fn(|cx| {
+        let began = Instant::now();
+        let polled = what.as_mut().poll(cx);
+        if guest.is_known() {
+            desk.turns.charge(began.elapsed());
+            share.spares(began);
+        } else {
+            share.rests();
+        }
+        polled
+    })
+    .await
 }

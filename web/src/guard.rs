@@ -138,12 +138,17 @@ pub(crate) enum Caller {
 pub(crate) async fn know(State(desk): State<Arc<Desk>>, mut request: Request, next: Next) -> Response {
     let caller = match bearer(request.headers()) {
         None => Caller::Anybody,
-        Some(said) if desk.token.as_ref().is_some_and(|token| token.is(said)) => Caller::Known,
+        Some(said) if desk.token.as_ref().is_some_and(|token| token.is(said)) => {
+            if let Some(guest) = guest(&request) {
+                guest.is_recognized();
+            }
+            Caller::Known
+        }
         Some(_) => {
             TurnedAway::note(&desk.turned_away.tokens, "a request with a wrong token");
             // Whoever waits for that is in the way of others.
-            if let Some(guest) = request.extensions().get::<Arc<Guest>>() {
-                guest.rests();
+            if let Some(guest) = guest(&request) {
+                guest.idles();
             }
             tokio::time::sleep(desk.limits.wrong_token).await;
             return unauthorized("wrong_token", "the token is not the one of this process");
@@ -153,16 +158,27 @@ pub(crate) async fn know(State(desk): State<Arc<Desk>>, mut request: Request, ne
     next.run(request).await
 }
 
-/// Lets in who has shown the token.
+/// Lets in who has shown the token, when it is his turn.
 pub(crate) async fn known(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
     match request.extensions().get() {
-        Some(Caller::Known) => next.run(request).await,
+        Some(Caller::Known) => {
+            // Whoever waits for that is in the way of others, too.
+            let guest = guest(&request).cloned();
+            guest.iter().for_each(|guest| guest.rests());
+            desk.turns.next().await;
+            guest.iter().for_each(|guest| guest.asks());
+            next.run(request).await
+        }
         _ if desk.token.is_none() => {
             let why = "there is no place for a token, so that nobody is told: the log says why";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_token", why).into_response()
         }
         _ => unauthorized("no_token", "this is for whoever shows the token: `Authorization: Bearer TOKEN`"),
     }
+}
+
+fn guest(request: &Request) -> Option<&Arc<Guest>> {
+    request.extensions().get()
 }
 
 fn unauthorized(code: &'static str, message: &str) -> Response {

@@ -3,17 +3,18 @@
 //! As many as are allowed stay as long as there is room. When there is none, one at a time waits at the door: whoever has been silent for
 //! longest makes way, and until somebody does, whoever is answered is seen off with the answer. A browser or a scraper that keeps a
 //! connection opens another one, and a probe is not to be told that the service does not answer because somebody holds connections, or
-//! asks again and again. Whoever is being answered stays, and so does a page that is watched.
+//! asks again and again. Whoever is being answered stays, and so does a page that is watched. Nobody goes before it was looked whether he
+//! has said something meanwhile, however long the thread was busy otherwise.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 
-/// How long somebody is left alone after he has come, or was answered.
+/// How long somebody is left alone after he has come, or was answered, or while he waits for his turn.
 const GRACE: Duration = Duration::from_millis(30);
 /// In the place of a time: he is being answered.
 const ANSWERED: u64 = u64::MAX;
@@ -41,6 +42,8 @@ pub(crate) struct Guest {
     house: Arc<House>,
     /// Since when he has said nothing, in milliseconds.
     silent_since: AtomicU64,
+    /// He has shown the token.
+    is_known: AtomicBool,
 }
 
 /// What is found for one more.
@@ -54,7 +57,7 @@ pub(crate) enum Room {
 
 impl Guest {
     fn new(house: Arc<House>) -> Arc<Self> {
-        let guest = Self { house, silent_since: AtomicU64::new(0) };
+        let guest = Self { house, silent_since: AtomicU64::new(0), is_known: AtomicBool::new(false) };
         guest.rests();
         Arc::new(guest)
     }
@@ -64,9 +67,18 @@ impl Guest {
         self.silent_since.store(ANSWERED, Relaxed);
     }
 
-    /// There is an answer that is complete, or will be late on purpose.
+    /// There is an answer that is complete, or waits for its turn.
     pub(crate) fn rests(&self) {
-        self.silent_since.store(millis(self.house.began.elapsed()), Relaxed);
+        self.is_silent_since(self.house.began.elapsed());
+    }
+
+    /// There is an answer that will be late on purpose: he is not left alone for a moment before.
+    pub(crate) fn idles(&self) {
+        self.is_silent_since(self.house.began.elapsed().saturating_sub(GRACE));
+    }
+
+    fn is_silent_since(&self, since: Duration) {
+        self.silent_since.store(millis(since), Relaxed);
         self.house.changed.notify_one();
     }
 
@@ -74,6 +86,15 @@ impl Guest {
     pub(crate) fn watches(&self) {
         self.silent_since.store(WATCHES, Relaxed);
         self.house.changed.notify_one();
+    }
+
+    /// He has shown the token, so that what he asks for is no matter of those who have not.
+    pub(crate) fn is_recognized(&self) {
+        self.is_known.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known.load(Relaxed)
     }
 
     /// Whether somebody waits for his place.
@@ -89,22 +110,33 @@ impl Guests {
         Self { most, there: Vec::new(), house: Arc::new(house) }
     }
 
-    /// Waits until there is room for one more.
+    /// Waits until there is room for one more. To be called in a task: those who have said something have their turn before it.
     ///
     /// # Cancel safety
     /// Nothing is lost: nobody has come in.
     pub(crate) async fn room(&mut self) -> Room {
+        let mut has_looked = false;
         loop {
             self.there.retain(|(_, task)| !task.is_finished());
             if self.there.len() < self.most {
                 return Room::Here;
             }
-            match self.makes_way() {
-                Ok(()) => return Room::Here,
+            self.house.is_full.store(true, Relaxed);
+            match self.most_silent() {
+                Ok(at) if has_looked => {
+                    let (_, task) = self.there.swap_remove(at);
+                    task.abort();
+                    return Room::Here;
+                }
+                Ok(_) => {
+                    // What has come in is read meanwhile.
+                    yield_now().await;
+                    has_looked = true;
+                }
                 Err(None) => return Room::None,
                 Err(Some(soon)) => {
-                    self.house.is_full.store(true, Relaxed);
                     let _ = timeout(soon, self.house.changed.notified()).await;
+                    has_looked = false;
                 }
             }
         }
@@ -126,8 +158,8 @@ impl Guests {
         self.house.is_full.store(false, Relaxed);
     }
 
-    /// Whoever has been silent for longest goes; or when to look again, if it is not known that nobody will.
-    fn makes_way(&mut self) -> Result<(), Option<Duration>> {
+    /// Whoever has been silent for longest, and for long enough; or when to look again, if it is not known that nobody will be.
+    fn most_silent(&self) -> Result<usize, Option<Duration>> {
         let since = |(guest, _): &(Arc<Guest>, AbortHandle)| guest.silent_since.load(Relaxed);
         let silent = self.there.iter().enumerate().map(|(at, there)| (since(there), at)).min();
         let Some((since, at)) = silent.filter(|(since, _)| *since < WATCHES) else {
@@ -135,15 +167,55 @@ impl Guests {
             return Err(answers.then_some(GRACE));
         };
         let left = (Duration::from_millis(since) + GRACE).saturating_sub(self.house.began.elapsed());
-        if !left.is_zero() {
-            return Err(Some(left));
-        }
-        let (_, task) = self.there.swap_remove(at);
-        task.abort();
-        Ok(())
+        if left.is_zero() { Ok(at) } else { Err(Some(left)) }
     }
 }
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(WATCHES - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_goes_who_has_said_something_while_the_thread_was_busy() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let heard = Arc::new(AtomicBool::new(false));
+        let hears = heard.clone();
+        let room = async move {
+            let (mut guests, mut tasks) = (Guests::new(1), JoinSet::new());
+            guests.receive(&mut tasks, |guest| async move {
+                guest.asks();
+                // He is answered in several turns.
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+                hears.store(true, Relaxed);
+                guest.rests();
+            });
+            std::thread::sleep(GRACE * 2);
+            guests.room().await
+        };
+        let room = runtime.block_on(async { tokio::spawn(room).await.unwrap() });
+        assert_eq!((room, heard.load(Relaxed)), (Room::Here, true));
+    }
+
+    #[test]
+    fn who_says_nothing_makes_way_and_who_watches_does_not() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let rooms = async {
+            let (mut guests, mut tasks) = (Guests::new(1), JoinSet::new());
+            guests.receive(&mut tasks, |_| std::future::pending());
+            let first = guests.room().await;
+            guests.receive(&mut tasks, |guest| async move {
+                guest.watches();
+                std::future::pending().await
+            });
+            [first, guests.room().await]
+        };
+        let rooms = runtime.block_on(async { tokio::spawn(rooms).await.unwrap() });
+        assert_eq!(rooms, [Room::Here, Room::None]);
+    }
 }

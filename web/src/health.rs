@@ -16,12 +16,45 @@ use crate::guard::Caller;
 use crate::progress::Progress;
 use crate::routes::Desk;
 
+/// Whether the system is alive is told again until that is so many times as old as it took to find: anybody may ask again and again, and
+/// to look at everybody of a large system takes long.
+const APART: u32 = 10;
+/// No look takes longer, unless the process is stopped in the middle of it.
+const LONG: Duration = Duration::from_millis(100);
+
 /// What is known from looks before.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     /// The tree was up. It stays so: what is restarted later is a matter of readiness.
     up: AtomicBool,
     progress: Mutex<Progress>,
+    alive: Recent<Option<Reason>>,
+}
+
+/// The last answer, and until when it is given.
+#[derive(Debug)]
+struct Recent<R>(Mutex<Option<(R, Instant)>>);
+
+impl<R> Default for Recent<R> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<R: Clone> Recent<R> {
+    fn told(&self, find: impl FnOnce() -> R) -> R {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = Instant::now();
+        match &*last {
+            Some((told, until)) if began < *until => told.clone(),
+            _ => {
+                let told = find();
+                let ended = Instant::now();
+                *last = Some((told.clone(), ended + (ended - began).min(LONG) * APART));
+                told
+            }
+        }
+    }
 }
 
 impl Health {
@@ -88,10 +121,10 @@ impl IntoResponse for Report {
 /// Whether the system gets on. Blocked handlers are no reason: others go on beside them. A restart of the process would cost
 /// all that it holds, so it is asked for where nothing else helps.
 pub(crate) async fn livez(State(desk): State<Arc<Desk>>) -> Response {
-    let reason = match desk.health.stood_still(&desk) {
+    let reason = desk.health.alive.told(|| match desk.health.stood_still(&desk) {
         Err(_) => Some(Reason::Ended),
         Ok(still) => (still >= desk.limits.stuck_after).then_some(Reason::Stuck),
-    };
+    });
     Report::because(reason.into_iter().collect()).into_response()
 }
 
@@ -130,4 +163,25 @@ fn readiness(desk: &Desk) -> Result<Report, Refusal> {
     reasons.dedup();
     let Told { unready, down, still, .. } = health;
     Ok(Report { unready, down, still, ..Report::because(reasons) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_told_again_until_its_time_is_over() {
+        let (recent, mut found) = (Recent::default(), 0);
+        let mut ask = || {
+            recent.told(|| {
+                found += 1;
+                found
+            })
+        };
+        assert_eq!(ask(), 1);
+        *recent.0.lock().unwrap() = Some((7, Instant::now() + Duration::from_secs(3600)));
+        assert_eq!([ask(), ask()], [7; 2]);
+        *recent.0.lock().unwrap() = Some((7, Instant::now()));
+        assert_eq!(ask(), 2);
+    }
 }

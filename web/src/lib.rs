@@ -42,7 +42,9 @@ mod problem;
 mod progress;
 mod routes;
 mod server;
+mod share;
 mod token;
+mod turns;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -181,12 +183,12 @@ impl Part for Web {
         }
         let given = self.token.as_deref().map(Token::read).transpose();
         let given = given.map_err(|error| StartError::Setting(format!("web: {error}")))?;
-        let opened = server::open(self.at).and_then(|(addr, listener)| {
+        let opened = server::open(self.at, &self.settings.limits).and_then(|(addr, door)| {
             let token = given.or_else(|| token::fresh(system.console().as_deref()));
             let names = self.beyond.take().map_or(Names::Loopback, Names::Beyond);
             let address = Address { addr, token };
             let desk = Desk::new(inspector, names, &address, self.settings.clone());
-            server::start(listener, desk, system.downgrade())?;
+            server::start(door, desk, system.downgrade())?;
             Ok(address)
         });
         match opened {

@@ -17,8 +17,12 @@ pub struct Limits {
     pub watchers: usize,
     /// Bytes of what comes before a request's body.
     pub head: usize,
-    /// Requests in a second, of all connections together. Those beyond wait until their time has come.
+    /// Requests in a second, of one connection, and of all together who show the token and ask for data. Those beyond wait until their
+    /// time has come. What takes long counts for more: data has half of the server's thread once a burst is over.
     pub requests: u32,
+    /// How much of the server's thread, in percent of its time, is spent on all who show no token, whatever they do, once a burst of a
+    /// second's share is over. Then the thread rests for some milliseconds, and whoever comes meanwhile waits for that.
+    pub strangers_percent: u32,
     /// How long the head of a request may take, and how long a connection may stay without one.
     #[serde(rename = "head_within_ms", with = "millis")]
     pub head_within: Duration,
@@ -43,6 +47,7 @@ impl Default for Limits {
             watchers: 8,
             head: 16 * 1024,
             requests: 200,
+            strangers_percent: 20,
             head_within: Duration::from_secs(10),
             read_within: Duration::from_secs(10),
             wrong_token: Duration::from_secs(1),
@@ -60,6 +65,7 @@ impl Limits {
             ("watchers", self.watchers, 1..=64),
             ("bytes of a head", self.head, 8 * 1024..=64 * 1024),
             ("requests a second", self.requests as usize, 1..=10_000),
+            ("percent for strangers", self.strangers_percent as usize, 1..=100),
         ];
         let number =
             numbers.into_iter().find(|(_, value, range)| !range.contains(value)).map(|(what, value, range)| {

@@ -20,6 +20,7 @@ use crate::health::{self, Health};
 use crate::info;
 use crate::limits::Limits;
 use crate::problem::Problem;
+use crate::turns::Turns;
 use crate::{Address, happened, headers, live, page};
 use crashworthy_console::Token;
 
@@ -44,6 +45,8 @@ pub(crate) struct Desk {
     pub(crate) health: Health,
     /// To events, by those who ask for them.
     pub(crate) attention: Attention,
+    /// When whoever has shown the token is answered.
+    pub(crate) turns: Turns,
     /// Places for pages that are watched.
     pub(crate) watchers: Arc<Semaphore>,
 }
@@ -58,6 +61,7 @@ impl Desk {
             address: address.clone(),
             critical,
             watchers: Arc::new(Semaphore::new(limits.watchers)),
+            turns: Turns::new(limits.requests),
             limits,
             turned_away: TurnedAway::default(),
             health: Health::default(),

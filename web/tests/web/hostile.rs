@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crashworthy_web::Limits;
 
-use crate::support::{Raw, Shop, until};
+use crate::support::{PATIENCE, Raw, Shop, until};
 
 fn brief() -> Limits {
     let soon = Duration::from_millis(100);
@@ -182,6 +182,75 @@ fn however_many_ask_again_and_again_who_asks_once_is_answered() {
         goes_on.store(false, Relaxed);
         assert!(probes.iter().all(|probe| matches!(probe, Ok(Some(200)))), "{probes:?}");
     });
+}
+
+#[test]
+fn a_connection_that_has_had_its_requests_keeps_no_other_waiting() {
+    let shop = Shop::within(Limits { requests: 1, ..Limits::default() });
+    let asks = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut greedy = Raw::connect(shop.web.addr());
+    greedy.say(asks.repeat(100).as_bytes()).unwrap();
+    assert_eq!(greedy.answer().map(|answer| answer.status), Some(200));
+    // One after the other they would take minutes.
+    let begun = std::time::Instant::now();
+    for _ in 0..200 {
+        assert_eq!(shop.ask_as_anybody("/livez").status, 200);
+    }
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn who_waits_for_the_answer_to_a_wrong_token_or_for_his_turn_is_in_nobodys_way() {
+    let late = Duration::from_secs(3600);
+    let shop = Shop::within(Limits { connections: 4, requests: 1, wrong_token: late, ..Limits::default() });
+    let wrong = "Authorization: Bearer wrong\r\n";
+    let right = shop.bearer();
+    for token in [wrong, &right] {
+        let there: Vec<_> = (0..8)
+            .map(|_| {
+                let mut raw = Raw::connect(shop.web.addr());
+                raw.say(format!("GET /info HTTP/1.1\r\nHost: localhost\r\n{token}\r\n").as_bytes()).map(|()| raw)
+            })
+            .collect();
+        for _ in 0..8 {
+            assert_eq!(shop.ask_as_anybody("/livez").status, 200);
+        }
+        drop(there);
+    }
+}
+
+#[test]
+fn whatever_strangers_ask_again_and_again_who_has_the_token_is_answered_and_so_is_a_probe() {
+    let shop = Shop::within(Limits { strangers_percent: 1, ..Limits::default() });
+    let (at, goes_on) = (shop.web.addr(), AtomicBool::new(true));
+    thread::scope(|all| {
+        for request in ["GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n", "\x01\r\n\r\n", "GET /livez"] {
+            let asks = || {
+                while goes_on.load(Relaxed) {
+                    let mut raw = Raw::connect(at);
+                    let _ = raw.say(request.as_bytes());
+                    let _ = raw.stream().shutdown(Shutdown::Write);
+                    let _ = raw.is_closed();
+                }
+            };
+            (0..4).for_each(|_| _ = all.spawn(asks));
+        }
+        let statuses: Vec<_> = (0..10)
+            .map(|_| {
+                let known = status(&shop, "/info", &shop.bearer());
+                (known, status(&shop, "/livez", ""))
+            })
+            .collect();
+        goes_on.store(false, Relaxed);
+        assert!(statuses.iter().all(|pair| *pair == (Some(200), Some(200))), "{statuses:?}");
+    });
+}
+
+/// The status of an answer, if there is one.
+fn status(shop: &Shop, path: &str, lines: &str) -> Option<u16> {
+    let mut raw = Raw::connect(shop.web.addr());
+    raw.say(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n").as_bytes()).ok()?;
+    raw.answer().map(|answer| answer.status)
 }
 
 #[test]
