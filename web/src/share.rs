@@ -4,7 +4,7 @@
 //! thread and of nothing else. So what is counted is time, by the thread itself, and not requests. Who has had the share sends the thread
 //! to sleep: all of it, for some milliseconds. Everybody waits meanwhile, in the order of the kernel, where it costs nothing.
 //! Where the kernel says how long the thread ran, what it waited for a core is not counted: on a machine that is busy it would pay for others.
-//! What is done for somebody who has shown the token is not counted: it has a [turn](crate::turn) of its own.
+//! What is done for somebody who has shown the token is not counted: it has a [turn](crate::turns) of its own.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
