@@ -20,7 +20,7 @@ use crate::protocol::{
 use crate::role::Role;
 use crate::search::Search;
 use crate::sources::Sources;
-use crate::sums;
+use crate::sums::{self, Load};
 use crate::traces::Places;
 use crate::whom::{self, find, missing};
 
@@ -275,14 +275,14 @@ impl Inspector {
 }
 
 fn overview(system: &System, picture: &Picture) -> SystemView {
-    let shot = &picture.system;
+    let (shot, Load { busy, queued }) = (&picture.system, picture.load());
     SystemView {
         name: shot.name.clone(),
         process: std::process::id(),
         at: picture.at,
         actors: picture.actors().len(),
-        busy: picture.actors().iter().filter(|actor| actor.is_busy()).count(),
-        queued: picture.actors().iter().map(|actor| u64::from(actor.depth)).sum(),
+        busy,
+        queued,
         crashes: shot.crashes,
         reports: system.supervisor_reports().counts,
         reports_withheld: shot.reports_withheld,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crashworthy_runtime::{ActorId, Glance, Pid, System, SystemSnapshot};
@@ -10,6 +10,7 @@ use crashworthy_supervisor::{SupervisorInfo, SystemExt};
 
 use crate::forest::Forest;
 use crate::protocol::{Doing, Row, Supervises, Tie, Ties};
+use crate::sums::Load;
 use crate::waiting::Waiting;
 
 /// One look at a system.
@@ -26,6 +27,7 @@ pub(crate) struct Picture {
     /// Names that are registered, in the order of whose they are.
     registered: Vec<(ActorId, Arc<str>)>,
     waiting: Waiting,
+    load: OnceLock<Load>,
 }
 
 impl Picture {
@@ -49,7 +51,8 @@ impl Picture {
         registered.sort_unstable();
         let at = system.now();
         waiting.look(&actors, at);
-        Self { at, system: totals, actors, forest, supervisors, registered, waiting }
+        let load = OnceLock::new();
+        Self { at, system: totals, actors, forest, supervisors, registered, waiting, load }
     }
 
     pub(crate) fn actor(&self, place: usize) -> &Glance {
@@ -58,6 +61,11 @@ impl Picture {
 
     pub(crate) fn actors(&self) -> &[Glance] {
         &self.actors
+    }
+
+    /// Summed up once, however many ask.
+    pub(crate) fn load(&self) -> Load {
+        *self.load.get_or_init(|| Load::of(&self.actors))
     }
 
     /// The names from the top, with `/` between; of an actor without a name its id. Nothing of one that is below itself.

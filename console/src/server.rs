@@ -170,7 +170,7 @@ impl Door {
         Ok(Self { listener, role, own, seats, clients: JoinSet::new() })
     }
 
-    /// Lets the next one in, or sees one off.
+    /// Lets the next one in, or sees some off.
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -181,7 +181,7 @@ impl Door {
         };
         tokio::select! {
             biased;
-            Some(_) = self.clients.join_next() => {}
+            Some(_) = self.clients.join_next() => while self.clients.try_join_next().is_some() {},
             accepted = next => match accepted {
                 Ok((stream, _)) => {
                     self.receive(stream, desk);
@@ -209,6 +209,7 @@ impl Door {
         let (read, write) = stream.into_split();
         self.clients.spawn(Connection::new(read, write).serve(desk.clone(), caller, seat));
     }
+
     /// Tells somebody else that this is not for him, and whoever looks after the service that he was there.
     fn turn_away(&self, stream: &UnixStream, caller: Caller, desk: &Desk) {
         tracing::warn!(peer = %caller.peer, socket = self.role.socket(), "the console has turned away another user");

@@ -1,8 +1,22 @@
-//! What all actors of a type come to.
+//! What all actors come to, and those of a type.
 
 use crashworthy_runtime::{Glance, Law, Reason};
 
 use crate::protocol::{InGate, InState, KindMetrics, Refused};
+
+/// What all have to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) busy: usize,
+    pub(crate) queued: u64,
+}
+
+impl Load {
+    pub(crate) fn of(actors: &[Glance]) -> Self {
+        let busy = actors.iter().filter(|actor| actor.is_busy()).count();
+        Self { busy, queued: actors.iter().map(|actor| u64::from(actor.depth)).sum() }
+    }
+}
 
 /// Of nobody.
 pub(crate) fn none(kind: &str) -> KindMetrics {
