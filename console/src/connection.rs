@@ -10,12 +10,12 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::time::timeout;
 
 use crate::desk::{Desk, Session};
+use crate::hangup::{Line, gone};
 use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::protocol::{Code, Refusal};
 use crate::role::Caller;
 use crate::seats::{Seat, displaced};
-use crate::watches::Watches;
 use crate::wire::refusal;
 
 /// How long a client that is being closed may take to read why, and how much of what it still sends is read meanwhile:
@@ -29,7 +29,7 @@ pub(crate) struct Connection<R, W> {
     pen: Pen<W>,
 }
 
-impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin + Line> Connection<R, W> {
     pub(crate) fn new(read: R, write: W) -> Self {
         let lines = Lines { read: BufReader::new(read), line: Vec::new() };
         Self { lines, pen: Pen { write, is_over: false } }
@@ -60,7 +60,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             return;
         }
         loop {
-            let Ok(said) = self.hear(&mut session.watches, limits).await else { return };
+            let Ok(said) = self.hear(&mut session, desk).await else { return };
             let may_ask = match said {
                 Ok(true) => {
                     pace.wait().await;
@@ -72,7 +72,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             if let Err(why) = may_ask {
                 return self.part(why, limits).await;
             }
-            let (answer, cost) = costs(desk.answer(caller, &mut session, &self.lines.line)).await;
+            let answer = costs(desk.answer(caller, &mut session, &self.lines.line));
+            let (answer, cost) = tokio::select! {
+                biased;
+                answer = answer => answer,
+                // Nobody reads it: nobody else is to wait for it.
+                () = gone(&self.pen.write) => return,
+            };
             pace.charge(cost);
             if self.pen.answer(&answer, seat, limits).await.is_err() {
                 return;
@@ -85,16 +91,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
 
     /// Waits for what the client says next: whether it says something. Until then it is sent what it watches: an error if it
     /// does not read that.
-    async fn hear(&mut self, watches: &mut Watches, limits: &Limits) -> io::Result<Result<bool, Refusal>> {
-        let idle = (!watches.are_sent()).then_some(limits.idle);
+    async fn hear(&mut self, session: &mut Session, desk: &Desk) -> io::Result<Result<bool, Refusal>> {
+        let limits = desk.inspector.limits();
+        let idle = (!session.watches.are_sent()).then_some(limits.idle);
         let line = self.lines.next(limits, limits.line, idle);
         tokio::pin!(line);
         loop {
             tokio::select! {
                 line = &mut line => return Ok(line),
-                () = watches.due() => {
+                () = session.due(&desk.searches) => {
                     // One, and then the client is heard again.
-                    if let Some(frame) = watches.next() {
+                    if let Some(frame) = session.watches.next() {
                         self.pen.line(&frame, limits).await?;
                     }
                 }
@@ -209,4 +216,57 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
 fn refuse(code: Code, why: String) -> Refusal {
     Refusal::new(code, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use crashworthy_runtime::System;
+    use tokio::net::UnixStream;
+    use tokio::task::JoinHandle;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::inspector::Inspector;
+    use crate::limits::SEARCH_WITHIN;
+    use crate::queue::{Account, Queue, deadline};
+    use crate::seats::Seats;
+
+    /// A client that looks for a pattern while somebody else does.
+    async fn looks(system: &System) -> (Arc<Desk>, UnixStream, JoinHandle<()>) {
+        let inspector = Arc::new(Inspector::new(system.downgrade(), "shop", Limits::default()));
+        let desk = Arc::new(Desk { inspector, actions: None, searches: Queue::default() });
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let seat = Seats::new(1).enter().expect("there is room");
+        let (read, write) = ours.into_split();
+        let served = tokio::spawn(Connection::new(read, write).serve(desk.clone(), Caller::known(0), seat));
+        theirs.write_all(b"{\"id\":1,\"verb\":\"tree\",\"args\":{\"pattern\":\"a|b\"}}\n").await.unwrap();
+        (desk, theirs, served)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_gone_looks_for_nothing_any_more() {
+        let system = System::bare().unwrap();
+        let (desk, theirs, served) = looks(&system).await;
+        let _other = desk.searches.turn(Account::default(), deadline()).await.unwrap();
+        sleep(SEARCH_WITHIN / 4).await;
+        assert!(!served.is_finished(), "he waits for his turn");
+        drop(theirs);
+        timeout(SEARCH_WITHIN / 4, served).await.expect("it is seen that he has gone").unwrap();
+        system.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_said_all_he_had_to_say_is_answered_when_it_is_his_turn() {
+        let system = System::bare().unwrap();
+        let (desk, mut theirs, served) = looks(&system).await;
+        let other = desk.searches.turn(Account::default(), deadline()).await.unwrap();
+        theirs.shutdown().await.unwrap();
+        sleep(SEARCH_WITHIN / 4).await;
+        drop(other);
+        let mut told = String::new();
+        theirs.read_to_string(&mut told).await.unwrap();
+        assert!(told.contains("{\"id\":1,\"ok\":"), "{told}");
+        served.await.unwrap();
+        system.stop().await;
+    }
 }

@@ -1,6 +1,7 @@
 //! Who answers what: questions go to the inspector, deeds to the actions, if the caller may.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crashworthy_runtime::Attending;
 use serde_json::Value;
@@ -8,8 +9,9 @@ use serde_json::Value;
 use crate::actions::Actions;
 use crate::inspector::Inspector;
 use crate::protocol::{AuditView, Code, Greeting, Hello, Refusal, Request};
-use crate::queue::{Queue, looks_for};
+use crate::queue::{Account, Queue, deadline, looks_for};
 use crate::role::{Caller, Role};
+use crate::search::Search;
 use crate::traces::Tracer;
 use crate::watches::Watches;
 use crate::wire::{line, read, refusal, request};
@@ -18,6 +20,8 @@ use crate::wire::{line, read, refusal, request};
 pub(crate) struct Session {
     pub(crate) watches: Watches,
     tracer: Tracer,
+    /// How much it has looked for patterns.
+    account: Account,
     /// It has asked for events: until it leaves, beginnings and ends are told, too.
     attending: Option<Attending>,
 }
@@ -25,7 +29,15 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(inspector: &Arc<Inspector>) -> Self {
         let (watches, tracer) = (Watches::new(inspector.clone()), Tracer::new(inspector.clone()));
-        Self { watches, tracer, attending: None }
+        Self { watches, tracer, account: Account::default(), attending: None }
+    }
+
+    /// Returns when there may be a frame to be sent unasked.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(crate) async fn due(&mut self, searches: &Queue) {
+        self.watches.due(searches, &mut self.account).await;
     }
 
     /// Attends to events from now on.
@@ -64,32 +76,55 @@ impl Desk {
             Ok(request) => request,
             Err(why) => return refusal(None, why),
         };
-        let searches = looks_for(&verb, &args) || (verb == "frame" && session.watches.look_for());
-        let _turn = if searches { Some(self.searches.turn().await) } else { None };
-        self.told(caller, session, id, &verb, args).await
+        let question = (id, verb.as_str());
+        let searches = looks_for(&verb, &args) || (verb == "frame" && session.watches.looks_for(&args));
+        if !searches {
+            return self.told(caller, session, question, args, &mut Search::at_once()).await;
+        }
+        let (mut search, by) = (Search::in_slices(), deadline());
+        loop {
+            let turn = match self.searches.turn(session.account, by).await {
+                Ok(turn) => turn,
+                Err(why) => return refusal(Some(id), why),
+            };
+            let began = Instant::now();
+            search.go_on();
+            let told = self.told(caller, session, question, args.clone(), &mut search).await;
+            turn.took(began.elapsed(), &mut session.account);
+            if !search.is_cut_short() {
+                return told;
+            }
+        }
     }
 
-    /// The answer to a question.
-    async fn told(&self, caller: Caller, session: &mut Session, id: u64, verb: &str, args: Value) -> Vec<u8> {
+    /// The answer to a question. If the search is cut short there is none yet, and nothing has happened.
+    async fn told(
+        &self,
+        caller: Caller,
+        session: &mut Session,
+        (id, verb): (u64, &str),
+        args: Value,
+        search: &mut Search,
+    ) -> Vec<u8> {
         let inspector = &self.inspector;
         match (verb, &self.actions, caller.role) {
             ("hello", ..) => inspector.tell(id, Ok(self.hello(caller))),
             ("audit", Some(actions), _) => inspector.tell(id, read(args).and_then(|query| actions.audit(&query))),
             ("audit", None, _) => inspector.tell(id, self.nothing()),
             ("plan", Some(actions), Role::Acts) => {
-                inspector.tell(id, read(args).and_then(|query| actions.plan(caller.peer, &query)))
+                inspector.tell(id, read(args).and_then(|query| actions.plan(caller.peer, &query, search)))
             }
             ("commit", Some(actions), Role::Acts) => {
                 inspector.tell(id, read(args).and_then(|query| actions.commit(caller.peer, &query)))
             }
             ("watch", ..) => session.watches.watch(id, args),
-            ("frame", ..) => session.watches.frame(id, args),
+            ("frame", ..) => session.watches.frame(id, args, search),
             ("unwatch", ..) => session.watches.unwatch(id, args),
             ("trace", ..) => inspector.tell(id, read(args).and_then(|query| session.tracer.trace(query))),
             ("traced", ..) => session.tracer.traced(id),
             ("untrace", ..) => inspector.tell(id, session.tracer.untrace()),
             ("events", ..) => {
-                let told = inspector.ask(id, verb, args);
+                let told = inspector.ask(id, verb, args, search);
                 // It is told of those that come.
                 session.attend(inspector);
                 told
@@ -99,7 +134,7 @@ impl Desk {
                 Err(why) => refusal(Some(id), why),
             },
             ("plan" | "commit", ..) => refusal(Some(id), read_only()),
-            _ => inspector.ask(id, verb, args),
+            _ => inspector.ask(id, verb, args, search),
         }
     }
 

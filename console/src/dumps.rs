@@ -19,6 +19,7 @@ use crate::inspector::Inspector;
 use crate::limits::{Limits, ROWS};
 use crate::protocol::{Outcome, Response};
 use crate::recording::{Answered, Extent, Full, LINE, MOST, Told, Writer, picture};
+use crate::search::Search;
 use crate::wire::read;
 
 /// How long the end of a system waits for its dump.
@@ -139,7 +140,7 @@ impl Dumper {
             ("audit", Some(actions)) => {
                 self.inspector.tell(0, read(args.clone()).and_then(|query| actions.audit(&query)))
             }
-            _ => self.inspector.ask(0, verb, args.clone()),
+            _ => self.inspector.ask(0, verb, args.clone(), &mut Search::at_once()),
         };
         let answer: Response<Value> = serde_json::from_slice(&line).expect("an answer is a line of JSON");
         answer.outcome

@@ -173,11 +173,16 @@ impl Inspector {
     /// [`Code::SystemEnded`], [`Code::NotFound`]; [`Code::BadArguments`] of a name that several have, of a pattern that cannot be
     /// understood or takes too long, and if more is folded than may be.
     pub fn tree(&self, query: &TreeQuery) -> Result<TreeView, Refusal> {
+        self.tree_by(query, &mut Search::at_once())
+    }
+
+    /// The same by a search that may be cut short.
+    pub(crate) fn tree_by(&self, query: &TreeQuery, search: &mut Search) -> Result<TreeView, Refusal> {
         let (_, picture) = self.look()?;
         let top = query.path.as_deref().map(|path| find(&picture, path)).transpose()?;
         let outline = Outline::new(query)?.at_most(self.limits().rows);
-        let mut search = Search::new(&picture, query.pattern.as_deref())?;
-        let matches = search.as_mut().map(|search| |place| search.takes(place));
+        let is_for = search.is_for(query.pattern.as_deref())?;
+        let matches = is_for.then_some(|place| search.takes(&picture, place, |_| true));
         let drawn = outline.of(|| picture.branch(top), |place| picture.actor(place).pid.id, matches)?;
         let nodes = drawn.told.into_iter().map(|(place, level)| Node { level, row: picture.row(place) }).collect();
         let (matched, lines) = (Some(drawn.matched), Some(drawn.lines));
@@ -190,10 +195,15 @@ impl Inspector {
     /// [`Code::SystemEnded`]; [`Code::NotFound`] and [`Code::BadArguments`] of who is below nobody, or below one of several;
     /// [`Code::BadArguments`] of a pattern that cannot be understood or takes too long.
     pub fn actors(&self, query: &ActorsQuery) -> Result<Actors, Refusal> {
+        self.actors_by(query, &mut Search::at_once())
+    }
+
+    /// The same by a search that may be cut short.
+    pub(crate) fn actors_by(&self, query: &ActorsQuery, search: &mut Search) -> Result<Actors, Refusal> {
         let (system, picture) = self.look()?;
         let top = query.filter.under.as_ref().map(|word| whom::top(&system, &picture, word)).transpose()?;
         let limit = self.rows(query.limit, usize::MAX);
-        let matching = matching(&picture, &query.filter, top)?;
+        let matching = matching(&picture, &query.filter, top, search)?;
         let (matched, places) = first(&picture, matching.into_iter(), (query.sort, query.reversed), limit);
         let rows = places.into_iter().map(|place| picture.row(place)).collect();
         Ok(Actors { at: picture.at, total: picture.actors().len(), matched, rows })
@@ -301,27 +311,40 @@ fn overview(system: &System, picture: &Picture) -> SystemView {
 }
 
 /// Those that are meant; `top` is the path of whom [`Filter::under`] means.
-pub(crate) fn matching(picture: &Picture, filter: &Filter, top: Option<String>) -> Result<Vec<usize>, Refusal> {
-    let mut search = Search::new(picture, filter.pattern.as_deref())?;
+pub(crate) fn matching(
+    picture: &Picture,
+    filter: &Filter,
+    top: Option<String>,
+    search: &mut Search,
+) -> Result<Vec<usize>, Refusal> {
+    let is_for = search.is_for(filter.pattern.as_deref())?;
     let has_path = filter.text.is_some() || top.is_some();
-    let mut path = String::new();
-    let mut is_in_place = |place| {
-        picture.write_path(place, &mut path);
+    let is_in_place = |place: usize, path: &str| {
         filter.text.as_ref().is_none_or(|text| {
             path.contains(text.as_str())
                 || picture.actor(place).kind.contains(text.as_str())
                 || picture.registered(place).is_some_and(|name| name.contains(text.as_str()))
-        }) && top.as_ref().is_none_or(|top| is_under(&path, top))
+        }) && top.as_ref().is_none_or(|top| is_under(path, top))
     };
-    let mut places = Vec::new();
+    let (mut places, mut path) = (Vec::new(), String::new());
     for place in picture.everybody() {
         let actor = picture.actor(place);
-        let is_meant = filter.state.is_none_or(|state| actor.state == state)
+        let may_be = filter.state.is_none_or(|state| actor.state == state)
             && (!filter.shut || actor.gate.is_shut())
             && actor.depth >= filter.min_depth
-            && (!filter.busy || actor.is_busy())
-            && (!has_path || is_in_place(place));
-        if is_meant && search.as_mut().map_or(Ok(true), |search| search.takes(place))? {
+            && (!filter.busy || actor.is_busy());
+        if !may_be {
+            continue;
+        }
+        let is_meant = if is_for {
+            search.takes(picture, place, |path| is_in_place(place, path))?
+        } else if has_path {
+            picture.write_path(place, &mut path);
+            is_in_place(place, &path)
+        } else {
+            true
+        };
+        if is_meant {
             places.push(place);
         }
     }

@@ -23,6 +23,7 @@ mod desk;
 mod dumps;
 mod events;
 mod forest;
+mod hangup;
 mod health;
 mod home;
 mod inspector;

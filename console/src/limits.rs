@@ -23,6 +23,15 @@ pub(crate) const PATTERN: usize = 256;
 /// of the usual sort.
 pub(crate) const SEARCH: Duration = Duration::from_millis(500);
 
+/// How much of that is done at once, while everybody else waits.
+pub(crate) const SLICE: Duration = Duration::from_millis(10);
+
+/// How long a search may take with those of others in between. The command line waits for five seconds.
+pub(crate) const SEARCH_WITHIN: Duration = Duration::from_secs(4);
+
+/// Searches that take turns. When there is one more, whoever has looked for longest lately is told that too many look.
+pub(crate) const SEARCHES: usize = 32;
+
 /// Branches of a tree that may be folded.
 pub(crate) const FOLDED: usize = 1_000;
 

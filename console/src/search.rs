@@ -1,11 +1,16 @@
 //! Looks for a pattern among the actors of a picture, for no longer than a while: there may be any number of them, with names of
 //! any length, and one thread looks for everybody who asks.
+//!
+//! Who looks on behalf of a client does so in slices, so that others come in between. When a slice is over, whatever needs the
+//! search is refused, and asked anew from the start when it is this search's turn again: what it knows of an actor it knows by
+//! then, by its identity, so that it comes further each time, and the answer is made of the newest picture.
 
 use std::collections::HashMap;
-use std::str::FromStr as _;
 use std::time::{Duration, Instant};
 
-use crate::limits::SEARCH;
+use crashworthy_runtime::ActorId;
+
+use crate::limits::{SEARCH, SLICE};
 use crate::pattern::Pattern;
 use crate::picture::Picture;
 use crate::protocol::{Code, Refusal};
@@ -14,67 +19,139 @@ use crate::protocol::{Code, Refusal};
 const STRIDE: usize = 4 * 1024;
 
 /// One search.
-pub(crate) struct Search<'p> {
-    picture: &'p Picture,
-    pattern: Pattern,
+#[derive(Debug)]
+pub(crate) struct Search {
+    pattern: Option<Pattern>,
     /// There are few kinds of actors.
     kinds: HashMap<&'static str, bool>,
     path: String,
-    began: Instant,
+    /// Since when it has looked at those of whom it knew nothing, in this slice.
+    since: Option<Instant>,
+    /// How long it did in those before.
+    spent: Duration,
     within: Duration,
     looked_at: usize,
     /// Bytes since the last look at the clock.
     read: usize,
+    slices: Option<Slices>,
 }
 
-impl<'p> Search<'p> {
-    /// Of nothing if all are meant.
-    pub(crate) fn new(picture: &'p Picture, pattern: Option<&str>) -> Result<Option<Self>, Refusal> {
-        let pattern = pattern.map(Pattern::from_str).transpose()?.filter(|pattern| !pattern.is_all());
-        Ok(pattern.map(|pattern| Self::within(SEARCH, picture, pattern)))
+/// What a search keeps from one slice to the next.
+#[derive(Debug)]
+struct Slices {
+    slice: Duration,
+    is_cut_short: bool,
+    /// Who is meant, and who is not, by the index of the identity; nobody where nothing is known.
+    known: Vec<(ActorId, bool)>,
+}
+
+impl Search {
+    /// One that is not interrupted: for whoever keeps nobody else waiting.
+    pub(crate) fn at_once() -> Self {
+        Self::with(SEARCH, None)
     }
 
-    fn within(within: Duration, picture: &'p Picture, pattern: Pattern) -> Self {
+    /// One that stops when a [`SLICE`] is over.
+    pub(crate) fn in_slices() -> Self {
+        Self::with(SEARCH, Some(SLICE))
+    }
+
+    fn with(within: Duration, slice: Option<Duration>) -> Self {
+        let slices = slice.map(|slice| Slices { slice, is_cut_short: false, known: Vec::new() });
         let (kinds, path) = (HashMap::new(), String::new());
-        Self { picture, pattern, kinds, path, began: Instant::now(), within, looked_at: 0, read: 0 }
+        Self { pattern: None, kinds, path, since: None, spent: Duration::ZERO, within, looked_at: 0, read: 0, slices }
     }
 
-    /// Whether this one is meant, by its path, its kind, or a name that it has registered.
-    pub(crate) fn takes(&mut self, place: usize) -> Result<bool, Refusal> {
+    /// Whether something is looked for, and not all are meant. It is the same pattern in each slice.
+    pub(crate) fn is_for(&mut self, pattern: Option<&str>) -> Result<bool, Refusal> {
+        if self.pattern.is_none() {
+            self.pattern = pattern.map(str::parse).transpose()?;
+        }
+        Ok(self.pattern.as_ref().is_some_and(|pattern| !pattern.is_all()))
+    }
+
+    /// Begins the next slice.
+    pub(crate) fn go_on(&mut self) {
+        (self.since, self.read) = (None, 0);
+        if let Some(slices) = &mut self.slices {
+            slices.is_cut_short = false;
+        }
+    }
+
+    /// Whether it was refused because the slice is over, and for nothing else.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.slices.as_ref().is_some_and(|slices| slices.is_cut_short)
+    }
+
+    /// Whether this one is meant, by its path, its kind, or a name that it has registered, if `also` says so of its path.
+    pub(crate) fn takes(
+        &mut self,
+        picture: &Picture,
+        place: usize,
+        also: impl FnOnce(&str) -> bool,
+    ) -> Result<bool, Refusal> {
+        let id = picture.actor(place).pid.id;
+        let known = self.slices.as_ref().and_then(|slices| slices.known.get(id.index() as usize));
+        if let Some((_, is_meant)) = known.filter(|(known, _)| *known == id) {
+            return Ok(*is_meant);
+        }
+        self.since.get_or_insert_with(Instant::now);
+        let is_meant = self.looks_at(picture, place, also);
+        if let Some(Slices { known, .. }) = &mut self.slices {
+            if known.len() <= id.index() as usize {
+                known.resize(id.index() as usize + 1, (ActorId::OUTSIDE, false));
+            }
+            known[id.index() as usize] = (id, is_meant);
+        }
         self.looked_at += 1;
-        let kind = self.picture.actor(place).kind;
+        if self.read > STRIDE {
+            self.read = 0;
+            self.check(picture.actors().len())?;
+        }
+        Ok(is_meant)
+    }
+
+    fn looks_at(&mut self, picture: &Picture, place: usize, also: impl FnOnce(&str) -> bool) -> bool {
+        let Some(pattern) = &self.pattern else { return true };
+        picture.write_path(place, &mut self.path);
+        self.read += self.path.len();
+        if !also(&self.path) {
+            return false;
+        }
+        let kind = picture.actor(place).kind;
         let mut has_it = match self.kinds.get(kind) {
             Some(known) => *known,
             None => {
                 self.read += kind.len();
-                *self.kinds.entry(kind).or_insert(self.pattern.is_in(kind))
+                *self.kinds.entry(kind).or_insert(pattern.is_in(kind))
             }
         };
-        if !has_it {
-            self.picture.write_path(place, &mut self.path);
-            self.read += self.path.len();
-            has_it = self.pattern.is_in(&self.path)
-                || self.picture.registered(place).is_some_and(|name| {
-                    self.read += name.len();
-                    self.pattern.is_in(name)
-                });
-        }
-        if self.read > STRIDE {
-            self.read = 0;
-            self.check()?;
-        }
-        Ok(self.pattern.is_meant(has_it))
+        has_it = has_it
+            || pattern.is_in(&self.path)
+            || picture.registered(place).is_some_and(|name| {
+                self.read += name.len();
+                pattern.is_in(name)
+            });
+        pattern.is_meant(has_it)
     }
 
-    fn check(&self) -> Result<(), Refusal> {
-        if self.began.elapsed() < self.within {
-            return Ok(());
+    fn check(&mut self, all: usize) -> Result<(), Refusal> {
+        let (took, within, some) =
+            (self.since.map_or(Duration::ZERO, |since| since.elapsed()), self.within, self.looked_at);
+        if self.spent + took >= within {
+            let why = format!(
+                "the pattern takes too long: in {within:?} it was looked for in {some} of {all} actors; a part of a text is found sooner"
+            );
+            return Err(Refusal::new(Code::BadArguments, why));
         }
-        let (within, some, all) = (self.within, self.looked_at, self.picture.actors().len());
-        let why = format!(
-            "the pattern takes too long: in {within:?} it was looked for in {some} of {all} actors; a part of a text is found sooner"
-        );
-        Err(Refusal::new(Code::BadArguments, why))
+        match &mut self.slices {
+            Some(slices) if took >= slices.slice => {
+                slices.is_cut_short = true;
+                self.spent += took;
+                Err(Refusal::new(Code::Busy, format!("the pattern was looked for in {some} of {all} actors")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -108,6 +185,11 @@ mod tests {
         some
     }
 
+    /// How many are meant.
+    fn count(search: &mut Search, picture: &Picture) -> Result<usize, Refusal> {
+        picture.everybody().try_fold(0, |count, place| Ok(count + usize::from(search.takes(picture, place, |_| true)?)))
+    }
+
     #[tokio::test]
     async fn an_actor_is_found_by_its_path_its_kind_or_a_name_that_it_has_registered() {
         let system = System::bare().unwrap();
@@ -115,13 +197,15 @@ mod tests {
         let _lobby = system.spawn::<Idle>(Some("lobby")).await.unwrap();
         let picture = Picture::take(&system, None);
         let found = |pattern: &str| {
-            let mut search = Search::new(&picture, Some(pattern)).unwrap().expect("it is of somebody");
-            picture.everybody().filter(|&place| search.takes(place).unwrap()).count()
+            let mut search = Search::at_once();
+            assert!(search.is_for(Some(pattern)).unwrap(), "it is of somebody");
+            count(&mut search, &picture).unwrap()
         };
         assert_eq!((found("^lob+y$"), found("!^lob+y$"), found("Idle$"), found("!Idle$")), (1, 2, 3, 0));
         let last = picture.path(picture.everybody().last().unwrap());
         assert_eq!(found(&format!("^{last}$")), 1);
-        assert!(Search::new(&picture, Some("!")).unwrap().is_none() && Search::new(&picture, None).unwrap().is_none());
+        let is_for = |pattern| Search::at_once().is_for(pattern).unwrap();
+        assert!(!is_for(Some("!")) && !is_for(None));
         system.stop().await;
     }
 
@@ -131,13 +215,57 @@ mod tests {
         let _all = some(&system, 2_000).await;
         let picture = Picture::take(&system, None);
         let search = |within| {
-            let mut search = Search::within(within, &picture, "x{2}$".parse().unwrap());
-            picture.everybody().try_for_each(|place| search.takes(place).map(drop))
+            let mut search = Search::with(within, None);
+            search.is_for(Some("x{2}$")).unwrap();
+            count(&mut search, &picture)
         };
-        assert_eq!(search(Duration::MAX), Ok(()));
+        assert_eq!(search(Duration::MAX), Ok(0));
         let why = search(Duration::ZERO).unwrap_err();
         assert_eq!(why.code, Code::BadArguments);
         assert!(why.message.contains("the pattern takes too long") && why.message.contains("of 2000 actors"), "{why}");
+        system.stop().await;
+    }
+
+    #[tokio::test]
+    async fn slice_by_slice_it_comes_to_the_same_end_whoever_comes_and_goes_meanwhile() {
+        let system = System::bare().unwrap();
+        let mut all = some(&system, 2_000).await;
+        let mut search = Search::with(Duration::MAX, Some(Duration::ZERO));
+        search.is_for(Some("^0\\.|0$")).unwrap();
+        let mut slices = 0;
+        let found = loop {
+            search.go_on();
+            slices += 1;
+            // Whoever takes the place of one that has gone is somebody else.
+            let gone = all.remove(0);
+            system.kill(gone.pid());
+            while gone.is_alive() {
+                tokio::task::yield_now().await;
+            }
+            all.extend(some(&system, 1).await);
+            let picture = Picture::take(&system, None);
+            match count(&mut search, &picture) {
+                Ok(found) => break (found, picture),
+                Err(why) => assert!(search.is_cut_short() && why.code == Code::Busy, "{why}"),
+            }
+        };
+        let (found, picture) = found;
+        let mut at_once = Search::at_once();
+        at_once.is_for(Some("^0\\.|0$")).unwrap();
+        assert!((2..=100).contains(&slices), "{slices} slices");
+        assert_eq!(Ok(found), count(&mut at_once, &picture));
+        system.stop().await;
+    }
+
+    #[tokio::test]
+    async fn all_slices_together_are_no_longer_than_one_search() {
+        let system = System::bare().unwrap();
+        let _all = some(&system, 2_000).await;
+        let picture = Picture::take(&system, None);
+        let mut search = Search::with(Duration::from_nanos(1), Some(Duration::ZERO));
+        search.is_for(Some("x{2}$")).unwrap();
+        let why = count(&mut search, &picture).unwrap_err();
+        assert!(!search.is_cut_short() && why.code == Code::BadArguments, "{why}");
         system.stop().await;
     }
 }

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::connection::Connection;
 use crate::desk::Desk;
+use crate::hangup::Line;
 use crate::home::Home;
 use crate::limits::Limits;
 use crate::protocol::{Code, Knock, Refusal};
@@ -193,7 +194,7 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(WAIT_OUTSIDE)
 }
 
-/// Lets the next one knock, or sees one off; never returns if there is no such door.
+/// Lets the next one knock, or sees some off; never returns if there is no such door.
 ///
 /// # Cancel safety
 /// Nothing is lost.
@@ -205,7 +206,7 @@ pub(crate) async fn serve(door: Option<&mut TcpDoor>, desk: &Arc<Desk>) {
     };
     tokio::select! {
         biased;
-        Some(_) = door.clients.join_next() => {}
+        Some(_) = door.clients.join_next() => while door.clients.try_join_next().is_some() {},
         accepted = next => match accepted {
             Ok((stream, _)) => {
                 door.receive(stream, desk);
@@ -259,7 +260,7 @@ impl Gate {
     async fn knocks<R, W>(&self, connection: &mut Connection<R, W>, limits: &Limits) -> bool
     where
         R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
+        W: AsyncWrite + Unpin + Line,
     {
         let knocks = KNOCKS.min(limits.line_within);
         let said = tokio::time::timeout(knocks, connection.first(KNOCK, limits)).await;

@@ -37,20 +37,21 @@ impl Timetable {
         self.dues.is_empty()
     }
 
-    /// When a frame is due.
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.dues.iter().map(|due| self.may_be(due)).min()
+    /// When a frame is due of those watches that may have one.
+    pub(crate) fn next(&self, may: impl Fn(u64) -> bool) -> Option<Instant> {
+        self.dues.iter().filter(|due| may(due.watch)).map(|due| self.may_be(due)).min()
     }
 
     fn may_be(&self, due: &Due) -> Instant {
         self.rests.map_or(due.next, |rests| due.next.max(rests))
     }
 
-    /// The watch that has been due for longest, if one is, and how many of its frames are left out because nobody came for
+    /// The watch that has been due for longest, if one is that may, and how many of its frames are left out because nobody came for
     /// them: those that were due while the connection rested are not among them.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<(u64, u64)> {
+    pub(crate) fn take(&mut self, now: Instant, may: impl Fn(u64) -> bool) -> Option<(u64, u64)> {
         let rests = self.rests.filter(|rests| *rests > now);
-        let due = self.dues.iter_mut().min_by_key(|due| due.next).filter(|due| due.next <= now && rests.is_none())?;
+        let those = self.dues.iter_mut().filter(|due| may(due.watch));
+        let due = those.min_by_key(|due| due.next).filter(|due| due.next <= now && rests.is_none())?;
         let since = self.rests.map_or(due.next, |rests| due.next.max(rests));
         let missed = |since: Instant| (now - since).as_nanos() / due.every.as_nanos();
         let (dropped, passed) = (missed(since), missed(due.next));
@@ -71,6 +72,10 @@ mod tests {
 
     const OFTEN: Duration = Duration::from_millis(100);
 
+    fn all(_: u64) -> bool {
+        true
+    }
+
     /// Follows it for a minute, with four watches whose frames take so long to make, and come so late: how many frames each
     /// was sent, how many were dropped, and how long making them took.
     fn minute(took: Duration, late: Duration) -> ([u32; 4], u64, Duration) {
@@ -78,15 +83,15 @@ mod tests {
         let (mut table, mut now) = (Timetable::default(), began);
         (0..4).for_each(|watch| table.add(watch, now, OFTEN));
         let (mut sent, mut dropped, mut busy) = ([0; 4], 0, Duration::ZERO);
-        while let Some(due) = table.next().filter(|due| *due < began + Duration::from_secs(60)) {
+        while let Some(due) = table.next(all).filter(|due| *due < began + Duration::from_secs(60)) {
             now = now.max(due) + late;
-            let (watch, missed) = table.take(now).expect("it is due");
+            let (watch, missed) = table.take(now, all).expect("it is due");
             sent[watch as usize] += 1;
             dropped += missed;
             now += took;
             busy += took;
             table.rest(now, took, 1);
-            assert_eq!(table.take(now), None, "one frame, and then something else");
+            assert_eq!(table.take(now, all), None, "one frame, and then something else");
         }
         (sent, dropped, busy)
     }
@@ -116,10 +121,10 @@ mod tests {
         let now = Instant::now();
         let mut table = Timetable::default();
         table.add(1, now, OFTEN);
-        assert_eq!(table.take(now), Some((1, 0)));
+        assert_eq!(table.take(now, all), Some((1, 0)));
         table.rest(now, Duration::from_millis(30), 4);
-        assert_eq!(table.next(), Some(now + Duration::from_millis(1_200)));
+        assert_eq!(table.next(all), Some(now + Duration::from_millis(1_200)));
         table.remove(1);
-        assert!(table.is_empty() && table.next().is_none());
+        assert!(table.is_empty() && table.next(all).is_none());
     }
 }

@@ -8,14 +8,15 @@ use serde_json::Value;
 
 use crate::inspector::Inspector;
 use crate::protocol::{Code, Outcome, Refusal, Request, Response, VERBS};
+use crate::search::Search;
 
 impl Inspector {
-    /// The answer to a question.
-    pub(crate) fn ask(&self, id: u64, verb: &str, args: Value) -> Vec<u8> {
+    /// The answer to a question, by a search that may be cut short.
+    pub(crate) fn ask(&self, id: u64, verb: &str, args: Value, search: &mut Search) -> Vec<u8> {
         match verb {
             "system" => self.tell(id, self.system()),
-            "tree" => self.tell(id, read(args).and_then(|query| self.tree(&query))),
-            "actors" => self.tell(id, read(args).and_then(|query| self.actors(&query))),
+            "tree" => self.tell(id, read(args).and_then(|query| self.tree_by(&query, search))),
+            "actors" => self.tell(id, read(args).and_then(|query| self.actors_by(&query, search))),
             "actor" => self.tell(id, read(args).and_then(|query| self.actor(&query))),
             "crashes" => self.tell(id, read(args).and_then(|query| self.crashes(&query))),
             "reports" => self.tell(id, read(args).and_then(|query| self.reports(&query))),

@@ -42,6 +42,7 @@ use crate::protocol::{
     PlanView, Refusal, Target,
 };
 use crate::role::Caller;
+use crate::search::Search;
 
 /// Entries of the audit in an answer unless told otherwise.
 const ENTRIES: usize = 20;
@@ -109,17 +110,17 @@ impl Actions {
         self.suspensions.end_all(system);
     }
 
-    /// The answer to `plan`.
-    pub(crate) fn plan(&self, peer: Peer, query: &PlanQuery) -> Result<PlanView, Refusal> {
+    /// The answer to `plan`, by a search that may be cut short: nothing is kept then.
+    pub(crate) fn plan(&self, peer: Peer, query: &PlanQuery, search: &mut Search) -> Result<PlanView, Refusal> {
         let limits = self.limits();
         check(query.deed, limits)?;
         let (system, mut picture) = self.inspector.look()?;
-        let mut scope = Scope::of(&picture, query, limits, &self.protected)?;
+        let mut scope = Scope::of(&picture, query, limits, &self.protected, search)?;
         if scope.targets.iter().any(|&place| !lives(&system, picture.actor(place).pid, query.deed)) {
             // The picture is older than one of them is.
             self.inspector.rest();
             picture = self.inspector.look()?.1;
-            scope = Scope::of(&picture, query, limits, &self.protected)?;
+            scope = Scope::of(&picture, query, limits, &self.protected, search)?;
         }
         let effect = match query.deed {
             Deed::LogLevel { .. } => effect::logging(query.deed, &self.log.current()?),

@@ -9,6 +9,7 @@ use crate::forest::is_living;
 use crate::inspector::matching as meant;
 use crate::picture::Picture;
 use crate::protocol::{Code, Deed, PlanQuery, Refusal, Target};
+use crate::search::Search;
 use crate::whom::find;
 
 /// Whom an action means, by their places in a picture.
@@ -28,6 +29,7 @@ impl Scope {
         query: &PlanQuery,
         limits: &ActionLimits,
         protected: &[String],
+        search: &mut Search,
     ) -> Result<Self, Refusal> {
         let too_many = |all: usize, most: usize| {
             Err(Refusal::new(Code::TooMany, format!("{all} actors are meant, allowed are {most} at once")))
@@ -43,7 +45,7 @@ impl Scope {
         }
         let (targets, spared) = match (&query.matching, query.actors.as_slice()) {
             (None, [_, ..]) => (named(picture, query, protected)?, 0),
-            (Some(_), []) => matching(picture, query, protected)?,
+            (Some(_), []) => matching(picture, query, protected, search)?,
             _ => return Err(Refusal::new(Code::BadArguments, "either actors are named, or what they match")),
         };
         if targets.len() > limits.bulk_actors {
@@ -148,11 +150,16 @@ fn named(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<V
     Ok(targets)
 }
 
-fn matching(picture: &Picture, query: &PlanQuery, protected: &[String]) -> Result<(Vec<usize>, usize), Refusal> {
+fn matching(
+    picture: &Picture,
+    query: &PlanQuery,
+    protected: &[String],
+    search: &mut Search,
+) -> Result<(Vec<usize>, usize), Refusal> {
     let filter = query.matching.as_ref().expect("it is asked with one");
     // Nothing can be done to who has gone.
     let top = filter.under.as_ref().map(|word| find(picture, word)).transpose()?;
-    let all = meant(picture, filter, top.map(|place| picture.path(place)))?;
+    let all = meant(picture, filter, top.map(|place| picture.path(place)), search)?;
     let all = all.into_iter().filter(|&place| takes(picture.actor(place).state, query.deed));
     let (spared, targets): (Vec<_>, Vec<_>) =
         all.partition(|&place| shield(picture, place, query.deed, true, protected).is_some());

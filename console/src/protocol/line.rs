@@ -107,6 +107,8 @@ pub enum Code {
     Failed,
     /// A number is beyond the limits, which the message says.
     BeyondLimits,
+    /// Others look for patterns, too, and this search had not enough turns in time.
+    Busy,
     /// The connection traces already.
     TracesAlready,
     /// The connection traces nothing.

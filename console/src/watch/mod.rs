@@ -17,6 +17,7 @@ use crate::inspector::Inspector;
 use crate::outline::Outline;
 use crate::pattern::Pattern;
 use crate::protocol::{Actors, Frame, Node, Refusal, TreeView, Watchable};
+use crate::search::Search;
 
 /// A list that somebody watches, on the side of the system.
 #[derive(Debug)]
@@ -47,7 +48,21 @@ impl Watch {
     /// [`Code::SystemEnded`](crate::protocol::Code::SystemEnded); [`Code::NotFound`](crate::protocol::Code::NotFound) if the
     /// top of a branch is not there.
     pub fn frame(&mut self, inspector: &Inspector, whole: bool) -> Result<Frame, Refusal> {
-        let shot = shoot(&self.of, inspector).inspect_err(|_| self.differ.forget())?;
+        self.frame_by(inspector, whole, &mut Search::at_once())
+    }
+
+    /// The same by a search that may be cut short: then nothing has happened.
+    pub(crate) fn frame_by(
+        &mut self,
+        inspector: &Inspector,
+        whole: bool,
+        search: &mut Search,
+    ) -> Result<Frame, Refusal> {
+        let shot = shoot(&self.of, inspector, search);
+        if shot.is_err() && !search.is_cut_short() {
+            self.differ.forget();
+        }
+        let shot = shot?;
         let (samples, busy) = self.sampler.turn_to(&shot.rows);
         Ok(Frame { dropped: self.dropped, samples, busy, ..self.differ.next(shot, whole) })
     }
@@ -87,15 +102,15 @@ pub(crate) fn check(of: &Watchable) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn shoot(of: &Watchable, inspector: &Inspector) -> Result<Shot, Refusal> {
+fn shoot(of: &Watchable, inspector: &Inspector, search: &mut Search) -> Result<Shot, Refusal> {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(match of {
         Watchable::Tree(query) => {
-            let TreeView { at, total, matched, lines, nodes } = inspector.tree(query)?;
+            let TreeView { at, total, matched, lines, nodes } = inspector.tree_by(query, search)?;
             Shot { at, wall, total, matched: matched.unwrap_or(total), lines, rows: nodes }
         }
         Watchable::Actors(query) => {
-            let Actors { at, total, matched, rows } = inspector.actors(query)?;
+            let Actors { at, total, matched, rows } = inspector.actors_by(query, search)?;
             Shot {
                 at,
                 wall,

@@ -19,6 +19,7 @@ mod protocol;
 mod random_acts;
 mod recording;
 mod replicas;
+mod searching;
 mod slow;
 mod sources;
 mod state;
