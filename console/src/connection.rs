@@ -59,6 +59,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin + Line> Connection<R, W> {
         if self.pen.line(&desk.greeting(caller), limits).await.is_err() {
             return;
         }
+        seat.is_heard().await;
         loop {
             let Ok(said) = self.hear(&mut session, desk).await else { return };
             let may_ask = match said {

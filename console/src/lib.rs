@@ -20,6 +20,7 @@ mod actions;
 mod client;
 mod connection;
 mod desk;
+mod doorway;
 mod dumps;
 mod events;
 mod forest;

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::limits::{BRIEF, FEW, newcomers};
@@ -62,19 +63,30 @@ impl Seats {
         self.began.elapsed()
     }
 
-    /// Waits until somebody could come in.
+    /// Waits until somebody could come in: at once, until something else happens. Nobody is to make way before it was looked whether he
+    /// has said something meanwhile, however long the thread was busy otherwise.
     ///
     /// # Cancel safety
     /// Nothing is lost: nothing is taken.
     pub(crate) async fn room(&self) {
+        let mut has_looked = false;
         loop {
-            let wait = match self.places().room(self.now()) {
-                Ok(_) => return,
-                Err(wait) => wait,
-            };
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = self.changed.notified() => {}
+            let room = self.places().room(self.now());
+            match room {
+                Ok(None) => return,
+                Ok(Some(_)) if has_looked => return,
+                Ok(Some(_)) => {
+                    // What has come in is read meanwhile.
+                    yield_now().await;
+                    has_looked = true;
+                }
+                Err(wait) => {
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        () = self.changed.notified() => {}
+                    }
+                    has_looked = false;
+                }
             }
         }
     }
@@ -102,6 +114,15 @@ impl Seat {
     /// Returns when somebody else has the place.
     pub(crate) async fn displaced(&self) {
         self.leaves.notified().await;
+    }
+
+    /// He may ask from now on: until then it was not for him to do something.
+    pub(crate) async fn is_heard(&self) {
+        // Whatever he has said by now is read before it counts how long he says nothing.
+        yield_now().await;
+        let now = self.seats.now();
+        self.seats.places().hears(self.number, now);
+        self.seats.changed.notify_one();
     }
 
     /// He asks something, and is being answered from now on.
@@ -170,7 +191,7 @@ enum Turn {
     Asks,
     /// His: the answer is there for him to read.
     Reads,
-    /// Ours.
+    /// Ours: he has not been heard yet, or not been answered.
     Answered,
 }
 
@@ -227,10 +248,16 @@ impl Places {
     fn enter(&mut self, now: Duration) -> (u64, Arc<Notify>) {
         let (number, leaves) = (self.next, Arc::new(Notify::new()));
         self.next += 1;
-        let (stays, asked, turn, watches) = (false, 0, Turn::Asks, false);
+        let (stays, asked, turn, watches) = (false, 0, Turn::Answered, false);
         let guest = Guest { stays, came: now, asked, turn, watches, since: now, leaves: leaves.clone() };
         self.guests.insert(number, guest);
         (number, leaves)
+    }
+
+    fn hears(&mut self, number: u64, now: Duration) {
+        if let Some(guest) = self.guests.get_mut(&number) {
+            (guest.turn, guest.since) = (Turn::Asks, now);
+        }
     }
 
     fn asks(&mut self, number: u64, now: Duration) -> Result<(), Refusal> {
@@ -308,12 +335,23 @@ mod tests {
     fn of_those_who_say_nothing_the_first_goes_when_its_time_is_over_and_not_before() {
         let mut places = places(1);
         for number in 0..newcomers(1) as u64 {
-            assert_eq!(enter(&mut places, ms(number)), Some(number));
+            assert_eq!(enter(&mut places, ms(0)), Some(number));
+            places.hears(number, ms(number));
         }
         assert_eq!(places.room(ms(10)), Err(ms(20)), "the first has 30 ms");
         let next = enter(&mut places, ms(30)).expect("its time is over");
         assert!(!is_there(&places, 0) && is_there(&places, 1) && is_there(&places, next));
         assert_eq!(places.guests.len(), newcomers(1));
+    }
+
+    #[test]
+    fn how_long_somebody_says_nothing_counts_from_when_he_is_heard() {
+        let (mut places, all) = full();
+        assert_eq!(places.room(ms(499)), Err(ms(1)), "it is for us to hear them, though not for ever");
+        places.hears(all[2], ms(400));
+        assert_eq!(places.room(ms(429)), Err(ms(1)));
+        assert_eq!(places.room(ms(430)), Ok(Some(all[2])));
+        assert_eq!(places.room(ms(500)), Ok(Some(all[2])), "who is heard and silent goes first");
     }
 
     #[test]

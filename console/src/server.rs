@@ -9,22 +9,19 @@ use std::time::Duration;
 
 use crashworthy_runtime::WeakSystem;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::task::JoinSet;
 
 use crate::actions::{Actions, Terms};
 use crate::connection::Connection;
 use crate::desk::Desk;
+use crate::doorway::{Doorway, There};
 use crate::home::{self, Home};
 use crate::inspector::Inspector;
 use crate::protocol::{Code, Refusal};
 use crate::queue::Queue;
 use crate::role::{Caller, Role, admits};
-use crate::seats::{Seats, too_many};
-use crate::tcp::{self, OnTcp, Tcp, TcpDoor};
+use crate::seats::{Seat, Seats, too_many};
+use crate::tcp::{OnTcp, Tcp, TcpDoor};
 use crate::wire::refusal;
-
-/// How long to wait after a connection could not be accepted: the process may be out of file descriptors.
-pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long the start of a system waits until its console listens: whoever has places beside its own may not answer.
 const LISTENS: Duration = Duration::from_secs(5);
@@ -129,28 +126,25 @@ impl Server {
 
     /// Accepts connections until the system has ended.
     async fn listen(&mut self, system: &WeakSystem) {
-        let ended = system.ended();
-        tokio::pin!(ended);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut ended => return,
-                () = self.looks.serve(&self.desk) => {}
-                () = serve(self.acts.as_mut(), &self.desk) => {}
-                () = tcp::serve(self.tcp.as_mut(), &self.desk) => {}
+        let Self { looks, acts, tcp, desk, .. } = self;
+        let there = There::default();
+        let looks = looks.serve(desk, &there);
+        let acts = async {
+            if let Some(door) = acts {
+                door.serve(desk, &there).await;
             }
-            let acts = self.acts.as_ref().is_none_or(|door| door.clients.is_empty());
-            if self.looks.clients.is_empty() && acts && self.tcp.as_ref().is_none_or(TcpDoor::is_empty) {
-                self.desk.inspector.rest();
+        };
+        let tcp = async {
+            if let Some(door) = tcp {
+                door.serve(desk, &there).await;
             }
+        };
+        tokio::select! {
+            biased;
+            () = system.ended() => {}
+            // It never ends.
+            _ = async { tokio::join!(looks, acts, tcp) } => {}
         }
-    }
-}
-
-async fn serve(door: Option<&mut Door>, desk: &Arc<Desk>) {
-    match door {
-        Some(door) => door.serve(desk).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -160,60 +154,51 @@ struct Door {
     role: Role,
     /// The user of this process.
     own: u32,
-    seats: Arc<Seats>,
-    clients: JoinSet<()>,
+    doorway: Doorway<UnixStream>,
 }
 
 impl Door {
     fn new(listener: std::os::unix::net::UnixListener, role: Role, own: u32, stay: usize) -> io::Result<Self> {
-        let (listener, seats) = (UnixListener::from_std(listener)?, Seats::new(stay));
-        Ok(Self { listener, role, own, seats, clients: JoinSet::new() })
+        let (listener, doorway) = (UnixListener::from_std(listener)?, Doorway::new(Seats::new(stay)));
+        Ok(Self { listener, role, own, doorway })
     }
 
-    /// Lets the next one in, or sees some off.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost.
-    async fn serve(&mut self, desk: &Arc<Desk>) {
-        let next = async {
-            self.seats.room().await;
-            self.listener.accept().await
-        };
-        tokio::select! {
-            biased;
-            Some(_) = self.clients.join_next() => while self.clients.try_join_next().is_some() {},
-            accepted = next => match accepted {
-                Ok((stream, _)) => {
-                    self.receive(stream, desk);
-                    // However many come, those who are in are heard.
-                    tokio::task::yield_now().await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the console cannot accept a connection");
-                    tokio::time::sleep(AGAIN).await;
-                }
-            },
-        }
+    /// Lets in one after the other, for as long as it is polled.
+    async fn serve(&mut self, desk: &Arc<Desk>, there: &There) {
+        let Self { listener, role, own, doorway } = self;
+        let visitors = Visitors { role: *role, own: *own, desk };
+        let accept = async || Ok(listener.accept().await?.0);
+        doorway.serve(desk, there, accept, |stream, seat| visitors.receive(stream, seat)).await;
     }
+}
 
-    fn receive(&mut self, stream: UnixStream, desk: &Arc<Desk>) {
-        let Ok(caller) = Caller::of(&stream, self.role) else { return };
+/// Those who come to a socket.
+struct Visitors<'d> {
+    role: Role,
+    own: u32,
+    desk: &'d Arc<Desk>,
+}
+
+impl Visitors<'_> {
+    fn receive(&self, stream: UnixStream, seat: Option<Seat>) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let caller = Caller::of(&stream, self.role).ok()?;
         if !admits(self.own, caller.peer.uid) {
-            return self.turn_away(&stream, caller, desk);
+            self.turn_away(&stream, caller);
+            return None;
         }
-        let Some(seat) = self.seats.enter() else {
+        let Some(seat) = seat else {
             // It fits into the buffer of a socket that is new.
-            let _ = stream.try_write(&refusal(None, too_many(desk.inspector.limits().connections)));
-            return;
+            let _ = stream.try_write(&refusal(None, too_many(self.desk.inspector.limits().connections)));
+            return None;
         };
         let (read, write) = stream.into_split();
-        self.clients.spawn(Connection::new(read, write).serve(desk.clone(), caller, seat));
+        Some(Connection::new(read, write).serve(self.desk.clone(), caller, seat))
     }
 
     /// Tells somebody else that this is not for him, and whoever looks after the service that he was there.
-    fn turn_away(&self, stream: &UnixStream, caller: Caller, desk: &Desk) {
+    fn turn_away(&self, stream: &UnixStream, caller: Caller) {
         tracing::warn!(peer = %caller.peer, socket = self.role.socket(), "the console has turned away another user");
-        if let Some(actions) = &desk.actions {
+        if let Some(actions) = &self.desk.actions {
             actions.turned_away(caller);
         }
         let why = "this console is for the user of its process, and for root";

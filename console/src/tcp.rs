@@ -18,17 +18,16 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::JoinSet;
 
 use crate::connection::Connection;
 use crate::desk::Desk;
+use crate::doorway::{Doorway, There};
 use crate::hangup::Line;
 use crate::home::Home;
 use crate::limits::Limits;
 use crate::protocol::{Code, Knock, Refusal};
 use crate::role::Caller;
 use crate::seats::{Seat, Seats, too_many};
-use crate::server::AGAIN;
 use crate::token::Token;
 use crate::wire::refusal;
 
@@ -132,9 +131,6 @@ struct Gate {
     turned_away: AtomicU64,
     /// The user of this process.
     own: u32,
-    /// Places for those who have not shown a token yet, so that they take none of the others. When all are taken, whoever has
-    /// been there for longest makes way.
-    outside: Arc<Seats>,
     inside: Arc<Seats>,
 }
 
@@ -143,7 +139,9 @@ pub(crate) struct TcpDoor {
     listener: TcpListener,
     file: PathBuf,
     gate: Arc<Gate>,
-    clients: JoinSet<()>,
+    /// With places for those who have not shown a token yet, so that they take none of the others. When all are taken, whoever
+    /// has been there for longest makes way.
+    doorway: Doorway<TcpStream>,
 }
 
 impl TcpDoor {
@@ -161,8 +159,8 @@ impl TcpDoor {
         let told = |error: io::Error| io::Error::new(error.kind(), format!("{at}: {error}"));
         let listener = listen(at).map_err(told)?;
         let (outside, inside) = (Seats::outside(limits.connections), Seats::new(limits.connections));
-        let gate = Gate { token, turned_away: AtomicU64::new(0), own, outside, inside };
-        Ok(Self { listener, file, gate: Arc::new(gate), clients: JoinSet::new() })
+        let gate = Gate { token, turned_away: AtomicU64::new(0), own, inside };
+        Ok(Self { listener, file, gate: Arc::new(gate), doorway: Doorway::new(outside) })
     }
 
     pub(crate) fn address(&self) -> OnTcp {
@@ -170,19 +168,20 @@ impl TcpDoor {
         OnTcp { addr, file: self.file.clone(), gate: self.gate.clone() }
     }
 
-    /// Whether nobody is there.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.clients.is_empty()
-    }
-
-    fn receive(&mut self, stream: TcpStream, desk: &Arc<Desk>) {
-        let Some(seat) = self.gate.outside.enter() else {
-            let _ = stream.try_write(&refusal(None, too_many(desk.inspector.limits().connections)));
-            return;
+    /// Lets in one after the other, for as long as it is polled.
+    pub(crate) async fn serve(&mut self, desk: &Arc<Desk>, there: &There) {
+        let Self { listener, gate, doorway, .. } = self;
+        let accept = async || Ok(listener.accept().await?.0);
+        let receive = |stream: TcpStream, seat: Option<Seat>| {
+            let Some(seat) = seat else {
+                let _ = stream.try_write(&refusal(None, too_many(desk.inspector.limits().connections)));
+                return None;
+            };
+            // Small lines one by one: a frame is not held back for the next.
+            let _ = stream.set_nodelay(true);
+            Some(gate.clone().answer(stream, desk.clone(), seat))
         };
-        // Small lines one by one: a frame is not held back for the next.
-        let _ = stream.set_nodelay(true);
-        self.clients.spawn(self.gate.clone().answer(stream, desk.clone(), seat));
+        doorway.serve(desk, there, accept, receive).await;
     }
 }
 
@@ -194,38 +193,12 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(WAIT_OUTSIDE)
 }
 
-/// Lets the next one knock, or sees some off; never returns if there is no such door.
-///
-/// # Cancel safety
-/// Nothing is lost.
-pub(crate) async fn serve(door: Option<&mut TcpDoor>, desk: &Arc<Desk>) {
-    let Some(door) = door else { return std::future::pending().await };
-    let next = async {
-        door.gate.outside.room().await;
-        door.listener.accept().await
-    };
-    tokio::select! {
-        biased;
-        Some(_) = door.clients.join_next() => while door.clients.try_join_next().is_some() {},
-        accepted = next => match accepted {
-            Ok((stream, _)) => {
-                door.receive(stream, desk);
-                // However many come, those who are in are heard.
-                tokio::task::yield_now().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the console cannot accept a connection over TCP");
-                tokio::time::sleep(AGAIN).await;
-            }
-        },
-    }
-}
-
 impl Gate {
     async fn answer(self: Arc<Self>, stream: TcpStream, desk: Arc<Desk>, outside: Seat) {
         let limits = desk.inspector.limits();
         let (read, write) = stream.into_split();
         let mut connection = Connection::new(read, write);
+        outside.is_heard().await;
         let is_known = tokio::select! {
             biased;
             () = outside.displaced() => None,

@@ -1,0 +1,108 @@
+//! Where clients come in, whatever they come over: one after the other, when there is room.
+
+use std::cell::Cell;
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::sleep;
+
+use crate::desk::Desk;
+use crate::seats::{Seat, Seats};
+
+/// How long to wait after a connection could not be accepted: the process may be out of file descriptors.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Those who come in at one place.
+#[derive(Debug)]
+pub(crate) struct Doorway<S> {
+    seats: Arc<Seats>,
+    clients: JoinSet<()>,
+    /// The next one, until there is room for him. The others wait where the kernel keeps them.
+    waits: Option<S>,
+}
+
+impl<S> Doorway<S> {
+    pub(crate) fn new(seats: Arc<Seats>) -> Self {
+        Self { seats, clients: JoinSet::new(), waits: None }
+    }
+
+    /// Lets in one after the other, and sees them off. Whoever has a place is served, if he may be; none if there is no place for him
+    /// after all.
+    pub(crate) async fn serve<F>(
+        &mut self,
+        desk: &Desk,
+        there: &There,
+        accept: impl AsyncFn() -> io::Result<S>,
+        mut serve: impl FnMut(S, Option<Seat>) -> Option<F>,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        loop {
+            tokio::select! {
+                biased;
+                () = there.leave(&mut self.clients, desk) => {}
+                next = next(&mut self.waits, &self.seats, &accept) => match next {
+                    Ok(client) => {
+                        if let Some(served) = serve(client, self.seats.enter()) {
+                            there.comes();
+                            self.clients.spawn(served);
+                        }
+                        // However many come, those who are in are heard.
+                        yield_now().await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the console cannot accept a connection");
+                        sleep(AGAIN).await;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// The next one, when there is room for him.
+///
+/// # Cancel safety
+/// Nobody is lost.
+async fn next<S>(waits: &mut Option<S>, seats: &Seats, accept: impl AsyncFn() -> io::Result<S>) -> io::Result<S> {
+    loop {
+        if waits.is_some() {
+            seats.room().await;
+        }
+        match waits.take() {
+            Some(client) => return Ok(client),
+            None => *waits = Some(accept().await?),
+        }
+    }
+}
+
+/// How many are connected, wherever they came in.
+#[derive(Debug, Default)]
+pub(crate) struct There(Cell<usize>);
+
+impl There {
+    fn comes(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    /// Waits until one has gone, and perhaps more. When nobody is there any more nobody needs the newest picture.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    async fn leave(&self, clients: &mut JoinSet<()>, desk: &Desk) {
+        if clients.join_next().await.is_none() {
+            return pending().await;
+        }
+        let mut gone = 1;
+        while clients.try_join_next().is_some() {
+            gone += 1;
+        }
+        self.0.set(self.0.get() - gone);
+        if self.0.get() == 0 {
+            desk.inspector.rest();
+        }
+    }
+}
