@@ -274,3 +274,36 @@ fn actors_ask_each_other_and_deadlines_end_questions_while_every_worker_is_block
     let report = runtime.block_on(system.stop());
     assert!(report.stragglers.is_empty(), "{report:?}");
 }
+
+#[test]
+fn workers_that_are_blocked_again_and_again_are_told_of_once_and_again_when_more_hold_them() {
+    const TIMES: usize = 8;
+    let runtime = workers(2);
+    let (system, blocked, other) = runtime.block_on(async {
+        let system = System::bare().expect("default settings are valid");
+        let mut blocked = Vec::new();
+        for _ in 0..2 {
+            blocked.push(system.spawn::<Clerk>(None).await.expect("it starts"));
+        }
+        let other = system.spawn::<Clerk>(None).await.expect("it starts");
+        (system, blocked, other)
+    });
+    let (asker, begun) = (Builder::new_current_thread().build().expect("a runtime"), Instant::now());
+    for _ in 0..TIMES {
+        let gate = Gate::new();
+        for clerk in &blocked {
+            clerk.tell(Say::Block(Box::new(gate.block()))).expect("it has room");
+            gate.holds_one_more();
+        }
+        let answer = asker.block_on(other.ask(|reply| Say::Sum(0, reply)).within(HANG));
+        assert_eq!(answer, Ok(1), "a rescuer sees to it");
+        drop(gate);
+        wait_until(|| system.pools()[0].rescuers == 0);
+    }
+    let told: Vec<_> = system.events_since(0).events.into_iter().map(|event| event.what.name().to_owned()).collect();
+    let told = told.iter().filter(|name| *name == "workers_blocked").count();
+    // By none, one or two turns, as far as they are seen in time; where a round takes ten seconds it is a time of its own.
+    let most = 3 + begun.elapsed().as_secs() as usize / 10;
+    assert!((1..=most).contains(&told), "{told} times, at most {most}");
+    runtime.block_on(system.stop());
+}

@@ -14,8 +14,39 @@ use crate::port::nanos;
 pub(crate) enum Held {
     /// That of this number has held its thread for so long, in nanoseconds, which is longer than turns should. Each is told once.
     Turn(u64, u64),
-    /// Work waits, and no worker gets on with it: these hold them, as far as they are turns.
+    /// Work waits, and no worker gets on with it: these hold them, as far as they are turns. Told once for a [`Stretch`], and again when
+    /// they are more.
     Workers(Vec<u64>),
+}
+
+/// When workers have got on for so long, in nanoseconds, the next time that none does is another matter.
+const APART_NS: u64 = 10_000_000_000;
+
+/// A time in which no worker gets on, again and again: handlers that block for a little each, one after the other, are one thing to tell
+/// and not hundreds.
+#[derive(Default)]
+pub(super) struct Stretch {
+    /// How many held the workers at most, once that was told.
+    told: Option<usize>,
+    /// Since when workers have got on.
+    free_since: u64,
+}
+
+impl Stretch {
+    /// No worker gets on from now on, held by so many turns: whether that is news.
+    pub(super) fn held(&mut self, now: u64, by: usize) -> bool {
+        let is_another = now.saturating_sub(self.free_since) >= APART_NS;
+        let is_news = is_another || self.told.is_none_or(|most| by > most);
+        if is_news {
+            self.told = Some(by);
+        }
+        is_news
+    }
+
+    /// Workers get on.
+    pub(super) fn freed(&mut self, now: u64) {
+        self.free_since = now;
+    }
 }
 
 /// Who is told, and after what time.
@@ -69,9 +100,10 @@ impl Glance {
 }
 
 impl Pool {
-    /// Calls `hook` with each turn that holds its thread for longer than this, seen every few milliseconds; and whenever work waits and
-    /// no worker gets on with it, when a thread has been sent to take turns, but not again while such threads are on duty. It is to be
-    /// short: nobody looks on meanwhile. A panic of the hook is contained.
+    /// Calls `hook` with each turn that holds its thread for longer than this, seen every few milliseconds; and when work waits and no
+    /// worker gets on with it, once a thread has been sent to take turns: not again while such threads are on duty, nor until workers have
+    /// got on for ten seconds, unless more turns hold them. It is to be short: nobody looks on meanwhile. A panic of the hook is
+    /// contained.
     pub(crate) fn on_held(&self, after: Duration, hook: impl Fn(Held) + Send + Sync + 'static) {
         let _ = self.tells.set(Tells { after_ns: nanos(after), hook: Box::new(hook) });
     }
@@ -111,5 +143,22 @@ mod tests {
         assert_eq!(look(220, 2, Some(8)), None);
         assert_eq!(look(230, 2, Some(0)), None, "nobody knows whose");
         assert_eq!(look(231, 2, Some(8)), Some((8, 12)));
+    }
+
+    #[test]
+    fn a_stretch_is_told_once_and_again_when_more_hold_the_workers_or_it_had_ended() {
+        let mut stretch = Stretch::default();
+        let mut now = 0;
+        let mut told = |free_ns: u64, by: usize| {
+            stretch.freed(now);
+            now += free_ns;
+            let told = stretch.held(now, by);
+            now += 30 * APART_NS;
+            told
+        };
+        assert!(told(0, 1), "the first time, however soon after the start");
+        assert!(!told(APART_NS - 1, 1) && !told(5, 0), "however long each time lasts");
+        assert!(told(5, 2) && !told(5, 2) && !told(5, 1));
+        assert!(told(APART_NS, 1) && !told(5, 1) && told(5, 2));
     }
 }

@@ -31,7 +31,7 @@ use parking_lot::Mutex;
 use tokio::runtime::RuntimeFlavor;
 
 use super::errand::{Due, Errand};
-use super::held::{Glance, Held};
+use super::held::{Glance, Held, Stretch};
 use super::pool::Pool;
 use super::record::Record;
 use super::reserve;
@@ -191,6 +191,7 @@ struct Watch {
     /// What rescuers had done at the last look.
     rescued: u64,
     reserve: reserve::Watch,
+    stretch: Stretch,
 }
 
 impl Watch {
@@ -200,6 +201,9 @@ impl Watch {
             self.looks = 0;
             pool.rescue.reserve.take_back().into_iter().for_each(|urgent| pool.schedule(urgent));
             pool.rescue.note_still(None);
+            if pool.rescue.is_on_duty() {
+                self.stretch.freed(pool.port.now_ns());
+            }
             return pool.rescue.dismiss();
         }
         let rescued = pool.rescue.turns();
@@ -208,7 +212,7 @@ impl Watch {
         // A pump that was woken at this look may come; one that was woken at the last one does not.
         if self.looks > u32::from(seen.roused) {
             self.looks = 0;
-            pool.rescue.send(pool);
+            pool.rescue.send(pool, &mut self.stretch);
         }
         let stands_still = is_held && pool.rescue.is_exhausted();
         pool.rescue.note_still(stands_still.then(|| pool.port.now_ns()));

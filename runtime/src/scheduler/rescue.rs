@@ -29,7 +29,7 @@ use crashworthy_sync::task::Runnable;
 use parking_lot::Mutex;
 
 use super::current;
-use super::held::{Glance, Held, Turns};
+use super::held::{Glance, Held, Stretch, Turns};
 use super::pool::{Pool, contain};
 use super::record::Count;
 use super::reserve::Reserve;
@@ -166,7 +166,7 @@ impl Rescue {
     }
 
     /// Sends one more, unless there are as many as may be. For the lookout.
-    pub(super) fn send(&self, pool: &Arc<Pool>) {
+    pub(super) fn send(&self, pool: &Arc<Pool>, stretch: &mut Stretch) {
         let (name, is_first) = (&*pool.name(), !self.on_duty.load(Relaxed));
         // Told under no lock: whoever hears it may ask how many there are.
         match self.try_send(pool) {
@@ -177,7 +177,10 @@ impl Rescue {
             Err(error) => tracing::error!(pool = name, %error, "no thread to take turns while the workers are blocked"),
         }
         if is_first {
-            pool.tell_held(Held::Workers(pool.in_turns()));
+            let by = pool.in_turns();
+            if stretch.held(pool.port.now_ns(), by.len()) {
+                pool.tell_held(Held::Workers(by));
+            }
         }
     }
 
