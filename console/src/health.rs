@@ -29,7 +29,7 @@ impl Inspector {
     /// [`Code::SystemEnded`](crate::protocol::Code::SystemEnded).
     pub fn health_of(&self, tops: &[String]) -> Result<Health, Refusal> {
         let (system, picture) = self.look()?;
-        let stopping = system.is_stopping();
+        let (stopping, failing) = (system.is_stopping(), system.is_failing());
         let mut path = String::new();
         let mut is_meant = |place: usize| {
             tops.is_empty() || {
@@ -50,9 +50,9 @@ impl Inspector {
         down.retain(|source| source.critical && !source.serves);
         let mut still = Pools::from(system.pools()).first;
         still.retain(|pool| pool.still_for.is_some_and(|still| still >= STUCK));
-        let ready = total == 0 && !stopping && down.is_empty() && still.is_empty();
+        let ready = total == 0 && !stopping && !failing && down.is_empty() && still.is_empty();
         let because = because.into_iter().collect();
-        Ok(Health { at: picture.at, ready, stopping, down, still, because, total, unready })
+        Ok(Health { at: picture.at, ready, stopping, failing, down, still, because, total, unready })
     }
 }
 

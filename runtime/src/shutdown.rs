@@ -144,6 +144,11 @@ impl Stop {
         self.begun.load(Ordering::Acquire)
     }
 
+    /// Whether it fails, and nobody had asked for its end.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.fails.load(Ordering::Acquire)
+    }
+
     /// The incarnation at the top of the tree.
     pub(crate) fn top(&self) -> Option<Pid> {
         *self.top.lock()

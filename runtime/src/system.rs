@@ -384,6 +384,12 @@ impl System {
         self.shared.stop.has_begun()
     }
 
+    /// Whether it fails: its top has ended, or gives up, and nobody has asked it to stop. What [parts](crate::Part::fails) see when they are
+    /// told.
+    pub fn is_failing(&self) -> bool {
+        self.shared.stop.is_failing()
+    }
+
     /// Whether it has ended.
     pub fn is_stopped(&self) -> bool {
         self.shared.is_closed()

@@ -14,11 +14,14 @@ pub struct Health {
     #[serde(rename = "at_ms", with = "millis")]
     pub at: Duration,
     /// Nobody lacks what it needs or takes only what matters, and nobody is being started again, tripped, draining, suspended or stuck for a
-    /// second; no pool stands still for that long, no critical source is down, and the system does not stop.
+    /// second; no pool stands still for that long, no critical source is down, and the system neither stops nor fails.
     pub ready: bool,
     /// The system stops: nobody takes new work, and nobody is to.
     #[serde(default)]
     pub stopping: bool,
+    /// The system fails: the top of its tree has ended, or gives up, and nobody has asked for that. So it is in the dump that is left of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failing: bool,
     /// Critical [sources](crate::sources::Source::is_critical) that do not serve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub down: Vec<SourceView>,

@@ -58,6 +58,12 @@ async fn a_system_that_gives_up_leaves_a_picture_of_how_it_was_before_it_ended_a
     assert_eq!(events["events"][0]["path"], "shop");
     assert_eq!(replay(&["dead-letters"])["given_up"], 1);
     assert_eq!(replay(&["audit"])["total"], 0);
+    let health = run(&dir, &["health", "--replay", &file]);
+    let fails = "not ready: the system fails: the top of its tree has ended, or gives up\n";
+    assert_eq!(health, (1, fails.to_owned(), String::new()), "who had ended is no matter of it");
+    let (code, json, _) = run(&dir, &["health", "--json", "--replay", &file]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["ready"], &json["failing"]), (1, &false.into(), &true.into()));
     assert_eq!(run(&dir, &["state", "shop/right", "--replay", &file]).0, 1, "nobody asks the dead");
     let told = format!("no system runs; one that failed has left --replay {file}\n");
     assert_eq!(run(&dir, &["tree"]), (1, String::new(), format!("crashworthy: {told}")));

@@ -149,7 +149,9 @@ pub(crate) fn not_ready(view: &Health) -> Vec<String> {
         let (name, still) = (clean(&pool.name), span(pool.still_for?));
         Some(format!("handlers block every thread of {name}: nobody there has got on for {still}"))
     });
-    view.stopping.then(|| "the system stops".to_owned()).into_iter().chain(still).chain(down).collect()
+    let stops = view.stopping.then(|| "the system stops".to_owned());
+    let fails = view.failing.then(|| "the system fails: the top of its tree has ended, or gives up".to_owned());
+    fails.into_iter().chain(stops).chain(still).chain(down).collect()
 }
 
 /// Why an actor takes no new work; nothing if that is its state.

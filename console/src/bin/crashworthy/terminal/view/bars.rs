@@ -54,6 +54,7 @@ fn parts(model: &Model) -> Vec<String> {
         return vec![clean(name)];
     };
     let ready = match &model.picture.health {
+        Some(health) if health.failing => Some("fails".to_owned()),
         Some(health) if health.stopping => Some("stops".to_owned()),
         Some(health) if !health.ready => {
             Some(format!("{} not ready", health.total + health.down.len() + health.still.len()))
