@@ -13,8 +13,8 @@ use crate::protocol::{
 const REPORTS: usize = 100;
 /// Actors of a list, where the tree does not have everybody in it, and events.
 const LISTED: usize = 500;
-/// Actors that are told one by one, in full.
-const IN_FULL: usize = 1_000;
+/// Actors that are told one by one, in full, at most.
+pub const IN_FULL: usize = 1_000;
 /// Children of each that are in the tree, where it does not have everybody: the most of these for which there is room.
 const EACH: [usize; 5] = [1_000, 300, 100, 30, 10];
 /// The measures by which lists are sorted, where the tree does not have everybody in it.
