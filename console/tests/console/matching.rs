@@ -168,6 +168,34 @@ fn the_command_looks_for_patterns_of_a_system_and_of_a_file() {
 }
 
 #[test]
+fn who_looks_for_nobody_who_is_there_is_told_so_and_who_is_too_deep_is_counted() {
+    let shop = Shop::open();
+    let file = shop.dir.path().join("dump.jsonl").display().to_string();
+    said(&shop.dir, &["dump", &file]);
+    for more in [&[][..], &["--replay", &file]] {
+        for verb in ["tree", "top"] {
+            let nobody = run(&shop.dir, &[&[verb, "--match", "n[o]body"], more].concat());
+            assert_eq!(nobody, (1, String::new(), "crashworthy: nobody of 4 matches n[o]body\n".to_owned()));
+            let (code, json, err) = run(&shop.dir, &[&[verb, "--match", "n[o]body", "--json"], more].concat());
+            assert!(code == 1 && err.is_empty() && json.contains("\"matched\":0"), "{code} {json} {err}");
+        }
+        assert_eq!(
+            run(&shop.dir, &[&["top", "--min-depth", "7"], more].concat()).0,
+            0,
+            "that is no question for somebody"
+        );
+        let tree = |words: &[&str]| said(&shop.dir, &[&["tree"], words, more].concat());
+        let flat = tree(&["--levels", "2", "--match", "shop/"]);
+        assert!(flat.ends_with("3 of 4 match, 2 of them deeper than is shown\n"), "{flat}");
+        assert_eq!(flat.lines().count(), 4, "the head, the shop, its front, and this: {flat}");
+        let flat = tree(&["--levels", "1", "--match", "left"]);
+        assert!(flat.ends_with("1 of 4 match, 1 of them deeper than is shown\n"), "{flat}");
+        let all = tree(&["--levels", "3", "--match", "left"]);
+        assert!(all.ends_with("1 of 4 match\n"), "{all}");
+    }
+}
+
+#[test]
 fn a_system_that_is_older_is_asked_for_parts_of_texts_and_for_nothing_that_it_would_not_heed() {
     let shop = Shop::open();
     let older = interpreter(&shop, |line, client| {

@@ -57,7 +57,7 @@ Examples:
 Systems are found by their sockets, below $CRASHWORTHY_RUNTIME_DIR, or $XDG_RUNTIME_DIR/crashworthy, or a directory of
 the user among the temporary files. If several run, --system chooses.
 
-Exit codes: 0 done; 1 there is no such system or actor, or it does not answer, or it is not healthy, or nothing was traced,
+Exit codes: 0 done; 1 there is no such system or actor, or nobody matches, or it does not answer, or it is not healthy, or nothing was traced,
 or it refuses an action; 2 the command line is wrong; 3 an action was not confirmed, and nothing was done; 143 and the
 like, as shells tell it: a signal ended the screens (SIGTERM), after the terminal was given back.";
 

@@ -194,9 +194,13 @@ fn say(which: &Which, what: &What, show: &Show) -> Result<Said, Trouble> {
             let systems = find::running()?;
             if show.json { json(&find::data(&systems)) } else { Ok(find::table(&systems)) }
         }
-        What::Tree(of) => tell(which, show, "tree", &of.query(), show::tree),
-        What::Top(of) if of.wants_rates() => watching::recorded(which, of),
-        What::Top(of) => tell(which, show, "actors", &of.query(), |view| show::top(view, of.has_ages())),
+        What::Tree(of) => {
+            return list(which, show, "tree", &of.query(), |view| of.text(view), |view| of.is_in_vain(view));
+        }
+        What::Top(of) if of.wants_rates() => return watching::recorded(which, of),
+        What::Top(of) => {
+            return list(which, show, "actors", &of.query(), |view| of.text(view), |view| of.is_in_vain(view));
+        }
         What::Actor { actor, .. } => tell(which, show, "actor", &ActorQuery { actor: actor.clone() }, show::actor),
         What::Crashes { under, limit, backtrace, .. } => {
             let query = CrashesQuery { under: under.clone(), limit: *limit, ..CrashesQuery::default() };
@@ -223,6 +227,25 @@ fn tell<T: DeserializeOwned>(
 ) -> Result<String, Trouble> {
     let mut client = source::choose(which)?;
     if show.json { json(&client.ask::<Value>(verb, query)?) } else { Ok(text(&client.ask::<T>(verb, query)?)) }
+}
+
+/// The same of a list, which is good unless somebody is looked for in vain: as text that is an error.
+fn list<T: DeserializeOwned>(
+    which: &Which,
+    show: &Show,
+    verb: &str,
+    query: &impl Serialize,
+    text: impl Fn(&T) -> Result<String, Trouble>,
+    is_in_vain: impl Fn(&T) -> bool,
+) -> Result<Said, Trouble> {
+    let mut client = source::choose(which)?;
+    if !show.json {
+        return Ok(text(&client.ask(verb, query)?)?.into());
+    }
+    let answer: Value = client.ask(verb, query)?;
+    let text = json(&answer)?;
+    let is_in_vain = serde_json::from_value(answer).is_ok_and(|list| is_in_vain(&list));
+    Ok(Said { text, well: !is_in_vain })
 }
 
 pub(crate) fn data(value: &impl Serialize) -> Result<String, Trouble> {

@@ -15,7 +15,8 @@ const COLUMNS: [&str; 6] = ["KIND", "STATE", ">QUEUED", ">RESTARTS", ">HANDLED",
 /// Of a list that is watched.
 const RATES: [&str; 3] = [">MSG/S", ">REFUSED/S", ">BUSY"];
 
-pub(crate) fn tree(view: &TreeView) -> String {
+/// A branch, of which so many match that are deeper than is shown.
+pub(crate) fn tree(view: &TreeView, deeper: usize) -> String {
     let has_rates = view.nodes.iter().any(|node| node.row.rates.is_some());
     let rows = view.nodes.iter().map(|node| {
         let name = node.row.path.rsplit('/').next().unwrap_or_default();
@@ -24,7 +25,8 @@ pub(crate) fn tree(view: &TreeView) -> String {
     let mut text = table(&heads("ACTOR", has_rates), rows);
     match (view.matched, view.lines) {
         (Some(matched), Some(lines)) if matched < view.total => {
-            let _ = writeln!(text, "{DIM}{matched} of {} match{DIM:#}", view.total);
+            let deeper = if deeper > 0 { format!(", {deeper} of them deeper than is shown") } else { String::new() };
+            let _ = writeln!(text, "{DIM}{matched} of {} match{deeper}{DIM:#}", view.total);
             more(&mut text, lines, view.nodes.len());
         }
         _ => more(&mut text, view.total, view.nodes.len()),

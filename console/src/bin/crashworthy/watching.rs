@@ -3,26 +3,27 @@
 use std::time::Duration;
 
 use clap::Args;
-use crashworthy_console::protocol::{Actors, ActorsQuery, Filter, TreeQuery, WatchQuery, Watchable};
+use crashworthy_console::protocol::{Actors, ActorsQuery, Filter, TreeQuery, TreeView, WatchQuery, Watchable};
 use crashworthy_console::{Client, ClientError, NoPattern, Pattern, Watched};
 
 use crate::args::{Show, Sort, State, What, Which};
 use crate::ranked::{is_by_rate, rank};
-use crate::{Trouble, data, filter, find, print, show, source};
+use crate::text::clean;
+use crate::{Said, Trouble, data, filter, find, print, show, source};
 
 /// Which branch.
 #[derive(Debug, Args)]
 pub(crate) struct TreeArgs {
     /// This actor and those below it: a path, a name, or an id.
     path: Option<String>,
-    /// How many levels at most.
+    /// How many levels at most. With --match, those who match below these are counted.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     levels: Option<u16>,
     /// How many actors at most; the system has a limit, too.
     #[arg(short = 'n', long = "limit", value_name = "N")]
     limit: Option<usize>,
-    /// Those that match, and those above them: a part of the path, the type or a registered name, or a regular expression; with
-    /// `~` before it letters in that order; with `!` before all those that do not.
+    /// Those that match, and those above them: a part of the path, the type or a registered name, or a regular expression (of which `\w`, `\d`
+    /// and `(?i)` know ASCII alone); with `~` before it letters in that order; with `!` before all those that do not. Exit code 1 if nobody does.
     #[arg(long = "match", value_name = "PATTERN", value_parser = pattern)]
     pattern: Option<String>,
     #[command(flatten)]
@@ -34,6 +35,29 @@ impl TreeArgs {
         let Self { path, levels, limit, pattern, show: _ } = self;
         let (path, pattern) = (path.clone(), pattern.clone());
         TreeQuery { path, levels: levels.map(usize::from), limit: *limit, pattern, ..TreeQuery::default() }
+    }
+
+    /// The branch as text.
+    pub(crate) fn text(&self, tree: &TreeView) -> Result<String, Trouble> {
+        nobody(self.pattern.as_deref(), tree.matched.unwrap_or(tree.total), tree.total)?;
+        Ok(show::tree(tree, self.deeper(tree)))
+    }
+
+    /// How many match, and are deeper than is shown: known if all lines are there.
+    fn deeper(&self, tree: &TreeView) -> usize {
+        let pattern = self.pattern.as_deref().filter(|_| self.levels.is_some()).and_then(filter::read);
+        match (pattern, tree.matched) {
+            (Some(pattern), Some(matched)) if tree.lines == Some(tree.nodes.len()) => {
+                let shown = tree.nodes.iter().filter(|node| filter::takes(&pattern, &node.row)).count();
+                matched.saturating_sub(shown)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether somebody was looked for, and nobody found.
+    pub(crate) fn is_in_vain(&self, tree: &TreeView) -> bool {
+        self.pattern.is_some() && tree.matched == Some(0)
     }
 }
 
@@ -49,8 +73,8 @@ pub(crate) struct TopArgs {
     /// How many actors at most; the system has a limit, too.
     #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20)]
     limit: usize,
-    /// Those that match: a part of the path, the type or a registered name, or a regular expression; with `~` before it letters
-    /// in that order; with `!` before all those that do not.
+    /// Those that match: a part of the path, the type or a registered name, or a regular expression (of which `\w`, `\d` and `(?i)` know ASCII
+    /// alone); with `~` before it letters in that order; with `!` before all those that do not. Exit code 1 if nobody does.
     #[arg(long = "match", value_name = "PATTERN", value_parser = pattern)]
     pattern: Option<String>,
     /// This actor and those below it, by path, name or id.
@@ -83,8 +107,19 @@ impl TopArgs {
         ActorsQuery { filter, sort: (*sort).into(), reversed: *reverse, limit }
     }
 
+    /// The list as text.
+    pub(crate) fn text(&self, actors: &Actors) -> Result<String, Trouble> {
+        nobody(self.pattern.as_deref(), actors.matched, actors.total)?;
+        Ok(show::top(actors, self.has_ages()))
+    }
+
+    /// Whether somebody was looked for, and nobody found.
+    pub(crate) fn is_in_vain(&self, actors: &Actors) -> bool {
+        self.pattern.is_some() && actors.matched == 0
+    }
+
     /// Whether it is told how old messages are.
-    pub(crate) fn has_ages(&self) -> bool {
+    fn has_ages(&self) -> bool {
         matches!(self.sort, Sort::Oldest)
     }
 
@@ -97,6 +132,14 @@ impl TopArgs {
 /// What somebody looks for, if it can be understood.
 fn pattern(text: &str) -> Result<String, NoPattern> {
     text.parse::<Pattern>().map(|_| text.to_owned())
+}
+
+/// An error if somebody was looked for among so many, and nobody found.
+fn nobody(pattern: Option<&str>, matched: usize, total: usize) -> Result<(), Trouble> {
+    match pattern {
+        Some(pattern) if matched == 0 => Err(Trouble::Told(clean(&format!("nobody of {total} matches {pattern}")))),
+        _ => Ok(()),
+    }
 }
 
 /// What is to be watched, if it is a list of a system that runs.
@@ -129,7 +172,7 @@ pub(crate) fn follow(client: &mut Client, what: &What, of: Watchable, every: Dur
         let text = match client.wait(watch) {
             Ok(list) => told(list, what, how)?,
             // It may be there again with the next frame: it is being restarted, or its name is given again.
-            Err(ClientError::Refused(why)) => format!("{}\n", crate::text::clean(&why.message)),
+            Err(ClientError::Refused(why)) => format!("{}\n", clean(&why.message)),
             Err(why) => return Err(why.into()),
         };
         print(&text, how)?;
@@ -144,12 +187,21 @@ fn told(list: &Watched, what: &What, how: &Show) -> Result<String, Trouble> {
             if of.wants_rates() {
                 by_rate(&mut actors, of);
             }
-            top(&actors, of)
+            if how.json { data(&actors) } else { in_time(of.text(&actors)) }
         }
-        _ => {
+        What::Tree(of) => {
             let tree = list.tree().ok_or_else(nothing)?;
-            if how.json { data(&tree) } else { Ok(show::tree(&tree)) }
+            if how.json { data(&tree) } else { in_time(of.text(&tree)) }
         }
+        _ => Err(nothing()),
+    }
+}
+
+/// Nobody may match now, and somebody with the next frame.
+fn in_time(text: Result<String, Trouble>) -> Result<String, Trouble> {
+    match text {
+        Err(Trouble::Told(why)) => Ok(format!("{why}\n")),
+        text => text,
     }
 }
 
@@ -160,18 +212,15 @@ fn by_rate(actors: &mut Actors, of: &TopArgs) {
     actors.rows = rows.into_iter().take(of.limit).cloned().collect();
 }
 
-fn top(actors: &Actors, of: &TopArgs) -> Result<String, Trouble> {
-    if of.show.json { data(actors) } else { Ok(show::top(actors, of.has_ages())) }
-}
-
 /// One look at a recording, by what was known in a second when it ended.
-pub(crate) fn recorded(which: &Which, of: &TopArgs) -> Result<String, Trouble> {
+pub(crate) fn recorded(which: &Which, of: &TopArgs) -> Result<Said, Trouble> {
     let mut actors: Actors = source::choose(which)?.ask("actors", &of.query())?;
-    if actors.rows.iter().all(|row| row.rates.is_none()) {
+    if !of.is_in_vain(&actors) && actors.rows.iter().all(|row| row.rates.is_none()) {
         let why =
             "not with --replay: --sort rate and --sort busy need what was recorded second by second, as the screens do";
         return Err(Trouble::Told(why.to_owned()));
     }
     by_rate(&mut actors, of);
-    top(&actors, of)
+    let text = if of.show.json { data(&actors)? } else { of.text(&actors)? };
+    Ok(Said { text, well: !of.is_in_vain(&actors) })
 }
