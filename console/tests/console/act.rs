@@ -52,6 +52,27 @@ fn as_json_the_plan_is_a_line_and_what_was_done_another() {
 }
 
 #[test]
+fn what_is_done_to_all_who_match_a_pattern_is_done_to_those_whom_the_plan_tells() {
+    let shop = Shop::open();
+    for (pattern, path) in [("f.*/l.ft$", "shop/front/left"), ("~FRONTRGHT", "shop/front/right")] {
+        let out = said(&shop.dir, &words(&["trip", "--match", pattern], &["--yes", "--json"]));
+        let (plan, done) = out.split_once('\n').unwrap();
+        let plan: PlanView = serde_json::from_str(plan).unwrap();
+        let done: CommitView = serde_json::from_str(done).unwrap();
+        assert_eq!((plan.total, plan.targets[0].path.as_str()), (1, path));
+        assert_eq!(plan.targets, done.targets);
+    }
+    let out = said(&shop.dir, &words(&["untrip", "--match", "!right$", "--under", "front"], &["--yes", "--json"]));
+    let done: CommitView = serde_json::from_str(out.lines().nth(1).unwrap()).unwrap();
+    let paths: Vec<_> = done.targets.iter().map(|target| target.path.as_str()).collect();
+    assert_eq!(paths, ["shop/front", "shop/front/left"]);
+    let gates = [&shop.left, &shop.right].map(|till| till.gate());
+    assert_eq!(gates, [crashworthy::GateState::Open, crashworthy::GateState::Tripped]);
+    let (code, out, err) = run(&shop.dir, &words(&["kill", "--match", "nob.dy"], &["--yes"]));
+    assert!(code == 1 && out.is_empty() && err.contains("nobody matches, lives"), "{code} {out} {err}");
+}
+
+#[test]
 fn suspend_resume_restart_and_stop_do_what_they_say() {
     use crashworthy::State::{Running, Suspended};
     let shop = Shop::open();
@@ -105,8 +126,13 @@ fn exit_codes_tell_what_is_refused_from_what_is_misused() {
     let by_type = ["kill", "--under", "shop", "--match", "Cashier"];
     let (code, out, _) = run(&shop.dir, &words(&by_type, &["--yes"]));
     assert!(code == 0 && out.contains("protected: 1 more match and are left out"), "{out}");
+    for nothing in ["", "!", "~"] {
+        let (code, _, err) = run(&shop.dir, &words(&["kill", "--match", nothing], &["--yes"]));
+        assert!(code == 2 && err.contains("it looks for nothing, which all match"), "{code} {err}");
+    }
     for misuse in [
-        &["kill", "left"][..],
+        &["kill", "--match", "(", "--reason", "it hangs"][..],
+        &["kill", "left"],
         &words(&["kill"], &[]),
         &words(&["kill", "left", "--under", "shop"], &[]),
         &words(&["suspend", "left", "--for", "60"], &[]),

@@ -196,6 +196,23 @@ fn who_looks_for_nobody_who_is_there_is_told_so_and_who_is_too_deep_is_counted()
 }
 
 #[test]
+fn an_older_system_does_nothing_to_those_whom_a_pattern_leaves_out() {
+    let shop = Shop::open();
+    let older = interpreter(&shop, |line, client| {
+        let mut said: Value = serde_json::from_str(line).expect("it is a value");
+        if let Some(hello) = said["hello"].as_object_mut() {
+            hello.remove("knows");
+        }
+        let _ = writeln!(client, "{said}");
+    });
+    let socket = older.display().to_string();
+    let words = ["trip", "--match", "l.ft$", "--reason", "wrong prices", "--yes", "--socket", &socket];
+    let told = "crashworthy: this system is of an older version, which does not know what a pattern is\n";
+    assert_eq!(run(&shop.dir, &words), (1, String::new(), told.to_owned()));
+    assert_eq!(shop.left.gate(), crashworthy::GateState::Open);
+}
+
+#[test]
 fn a_system_that_is_older_is_asked_for_parts_of_texts_and_for_nothing_that_it_would_not_heed() {
     let shop = Shop::open();
     let older = interpreter(&shop, |line, client| {

@@ -5,13 +5,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use crashworthy_console::Client;
 use crashworthy_console::protocol::{self, CommitQuery, CommitView, Deed, Filter, PlanQuery, PlanView};
+use crashworthy_console::{Client, ClientError, Pattern};
 use serde_json::Value;
 
 use crate::args::{State, Which};
 use crate::text::{BOLD, DIM, clean, span};
-use crate::{Trouble, aftermath, data, find};
+use crate::{Trouble, aftermath, data, filter, find, source};
 
 /// What is to be done.
 #[derive(Debug, Subcommand)]
@@ -91,11 +91,13 @@ impl From<LogLevel> for protocol::LogLevel {
 #[derive(Debug, Args)]
 pub(crate) struct Whom {
     /// Paths, names that only one has, or ids.
-    #[arg(value_name = "PATH", required_unless_present_any = ["text", "under", "state"])]
+    #[arg(value_name = "PATH", required_unless_present_any = ["pattern", "under", "state"])]
     actors: Vec<String>,
-    /// To all with this text in their path or type; those that are protected are left out.
-    #[arg(long = "match", value_name = "TEXT", conflicts_with = "actors")]
-    text: Option<String>,
+    /// To all that match, but for those that are protected: a part of the path, the type or a registered name, or a regular expression (of
+    /// which `\w`, `\d` and `(?i)` know ASCII alone); with `~` before it letters in that order; with `!` before all those that do not. `top
+    /// --match` shows who they are.
+    #[arg(long = "match", value_name = "PATTERN", conflicts_with = "actors", value_parser = pattern)]
+    pattern: Option<String>,
     /// To this actor and those below it, by path.
     #[arg(long, value_name = "PATH", conflicts_with = "actors")]
     under: Option<String>,
@@ -145,14 +147,19 @@ impl Act {
 
 impl Whom {
     fn parts(&self, deed: Deed) -> (PlanQuery, &How) {
-        let filter = Filter {
-            text: self.text.clone(),
-            under: self.under.clone(),
-            state: self.state.map(Into::into),
-            ..Filter::default()
-        };
+        let (under, state) = (self.under.clone(), self.state.map(Into::into));
+        let filter = Filter { under, state, ..filter::query(self.pattern.as_deref()) };
         let matching = self.actors.is_empty().then_some(filter);
         (PlanQuery { deed, actors: self.actors.clone(), matching, force: self.force }, &self.how)
+    }
+}
+
+/// Whom somebody looks for, if that can be understood and leaves somebody out: nobody stops all because a variable was empty.
+fn pattern(text: &str) -> Result<String, String> {
+    match text.parse::<Pattern>() {
+        Ok(pattern) if pattern.is_all() => Err("it looks for nothing, which all match".to_owned()),
+        Ok(_) => Ok(text.to_owned()),
+        Err(why) => Err(why.to_string()),
     }
 }
 
@@ -160,6 +167,10 @@ impl Whom {
 pub(crate) fn run(which: &Which, act: &Act) -> Result<bool, Trouble> {
     let (query, how) = act.parts();
     let mut client = find::to_act(which)?;
+    if let Some(filter) = &query.matching {
+        // An older system would do it to all others, too.
+        source::heeds(client.hello(), &serde_json::json!(filter)).map_err(ClientError::Refused)?;
+    }
     let (plan, shown): (PlanView, String) = both(&mut client, "plan", &query, how, text)?;
     write(&shown)?;
     if !how.yes && !is_confirmed(&plan)? {
