@@ -15,6 +15,9 @@ const NESTED: u32 = 16;
 
 /// What is looked for in a few texts at a time. It takes as long as it and they are, whatever it says: nothing is tried twice.
 ///
+/// In an expression `\w`, `\d`, `\s`, `\b` and `(?i)` know ASCII alone, while a part of a text is found as it is written, and `~` takes large
+/// and small letters of every language.
+///
 /// # Examples
 /// ```
 /// use crashworthy_console::Pattern;
@@ -154,6 +157,12 @@ mod tests {
         let part = |text: &str| text.parse::<Pattern>().unwrap().part().map(str::to_owned);
         assert_eq!(part("till").as_deref(), Some("till"), "what is no expression any system knows");
         assert_eq!((part("t.ll"), part("!till"), part("~till"), part("")), (None, None, None, None));
+    }
+
+    #[test]
+    fn classes_and_cases_of_an_expression_are_of_ascii_alone_and_all_else_is_of_any_letters() {
+        assert!(takes("(?i)^KASSE$", "kasse") && !takes("(?i)^KÄSE$", "käse") && !takes(r"^k\wse$", "käse"));
+        assert!(takes("^k.se$", "käse") && takes("kä", "käse") && takes("~KÄSE", "käse"));
     }
 
     #[test]

@@ -29,9 +29,10 @@ pub struct Filter {
     /// A part of the path, of the kind, or of a name that is registered.
     pub text: Option<String>,
     /// A [`Pattern`](crate::Pattern) that its path, its kind, or a name that is registered has: a part, or a regular expression;
-    /// with `~` before it letters in that order; with `!` before all those that have no such thing. At most 256 bytes. One that
-    /// cannot be understood is refused, and so is one that takes longer than half a second, or four of waiting for others who look
-    /// ([`Busy`](super::Code::Busy)). A system that does not [know](super::Hello::knows) it leaves it out of account.
+    /// with `~` before it letters in that order; with `!` before all those that have no such thing. At most 256 bytes; `\w` and
+    /// `(?i)` of an expression know ASCII alone. One that cannot be understood is refused, and so is one that takes longer than half a
+    /// second, or four of waiting for others who look ([`Busy`](super::Code::Busy)). A system that does not
+    /// [know](super::Hello::knows) it leaves it out of account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
     /// This actor and those below it, by path, name or id. A word that nobody has is refused, unless

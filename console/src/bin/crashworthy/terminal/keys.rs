@@ -57,7 +57,7 @@ pub(crate) const HELP: [(&str, &str); 25] = [
     ("Esc, Backspace", "back; with a filter, first takes that away"),
     ("left, right", "in the tree: folds a branch, unfolds it"),
     ("z, - +", "in the tree: only this branch, or all; fewer levels, more"),
-    ("/", "a regular expression; ~ letters in order; ! what does not"),
+    ("/", "a regular expression (\\w, \\d and (?i) of ASCII alone); ~ letters in order; ! what does not"),
     ("s", "in Top: chooses the measure to sort by; in Events: kinds"),
     ("S, r", "in Top: sorts by the next measure; in reverse order"),
     (":", "goes to a screen, or to an actor by path, name or id"),
