@@ -17,6 +17,7 @@ mod geometry;
 mod ghosts;
 mod happened;
 mod heir;
+mod held;
 mod keys;
 mod line;
 mod link;

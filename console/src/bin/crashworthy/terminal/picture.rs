@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::ghosts::Ghosts;
 use super::happened::Happened;
+use super::held::Held;
 use super::question::{Question, REPORTS, ROWS, Round, Sample, WORST};
 
 /// Samples that are kept.
@@ -43,6 +44,8 @@ pub(crate) struct Picture {
     pub(crate) shut: Option<Actors>,
     pub(crate) audit: Option<AuditView>,
     pub(crate) happened: Option<Happened>,
+    /// What somebody reads of these, whether it is still among them or not.
+    pub(crate) held: Option<Held>,
     pub(crate) ghosts: Ghosts,
     pub(crate) past: VecDeque<Sample>,
     /// Why there was no answer the last time, by question: one of each kind.

@@ -9,7 +9,7 @@ use super::event::{Effect, Event};
 use super::model::{Found, Link, Model, Recorder};
 use super::picture::Picture;
 use super::question::Round;
-use super::{acting, command, geometry, keys, prompt, screens, tracing, typed};
+use super::{acting, command, geometry, held, keys, prompt, screens, tracing, typed};
 
 /// How long what was told stays.
 const NOTICE: Duration = Duration::from_secs(6);
@@ -79,6 +79,7 @@ pub(crate) fn reduce(model: &mut Model, now: Duration, event: Event) -> Option<E
             None
         }
     };
+    held::hold(model);
     settle(model);
     // Who quits, or goes elsewhere, leaves the connection, and the trace with it.
     effect.or_else(|| tracing::leave(model))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crashworthy_console::protocol::{AuditEntry, AuditResult, AuditView};
 use serde_json::Value;
 
+use super::super::held::Held;
 use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Tone};
 use super::super::question::Question;
@@ -96,6 +97,11 @@ pub(crate) fn raw(model: &Model, asked: u64) -> Option<(String, Value)> {
     Some(("an entry of the audit".to_owned(), data(find(model, asked)?)?))
 }
 
-fn find(model: &Model, asked: u64) -> Option<&AuditEntry> {
-    numbered(model.picture.audit.as_ref()?).find(|(number, _)| *number == asked).map(|(_, entry)| entry)
+pub(super) fn find(model: &Model, asked: u64) -> Option<&AuditEntry> {
+    let held = match &model.picture.held {
+        Some(Held::Audit(number, entry)) => Some((*number, entry)),
+        _ => None,
+    };
+    let known = model.picture.audit.iter().flat_map(numbered);
+    held.into_iter().chain(known).find(|(number, _)| *number == asked).map(|(_, entry)| entry)
 }

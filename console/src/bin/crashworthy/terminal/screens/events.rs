@@ -4,6 +4,7 @@ use crashworthy_runtime::{Pid, SystemEvent};
 use serde_json::Value;
 
 use super::super::happened::{Happened, Kinds};
+use super::super::held::Held;
 use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Tone};
 use super::super::question::Question;
@@ -104,8 +105,13 @@ pub(crate) fn raw(model: &Model, asked: u64) -> Option<(String, Value)> {
     Some((format!("an event of {}", who(event)), data(event)?))
 }
 
-fn find(model: &Model, asked: u64) -> Option<&SystemEvent> {
-    model.picture.happened.as_ref()?.events.iter().find(|event| event.seq == asked)
+pub(super) fn find(model: &Model, asked: u64) -> Option<&SystemEvent> {
+    let held = match &model.picture.held {
+        Some(Held::Event(event)) => Some(event),
+        _ => None,
+    };
+    let known = model.picture.happened.iter().flat_map(|happened| &happened.events);
+    held.into_iter().chain(known).find(|event| event.seq == asked)
 }
 
 /// How much of what has happened is shown. What matters most comes first.

@@ -21,7 +21,9 @@ mod top;
 mod trace;
 mod tree;
 
-use crashworthy_runtime::ActorId;
+use crashworthy_console::protocol::AuditEntry;
+use crashworthy_runtime::{ActorId, SystemEvent};
+use crashworthy_supervisor::SupervisorReport;
 use serde_json::Value;
 
 pub(crate) use self::text::{Text, unicode};
@@ -127,6 +129,21 @@ pub(crate) fn actor_path(model: &Model, asked: &str) -> String {
 /// The same as it came; none while it is not known.
 pub(crate) fn known_path(model: &Model, asked: &str) -> Option<String> {
     actor::path(model, asked).map(str::to_owned)
+}
+
+/// An event, as far as it is known.
+pub(crate) fn event(model: &Model, number: u64) -> Option<&SystemEvent> {
+    events::find(model, number)
+}
+
+/// A report, likewise.
+pub(crate) fn report<'a>(model: &'a Model, key: &str) -> Option<&'a SupervisorReport> {
+    reports::find(model, key)
+}
+
+/// An entry of the audit, likewise.
+pub(crate) fn entry(model: &Model, number: u64) -> Option<&AuditEntry> {
+    audit::find(model, number)
 }
 
 /// Whom an event is about, by its id.

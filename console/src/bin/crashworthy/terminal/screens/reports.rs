@@ -3,6 +3,7 @@
 use crashworthy_supervisor::SupervisorReport;
 use serde_json::Value;
 
+use super::super::held::Held;
 use super::super::model::Model;
 use super::super::page::{Column, Item, Opens, Page, Tone};
 use super::super::question::Question;
@@ -70,6 +71,11 @@ pub(crate) fn raw(model: &Model, asked: &str) -> Option<(String, Value)> {
     Some((format!("a report of {}", clean(&report.supervisor)), data(report)?))
 }
 
-fn find<'a>(model: &'a Model, asked: &str) -> Option<&'a SupervisorReport> {
-    model.picture.reports.as_ref()?.1.reports.iter().find(|report| key(report) == asked)
+pub(super) fn find<'a>(model: &'a Model, asked: &str) -> Option<&'a SupervisorReport> {
+    let held = match &model.picture.held {
+        Some(Held::Report(report)) => Some(report),
+        _ => None,
+    };
+    let known = model.picture.reports.iter().flat_map(|(_, view)| &view.reports);
+    held.into_iter().chain(known).find(|report| key(report) == asked)
 }

@@ -2,6 +2,7 @@
 
 mod acting;
 mod drawn;
+mod held;
 mod hostile;
 mod linked;
 mod news;
