@@ -64,6 +64,8 @@ pub(crate) struct Model {
     pub(crate) planned: Option<Planned>,
     /// What was told last, and when.
     pub(crate) notice: Option<(String, Duration)>,
+    /// What could not be answered or understood in the last round, and was told.
+    pub(crate) complaint: Option<&'static str>,
     pub(crate) recorder: Recorder,
     /// Of a recording.
     pub(crate) playback: Option<Playback>,
@@ -225,6 +227,7 @@ impl Model {
             typed: None,
             planned: None,
             notice: None,
+            complaint: None,
             recorder: Recorder::Idle,
             playback: None,
         }

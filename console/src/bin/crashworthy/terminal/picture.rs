@@ -53,8 +53,8 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// Takes in what was answered, as far as it can be understood. The error says what cannot, of several the first.
-    pub(crate) fn enter(&mut self, round: Round) -> Result<(), String> {
+    /// Takes in what was answered, as far as it can be understood. The error says what cannot, of several the first: its verb, and why.
+    pub(crate) fn enter(&mut self, round: Round) -> Result<(), (&'static str, String)> {
         if let Some(past) = round.past {
             self.past = past.into();
             self.ghosts = Ghosts::default();
@@ -62,7 +62,8 @@ impl Picture {
         }
         let mut all = Ok(());
         for (question, outcome) in round.answers {
-            all = all.and(self.enter_one(question, outcome));
+            let verb = question.verb();
+            all = all.and(self.enter_one(question, outcome).map_err(|why| (verb, why)));
         }
         all
     }

@@ -13,6 +13,8 @@ use super::{acting, command, geometry, held, keys, prompt, screens, tracing, typ
 
 /// How long what was told stays.
 const NOTICE: Duration = Duration::from_secs(6);
+/// How long it stays at least, whatever is pressed.
+const READ: Duration = Duration::from_secs(1);
 /// When something was told that stays until a key is pressed, whoever looked away: it never ages.
 const UNTIL_SEEN: Duration = Duration::MAX;
 /// Lines that a wheel moves.
@@ -103,7 +105,7 @@ fn pressed(model: &mut Model, key: KeyEvent) -> Option<Effect> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
-    model.notice.take_if(|(_, since)| *since == UNTIL_SEEN);
+    see_notice(model);
     if tracing::is_asked(model) && !keys::is_interrupt(key) {
         return tracing::edit(model, key);
     }
@@ -120,11 +122,20 @@ fn pressed(model: &mut Model, key: KeyEvent) -> Option<Effect> {
     command::run(model, keys::command(key)?)
 }
 
+/// Somebody goes on: what has been in view for long enough to be read makes room for what it hides.
+fn see_notice(model: &mut Model) {
+    let now = model.now;
+    model.notice.take_if(|(_, since)| *since == UNTIL_SEEN || now.saturating_sub(*since) >= READ);
+}
+
 fn pointed(model: &mut Model, mouse: MouseEvent) -> Option<Effect> {
     match mouse.kind {
         MouseEventKind::ScrollUp => command::walk(model, -WHEEL),
         MouseEventKind::ScrollDown => command::walk(model, WHEEL),
-        MouseEventKind::Down(MouseButton::Left) => return clicked(model, mouse.column, mouse.row),
+        MouseEventKind::Down(MouseButton::Left) => {
+            see_notice(model);
+            return clicked(model, mouse.column, mouse.row);
+        }
         _ => {}
     }
     None
@@ -205,8 +216,14 @@ fn answered(model: &mut Model, round: Round) {
         tell(model, "the system has begun anew");
     }
     model.taken = Some(model.now);
-    if let Err(why) = model.picture.enter(round) {
-        tell(model, why);
+    match model.picture.enter(round) {
+        Ok(()) => model.complaint = None,
+        // It comes with every round: told again and again it would hide what else is said there.
+        Err((verb, _)) if model.complaint == Some(verb) => {}
+        Err((verb, why)) => {
+            model.complaint = Some(verb);
+            tell(model, why);
+        }
     }
     typed::settle(model);
 }
@@ -220,6 +237,7 @@ fn ended(model: &mut Model, recorder: Recorder, told: String) {
 fn forget(model: &mut Model) {
     model.picture = Picture::default();
     model.taken = None;
+    model.complaint = None;
     model.is_succeeded = false;
     model.opened.clear();
     model.planned = None;

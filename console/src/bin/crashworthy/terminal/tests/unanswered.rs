@@ -72,6 +72,33 @@ fn of_a_recording_it_is_said_what_is_not_in_it() {
 }
 
 #[test]
+fn what_is_told_at_the_bottom_ends_although_each_round_would_say_it_again() {
+    let mut ui = begun();
+    ui.type_in("8");
+    let refused = |bytes: u64| {
+        let why = Refusal { code: Code::AnswerTooLong, message: format!("an answer of {bytes} bytes") };
+        Event::Round(Round { answers: vec![(Question::Audit, Outcome::Error(why))], past: None })
+    };
+    let bottom = |ui: &Ui| drawn(ui).lines().last().unwrap().to_owned();
+    for second in 0..10 {
+        ui.happens(refused(1_000 + second));
+        assert_eq!(bottom(&ui).contains("audit: an answer of 1000 bytes"), second <= 6, "{second}: {}", bottom(&ui));
+        ui.pass(Duration::from_secs(1));
+    }
+    assert!(bottom(&ui).starts_with("? help"), "{}", bottom(&ui));
+    // Once it has been answered it is news again.
+    ui.happens(Event::Round(samples::round()));
+    ui.happens(refused(7));
+    assert!(bottom(&ui).contains("an answer of 7 bytes"), "{}", bottom(&ui));
+    // Whoever goes on has read it, unless it has only just come.
+    ui.press(KeyCode::Down);
+    assert!(bottom(&ui).contains("an answer of 7 bytes"), "{}", bottom(&ui));
+    ui.pass(Duration::from_secs(1));
+    ui.press(KeyCode::Down);
+    assert!(bottom(&ui).starts_with("? help"), "{}", bottom(&ui));
+}
+
+#[test]
 fn why_a_system_does_not_answer_stays_in_view_until_it_does() {
     let mut ui = begun();
     ui.type_in("8");
