@@ -8,6 +8,11 @@ pub(crate) fn read(text: &str) -> Option<Pattern> {
     text.parse().ok().filter(|pattern: &Pattern| !pattern.is_all())
 }
 
+/// Whether it looks for nothing: all match, as if there was none.
+pub(crate) fn is_nothing(text: &str) -> bool {
+    text.parse().is_ok_and(|pattern: Pattern| pattern.is_all())
+}
+
 /// Why a filter cannot be understood.
 pub(crate) fn fault(text: &str) -> Option<String> {
     text.parse::<Pattern>().err().map(|why| why.to_string())
@@ -37,8 +42,9 @@ mod tests {
             assert!(fault(bad).is_some_and(|why| !why.is_empty()) && read(bad).is_none(), "{bad}");
         }
         for nothing in ["", "!", "~"] {
-            assert!(fault(nothing).is_none() && read(nothing).is_none(), "{nothing:?}");
+            assert!(fault(nothing).is_none() && read(nothing).is_none() && is_nothing(nothing), "{nothing:?}");
         }
+        assert!(!is_nothing("(") && !is_nothing("!a"), "one that cannot be understood says so");
         assert!(fault("(a)").is_none() && read("(a)").is_some());
     }
 

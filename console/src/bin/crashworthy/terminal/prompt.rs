@@ -3,6 +3,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::model::Model;
+use crate::filter;
 
 /// Characters of a filter.
 const LONGEST: usize = 64;
@@ -15,7 +16,12 @@ pub(crate) fn open(model: &mut Model) {
 pub(crate) fn edit(model: &mut Model, key: KeyEvent) {
     let Some(mut text) = model.prompt.take() else { return };
     match key.code {
-        KeyCode::Enter => return,
+        KeyCode::Enter => {
+            if filter::is_nothing(&text) {
+                model.spot_mut().filter.clear();
+            }
+            return;
+        }
         KeyCode::Esc => {
             model.spot_mut().filter.clear();
             return;

@@ -1,6 +1,7 @@
 //! How many match a filter, as far as that is known.
 
-use super::super::model::{Link, Model};
+use super::super::model::{Link, Model, Tab};
+use crate::text::clean;
 
 /// A list of actors, and what a filter leaves of it.
 pub(crate) struct Found {
@@ -29,5 +30,18 @@ impl Found {
             None if told < total => format!("{shown} match of the first {told} of {total}"),
             None => format!("{shown} of {total} match"),
         }
+    }
+}
+
+/// During a pause nobody is asked: what there is to say of a list that was told for another filter than there is now, unless everybody is
+/// in it.
+pub(super) fn paused(model: &Model, tab: Tab, looked_for: Option<&String>, is_whole: bool) -> Option<String> {
+    if !model.is_held() || model.looks_for(tab).as_ref() == looked_for {
+        return None;
+    }
+    match looked_for {
+        Some(other) => Some(format!("paused: only those that match /{} are here, space asks again", clean(other))),
+        None if is_whole => None,
+        None => Some("paused: space looks for it among all".to_owned()),
     }
 }

@@ -91,15 +91,16 @@ fn unanswered(model: &Model, question: &Question) -> String {
     why.to_owned()
 }
 
-/// How many of the page in view match its filter: of a list of actors also those that were not told.
-pub(crate) fn found(model: &Model, page: &Page) -> usize {
-    let found = match model.tab {
-        _ if model.is_choosing() || !model.opened.is_empty() => None,
-        Tab::Tree => tree::found(model),
-        Tab::Top => top::found(model),
-        _ => None,
+/// How many of the page in view match its filter: of a list of actors also those that were not told, unless nobody asks for them.
+pub(crate) fn found(model: &Model, page: &Page) -> String {
+    let (found, is_partly) = match model.tab {
+        _ if model.is_choosing() || !model.opened.is_empty() => (None, false),
+        Tab::Tree => (tree::found(model), tree::paused(model).is_some()),
+        Tab::Top => (top::found(model), top::paused(model).is_some()),
+        _ => (None, false),
     };
-    found.map_or(page.items.len(), |found| found.count())
+    let count = found.map_or(page.items.len(), |found| found.count());
+    format!("{count} found{}", if is_partly { " of what is here" } else { "" })
 }
 
 /// What a page is of, if it was opened.

@@ -5,7 +5,7 @@ use crashworthy_console::protocol::Row;
 use super::super::model::{Model, Tab};
 use super::super::page::Page;
 use super::super::question::Question;
-use super::found::Found;
+use super::found::{self, Found};
 use super::{nothing, rows};
 use crate::ranked::rank;
 use crate::text::clean;
@@ -27,11 +27,22 @@ pub(crate) fn page(model: &Model, filter: &str) -> Page {
     let at = model.picture.at();
     page.items = living.chain(dead.map(|ghost| rows::ghost(clean(&ghost.row.path), ghost, at, has_rates))).collect();
     let untold = top.matched.saturating_sub(top.rows.len());
-    page.note = match found(model) {
-        Some(found) => Some(found.note(model)),
-        None => (untold > 0).then(|| format!("and {untold} more: filter with / to see them")),
+    let paused = paused(model);
+    let note = match (found(model), &paused) {
+        // What was told last is not what there is.
+        (_, Some(_)) if model.picture.top_filter.is_some() => None,
+        (Some(found), _) => Some(found.note(model)),
+        (None, _) => (untold > 0).then(|| format!("and {untold} more: filter with / to see them")),
     };
+    let parts: Vec<_> = note.into_iter().chain(paused).collect();
+    page.note = (!parts.is_empty()).then(|| parts.join("; "));
     page
+}
+
+/// What is to be said of it during a pause, if it was told for another filter.
+pub(super) fn paused(model: &Model) -> Option<String> {
+    let (top, looked_for) = (model.picture.top.as_ref()?, model.picture.top_filter.as_ref());
+    found::paused(model, Tab::Top, looked_for, top.rows.len() == top.total)
 }
 
 /// How many match; none if nothing is looked for.

@@ -8,7 +8,7 @@ use crashworthy_console::protocol::{Row, TreeView};
 use super::super::model::{Model, Tab};
 use super::super::page::{Item, Page};
 use super::super::question::Question;
-use super::found::Found;
+use super::found::{self, Found};
 use super::rows::{last, name};
 use super::{nothing, rows};
 use crate::text::counted;
@@ -73,14 +73,23 @@ pub(super) fn found(model: &Model) -> Option<Found> {
     Some(Found { total: tree.total, matched, told: tree.nodes.len(), shown })
 }
 
+/// What is to be said of it during a pause, if it was told for another filter.
+pub(super) fn paused(model: &Model) -> Option<String> {
+    let (tree, looked_for) = (model.picture.tree.as_ref()?, model.picture.tree_filter.as_ref());
+    found::paused(model, Tab::Tree, looked_for, tree.nodes.len() == tree.total)
+}
+
 /// What is not in the list.
 fn note(model: &Model, tree: &TreeView) -> Option<String> {
     let branch = model.branch.as_ref().map(|(_, path)| format!("only {path}, z shows all"));
-    let rest = match found(model) {
-        Some(found) => vec![found.note(model)],
-        None => untold(model, tree),
+    let paused = paused(model);
+    let rest = match (found(model), &paused) {
+        // What was told last is not what there is.
+        (_, Some(_)) if model.picture.tree_filter.is_some() => Vec::new(),
+        (Some(found), _) => vec![found.note(model)],
+        (None, _) => untold(model, tree),
     };
-    let parts: Vec<_> = branch.into_iter().chain(rest).collect();
+    let parts: Vec<_> = branch.into_iter().chain(rest).chain(paused).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 

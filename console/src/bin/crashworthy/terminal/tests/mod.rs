@@ -2,6 +2,7 @@
 
 mod acting;
 mod drawn;
+mod filtered;
 mod held;
 mod hostile;
 mod linked;

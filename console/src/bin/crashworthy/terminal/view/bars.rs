@@ -168,10 +168,10 @@ fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
     if let Some(prompt) = &model.prompt {
         return match filter::fault(prompt) {
             Some(why) => (format!("/{}   {}", clean(prompt), clean(&why)), Tone::Bad),
-            None => (
-                format!("/{}   {} found; Enter keeps, Esc ends", clean(prompt), screens::found(model, page)),
-                Tone::Head,
-            ),
+            None if filter::is_nothing(prompt) => (format!("/{}   Enter, Esc", clean(prompt)), Tone::Head),
+            None => {
+                (format!("/{}   {}; Enter keeps, Esc ends", clean(prompt), screens::found(model, page)), Tone::Head)
+            }
         };
     }
     if let (Some(planned), None, true) = (&model.planned, &model.notice, acting::is_asked(model)) {
@@ -201,10 +201,10 @@ fn said(model: &Model, page: &Page, room: u16) -> (String, Tone) {
         return (text, Tone::Head);
     }
     let filter = &model.spot().filter;
-    if !filter.is_empty() {
+    if !filter::is_nothing(filter) {
         return match filter::fault(filter) {
             Some(why) => (format!("/{}   {}; Esc", clean(filter), clean(&why)), Tone::Bad),
-            None => (format!("/{}   {} found; Esc shows all", clean(filter), screens::found(model, page)), Tone::Head),
+            None => (format!("/{}   {}; Esc shows all", clean(filter), screens::found(model, page)), Tone::Head),
         };
     }
     (hints(model, room), Tone::Dim)
