@@ -92,6 +92,8 @@ struct Report {
 enum Reason {
     /// The system has ended.
     Ended,
+    /// The top of the tree has ended, or gives up, and nobody has asked for that.
+    Failing,
     /// The system stops.
     Stopping,
     /// Actors wait for a turn, and nobody takes any: handlers block every thread that there may be.
@@ -158,6 +160,7 @@ fn readiness(desk: &Desk) -> Result<Report, Refusal> {
     reasons.extend((!health.down.is_empty()).then_some(Reason::Source));
     reasons.extend((!health.still.is_empty()).then_some(Reason::Stuck));
     reasons.extend(vitals.ended.then_some(Reason::Ended));
+    reasons.extend(health.failing.then_some(Reason::Failing));
     reasons.extend(vitals.stopping.then_some(Reason::Stopping));
     reasons.sort_unstable();
     reasons.dedup();

@@ -75,6 +75,22 @@ fn every_reason_is_told_however_many_are_not_named() {
 }
 
 #[test]
+fn a_system_that_gives_up_is_not_ready_and_says_so_for_as_long_as_it_is_there() {
+    let shop = Shop::open();
+    // The top waits for this one when it gives up.
+    let held = shop.block(&shop.left);
+    let is_told = |answer: &Answer| {
+        let reasons = answer.json()["reasons"].as_array().cloned().unwrap_or_default();
+        answer.status == 503 && reasons.contains(&json!("failing"))
+    };
+    until("it is told", || {
+        let _ = shop.right.tell(Till::Break("once more"));
+        Some(shop.ask_as_anybody("/readyz")).filter(is_told)
+    });
+    drop(held);
+}
+
+#[test]
 fn it_is_ready_as_long_as_those_are_who_are_critical() {
     let shop = Shop::with(Web::default().critical(["shop/left"]));
     let (bank, post) = (Dependency::named("bank"), Dependency::named("post"));
