@@ -302,8 +302,8 @@ fn workers_that_are_blocked_again_and_again_are_told_of_once_and_again_when_more
     }
     let told: Vec<_> = system.events_since(0).events.into_iter().map(|event| event.what.name().to_owned()).collect();
     let told = told.iter().filter(|name| *name == "workers_blocked").count();
-    // By none, one or two turns, as far as they are seen in time; where a round takes ten seconds it is a time of its own.
-    let most = 3 + begun.elapsed().as_secs() as usize / 10;
+    // By none, one or two turns, as far as they are seen in time; where a round takes a second it is a time of its own.
+    let most = 3 + begun.elapsed().as_secs() as usize;
     assert!((1..=most).contains(&told), "{told} times, at most {most}");
     runtime.block_on(system.stop());
 }

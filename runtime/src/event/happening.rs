@@ -143,7 +143,7 @@ pub enum Happening {
         #[serde(rename = "deadline_ms", with = "millis")]
         deadline: Duration,
     },
-    /// No worker of a pool takes turns: rescuers do. About the system. Told once, and not again until workers have got on for ten seconds,
+    /// No worker of a pool takes turns: rescuers do. About the system. Told once, and not again until workers have got on for a second,
     /// unless more actors are found to block them.
     WorkersBlocked {
         /// The pool: the system's name for its own, else that of the bulkhead.

@@ -20,7 +20,7 @@ pub(crate) enum Held {
 }
 
 /// When workers have got on for so long, in nanoseconds, the next time that none does is another matter.
-const APART_NS: u64 = 10_000_000_000;
+const APART_NS: u64 = 1_000_000_000;
 
 /// A time in which no worker gets on, again and again: handlers that block for a little each, one after the other, are one thing to tell
 /// and not hundreds.
@@ -102,7 +102,7 @@ impl Glance {
 impl Pool {
     /// Calls `hook` with each turn that holds its thread for longer than this, seen every few milliseconds; and when work waits and no
     /// worker gets on with it, once a thread has been sent to take turns: not again while such threads are on duty, nor until workers have
-    /// got on for ten seconds, unless more turns hold them. It is to be short: nobody looks on meanwhile. A panic of the hook is
+    /// got on for a second, unless more turns hold them. It is to be short: nobody looks on meanwhile. A panic of the hook is
     /// contained.
     pub(crate) fn on_held(&self, after: Duration, hook: impl Fn(Held) + Send + Sync + 'static) {
         let _ = self.tells.set(Tells { after_ns: nanos(after), hook: Box::new(hook) });
