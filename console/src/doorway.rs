@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
 use crate::desk::Desk;
-use crate::seats::{Seat, Seats};
+use crate::seats::Seats;
 
 /// How long to wait after a connection could not be accepted: the process may be out of file descriptors.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -29,14 +29,13 @@ impl<S> Doorway<S> {
         Self { seats, clients: JoinSet::new(), waits: None }
     }
 
-    /// Lets in one after the other, and sees them off. Whoever has a place is served, if he may be; none if there is no place for him
-    /// after all.
+    /// Lets in one after the other, and sees them off. Whoever comes is served, if he may be and is given a place.
     pub(crate) async fn serve<F>(
         &mut self,
         desk: &Desk,
         there: &There,
         accept: impl AsyncFn() -> io::Result<S>,
-        mut serve: impl FnMut(S, Option<Seat>) -> Option<F>,
+        mut serve: impl FnMut(S, &Arc<Seats>) -> Option<F>,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -46,7 +45,7 @@ impl<S> Doorway<S> {
                 () = there.leave(&mut self.clients, desk) => {}
                 next = next(&mut self.waits, &self.seats, &accept) => match next {
                     Ok(client) => {
-                        if let Some(served) = serve(client, self.seats.enter()) {
+                        if let Some(served) = serve(client, &self.seats) {
                             there.comes();
                             self.clients.spawn(served);
                         }

@@ -19,7 +19,7 @@ use crate::inspector::Inspector;
 use crate::protocol::{Code, Refusal};
 use crate::queue::Queue;
 use crate::role::{Caller, Role, admits};
-use crate::seats::{Seat, Seats, too_many};
+use crate::seats::{Seats, too_many};
 use crate::tcp::{OnTcp, Tcp, TcpDoor};
 use crate::wire::refusal;
 
@@ -168,7 +168,7 @@ impl Door {
         let Self { listener, role, own, doorway } = self;
         let visitors = Visitors { role: *role, own: *own, desk };
         let accept = async || Ok(listener.accept().await?.0);
-        doorway.serve(desk, there, accept, |stream, seat| visitors.receive(stream, seat)).await;
+        doorway.serve(desk, there, accept, |stream, seats| visitors.receive(stream, seats)).await;
     }
 }
 
@@ -180,13 +180,13 @@ struct Visitors<'d> {
 }
 
 impl Visitors<'_> {
-    fn receive(&self, stream: UnixStream, seat: Option<Seat>) -> Option<impl Future<Output = ()> + Send + 'static> {
+    fn receive(&self, stream: UnixStream, seats: &Arc<Seats>) -> Option<impl Future<Output = ()> + Send + use<>> {
         let caller = Caller::of(&stream, self.role).ok()?;
         if !admits(self.own, caller.peer.uid) {
             self.turn_away(&stream, caller);
             return None;
         }
-        let Some(seat) = seat else {
+        let Some(seat) = seats.enter() else {
             // It fits into the buffer of a socket that is new.
             let _ = stream.try_write(&refusal(None, too_many(self.desk.inspector.limits().connections)));
             return None;

@@ -172,8 +172,8 @@ impl TcpDoor {
     pub(crate) async fn serve(&mut self, desk: &Arc<Desk>, there: &There) {
         let Self { listener, gate, doorway, .. } = self;
         let accept = async || Ok(listener.accept().await?.0);
-        let receive = |stream: TcpStream, seat: Option<Seat>| {
-            let Some(seat) = seat else {
+        let receive = |stream: TcpStream, seats: &Arc<Seats>| {
+            let Some(seat) = seats.enter() else {
                 let _ = stream.try_write(&refusal(None, too_many(desk.inspector.limits().connections)));
                 return None;
             };
