@@ -26,8 +26,8 @@ use crate::report::millis;
 
 /// What an actor shows of its state.
 ///
-/// It is bounded: 64 KiB of names and texts, each entry counted with 16 bytes besides; 16 levels of branches; 20 ms. What is beyond
-/// is left out, and it says so.
+/// It is bounded: 64 KiB as JSON, each entry counted as if it was as long as the longest number; 16 levels of branches; 20 ms, which
+/// also end a text. What is beyond is left out, and it says so.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StateView {
     /// When it was, by the [clock of the system](crate::System::now).
@@ -62,7 +62,7 @@ pub enum Cut {
 }
 
 impl StateView {
-    /// Bytes of names and texts together, at most.
+    /// Bytes of all entries together as JSON, at most.
     pub const BYTES: usize = 64 * 1024;
     /// Levels of branches, at most.
     pub const LEVELS: usize = 16;

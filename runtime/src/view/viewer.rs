@@ -8,10 +8,10 @@ use crate::actor::Actor;
 use crate::port::Port;
 use crate::report::millis::whole;
 
-/// Bytes of names and texts together, at most.
+/// Bytes of all entries together as JSON, at most.
 const BYTES: usize = StateView::BYTES;
-/// What each entry counts besides.
-const ENTRY: usize = 16;
+/// What each entry counts besides its name and its text: as much as the longest of those that are no text.
+const ENTRY: usize = 64;
 /// Levels of branches, at most.
 const DEPTH: usize = StateView::LEVELS;
 /// How long an author may take to show something, at most.
@@ -148,14 +148,14 @@ impl View<'_> {
         self.put(name, Shown::Text(text));
     }
 
-    /// A text as far as there is room for it.
+    /// A text as far as there is room and time for it.
     fn written(&mut self, text: impl fmt::Display) -> String {
-        let mut room = Room { text: String::new(), left: self.bytes };
+        let mut room = Room { text: String::new(), left: self.bytes, time: self.time, cut: Cut::Bytes };
         // An author's `Display` that fails has said what it could, too.
         let is_whole = write!(room, "{text}").is_ok();
         self.bytes = room.left;
         if !is_whole {
-            self.cut(Cut::Bytes);
+            self.cut(room.cut);
         }
         room.text
     }
@@ -167,23 +167,43 @@ impl fmt::Debug for View<'_> {
     }
 }
 
-/// A text that grows up to a limit.
-struct Room {
+/// A text that grows up to a limit, and until its time is over.
+struct Room<'p> {
     text: String,
     left: usize,
+    time: Option<(&'p Port, u64)>,
+    /// Why it does not grow any more.
+    cut: Cut,
 }
 
-impl Write for Room {
+impl Write for Room<'_> {
     fn write_str(&mut self, more: &str) -> fmt::Result {
-        let fits = more.floor_char_boundary(self.left);
-        self.text.push_str(&more[..fits]);
-        self.left -= fits;
-        if fits < more.len() {
-            // Nothing comes behind what was cut.
-            self.left = 0;
+        if self.time.is_some_and(|(port, until)| port.now_ns() > until) {
+            self.cut = Cut::Time;
             return Err(fmt::Error);
         }
+        let mut fits = 0;
+        for letter in more.chars() {
+            let Some(left) = self.left.checked_sub(as_json(letter)) else {
+                self.text.push_str(&more[..fits]);
+                // Nothing comes behind what was cut.
+                self.left = 0;
+                return Err(fmt::Error);
+            };
+            self.left = left;
+            fits += letter.len_utf8();
+        }
+        self.text.push_str(more);
         Ok(())
+    }
+}
+
+/// Bytes of a letter in JSON.
+fn as_json(letter: char) -> usize {
+    match letter {
+        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        '\0'..' ' => 6,
+        _ => letter.len_utf8(),
     }
 }
 
@@ -245,9 +265,19 @@ mod tests {
         assert_eq!((long.entries.len(), long.cut, bytes(&long.entries) <= BYTES), (2, Some(Cut::Bytes), true));
         let many = shown(|view| view.each("all", 0_u64.., |view, item| view.value(item, item)));
         assert_eq!((many.cut, bytes(&many.entries) <= BYTES), (Some(Cut::Bytes), true), "though it has no end");
-        assert!(bytes(&many.entries) > BYTES - 64);
-        let json = serde_json::to_string(&shown(|view| view.text("odd", "\0".repeat(BYTES)))).unwrap();
-        assert!(json.len() < 512 * 1024, "{}", json.len());
+        assert!(bytes(&many.entries) > BYTES - 2 * ENTRY);
+        let short = |view: &mut View<'_>| view.each("all", 0_u64.., |view, _| view.value("", i64::MIN));
+        for wide in [
+            shown(|view| view.text("odd", "\0\"\n".repeat(BYTES))),
+            shown(|view| view.each("all", 0_u64.., |view, _| view.value("", f64::MIN))),
+            shown(|view| view.each("all", 0_u64.., |view, item| view.text(item, "\u{1}"))),
+            shown(short),
+            long,
+            many,
+        ] {
+            let json = serde_json::to_string(&wide.entries).unwrap();
+            assert!((BYTES / 2..=BYTES + ENTRY).contains(&json.len()), "{} bytes", json.len());
+        }
     }
 
     #[test]
@@ -306,5 +336,27 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1)).await;
         model.view(&mut view);
         assert_eq!((view.open[0].len(), view.cut), (1, Some(Cut::Time)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_text_that_takes_too_long_is_cut_in_the_middle() {
+        use crate::port::Simulation;
+        /// Ends when it is told to, or never.
+        struct Endless;
+        impl fmt::Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                loop {
+                    f.write_str("")?;
+                }
+            }
+        }
+        let port = Port::simulated(tokio::runtime::Handle::current(), Simulation::seeded(1));
+        let mut view = View { open: vec![Vec::new()], bytes: BYTES, cut: None, time: Some((&port, port.now_ns())) };
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let mut room = Room { text: String::new(), left: BYTES, time: view.time, cut: Cut::Bytes };
+        assert!(write!(room, "{Endless}").is_err());
+        assert_eq!(room.cut, Cut::Time);
+        view.text("never", Endless);
+        assert_eq!(view.cut, Some(Cut::Time));
     }
 }
