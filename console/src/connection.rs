@@ -16,7 +16,7 @@ use crate::pace::Pace;
 use crate::protocol::{Code, Refusal};
 use crate::role::Caller;
 use crate::seats::{Seat, displaced};
-use crate::wire::refusal;
+use crate::wire::{refusal, request};
 
 /// How long a client that is being closed may take to read why, and how much of what it still sends is read meanwhile:
 /// a socket that is closed with something unread takes back what the client has not read.
@@ -61,19 +61,22 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin + Line> Connection<R, W> {
         }
         seat.is_heard().await;
         loop {
-            let Ok(said) = self.hear(&mut session, desk).await else { return };
-            let may_ask = match said {
-                Ok(true) => {
-                    pace.wait().await;
-                    seat.asks()
-                }
+            let Ok(said) = self.hear(&mut session, desk, seat).await else { return };
+            match said {
+                Ok(true) => pace.wait().await,
                 Ok(false) => return,
-                Err(why) => Err(why),
-            };
-            if let Err(why) = may_ask {
+                Err(why) => return self.part(why, limits).await,
+            }
+            let asked = request(&self.lines.line);
+            if let Err(why) = if asked.is_ok() { seat.asks() } else { seat.babbles() } {
                 return self.part(why, limits).await;
             }
-            let answer = costs(desk.answer(caller, &mut session, &self.lines.line));
+            let answer = costs(async {
+                match asked {
+                    Ok(asked) => desk.answer(caller, &mut session, asked).await,
+                    Err(why) => refusal(None, why),
+                }
+            });
             let (answer, cost) = tokio::select! {
                 biased;
                 answer = answer => answer,
@@ -92,7 +95,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin + Line> Connection<R, W> {
 
     /// Waits for what the client says next: whether it says something. Until then it is sent what it watches: an error if it
     /// does not read that.
-    async fn hear(&mut self, session: &mut Session, desk: &Desk) -> io::Result<Result<bool, Refusal>> {
+    async fn hear(&mut self, session: &mut Session, desk: &Desk, seat: &Seat) -> io::Result<Result<bool, Refusal>> {
         let limits = desk.inspector.limits();
         let idle = (!session.watches.are_sent()).then_some(limits.idle);
         let line = self.lines.next(limits, limits.line, idle);
@@ -104,6 +107,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin + Line> Connection<R, W> {
                     // One, and then the client is heard again.
                     if let Some(frame) = session.watches.next() {
                         self.pen.line(&frame, limits).await?;
+                        seat.is_told();
                     }
                 }
             }

@@ -14,7 +14,7 @@ use crate::role::{Caller, Role};
 use crate::search::Search;
 use crate::traces::Tracer;
 use crate::watches::Watches;
-use crate::wire::{line, read, refusal, request};
+use crate::wire::{line, read, refusal};
 
 /// What a connection has of its own, which ends with it.
 pub(crate) struct Session {
@@ -70,12 +70,9 @@ impl Desk {
         Hello { role: role.name().to_owned(), verbs: role.verbs(), ..self.inspector.hello() }
     }
 
-    /// The answer to one line of a client.
-    pub(crate) async fn answer(&self, caller: Caller, session: &mut Session, asked: &[u8]) -> Vec<u8> {
-        let Request { id, verb, args } = match request(asked) {
-            Ok(request) => request,
-            Err(why) => return refusal(None, why),
-        };
+    /// The answer to one question of a client.
+    pub(crate) async fn answer(&self, caller: Caller, session: &mut Session, asked: Request) -> Vec<u8> {
+        let Request { id, verb, args } = asked;
         let question = (id, verb.as_str());
         let searches = looks_for(&verb, &args) || (verb == "frame" && session.watches.looks_for(&args));
         if !searches {

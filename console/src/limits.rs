@@ -42,7 +42,7 @@ pub(crate) const NEWCOMERS: usize = 8;
 pub(crate) const FEW: u32 = 32;
 
 /// Requests after which one of them who is answered makes way at once, where others wait: what most commands ask fits in.
-pub(crate) const BRIEF: u32 = 8;
+pub(crate) const BRIEF: u32 = 3;
 
 /// Places for those who have just come, beside so many who stay.
 pub(crate) fn newcomers(stay: usize) -> usize {
@@ -54,9 +54,9 @@ pub(crate) fn newcomers(stay: usize) -> usize {
 pub struct Limits {
     /// Connections that stay, on each socket and on TCP. Beside them there are eight times as many places for those who have just come, so
     /// that one more client with a few questions, 32 at the most, always gets in; whoever asks more, or watches, stays, in place of
-    /// whoever stays and has been silent for longest, of two seconds at least (those who watch last), or is told that there are too
-    /// many. When the other places are all taken, too, whoever has said nothing there for longest makes way for the next
-    /// ([`Displaced`](crate::protocol::Code::Displaced)), and at once whoever has had eight answers, or one and half a second; who is
+    /// whoever stays and has been silent for longest, of two seconds at least (those who watch last; who takes frames is not silent), or,
+    /// if he watches, of somebody who only asks; or is told that there are too many. What is no question earns no place to stay. When the other places are all taken, too, whoever has said nothing there for longest makes way for the next
+    /// ([`Displaced`](crate::protocol::Code::Displaced)), and at once whoever has had three answers, or one and half a second; who is
     /// being answered is left alone, unless he takes nothing of an answer that does not fit the buffer of his socket. On TCP those who
     /// have not shown the token yet have as many places of their own as those who have just come, where whoever has been there for
     /// longest makes way, too.

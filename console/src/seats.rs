@@ -7,7 +7,8 @@
 //!    ▼                                                                    ▼
 //! displaced, and told so                                               displaced, and told so
 //! ```
-//! Those who stay are few, since what they watch and trace costs something for as long as they do. Those who have just come have
+//! Those who stay are few, since what they watch and trace costs something for as long as they do; who watches and takes his frames is
+//! not silent, and goes before who only asks. Those who have just come have
 //! places of their own, so that whoever stays keeps nobody from asking, and nobody who asks once costs anybody his place. Whoever is
 //! being answered is left alone, unless he does not read it: an answer that fits the buffer of his socket is none he has to read, and of
 //! one that does not something is taken again and again by whoever reads, however slowly.
@@ -129,6 +130,18 @@ impl Seat {
     pub(crate) fn asks(&self) -> Result<(), Refusal> {
         let now = self.seats.now();
         self.seats.places().asks(self.number, now)
+    }
+
+    /// He says something that is no question: that is answered, too, and earns no place to stay.
+    pub(crate) fn babbles(&self) -> Result<(), Refusal> {
+        let now = self.seats.now();
+        self.seats.places().babbles(self.number, now)
+    }
+
+    /// He has taken a frame of what he watches, and is there.
+    pub(crate) fn is_told(&self) {
+        let now = self.seats.now();
+        self.seats.places().is_told(self.number, now);
     }
 
     /// His answer is there, or he has taken some more of it.
@@ -267,7 +280,21 @@ impl Places {
         guest.asked = guest.asked.saturating_add(1);
         guest.stays |= has_room;
         let must_stay = !guest.stays && guest.asked > FEW;
-        if must_stay { self.settle(number, now) } else { Ok(()) }
+        if must_stay { self.settle(number, self.longest(true, now).ok()) } else { Ok(()) }
+    }
+
+    fn babbles(&mut self, number: u64, now: Duration) -> Result<(), Refusal> {
+        let stay = self.stay;
+        let Some(guest) = self.guests.get_mut(&number) else { return Err(displaced()) };
+        (guest.turn, guest.since) = (Turn::Answered, now);
+        guest.asked = guest.asked.saturating_add(1);
+        if guest.stays || guest.asked <= FEW { Ok(()) } else { Err(too_many(stay)) }
+    }
+
+    fn is_told(&mut self, number: u64, now: Duration) {
+        if let Some(guest) = self.guests.get_mut(&number) {
+            guest.since = now;
+        }
     }
 
     fn takes(&mut self, number: u64, now: Duration) {
@@ -280,13 +307,19 @@ impl Places {
         let Some(guest) = self.guests.get_mut(&number) else { return Err(displaced()) };
         (guest.turn, guest.since, guest.watches) = (Turn::Asks, now, watches);
         let must_stay = !guest.stays && watches;
-        if must_stay { self.settle(number, now) } else { Ok(()) }
+        if must_stay { self.settle(number, self.longest(true, now).ok().or_else(|| self.who_asks())) } else { Ok(()) }
     }
 
-    /// Somebody stays from now on, in place of whoever has been silent for longest among those who do.
-    fn settle(&mut self, number: u64, now: Duration) -> Result<(), Refusal> {
-        let Ok(silent) = self.longest(true, now) else { return Err(too_many(self.stay)) };
-        self.displace(Some(silent));
+    /// Of those who stay and watch nothing the one whose turn it has been for longest: they may ask as well where nobody stays.
+    fn who_asks(&self) -> Option<u64> {
+        let asks = self.guests.iter().filter(|(_, guest)| guest.stays && !guest.watches);
+        asks.min_by_key(|(_, guest)| (guest.turn, guest.since)).map(|(number, _)| *number)
+    }
+
+    /// Somebody stays from now on, in place of somebody else who does.
+    fn settle(&mut self, number: u64, instead: Option<u64>) -> Result<(), Refusal> {
+        let Some(instead) = instead else { return Err(too_many(self.stay)) };
+        self.displace(Some(instead));
         if let Some(guest) = self.guests.get_mut(&number) {
             guest.stays = true;
         }
@@ -437,7 +470,40 @@ mod tests {
         assert!(!is_there(&places, watches) && places.guests[&other].stays, "who stays has to have a place");
         let last = enter(&mut places, ms(2_002)).unwrap();
         places.asks(last, ms(2_002)).unwrap();
-        assert_eq!(places.answered(last, ms(2_002), true).unwrap_err().code, Code::TooManyConnections);
-        assert_eq!(places.asks(asks, ms(2_002)).unwrap_err().code, Code::Displaced, "who has gone asks in vain");
+        places.answered(last, ms(2_002), true).unwrap();
+        assert!(!is_there(&places, more) && is_there(&places, other), "who watches goes before who only asks");
+        let later = enter(&mut places, ms(2_003)).unwrap();
+        places.asks(later, ms(2_003)).unwrap();
+        assert_eq!(places.answered(later, ms(2_003), true).unwrap_err().code, Code::TooManyConnections);
+        assert_eq!(places.asks(asks, ms(2_003)).unwrap_err().code, Code::Displaced, "who has gone asks in vain");
+    }
+
+    #[test]
+    fn who_watches_and_takes_his_frames_is_not_silent() {
+        let mut places = places(2);
+        let [watches, forgotten, more] = [(); 3].map(|()| enter(&mut places, ms(0)).unwrap());
+        for stays in [watches, forgotten] {
+            places.asks(stays, ms(0)).unwrap();
+            places.answered(stays, ms(0), true).unwrap();
+        }
+        places.is_told(watches, ms(1_500));
+        places.asks(more, ms(2_100)).unwrap();
+        places.answered(more, ms(2_100), true).unwrap();
+        assert!(is_there(&places, watches) && !is_there(&places, forgotten));
+    }
+
+    #[test]
+    fn who_says_no_questions_earns_no_place_to_stay_and_leaves_after_a_few() {
+        let mut places = places(1);
+        let babbles = enter(&mut places, ms(0)).unwrap();
+        for _ in 0..FEW {
+            places.babbles(babbles, ms(1)).unwrap();
+            places.answered(babbles, ms(1), false).unwrap();
+        }
+        assert!(!places.guests[&babbles].stays);
+        assert_eq!(places.babbles(babbles, ms(2)).unwrap_err().code, Code::TooManyConnections);
+        let asks = enter(&mut places, ms(3)).unwrap();
+        places.asks(asks, ms(3)).unwrap();
+        assert!(places.guests[&asks].stays, "the place was free");
     }
 }
