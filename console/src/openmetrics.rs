@@ -1,4 +1,4 @@
-//! Figures in the text format of OpenMetrics, which Prometheus reads.
+//! Figures as text that Prometheus reads: in the format of OpenMetrics, or in its own that is older.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +26,34 @@ pub fn text(metrics: &Metrics) -> String {
     let mut text = String::new();
     encode(&mut text, &registry).expect("a string takes all that is written");
     text
+}
+
+/// The media type of text in the older format.
+pub const PROMETHEUS_MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The same in the older format of Prometheus, for whoever does not ask for OpenMetrics: a counter's family has the name of its samples,
+/// and nothing says that the text is complete.
+pub fn prometheus(metrics: &Metrics) -> String {
+    let (text, mut older) = (text(metrics), String::new());
+    // A family begins with a line that says what it is, and then one that says of what type.
+    let mut help = "";
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        let of_family = |line: &str, total: &str| match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
+            [mark, what, name, said] => format!("{mark} {what} {name}{total} {said}\n"),
+            _ => format!("{line}\n"),
+        };
+        if line.starts_with("# HELP ") {
+            help = line;
+        } else if line.starts_with("# TYPE ") {
+            let total = if line.ends_with(" counter") { "_total" } else { "" };
+            older += &of_family(std::mem::take(&mut help), total);
+            older += &of_family(line, total);
+        } else {
+            older += line;
+            older.push('\n');
+        }
+    }
+    older
 }
 
 #[derive(Debug)]
@@ -313,6 +341,30 @@ mod tests {
             }
         }
         assert!(families.len() > 20 && samples.len() > families.len(), "{families:?}");
+    }
+
+    #[test]
+    fn in_the_older_format_families_have_the_names_of_their_samples() {
+        let (text, older) = (text(&hostile()), prometheus(&hostile()));
+        let families: BTreeSet<_> = older.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        assert!(
+            families.contains("crashworthy_crashes_total counter") && families.contains("crashworthy_timers gauge")
+        );
+        let mut family = "";
+        for line in older.lines() {
+            match line.strip_prefix("# ").map(|said| said.split(' ').collect::<Vec<_>>()) {
+                Some(said) => {
+                    assert!(["HELP", "TYPE"].contains(&said[0]) && said.len() > 2, "{line}");
+                    assert!(said[0] == "HELP" || said[1] == family, "{line}");
+                    family = line.split(' ').nth(2).expect("a name");
+                }
+                None => assert_eq!(line.split_once('{').expect("everything is of a system").0, family),
+            }
+        }
+        let samples =
+            |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(samples(&text), samples(&older));
+        assert_eq!(text.matches("# HELP").count(), older.matches("# HELP").count());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -96,9 +96,17 @@ pub(crate) fn routes(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-async fn metrics(State(desk): State<Arc<Desk>>) -> Result<Response, Problem> {
-    let text = openmetrics::text(&desk.inspector.metrics()?);
-    Ok(([(CONTENT_TYPE, openmetrics::MEDIA_TYPE)], text).into_response())
+async fn metrics(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let metrics = desk.inspector.metrics()?;
+    // Scrapers of Prometheus say that they know it; whoever says nothing reads what is older.
+    let knows =
+        |accept: &HeaderValue| accept.to_str().is_ok_and(|accept| accept.contains("application/openmetrics-text"));
+    let (of, text) = if headers.get_all(ACCEPT).iter().any(knows) {
+        (openmetrics::MEDIA_TYPE, openmetrics::text(&metrics))
+    } else {
+        (openmetrics::PROMETHEUS_MEDIA_TYPE, openmetrics::prometheus(&metrics))
+    };
+    Ok(([(CONTENT_TYPE, of), (VARY, ACCEPT.as_str())], text).into_response())
 }
 
 async fn actor(State(desk): State<Arc<Desk>>, Asked(query): Asked<ActorQuery>) -> Result<Json<ActorView>, Problem> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crashworthy_web::{Application, Web};
 use serde_json::json;
 
-use crate::support::{Shop, Till, until};
+use crate::support::{Shop, Till, ask, until};
 
 #[test]
 fn info_says_what_the_service_is_and_where_and_within_which_limits() {
@@ -29,9 +29,9 @@ fn info_says_what_the_service_is_and_where_and_within_which_limits() {
     assert_eq!(info["limits"]["console"]["rows"], 500);
 }
 
-/// Every sample of a text in the format of OpenMetrics, by name and labels.
+/// Every sample of a text in either format, by name and labels.
 fn samples(text: &str) -> BTreeMap<String, f64> {
-    let text = text.strip_suffix("# EOF\n").expect("it says that it is complete");
+    let text = text.strip_suffix("# EOF\n").unwrap_or(text);
     let mut families = Vec::new();
     let mut samples = BTreeMap::new();
     for line in text.lines() {
@@ -124,10 +124,13 @@ fn metrics_are_read_back_and_are_of_types_and_of_no_actor() {
         let read = samples(&answer.body);
         (read.get(&format!("crashworthy_messages_accepted{{{kind}}}")) == Some(&4.0)).then_some((answer, read))
     });
-    assert_eq!(
-        (answer.status, answer.header("content-type")),
-        (200, Some(crashworthy_console::openmetrics::MEDIA_TYPE))
-    );
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
+    assert!(answer.body.contains("# TYPE crashworthy_crashes_total counter\n"), "{}", answer.body);
+    let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3\r\n";
+    let newer = ask(shop.web.addr(), "/metrics", &format!("{}{accept}", shop.bearer()));
+    assert_eq!(newer.header("content-type"), Some(crashworthy_console::openmetrics::MEDIA_TYPE));
+    assert!(newer.body.contains("# TYPE crashworthy_crashes counter\n") && newer.body.ends_with("# EOF\n"));
+    assert_eq!(samples(&newer.body).keys().collect::<Vec<_>>(), read.keys().collect::<Vec<_>>());
     for (name, value) in [
         (format!("crashworthy_actors{{{kind},state=\"running\"}}"), 2.0),
         (format!("crashworthy_restarts{{{kind}}}"), 1.0),
