@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -26,6 +27,24 @@ fn find() -> Option<PathBuf> {
         eprintln!("skipped: there is no browser, neither {} nor one that CHROMIUM names", NAMES.join(" nor "));
     }
     found
+}
+
+/// What a page has come to when so much time has passed for it, as a script makes a browser believe; none if there is no browser.
+pub(crate) fn page_after(time: Duration, url: &str) -> Option<String> {
+    let profile = Dir::new();
+    let mut command = Command::new(find()?);
+    command.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--dump-dom",
+    ]);
+    command.arg(format!("--virtual-time-budget={}", time.as_millis()));
+    command.arg(format!("--user-data-dir={}", profile.path().display())).arg(url);
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().expect("it runs");
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// A browser with one tab.

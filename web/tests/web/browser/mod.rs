@@ -10,7 +10,7 @@ use crashworthy::prelude::*;
 use crashworthy_web::{Limits, Web};
 use serde_json::json;
 
-use self::chromium::Browser;
+use self::chromium::{Browser, page_after};
 use crate::support::{Dir, Shop, Till, until};
 
 fn quick() -> Limits {
@@ -154,6 +154,15 @@ fn the_token_leaves_the_address_at_once_and_whoever_has_none_sees_nothing() {
     enter(shop.web.token().expect("it has one"));
     stranger.until("document.querySelector('#age').textContent === 'live'");
     assert_eq!(rows(&stranger, "tree").len(), 3);
+}
+
+#[test]
+fn whatever_time_passes_for_the_page_alone_it_is_live_while_the_system_answers() {
+    let shop = Shop::open();
+    for seconds in [2, 5, 10] {
+        let Some(page) = page_after(Duration::from_secs(seconds), &shop.web.url()) else { return };
+        assert!(page.contains(">live<") && page.contains("shop/left"), "after {seconds} s: {page}");
+    }
 }
 
 #[test]
