@@ -5,12 +5,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Actor, AskError, Bulkhead, Pid, Reply, Root, Slot, StartError, System, Threads};
+use crashworthy_runtime::{Actor, AskError, Bulkhead, Exit, Pid, Reply, Root, Slot, StartError, System, Threads};
 
 use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{ChildSpec, Restart, Shutdown};
 use crate::core::{CallError, Counts, Request, Response, Target};
+use crate::init::Init;
 use crate::launch::{Launcher, Launchers, START_WITHIN, Static};
 use crate::management::Management;
 use crate::manager::{Answer, Blueprint, Manager, Order, request, start_top};
@@ -58,6 +59,7 @@ use crate::tree::{Members, Node, Tree};
 pub struct Dynamic<A> {
     slot: Slot<Manager>,
     tree: Tree,
+    init: Init,
     pub(crate) start_within: Duration,
     pub(crate) mailbox: Option<u32>,
     _children: PhantomData<fn() -> A>,
@@ -177,6 +179,7 @@ impl<A> Dynamic<A> {
         Self {
             slot: Slot::named(name.clone()),
             tree: Tree::dynamic(name, Flags::new(Strategy::OneForOne), template, None),
+            init: Init::default(),
             start_within: START_WITHIN,
             mailbox: None,
             _children: PhantomData,
@@ -231,6 +234,14 @@ impl<A> Dynamic<A> {
     #[must_use]
     pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
         self.tree.flags = self.tree.flags.auto_shutdown(auto_shutdown);
+        self
+    }
+
+    /// What is done at each start of this supervisor: it may decline, or fail
+    /// ([`Supervisor::init`](crate::Supervisor::init)). Unless it returns `Ok` there is nobody to start children.
+    #[must_use]
+    pub fn init(mut self, hook: impl Fn() -> Result<(), Exit> + Send + Sync + 'static) -> Self {
+        self.init = Init::new(hook);
         self
     }
 
@@ -303,7 +314,8 @@ impl<A> Dynamic<A> {
     }
 
     fn blueprint(&self) -> Blueprint {
-        Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers: Launchers(Vec::new()) }
+        let (path, tree, init) = (self.tree.name().clone(), self.tree.clone(), self.init.clone());
+        Blueprint { path, tree, launchers: Launchers(Vec::new()), init }
     }
 }
 
@@ -329,6 +341,7 @@ impl<A> Clone for Dynamic<A> {
         Self {
             slot: self.slot.clone(),
             tree: self.tree.clone(),
+            init: self.init.clone(),
             start_within: self.start_within,
             mailbox: self.mailbox,
             _children: PhantomData,

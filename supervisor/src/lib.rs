@@ -12,6 +12,7 @@ mod clerk;
 pub mod core;
 mod dynamic;
 mod index;
+mod init;
 mod intensity;
 mod launch;
 mod log;

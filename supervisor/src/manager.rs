@@ -15,6 +15,7 @@ use crashworthy_runtime::{
 use crate::child_spec::{ChildSpec, Kind, Rule, Shutdown};
 use crate::clerk::Clerk;
 use crate::core::{Action, CallError, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
+use crate::init::Init;
 use crate::launch::{Launcher, Launchers, below};
 use crate::reap::{Reaper, Stuck, outwait, reap, within};
 use crate::register::Registered;
@@ -29,6 +30,8 @@ pub(crate) struct Blueprint {
     pub(crate) tree: Tree,
     /// How to start the static children, in start order.
     pub(crate) launchers: Launchers,
+    /// What is done before they are.
+    pub(crate) init: Init,
 }
 
 /// The answer to a call.
@@ -105,6 +108,8 @@ impl Actor for Manager {
 
     async fn init(blueprint: Blueprint, cx: &mut Context<Self>) -> Result<Self, Exit> {
         cx.trap_exit(true);
+        // Nobody sees a supervisor that declines.
+        blueprint.init.run()?;
         let clerk = Clerk::new(&blueprint, cx);
         let registered = Registered::new(&cx.system(), cx.pid(), &blueprint.path, &blueprint.tree);
         let (threads, kept) = threads_below(&blueprint, cx)?;
@@ -179,7 +184,7 @@ impl Actor for Manager {
 
 impl Manager {
     fn new(blueprint: Blueprint, clerk: Clerk, registered: Registered, seed: u64) -> Result<Self, Exit> {
-        let Blueprint { path, tree, launchers: brought } = blueprint;
+        let Blueprint { path, tree, launchers: brought, .. } = blueprint;
         let mut launchers = Roll::default();
         for (key, launcher) in (0..).zip(brought.0) {
             launchers.push(ChildKey(key), launcher);

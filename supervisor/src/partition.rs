@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{ChildSpec, Shutdown};
 use crate::core::CallError;
+use crate::init::Init;
 use crate::launch::{Launcher, Launchers, START_WITHIN, Static};
 use crate::management::{ManageError, Management};
 use crate::manager::{Blueprint, Manager};
@@ -269,7 +270,8 @@ where
             Launcher::new(Static { slot, args, start_within, settle: |_, _| {}, begun: false })
         };
         let launchers = Launchers(self.slots.iter().zip(self.args.lock().iter()).map(partition).collect());
-        let args = Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers };
+        let args =
+            Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers, init: Init::default() };
         let slot = self.slot.address();
         let launch = Static { slot, args, start_within: START_WITHIN, settle, begun: false };
         AnyChild { node: Node::Supervisor(self.tree), launch: Launcher::new(launch) }

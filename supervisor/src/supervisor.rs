@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_runtime::{Bulkhead, Pid, Root, Slot, StartError, System, Threads};
+use crashworthy_runtime::{Bulkhead, Exit, Pid, Root, Slot, StartError, System, Threads};
 
 use crate::backoff::Backoff;
 use crate::child::{AnyChild, IntoChild};
 use crate::child_spec::{Restart, Shutdown};
+use crate::init::Init;
 use crate::intensity::Intensity;
 use crate::launch::{Launcher, Launchers, START_WITHIN, Static, below};
 use crate::management::Management;
@@ -39,6 +40,7 @@ pub struct Supervisor {
     slot: Slot<Manager>,
     tree: Tree,
     launchers: Launchers,
+    init: Init,
     start_within: Duration,
 }
 
@@ -50,6 +52,7 @@ impl Supervisor {
             slot: Slot::named(tree.name().clone()),
             tree,
             launchers: Launchers(Vec::new()),
+            init: Init::default(),
             start_within: START_WITHIN,
         }
     }
@@ -132,6 +135,54 @@ impl Supervisor {
         self
     }
 
+    /// What is done at each start of this supervisor, the first and every restart, before any of its children is started; once, the
+    /// last one said. It decides whether they are to be:
+    ///
+    /// | it returns | |
+    /// |---|---|
+    /// | `Ok(())` | they are started |
+    /// | [`Exit::ignore()`] | the supervisor declines: it does not run, and that is no failure. Its own supervisor goes on without it, and keeps it as a child that is down ([`Management::restart_child`] starts it), unless it is temporary. As the root: [`StartError::Ignored`] |
+    /// | any other error, or a panic | its start has failed, with this reason: at first the start of the tree, at a restart one more restart that counts |
+    ///
+    /// It runs on a thread of those that run the supervisor, and counts among what [`start_within`](Self::start_within) limits, which
+    /// cannot interrupt it: what takes time or awaits is for the `init` of a first child.
+    ///
+    /// # Differs from OTP
+    /// There `Module:init/1` also returns flags and children, anew at each start. Here they are declared, so that a tree can be
+    /// checked and shown before it starts.
+    ///
+    /// # Examples
+    /// A part of a service that can be switched off:
+    /// ```
+    /// use crashworthy_runtime::{Exit, System};
+    /// use crashworthy_supervisor::{SlotExt, Supervisor};
+    /// # use crashworthy_runtime::{Actor, Context, Slot};
+    /// # struct Mailer;
+    /// # impl Actor for Mailer {
+    /// #     type Args = (); type Msg = ();
+    /// #     async fn init(_: (), _: &mut Context<Self>) -> Result<Self, Exit> { Ok(Mailer) }
+    /// #     async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///
+    /// let mailer = Slot::<Mailer>::named("mailer");
+    /// let letters = Supervisor::one_for_one("letters").child(mailer.child(())).init(|| match std::env::var_os("SEND_LETTERS") {
+    ///     Some(_) => Ok(()),
+    ///     None => Err(Exit::ignore()),
+    /// });
+    /// let shop = Supervisor::one_for_one("shop").child(letters);
+    /// let management = shop.management();
+    /// let system = System::start(shop).await?;
+    /// assert!(!mailer.is_alive());
+    /// assert_eq!(management.count_children().await?.active, 0);
+    /// # system.stop().await;
+    /// # Ok(()) }
+    /// ```
+    pub fn init(mut self, hook: impl Fn() -> Result<(), Exit> + Send + Sync + 'static) -> Self {
+        self.init = Init::new(hook);
+        self
+    }
+
     /// How long the start of all its children may take together; 60 s unless told otherwise. One that takes longer is killed,
     /// with what it has started, and its start has failed: that of the system, if it is the top of the tree.
     pub fn start_within(mut self, limit: Duration) -> Self {
@@ -170,8 +221,9 @@ pub(crate) fn settle(blueprint: &mut Blueprint, path: &str) {
 
 impl IntoChild for Supervisor {
     fn into_child(self) -> AnyChild {
-        let Self { slot, tree, launchers, start_within } = self;
-        let (slot, args) = (slot.address(), Blueprint { path: tree.name().clone(), tree: tree.clone(), launchers });
+        let Self { slot, tree, launchers, init, start_within } = self;
+        let (slot, args) =
+            (slot.address(), Blueprint { path: tree.name().clone(), tree: tree.clone(), launchers, init });
         AnyChild {
             node: Node::Supervisor(tree),
             launch: Launcher::new(Static { slot, args, start_within, settle, begun: false }),
@@ -182,9 +234,9 @@ impl IntoChild for Supervisor {
 impl Root for Supervisor {
     async fn start(self, system: &System) -> Result<Pid, StartError> {
         self.check().map_err(|invalid| StartError::InvalidTree(invalid.to_string()))?;
-        let Self { slot, tree, launchers, start_within } = self;
+        let Self { slot, tree, launchers, init, start_within } = self;
         let path = tree.name().clone();
-        let mut blueprint = Blueprint { path: path.clone(), tree, launchers };
+        let mut blueprint = Blueprint { path: path.clone(), tree, launchers, init };
         settle(&mut blueprint, &path);
         start_top(system, &slot.address(), blueprint, start_within).await
     }

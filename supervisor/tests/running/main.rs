@@ -14,6 +14,7 @@ mod dynamic;
 mod ear;
 mod exhausted;
 mod floods;
+mod inits;
 mod killed;
 mod ladder;
 mod management;
