@@ -105,7 +105,7 @@ pub struct AnyChild {
 
 /// What the child is to its supervisor. For a supervisor of any kind, whose own settings are about its children.
 impl AnyChild {
-    fn change(mut self, change: impl FnOnce(&mut ChildSpec)) -> Self {
+    pub(crate) fn change(mut self, change: impl FnOnce(&mut ChildSpec)) -> Self {
         match &mut self.node {
             Node::Worker(spec) => change(spec),
             Node::Supervisor(tree) => change(&mut tree.spec),

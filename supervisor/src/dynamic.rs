@@ -16,7 +16,7 @@ use crate::launch::{Launcher, Launchers, START_WITHIN, Static};
 use crate::management::Management;
 use crate::manager::{Answer, Blueprint, Manager, Order, request, start_top};
 use crate::strategy::{AutoShutdown, Flags, Strategy};
-use crate::supervisor::settle;
+use crate::supervisor::{Supervisor, settle};
 use crate::tree::{Members, Node, Tree};
 
 /// A supervisor of any number of children, started on request. A handle: declare it before the tree starts, clone it to
@@ -25,7 +25,8 @@ use crate::tree::{Members, Node, Tree};
 /// | made by | its children |
 /// |---|---|
 /// | [`named`](Dynamic::named) | actors of one type, each with its own arguments |
-/// | [`any`](Dynamic::any) | whatever a supervisor can have: whole subtrees, tasks, actors of any type |
+/// | [`supervisors`](Dynamic::supervisors) | whole subtrees, all restarted and stopped as is said here |
+/// | [`any`](Dynamic::any) | whatever a supervisor can have, each as it says itself: subtrees, tasks, actors of any type |
 ///
 /// Actors are temporary unless told otherwise: a connection or a session is not restarted. What holds for all of them is
 /// said here, what holds for one where it is started ([`child`](Dynamic::child)). Children stop all at once, each within its
@@ -68,6 +69,14 @@ pub struct Dynamic<A> {
 /// How long a caller waits beyond the start itself: other starts may be before it.
 const QUEUE: Duration = Duration::from_secs(3600);
 
+/// Children of a [`Dynamic`] that are all restarted and stopped as it says: actors of one type, and
+/// [`supervisors`](Dynamic::supervisors). There is nothing to implement.
+pub trait Alike {}
+
+impl<A: Actor> Alike for A {}
+
+impl Alike for Supervisor {}
+
 /// Of actors of one type.
 impl<A: Actor> Dynamic<A> {
     /// A dynamic supervisor with this name: 1 restart in 5 s, no limit to the number of children.
@@ -78,27 +87,6 @@ impl<A: Actor> Dynamic<A> {
     /// ([`any`](Dynamic::any)).
     pub fn named(name: impl Into<Arc<str>>) -> Self {
         Self::with(ChildSpec::worker(name).restart(Restart::Temporary))
-    }
-
-    /// When children are restarted. Their restarts have one budget for all: see [`named`](Self::named).
-    #[must_use]
-    pub fn restart(mut self, restart: Restart) -> Self {
-        self.members(|template, _| template.restart = restart);
-        self
-    }
-
-    /// How children are stopped: 5 s unless told otherwise.
-    #[must_use]
-    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
-        self.members(|template, _| template.shutdown = shutdown);
-        self
-    }
-
-    /// The ends of children can end the supervisor ([`auto_shutdown`](Self::auto_shutdown)).
-    #[must_use]
-    pub fn significant(mut self) -> Self {
-        self.members(|template, _| template.significant = true);
-        self
     }
 
     /// How long the `init` of a child may take.
@@ -124,57 +112,34 @@ impl<A: Actor> Dynamic<A> {
     }
 }
 
-/// Of children of any kind, which bring their own settings.
-impl Dynamic<AnyChild> {
-    /// A dynamic supervisor of whatever a supervisor can have, with this name: 1 restart in 5 s, no limit to the number of
-    /// children.
-    ///
-    /// # Examples
-    /// A subtree a tenant:
-    /// ```
-    /// # use crashworthy_runtime::{Actor, Context, Exit, Slot, System};
-    /// # use crashworthy_supervisor::{Dynamic, Restart, SlotExt, Supervisor};
-    /// # struct Ledger;
-    /// # impl Actor for Ledger {
-    /// #     type Args = u32; type Msg = ();
-    /// #     async fn init(_: u32, _: &mut Context<Self>) -> Result<Self, Exit> { Ok(Ledger) }
-    /// #     async fn handle(&mut self, _: (), _: &mut Context<Self>) -> Result<(), Exit> { Ok(()) }
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let tenants = Dynamic::any("tenants").max_children(1_000);
-    /// let system = System::start(Supervisor::one_for_one("service").child(tenants.clone())).await?;
-    ///
-    /// let ledger = Slot::<Ledger>::named("ledger");
-    /// let acme = Supervisor::one_for_all("acme").restart(Restart::Transient).child(ledger.child(7));
-    /// let acme = tenants.start(acme).await?;
-    /// ledger.tell(())?;
-    /// assert!(tenants.stop(acme).await?);
-    /// # system.stop().await;
-    /// # Ok(()) }
-    /// ```
-    pub fn any(name: impl Into<Arc<str>>) -> Self {
-        Self::with(ChildSpec::supervisor(name))
+/// Of children that are all alike to it. What one of many actors says of itself when it is started
+/// ([`child`](Dynamic::child)) goes before.
+impl<A: Alike> Dynamic<A> {
+    /// When children are restarted. Their restarts have one budget for all: see [`named`](Dynamic::named).
+    #[must_use]
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.members(|template, _| template.restart = restart);
+        self
     }
 
-    /// Starts a child, with everything below it. It is restarted and stopped as it says itself: a
-    /// [`Supervisor`](crate::Supervisor) is permanent, and stopped without a time limit, unless told otherwise. Its name is a
-    /// part of its path, and need not be unique. Names do not address it; its pid does, that of its first life until it is
-    /// restarted.
-    ///
-    /// # Errors
-    /// As [`start`](Dynamic::start) of actors; [`StartError::InvalidTree`] if the child or what is below it breaks a rule, also
-    /// that trees are only so deep.
-    ///
-    /// # Cancel safety
-    /// Dropping the future does not stop a start that has begun: the child lives on under its supervisor.
-    pub async fn start(&self, child: impl IntoChild) -> Result<Pid, StartError> {
-        self.bring_any(child.into_child()).await
+    /// How children are stopped; unless told otherwise actors within 5 s, supervisors without a time limit.
+    #[must_use]
+    pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.members(|template, _| template.shutdown = shutdown);
+        self
+    }
+
+    /// The ends of children can end the supervisor ([`auto_shutdown`](Self::auto_shutdown)).
+    #[must_use]
+    pub fn significant(mut self) -> Self {
+        self.members(|template, _| template.significant = true);
+        self
     }
 }
 
 /// Of children of whatever kind.
 impl<A> Dynamic<A> {
-    fn with(template: ChildSpec) -> Self {
+    pub(crate) fn with(template: ChildSpec) -> Self {
         let name = template.id.clone();
         Self {
             slot: Slot::named(name.clone()),

@@ -3,7 +3,8 @@
 use crashworthy_runtime::{Exit, ExitReason, Slot, StartError, System};
 use crashworthy_supervisor::core::CallError;
 use crashworthy_supervisor::{
-    AutoShutdown, Dynamic, Kind, MAX_DEPTH, ManageError, Restart, Rule, Shutdown, SlotExt, Supervisor, Task, Tasks,
+    AutoShutdown, Dynamic, Kind, MAX_DEPTH, ManageError, Restart, Rule, Shutdown, SlotExt, Supervisor, SystemExt, Task,
+    Tasks,
 };
 use tokio::sync::mpsc;
 
@@ -136,6 +137,39 @@ async fn whole_subtrees_come_and_go() {
     assert!(soon(tenants.stop(living)).await.expect(ANSWERS));
     diary.reads("-a shutdown").await;
     over(system).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subtrees_that_are_all_alike_are_restarted_and_stopped_as_their_supervisor_says() {
+    let mut diary = Diary::new();
+    let tenants = Dynamic::supervisors("tenants").restart(Restart::Transient).shutdown(Shutdown::BrutalKill);
+    let tenants = tenants.significant().auto_shutdown(AutoShutdown::AllSignificant).intensity(9, SECOND);
+    let system = System::start(tenants.clone()).await.expect(STARTS);
+    let tenant = |name: &'static str| {
+        let worker = Slot::<Worker>::named("worker");
+        let tree = Supervisor::one_for_one(name).intensity(0, SECOND).auto_shutdown(AutoShutdown::AnySignificant);
+        (worker.address(), tree.child(worker.child(Nurse::new(name, &diary)).transient().significant()))
+    };
+    let [(a, acme), (b, broken)] = ["a", "b"].map(tenant);
+    // What they say of themselves does not count.
+    soon(tenants.start(acme.restart(Restart::Permanent))).await.expect(STARTS);
+    soon(tenants.start(broken.restart(Restart::Temporary).shutdown(Shutdown::Unlimited))).await.expect(STARTS);
+    diary.reads("+a, +b").await;
+    let shown = soon(tenants.management().which_children()).await.expect(ANSWERS);
+    let shown: Vec<_> = shown.iter().map(|child| (child.id.as_deref(), child.kind, child.restart)).collect();
+    assert_eq!(shown, ["b", "a"].map(|name| (Some(name), Kind::Supervisor, Restart::Transient)));
+    let paths: Vec<_> = system.supervisors().iter().map(|info| info.path.to_string()).collect();
+    assert_eq!(paths, ["tenants", "tenants/a", "tenants/b"]);
+
+    // One that gives up ends with `shutdown`, which is no reason to restart a transient one.
+    a.tell(Job::Crash).expect("it can be told");
+    diary.reads("-a crashed").await;
+    soon(async { while tenants.count().await.expect(ANSWERS).supervisors > 1 {} }).await;
+    // The last significant one ends them all.
+    b.tell(Job::Finish).expect("it can be told");
+    diary.reads("-b normal").await;
+    assert_eq!(soon(system.ended()).await.reason, Some(ExitReason::Shutdown));
+    diary.is_read();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
