@@ -9,8 +9,11 @@ use oracle::compare::Tally;
 use oracle::on_runtime::Stage;
 use oracle::{archive, on_core};
 
-/// Fewer recorded pairs than this would mean that the archive was truncated.
-const RECORDED: usize = 5_000;
+/// So many pairs are recorded. None is left out.
+const RECORDED: usize = 6_000;
+
+/// Some are compared up to a step only, where the running system does otherwise on purpose. They are few.
+const FEW: usize = RECORDED / 100;
 
 #[test]
 fn the_core_does_what_erlangs_supervisor_did_in_every_recorded_scenario() {
@@ -23,12 +26,9 @@ fn the_core_does_what_erlangs_supervisor_did_in_every_recorded_scenario() {
     assert!(tally.all_equal(RECORDED), "{tally}");
 }
 
-/// Every so manieth scenario is played on the running system: in real time it takes longer than all on the core.
-const NTH: usize = 2;
-
 #[test]
-fn the_running_system_does_what_erlangs_supervisor_did_in_every_second_recorded_scenario() {
-    let tally = Stage::new().compare_recorded(NTH).expect("the archive is in the repository");
+fn the_running_system_does_what_erlangs_supervisor_did_in_every_recorded_scenario() {
+    let tally = Stage::new().compare_recorded().expect("the archive is in the repository");
     println!("{tally}");
-    assert!(tally.all_equal(RECORDED / NTH * 3 / 4), "{tally}");
+    assert!(tally.all_equal(RECORDED - FEW), "{tally}");
 }

@@ -27,6 +27,11 @@ pub(crate) fn bad_start(broken: &[Broken]) -> String {
     }
 }
 
+/// The same of a `simple_one_for_one` that has not one template but so many.
+pub(crate) fn no_template(count: usize) -> String {
+    format!("{{bad_start_spec,{count}}}")
+}
+
 /// Why a request was refused. `id` is the child that was named.
 pub(crate) fn refused<P, R>(
     error: &CallError<P, R>,

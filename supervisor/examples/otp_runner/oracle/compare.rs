@@ -13,6 +13,10 @@ use super::trace::{Event, Outcome, Trace};
 pub(crate) struct Tally {
     compared: usize,
     equal: usize,
+    /// In how many of the equal ones a life was [ended by the next](Trace::forced).
+    forced: usize,
+    /// Why some were compared up to a step only, and how many.
+    cut: BTreeMap<String, usize>,
     /// How many were equal only when they were played alone.
     alone: usize,
     /// Why scenarios were left out, and how many.
@@ -34,6 +38,12 @@ impl Tally {
         let found = actual.map_or_else(|| vec!["there is no trace".to_owned()], |actual| differences(expected, actual));
         if found.is_empty() {
             self.equal += 1;
+            if let Some(Outcome::Trace(trace)) = actual {
+                self.forced += usize::from(trace.forced > 0);
+                if let Some(why) = &trace.cut {
+                    *self.cut.entry(why.clone()).or_default() += 1;
+                }
+            }
         } else if self.shown.len() < SHOWN {
             self.shown.push(format!("scenario {} differs:\n  {}", expected.id(), found.join("\n  ")));
         }
@@ -46,9 +56,10 @@ impl Tally {
         self.alone += self.equal - equal;
     }
 
-    /// Whether nothing differs, of at least so many that were compared.
+    /// Whether nothing differs and nothing was left out, and at least so many were compared to their ends.
     pub(crate) fn all_equal(&self, at_least: usize) -> bool {
-        self.compared >= at_least && self.equal == self.compared
+        let cut: usize = self.cut.values().sum();
+        self.equal == self.compared && self.skipped.is_empty() && self.compared >= at_least + cut
     }
 }
 
@@ -59,6 +70,16 @@ impl fmt::Display for Tally {
         }
         for (why, count) in &self.skipped {
             writeln!(f, "{count} skipped: {why}")?;
+        }
+        for (why, count) in &self.cut {
+            writeln!(f, "{count} compared up to where {why}")?;
+        }
+        if self.forced > 0 {
+            writeln!(
+                f,
+                "in {} what a killed supervisor left was ended before its next life, and is told as left",
+                self.forced
+            )?;
         }
         if self.alone > 0 {
             writeln!(f, "{} were equal only when nothing else ran", self.alone)?;
@@ -86,7 +107,8 @@ pub(crate) fn differences(expected: &Outcome, actual: &Outcome) -> Vec<String> {
 
 fn between(expected: &Trace, actual: &Trace) -> Vec<String> {
     let mut found = Vec::new();
-    for (at, step) in expected.steps.iter().enumerate() {
+    let compared = if actual.cut.is_some() { actual.steps.len() } else { usize::MAX };
+    for (at, step) in expected.steps.iter().enumerate().take(compared) {
         let Some(other) = actual.steps.get(at) else {
             return vec![format!("step {at} ({}): missing", step.op)];
         };
@@ -102,6 +124,9 @@ fn between(expected: &Trace, actual: &Trace) -> Vec<String> {
     }
     if let Some(more) = actual.steps.get(expected.steps.len()) {
         return vec![format!("step {} ({}): not expected", expected.steps.len(), more.op)];
+    }
+    if actual.cut.is_some() {
+        return found;
     }
     note(&mut found, "final", &expected.left, &actual.left);
     note(&mut found, "orphans", &expected.orphans, &actual.orphans);

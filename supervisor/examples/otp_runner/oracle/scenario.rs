@@ -13,25 +13,6 @@ pub(crate) struct Scenario {
     pub(crate) steps: Vec<Step>,
 }
 
-impl Scenario {
-    /// Every supervisor that is written down anywhere in it.
-    pub(crate) fn trees(&self) -> Vec<&Tree> {
-        let mut trees = vec![&self.tree];
-        for op in self.steps.iter().flat_map(|step| std::iter::once(&step.op).chain(&step.during)) {
-            if let Op::StartChild { spec, sup_spec, .. } = op {
-                trees.extend(spec.iter().filter_map(|child| child.sup.as_ref()));
-                trees.extend(sup_spec);
-            }
-        }
-        let mut at = 0;
-        while let Some(tree) = trees.get(at).copied() {
-            trees.extend(tree.children.iter().filter_map(|child| child.sup.as_ref()));
-            at += 1;
-        }
-        trees
-    }
-}
-
 /// A supervisor, written down.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

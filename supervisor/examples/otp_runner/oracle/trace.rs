@@ -40,6 +40,12 @@ pub(crate) struct Trace {
     pub(crate) stop: Option<Vec<Event>>,
     /// Who is alive at the very end, `PATH#N`, sorted.
     pub(crate) orphans: Vec<String>,
+    /// How many lives of ours were ended by the next one, which in OTP would have gone on beside it. They are told as there.
+    #[serde(skip)]
+    pub(crate) forced: usize,
+    /// Why it ends before its scenario does, and there is nothing to compare but the steps that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cut: Option<String>,
 }
 
 /// One step that was taken.

@@ -16,24 +16,15 @@ use world::{Stuck, World};
 
 /// Plays one scenario from its start to the end of everything.
 pub(crate) fn play(scenario: &Scenario) -> Outcome {
-    match inexpressible(scenario) {
-        Some(why) => Outcome::Skipped { id: scenario.id, skipped: why.to_owned() },
-        None => match played(scenario) {
-            Ok(trace) => Outcome::Trace(trace),
-            Err(Stuck(why)) => Outcome::Failed { id: scenario.id, error: why },
-        },
+    match played(scenario) {
+        Ok(trace) => Outcome::Trace(trace),
+        Err(Stuck(why)) => Outcome::Failed { id: scenario.id, error: why },
     }
 }
 
-/// What cannot be said to a core, if the scenario says it.
-fn inexpressible(scenario: &Scenario) -> Option<&'static str> {
-    let odd = |tree: &Tree| tree.flags.is_dynamic() && tree.children.len() != 1;
-    scenario.trees().into_iter().any(odd).then_some("a dynamic supervisor has one template, by its type")
-}
-
-/// Whether a core can be built from this tree, leaving aside what is below it.
-pub(crate) fn is_valid(tree: &Tree) -> bool {
-    !(tree.flags.is_dynamic() && tree.children.len() != 1) && supervisor::specification(tree).is_ok()
+/// Why no core can be built from this tree, leaving aside what is below it: it starts none of its children.
+pub(crate) fn broken(tree: &Tree) -> Option<String> {
+    supervisor::specification(tree).err()
 }
 
 fn played(scenario: &Scenario) -> Result<Trace, Stuck> {
@@ -55,7 +46,7 @@ fn played(scenario: &Scenario) -> Result<Trace, Stuck> {
         world.settle()?;
         stop = Some(world.take_events());
     }
-    Ok(Trace { id: scenario.id, steps, left, stop, orphans: world.orphans() })
+    Ok(Trace { id: scenario.id, steps, left, stop, orphans: world.orphans(), forced: 0, cut: None })
 }
 
 fn take(world: &mut World, step: &Step) -> Result<Done, Stuck> {

@@ -187,8 +187,14 @@ pub(super) fn specification(tree: &Tree) -> Result<Spec, String> {
     let children: Vec<_> = tree.children.iter().map(Child::spec).collect();
     let flags = tree.flags.ours();
     let spec = if tree.flags.is_dynamic() {
-        let [template] = <[_; 1]>::try_from(children).expect("scenarios with another number are skipped");
-        Spec::dynamic(flags, template, None)
+        // Ours has one template by its type. OTP looks at the flags first.
+        match <[_; 1]>::try_from(children) {
+            Ok([template]) => Spec::dynamic(flags, template, None),
+            Err(others) => match Spec::new(flags, Vec::new()) {
+                Ok(_) => return Err(answers::no_template(others.len())),
+                broken => broken,
+            },
+        }
     } else {
         Spec::new(flags, children)
     };

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::super::answers;
 use super::super::scenario::{By, Op, Which, below, last};
-use super::declare::{child, script, shrunk};
+use super::declare::{Crowd, branch, child, script, shrunk};
 use super::hub::{Hub, Role};
 use super::reasons::erlangs;
 use super::steps::Play;
@@ -69,13 +69,21 @@ impl Play {
                 let child = child(&self.hub, sup, spec);
                 (spec.id.clone(), Box::pin(async move { Ok(Answer::Started(management.start_child(child).await?)) }))
             }
-            Op::StartChild { key, behaviour, .. } => {
-                let dynamic = declared.dynamic.expect("only dynamic supervisors have keys").handle;
-                let script = script(&self.hub, below(sup, key), behaviour);
-                (
-                    key.clone(),
-                    Box::pin(async move { started(dynamic.start(script).await.map(|address| address.pid())) }),
-                )
+            Op::StartChild { key, behaviour, sup_spec, .. } => {
+                let crowd = declared.dynamic.expect("only dynamic supervisors have keys").crowd;
+                let path = below(sup, key);
+                let call: Calling = match (crowd, sup_spec) {
+                    (Crowd::Workers(dynamic), None) => {
+                        let script = script(&self.hub, path, behaviour);
+                        Box::pin(async move { started(dynamic.start(script).await.map(|address| address.pid())) })
+                    }
+                    (Crowd::Subtrees(dynamic), Some(tree)) => {
+                        let subtree = branch(&self.hub, key, &path, tree).into_child();
+                        Box::pin(async move { started(dynamic.start(subtree).await) })
+                    }
+                    _ => unreachable!("children are of the type of their template"),
+                };
+                (key.clone(), call)
             }
             Op::WhichChildren { .. } => {
                 (String::new(), Box::pin(async move { Ok(Answer::Children(management.which_children().await?)) }))
@@ -97,7 +105,7 @@ impl Play {
             let call: Calling = match op {
                 Op::TerminateChild(_) => Box::pin(async move {
                     // It says whether it has stopped one. OTP says `ok` of the dead, too.
-                    let stopped = dynamic.handle.stop(child.pid).await.map_err(ManageError::Unanswered)?;
+                    let stopped = dynamic.crowd.stop(child.pid).await.map_err(ManageError::Unanswered)?;
                     let dead = hub.look(|state| state.by(child.pid).is_some_and(|life| !life.is_alive()));
                     if stopped || dead { Ok(Answer::Done) } else { Err(ManageError::Refused(CallError::NotFound)) }
                 }),
@@ -150,6 +158,10 @@ fn started(outcome: Result<Pid, StartError>) -> Result<Answer, ManageError> {
 
 fn words(hub: &Hub, supervisor: Pid, id: &str, answer: Result<Answer, ManageError>) -> Value {
     let life = |pid: Pid| hub.look(|state| state.number(pid));
+    let dynamic = hub.look(|state| {
+        let path = &state.by(supervisor)?.path;
+        state.declared.get(path)?.dynamic.as_ref().map(|dynamic| dynamic.template.clone())
+    });
     match answer {
         Ok(Answer::Started(None)) => json!("ok:undefined"),
         Ok(Answer::Started(Some(pid))) => {
@@ -159,14 +171,14 @@ fn words(hub: &Hub, supervisor: Pid, id: &str, answer: Result<Answer, ManageErro
         }
         Ok(Answer::Done) => json!("ok"),
         Ok(Answer::Spec(spec)) => {
-            let dynamic = hub.look(|state| {
-                let path = &state.by(supervisor)?.path;
-                state.declared.get(path)?.dynamic.as_ref().map(|dynamic| dynamic.template.clone())
-            });
             let id = dynamic.map_or_else(|| spec.id.clone(), Into::into);
             answers::specification(&ChildSpec { id, shutdown: shrunk(spec.shutdown), ..(*spec).clone() })
         }
-        Ok(Answer::Children(infos)) => {
+        Ok(Answer::Children(mut infos)) => {
+            if dynamic.is_some() {
+                // Subtrees have names here. There all that is known of a child is its pid.
+                infos.iter_mut().for_each(|info| info.id = None);
+            }
             let key = |pid| hub.look(|state| state.by(pid).map_or(String::new(), |life| last(&life.path).to_owned()));
             answers::children(&infos, life, key)
         }

@@ -3,17 +3,18 @@
 //! Everything that happens is noted where it happens, under one lock, so that the order of the notes is causal.
 #![expect(clippy::disallowed_types, reason = "the driver of a comparison is no part of the core")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crashworthy_runtime::{ActorRef, Pid};
-use crashworthy_supervisor::{Dynamic, Management};
+use crashworthy_runtime::{ActorRef, Exit, Pid};
+use crashworthy_supervisor::Management;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::super::scenario::{Stop, below};
+use super::super::scenario::{Start, Stop, below, outcome};
 use super::super::trace::Event;
-use super::reasons::erlangs;
+use super::declare::Crowd;
+use super::reasons::{erlangs, ours};
 use super::worker::Scripted;
 
 /// Shared by the driver, the workers and the listener.
@@ -29,17 +30,20 @@ pub(super) struct State {
     pub(super) latest: BTreeMap<String, String>,
     /// The supervisors that were declared, by path.
     pub(super) declared: BTreeMap<String, Declared>,
-    /// Children that are stopped by `brutal_kill`, by path.
-    pub(super) brutal: BTreeSet<String>,
     /// The first gated start is to wait.
     pub(super) hold_gate: bool,
     /// Why there is nothing to compare: something has happened that is different on purpose, or that a worker of ours
     /// cannot play.
     pub(super) incomparable: Option<&'static str>,
+    /// How many lives were ended by the next one.
+    pub(super) forced: usize,
     gate: Option<oneshot::Sender<()>>,
     attempts: BTreeMap<String, u64>,
     events: Vec<Event>,
 }
+
+/// A worker was stopped before it could take up its part. It may go better when nothing else runs.
+pub(super) const MISSED: &str = "a worker was stopped before it could wait for that in its handler";
 
 /// One incarnation, alive or dead.
 #[derive(Clone)]
@@ -50,6 +54,10 @@ pub(super) struct Life {
     pub(super) parent: String,
     /// Why it ended.
     pub(super) ended: Option<String>,
+    /// It was ended by the next life, and lives on in OTP.
+    pub(super) left: bool,
+    /// The scenario has it killed.
+    pub(super) condemned: bool,
     pub(super) role: Role,
 }
 
@@ -63,6 +71,8 @@ pub(super) enum Role {
 pub(super) struct Worker {
     pub(super) stop: Stop,
     pub(super) terminating: bool,
+    /// It waits for its end in its handler, if it has to.
+    pub(super) serves: bool,
     pub(super) info: bool,
     pub(super) address: ActorRef<Scripted>,
     /// Tells a worker that never leaves its handler to exit.
@@ -73,6 +83,10 @@ pub(super) struct Worker {
 #[derive(Clone)]
 pub(super) struct Declared {
     pub(super) strategy: &'static str,
+    /// The outcomes of its starts.
+    pub(super) start: Vec<Start>,
+    /// Why it does not begin to start its children.
+    pub(super) broken: Option<String>,
     pub(super) management: Management,
     pub(super) dynamic: Option<DeclaredDynamic>,
 }
@@ -80,11 +94,18 @@ pub(super) struct Declared {
 /// What is known of a dynamic one besides.
 #[derive(Clone)]
 pub(super) struct DeclaredDynamic {
-    pub(super) handle: Dynamic<Scripted>,
+    pub(super) crowd: Crowd,
     /// The name of its template, in the scenario.
     pub(super) template: String,
     /// The same in our system, where the template has the name of its supervisor.
     pub(super) name: String,
+}
+
+impl Declared {
+    /// Whether its start number `n` is to be declined.
+    fn declines(&self, n: u64) -> bool {
+        outcome(&self.start, n) == Start::Ignore
+    }
 }
 
 impl Life {
@@ -150,14 +171,24 @@ impl Hub {
         });
     }
 
-    /// Resolves when there is nothing to compare any more.
-    pub(super) async fn incomparable(&self) -> &'static str {
-        let mut changes = self.changes();
-        loop {
-            if let Some(why) = self.look(|state| state.incomparable) {
-                return why;
+    /// Whether there is nothing to compare any more.
+    pub(super) fn is_incomparable(&self) -> bool {
+        self.look(|state| state.incomparable.is_some())
+    }
+
+    /// It waits for its end in its handler.
+    pub(super) fn serves(&self, pid: Pid) {
+        self.change(|state| {
+            if let Some(Role::Worker(worker)) = state.lives.get_mut(&pid.to_string()).map(|life| &mut life.role) {
+                worker.serves = true;
             }
-            // The hub itself holds the other end.
+        });
+    }
+
+    /// Waits until all that are to wait for their ends do.
+    pub(super) async fn all_serve(&self) {
+        let mut changes = self.changes();
+        while !self.look(|state| state.all_serve()) {
             let _ = changes.changed().await;
         }
     }
@@ -197,32 +228,47 @@ impl Hub {
                 None => "root".to_owned(),
             };
             let n = state.attempt(&path);
-            let strategy = state.declared.get(&path).map_or("?", |declared| declared.strategy);
+            let declared = state.declared.get(&path).expect("it was declared");
+            let strategy = declared.strategy;
+            if declared.declines(n) {
+                return state.note("nostart", &path, n, &["ignore"]);
+            }
             state.note("sup_start", &path, n, &[strategy]);
-            state.add(Life { path, n, pid, parent: parent.to_owned(), ended: None, role: Role::Supervisor });
+            let parent = parent.to_owned();
+            let (ended, left, condemned, role) = (None, false, false, Role::Supervisor);
+            state.add(Life { path, n, pid, parent, ended, left, condemned, role });
         });
+    }
+
+    /// What the supervisor at this path does before its children start. That it begins has been said already.
+    pub(super) fn supervisor_inits(&self, path: &str) -> Result<(), Exit> {
+        self.look(|state| {
+            let declared = &state.declared[path];
+            match &declared.broken {
+                _ if declared.declines(state.attempts[path]) => Err(Exit::ignore()),
+                Some(why) => Err(Exit::because(ours(why))),
+                None => Ok(()),
+            }
+        })
     }
 
     pub(super) fn ends(&self, pid: &str, reason: &str) {
         self.change(|state| {
-            let Some(life) = state.lives.get_mut(pid).filter(|life| life.is_alive()) else { return };
+            let Some(life) = state.lives.get(pid).filter(|life| life.is_alive()).cloned() else { return };
             let reason = erlangs(reason);
-            life.ended = Some(reason.clone());
-            let kind = if matches!(life.role, Role::Supervisor) { "sup_exit" } else { "exit" };
-            let (path, n) = (life.path.clone(), life.n);
-            state.note(kind, &path, n, &[&reason]);
-            if kind == "sup_exit" && reason == "killed" && state.leaves_stubborn(&path) {
-                state.incomparable =
-                    Some("what a killed supervisor leaves behind is ended before its next life starts it again");
+            if reason == "killed" && state.is_forced(pid, &life) {
+                state.forced += 1;
+                return state.goes_on(pid, &life);
             }
+            let kind = if matches!(life.role, Role::Supervisor) { "sup_exit" } else { "exit" };
+            state.note(kind, &life.path, life.n, &[&reason]);
+            state.life_mut(pid).ended = Some(reason);
         });
     }
 
     /// A worker was stopped before it could take up its part.
     pub(super) fn missed(&self) {
-        self.change(|state| {
-            state.incomparable = Some("a worker was stopped before it could wait for that in its handler");
-        });
+        self.change(|state| state.incomparable = Some(MISSED));
     }
 
     pub(super) fn report(&self, path: &str, context: &str, cause: &str, child: &str, count: Option<&str>) {
@@ -255,23 +301,29 @@ impl State {
         self.lives.insert(pid, life);
     }
 
-    fn note(&mut self, kind: &str, path: &str, n: u64, words: &[&str]) {
+    pub(super) fn note(&mut self, kind: &str, path: &str, n: u64, words: &[&str]) {
         self.events.push(Event::new(kind, path, n, words));
+    }
+
+    /// The scenario has it killed.
+    pub(super) fn condemn(&mut self, pid: Pid) {
+        if let Some(life) = self.lives.get_mut(&pid.to_string()) {
+            life.condemned = true;
+        }
     }
 
     pub(super) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    /// Whether somebody below this path lives on who does not end when it is told to, or is not given the time to.
-    fn leaves_stubborn(&self, path: &str) -> bool {
-        let below = below(path, "");
-        let mut lives = self.lives.values().filter(|life| life.is_alive() && life.path.starts_with(&below));
-        lives.any(|life| match life.worker() {
-            Some(worker) if worker.stop.traps() && self.brutal.contains(&life.path) => true,
-            Some(worker) => worker.stop.outlives() || worker.stop == Stop::Unlink,
-            None => self.brutal.contains(&life.path),
-        })
+    pub(super) fn life_mut(&mut self, pid: &str) -> &mut Life {
+        self.lives.get_mut(pid).expect("it has begun")
+    }
+
+    /// Whether everybody who is to wait for its end does.
+    pub(super) fn all_serve(&self) -> bool {
+        let workers = self.lives.values().filter(|life| life.is_alive()).filter_map(Life::worker);
+        workers.into_iter().all(|worker| worker.serves || worker.terminating || !worker.stop.answers_well())
     }
 
     /// The latest incarnation at this path.
@@ -280,7 +332,11 @@ impl State {
     }
 
     /// The same, unless it has ended or begun to stop.
-    pub(super) fn target(&self, path: &str) -> Option<Life> {
+    pub(super) fn target(&mut self, path: &str) -> Option<Life> {
+        let is_left = |life: &Life| life.left && life.worker().is_some_and(|worker| !worker.terminating);
+        if self.at(path).is_some_and(is_left) {
+            self.incomparable = Some("it is about a life that has been ended by the next one");
+        }
         let up = |life: &&Life| life.is_alive() && !life.worker().is_some_and(|worker| worker.terminating);
         self.at(path).filter(up).cloned()
     }

@@ -3,6 +3,7 @@
 mod calls;
 mod declare;
 mod hub;
+mod left;
 mod listener;
 mod reasons;
 mod steps;
@@ -18,11 +19,11 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::archive;
 use super::compare::{Tally, differences};
-use super::scenario::{Op, Scenario, Tree};
+use super::scenario::{Op, Scenario};
 use super::trace::{Done, Outcome, Trace};
-use super::{archive, on_core};
-use hub::Hub;
+use hub::{Hub, MISSED};
 use listener::Routes;
 use steps::Play;
 
@@ -60,10 +61,6 @@ impl Stage {
             let places = Arc::new(Semaphore::new(at_a_time));
             let mut plays = JoinSet::new();
             for (number, scenario) in scenarios.iter().enumerate() {
-                if let Some(why) = inexpressible(scenario) {
-                    tell(Outcome::Skipped { id: scenario.id, skipped: why.to_owned() });
-                    continue;
-                }
                 let place = places.clone().acquire_owned().await.expect("it is never closed");
                 while let Some(played) = plays.try_join_next() {
                     tell(played.expect("a play is never aborted"));
@@ -81,7 +78,7 @@ impl Stage {
         });
     }
 
-    /// Plays them and compares with what is expected. What differs is played once more, alone.
+    /// Plays them and compares with what is expected. What differs, or went wrong, is played once more, alone.
     pub(crate) fn compare(&self, pairs: Vec<(Scenario, Outcome)>) -> Tally {
         let (scenarios, expected): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
         let expected: BTreeMap<u64, Outcome> = expected.into_iter().map(|trace| (trace.id(), trace)).collect();
@@ -89,7 +86,8 @@ impl Stage {
         let mut differing = BTreeSet::new();
         self.play_all(&scenarios, AT_A_TIME, |actual| {
             let expected = &expected[&actual.id()];
-            if matches!(actual, Outcome::Skipped { .. }) || differences(expected, &actual).is_empty() {
+            let missed = matches!(&actual, Outcome::Trace(Trace { cut: Some(why), .. }) if why == MISSED);
+            if !missed && differences(expected, &actual).is_empty() {
                 tally.count(expected, Some(&actual));
             } else {
                 differing.insert(actual.id());
@@ -109,9 +107,9 @@ impl Stage {
         tally
     }
 
-    /// The same with every `nth` of the recorded scenarios.
-    pub(crate) fn compare_recorded(&self, nth: usize) -> io::Result<Tally> {
-        let pairs = archive::read(&archive::path())?.step_by(nth);
+    /// The same with the recorded scenarios.
+    pub(crate) fn compare_recorded(&self) -> io::Result<Tally> {
+        let pairs = archive::read(&archive::path())?;
         let pairs = pairs.map(|recorded| recorded.map(|recorded| (recorded.scenario, recorded.trace)));
         Ok(self.compare(pairs.collect::<io::Result<_>>()?))
     }
@@ -128,17 +126,13 @@ async fn play(routes: &Routes, name: &str, scenario: &Scenario) -> Outcome {
         .expect("the settings are good");
     let outcome = tokio::select! {
         trace = played(&hub, &system, name, scenario) => Outcome::Trace(trace),
-        why = hub.incomparable() => Outcome::Skipped { id: scenario.id, skipped: why.to_owned() },
         () = system.sleep_until(system.now() + LIMIT) => {
             Outcome::Failed { id: scenario.id, error: "it does not come to rest".to_owned() }
         }
     };
     routes.remove(name);
     system.stop().await;
-    match hub.look(|state| state.incomparable) {
-        Some(why) => Outcome::Skipped { id: scenario.id, skipped: why.to_owned() },
-        None => outcome,
-    }
+    outcome
 }
 
 async fn played(hub: &Arc<Hub>, system: &System, name: &str, scenario: &Scenario) -> Trace {
@@ -149,49 +143,35 @@ async fn played(hub: &Arc<Hub>, system: &System, name: &str, scenario: &Scenario
     let is_up = || hub.look(|state| state.target("root").is_some());
     let mut steps = vec![Done { op: "start".to_owned(), r: root_started(started), ev: take_events(), dr: None }];
     for step in &scenario.steps {
-        if !is_up() {
+        if !is_up() || hub.is_incomparable() {
             break;
         }
         let (r, dr) = play.take(step).await;
         steps.push(Done { op: step.op.name().to_owned(), r, ev: take_events(), dr });
     }
+    if hub.is_incomparable() {
+        steps.pop();
+    }
     let (mut left, mut stop) = (None, None);
-    if is_up() {
+    if is_up() && !hub.is_incomparable() {
         left = Some(play.snapshots().await);
         play.perform(&Op::ParentExit { reason: "shutdown".to_owned() }).await;
         play.settle().await;
         stop = Some(take_events());
     }
-    let living = |state: &mut hub::State| {
-        let living = state.lives.values().filter(|life| life.is_alive());
-        living.map(|life| format!("{}#{}", life.path, life.n)).collect()
-    };
-    Trace { id: scenario.id, steps, left, stop, orphans: hub.look(living) }
+    let id = scenario.id;
+    hub.look(|state| {
+        let living = state.lives.values().filter(|life| life.is_alive() || life.left);
+        let orphans = living.map(|life| format!("{}#{}", life.path, life.n)).collect();
+        Trace { id, steps, left, stop, orphans, forced: state.forced, cut: state.incomparable.map(str::to_owned) }
+    })
 }
 
 fn root_started(started: Result<crashworthy_runtime::Pid, StartError>) -> Value {
     match started {
         Ok(_) => json!("ok"),
+        Err(StartError::Ignored) => json!("ignore"),
         Err(StartError::Failed(reason)) => json!(format!("error:{}", reasons::erlangs(&reason.to_string()))),
         Err(other) => json!(format!("error:{other}")),
-    }
-}
-
-/// What cannot be said to a running system, or is different on purpose, if the scenario has it.
-fn inexpressible(scenario: &Scenario) -> Option<&'static str> {
-    let trees = scenario.trees();
-    let any = |odd: fn(&&Tree) -> bool| trees.iter().copied().any(|tree| odd(&tree));
-    let of_supervisors = |tree: &&Tree| {
-        tree.flags.is_dynamic()
-            && tree.children.iter().any(|child| child.kind == crashworthy_supervisor::Kind::Supervisor)
-    };
-    if any(|tree| !on_core::is_valid(tree)) {
-        Some("trees are checked as a whole, before anything starts")
-    } else if any(|tree| !tree.start.is_empty()) {
-        Some("a supervisor's start cannot decline")
-    } else if any(of_supervisors) {
-        Some("subtrees of a dynamic supervisor bring their own settings, and no template's")
-    } else {
-        None
     }
 }

@@ -123,6 +123,9 @@ impl Play {
                 sent.expect("the stranger answers");
             }
         };
+        if reason == "kill" {
+            self.hub.look(|state| state.condemn(pid));
+        }
         if dies {
             let (to, mut ends) = mpsc::unbounded_channel();
             system.watch(pid, &to);
@@ -203,6 +206,9 @@ impl Play {
 
 /// The paths of the living supervisors, sorted, if nobody lives without a parent who should not.
 fn resting(state: &mut State) -> Option<Vec<String>> {
+    if !state.all_serve() {
+        return None;
+    }
     let mut supervisors = Vec::new();
     for life in state.lives.values().filter(|life| life.is_alive()) {
         let orphan = state.lives.get(&life.parent).is_some_and(|parent| !parent.is_alive());

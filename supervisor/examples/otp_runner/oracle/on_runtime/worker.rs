@@ -44,6 +44,8 @@ impl Actor for Scripted {
 
     async fn init(script: Script, cx: &mut Context<Self>) -> Result<Self, Exit> {
         let Script { path, behaviour, hub } = &script;
+        // Nobody is stopped because of this one before it can take up its part.
+        hub.all_serve().await;
         let n = hub.attempt(path);
         let start = match outcome(&behaviour.start, n) {
             Start::Gate(then) => {
@@ -85,6 +87,7 @@ impl Actor for Scripted {
         let worker = Worker {
             stop: stop.clone(),
             terminating: false,
+            serves: false,
             info: start == Start::OkInfo,
             address: cx.address(),
             aside,
@@ -95,6 +98,8 @@ impl Actor for Scripted {
             pid: cx.pid(),
             parent: parent.to_string(),
             ended: None,
+            left: false,
+            condemned: false,
             role: Role::Worker(worker),
         });
         let serves = stop.answers_well();
@@ -107,7 +112,9 @@ impl Actor for Scripted {
     async fn handle(&mut self, told: Told, cx: &mut Context<Self>) -> Result<(), Exit> {
         let reason = match told {
             Told::Exit(reason) => reason,
-            Told::Serve => tokio::select! {
+            Told::Serve => {
+                self.script.hub.serves(cx.pid());
+                tokio::select! {
                 Some(reason) = self.told.recv() => reason,
                 () = cx.stopping() => {
                     let Stop::Exit(answer) = self.script.behaviour.stop.clone() else { unreachable!("only they serve") };
@@ -115,7 +122,8 @@ impl Actor for Scripted {
                     self.answered = true;
                     return Err(Exit::because(ours(&answer)));
                 }
-            },
+                }
+            }
         };
         self.by_itself = true;
         Err(Exit::because(ours(&reason)))
@@ -129,6 +137,8 @@ impl Actor for Scripted {
         match &self.script.behaviour.stop {
             Stop::Linger(ms) => cx.system().sleep_until(cx.system().now() + Duration::from_millis(*ms)).await,
             Stop::Ignore => std::future::pending().await,
+            // As which it ends anyway.
+            Stop::Exit(answer) if ours(answer) == *reason => {}
             stop if stop.answers_well() && !self.answered => self.script.hub.missed(),
             Stop::Exit(answer) if !self.answered => panic!("{answer}"),
             Stop::Die | Stop::Trap | Stop::Unlink | Stop::Exit(_) => {}
