@@ -198,20 +198,25 @@ async fn what_a_hook_has_captured_may_panic_when_it_is_dropped() {
     let drops = Arc::new(AtomicU32::new(0));
     let mut diary = Diary::new();
     let (a, ak) = worker("a", &diary);
-    let touchy = Touchy(drops.clone());
-    let below = of_one("below", &a, ak).init(move || {
-        let _ = &touchy;
-        Ok(())
-    });
-    let top = Supervisor::one_for_one("top").intensity(9, SECOND);
+    let hook = || {
+        let touchy = Touchy(drops.clone());
+        move || {
+            let _ = &touchy;
+            Ok(())
+        }
+    };
+    let below = of_one("below", &a, ak).init(hook());
+    let top = Supervisor::one_for_one("top").intensity(9, SECOND).init(hook());
     let management = top.management();
+    // The root is started once: it drops its hook while it starts.
     let system = System::start(top).await.expect(STARTS);
+    assert_eq!(drops.load(SeqCst), 1);
     soon(management.start_child(below)).await.expect(ANSWERS);
     crash(&a);
     diary.reads("+a, -a crashed, +a").await;
     soon(management.terminate_child("below")).await.expect(ANSWERS);
     soon(management.delete_child("below")).await.expect(ANSWERS);
-    until(|| drops.load(SeqCst) == 1).await;
+    until(|| drops.load(SeqCst) == 2).await;
     assert_eq!(kept(&management).await, shown(&[]), "its supervisor goes on");
     over(system).await;
 }
