@@ -158,7 +158,8 @@ async fn subtrees_that_are_all_alike_are_restarted_and_stopped_as_their_supervis
     let shown = soon(tenants.management().which_children()).await.expect(ANSWERS);
     let shown: Vec<_> = shown.iter().map(|child| (child.id.as_deref(), child.kind, child.restart)).collect();
     assert_eq!(shown, ["b", "a"].map(|name| (Some(name), Kind::Supervisor, Restart::Transient)));
-    let paths: Vec<_> = system.supervisors().iter().map(|info| info.path.to_string()).collect();
+    let mut paths: Vec<_> = system.supervisors().iter().map(|info| info.path.to_string()).collect();
+    paths.sort();
     assert_eq!(paths, ["tenants", "tenants/a", "tenants/b"]);
 
     // One that gives up ends with `shutdown`, which is no reason to restart a transient one.
