@@ -162,9 +162,9 @@ pub(crate) async fn know(State(desk): State<Arc<Desk>>, mut request: Request, ne
 pub(crate) async fn known(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
     match request.extensions().get() {
         Some(Caller::Known) => {
-            // Whoever waits for that is in the way of others, too.
+            // Whoever waits for that for long is in the way of others, too.
             let guest = guest(&request).cloned();
-            guest.iter().for_each(|guest| guest.rests());
+            guest.iter().for_each(|guest| guest.waits());
             desk.turns.next().await;
             guest.iter().for_each(|guest| guest.asks());
             next.run(request).await

@@ -14,8 +14,10 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 
-/// How long somebody is left alone after he has come, or was answered, or while he waits for his turn.
-const GRACE: Duration = Duration::from_millis(30);
+/// How long somebody is left alone after he has come, or was answered: whoever has something to ask says it at once.
+const GRACE: Duration = Duration::from_millis(10);
+/// How long he may wait for his turn.
+const TURN: Duration = Duration::from_millis(300);
 /// In the place of a time: he is being answered.
 const ANSWERED: u64 = u64::MAX;
 /// He is sent something that has no end.
@@ -67,9 +69,14 @@ impl Guest {
         self.silent_since.store(ANSWERED, Relaxed);
     }
 
-    /// There is an answer that is complete, or waits for its turn.
+    /// There is an answer that is complete.
     pub(crate) fn rests(&self) {
         self.is_silent_since(self.house.began.elapsed());
+    }
+
+    /// He waits for his turn, and is left alone for a while.
+    pub(crate) fn waits(&self) {
+        self.is_silent_since(self.house.began.elapsed() + TURN);
     }
 
     /// There is an answer that will be late on purpose: he is not left alone for a moment before.
