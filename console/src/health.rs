@@ -46,7 +46,7 @@ impl Inspector {
         let unready = picture.everybody().filter(is_unready);
         let (total, places) = first(&picture, unready, (Sort::Path, false), self.limits().rows);
         let unready = places.into_iter().map(|place| told(&picture, place)).collect();
-        let mut down = system.extension::<Sources>().read();
+        let mut down = system.extension::<Sources>().read(&system);
         down.retain(|source| source.critical && !source.serves);
         let mut still = Pools::from(system.pools()).first;
         still.retain(|pool| pool.still_for.is_some_and(|still| still >= STUCK));

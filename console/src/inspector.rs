@@ -164,7 +164,8 @@ impl Inspector {
     /// # Errors
     /// [`Code::SystemEnded`].
     pub fn sources(&self) -> Result<Vec<SourceView>, Refusal> {
-        Ok(self.held()?.extension::<Sources>().read())
+        let system = self.held()?;
+        Ok(system.extension::<Sources>().read(&system))
     }
 
     /// The answer to `tree`.
@@ -305,7 +306,7 @@ fn overview(system: &System, picture: &Picture) -> SystemView {
         runnable: shot.runnable,
         turns: shot.turns,
         pools: system.pools().into(),
-        sources: system.extension::<Sources>().read(),
+        sources: system.extension::<Sources>().read(system),
         turned_away: system.console_on_tcp().map(|tcp| tcp.turned_away()),
     }
 }

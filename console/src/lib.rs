@@ -190,7 +190,8 @@ impl Console {
     }
 
     /// The same with something that tells of itself: a cache, a circuit breaker, a pool of connections. `crashworthy sources` says how it is,
-    /// and so do the screens, `metrics`, and a web server of the same system; at most 64, each with a name of its own among its sort.
+    /// and so do the screens, `metrics`, and a web server of the same system; at most 64, each with a name of its own among its sort. That
+    /// its state changes is the event `source`, once somebody looks: nobody asks it in between.
     pub fn source(mut self, source: impl Source) -> Self {
         self.sources.push(Box::new(source));
         self

@@ -112,7 +112,7 @@ pub use dependency::{AsDependency, Dependency, DependencyError};
 pub use drain::Drained;
 pub use entry::block_on_main;
 pub use error::{AskError, Load, Reason, Refused, Rejected, StartError};
-pub use event::{Acted, Attending, Happening, SystemEvent, SystemEvents};
+pub use event::{Acted, Attending, Happening, SourceSeen, SystemEvent, SystemEvents};
 pub use exit::{Callback, Crash, Exit, ExitReason};
 pub use gate::{GateState, RefusalCount, Refusals};
 pub use glance::Glance;

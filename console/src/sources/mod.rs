@@ -2,13 +2,20 @@
 //!
 //! They are read on threads of their own when somebody looks; who looks waits for each of them a quarter of a second at most. So one that
 //! blocks holds up neither the console nor the others, and is told as what it is.
+//!
+//! One whose state, or whether it serves, is not as the last look saw it (it may have ceased to answer) is told as the
+//! [event](crashworthy_runtime::Happening::Source) `source`: when somebody looks, by a command, a probe, a page, and not before. The first
+//! look tells nothing but of those that do not serve. Of one that changes without end an event is told every eight seconds, with how many
+//! changes looks have seen.
 
+mod changes;
 mod rounds;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crashworthy_runtime::System;
 use serde::{Deserialize, Serialize};
 
 use self::rounds::Rounds;
@@ -171,9 +178,9 @@ impl Sources {
         self.rounds.add(Entry { name: short(&name), sort, critical, source }, SOURCES)
     }
 
-    /// How all of them are, in the order in which they were added.
-    pub(crate) fn read(&self) -> Vec<SourceView> {
-        self.rounds.look()
+    /// How all of them are, in the order in which they were added. What has changed is an event of this system.
+    pub(crate) fn read(&self, system: &System) -> Vec<SourceView> {
+        self.rounds.look(|seen| system.note_source(seen))
     }
 }
 
@@ -245,6 +252,10 @@ mod tests {
         Box::new(Told(name.to_owned(), read))
     }
 
+    fn look(sources: &Sources) -> Vec<SourceView> {
+        sources.rounds.look(drop)
+    }
+
     fn panics<T>() -> T {
         std::panic::resume_unwind(Box::new("as it was told"))
     }
@@ -255,7 +266,7 @@ mod tests {
         let long = || (0..100).fold(Reading::new("y".repeat(10_000)), |reading, _| reading.figure("n", f64::NAN));
         sources.add(told(&"x".repeat(10_000), long)).unwrap();
         sources.add(told("panics", panics)).unwrap();
-        let [bad, panics] = &sources.read()[..] else { panic!("two were added") };
+        let [bad, panics] = &look(&sources)[..] else { panic!("two were added") };
         assert_eq!((bad.name.len(), bad.state.len(), bad.figures.len()), (LETTERS, LETTERS, 1));
         assert_eq!(bad.figures["n"], serde_json::Value::Null);
         assert_eq!(
@@ -283,7 +294,7 @@ mod tests {
         assert!(sources.add(Box::new(Nameless)).unwrap_err().contains("panics"));
         (0..SOURCES).for_each(|number| sources.add(fine(number)).unwrap());
         assert_eq!(sources.add(fine(SOURCES)).unwrap_err(), "more than 64 sources: cache \"64\"");
-        assert_eq!(sources.read().len(), SOURCES);
+        assert_eq!(look(&sources).len(), SOURCES);
         let two = Sources::default();
         two.add(fine(1)).unwrap();
         assert_eq!(two.add(fine(1)).unwrap_err(), "two sources are called cache \"1\"");
@@ -303,8 +314,8 @@ mod tests {
     /// Looks until all of them are told so: whoever was let go of needs a moment.
     fn look_for(sources: &Sources, states: &[&str]) {
         let began = Instant::now();
-        while !sources.read().iter().map(|view| view.state.as_str()).eq(states.iter().copied()) {
-            assert!(began.elapsed() < Duration::from_secs(60), "{states:?}, and it is {:?}", sources.read());
+        while !look(sources).iter().map(|view| view.state.as_str()).eq(states.iter().copied()) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{states:?}, and it is {:?}", look(sources));
             std::thread::sleep(Duration::from_millis(1));
         }
     }

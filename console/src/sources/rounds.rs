@@ -12,6 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crashworthy_runtime::SourceSeen;
+
+use super::changes::Changes;
 use super::{Entry, Reading, locked};
 use crate::protocol::SourceView;
 
@@ -33,6 +36,8 @@ pub(super) struct Rounds {
 #[derive(Default)]
 struct State {
     round: u64,
+    /// The newest round of which changes were told.
+    told: u64,
     slots: Vec<Slot>,
     /// Threads that read.
     readers: usize,
@@ -48,6 +53,7 @@ struct Slot {
     /// The round that it was read in last, and what it said.
     read: u64,
     view: Option<SourceView>,
+    changes: Changes,
 }
 
 impl Slot {
@@ -85,7 +91,13 @@ impl Rounds {
         if state.slots.iter().any(|Slot { entry, .. }| (entry.sort, &entry.name) == (sort, name)) {
             return Err(format!("two sources are called {} {name:?}", sort.name()));
         }
-        state.slots.push(Slot { entry: Arc::new(entry), since: None, read: 0, view: None });
+        state.slots.push(Slot {
+            entry: Arc::new(entry),
+            since: None,
+            read: 0,
+            view: None,
+            changes: Changes::default(),
+        });
         Ok(())
     }
 
@@ -101,8 +113,8 @@ impl Rounds {
     }
 
     /// How all of them are, in the order in which they were added: as they were read in a round that began after this was called, or
-    /// in one that was under way.
-    pub(super) fn look(self: &Arc<Self>) -> Vec<SourceView> {
+    /// in one that was under way. Whoever is not as the last look saw it is told.
+    pub(super) fn look(self: &Arc<Self>, tell: impl FnMut(SourceSeen)) -> Vec<SourceView> {
         let (began, mut state) = (Instant::now(), locked(&self.state));
         if state.next().is_none() {
             state.round += 1;
@@ -120,7 +132,15 @@ impl Rounds {
         }
         let told = |slot: &Slot| slot.view.clone().filter(|_| slot.read >= round);
         let late = |slot: &Slot| slot.entry.view(Reading::new("does not answer").serves(false));
-        state.slots.iter().map(|slot| told(slot).unwrap_or_else(|| late(slot))).collect()
+        let views: Vec<_> = state.slots.iter().map(|slot| told(slot).unwrap_or_else(|| late(slot))).collect();
+        // A look that began earlier and took longer knows nothing newer.
+        if round >= state.told {
+            state.told = round;
+            let (now, slots) = (Instant::now(), state.slots.iter_mut());
+            // Under the lock, so that changes are told in the order in which they were seen.
+            slots.zip(&views).filter_map(|(slot, view)| slot.changes.look(view, now)).for_each(tell);
+        }
+        views
     }
 
     /// Sends one more reader if something is due, and there can be one more thread. Who waits looks again soon.

@@ -219,6 +219,8 @@ pub enum Happening {
     },
     /// Somebody who looks after the system has done something to it, or was not let.
     Acted(Acted),
+    /// Something that the service has besides its actors is not as it was when somebody looked before.
+    Source(SourceSeen),
     /// What this version does not know.
     #[serde(other)]
     Unknown,
@@ -239,9 +241,24 @@ pub struct Acted {
     pub actors: usize,
 }
 
+/// How a cache, a circuit breaker, a pool of the service was found when somebody looked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSeen {
+    /// What sort of thing it is.
+    pub sort: Cow<'static, str>,
+    /// What it is called, among those of its sort.
+    pub name: String,
+    /// How it is, in a word or two.
+    pub state: String,
+    /// Whether it does what it is there for.
+    pub serves: bool,
+    /// How many changes have been seen since it was told of last: this one, and those that came too soon after others.
+    pub changes: u64,
+}
+
 impl Happening {
     /// The names of all, as they are serialised.
-    pub const NAMES: [&'static str; 29] = [
+    pub const NAMES: [&'static str; 30] = [
         "begins",
         "started",
         "ends",
@@ -271,6 +288,7 @@ impl Happening {
         "dependency_down",
         "dependency_up",
         "acted",
+        "source",
     ];
 
     /// Its name, as it is serialised.
@@ -305,6 +323,7 @@ impl Happening {
             Self::DependencyDown { .. } => "dependency_down",
             Self::DependencyUp { .. } => "dependency_up",
             Self::Acted(_) => "acted",
+            Self::Source(_) => "source",
             Self::Unknown => "unknown",
         }
     }

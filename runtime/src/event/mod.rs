@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use happening::{Acted, Happening};
+pub use happening::{Acted, Happening, SourceSeen};
 pub use log::Attending;
 pub(crate) use log::EventLog;
 pub(crate) use news::News;
@@ -34,7 +34,7 @@ use crate::system::System;
 /// Bytes of a path, at most.
 const PATH: usize = 512;
 
-/// Bytes of what somebody says of an action, at most.
+/// Bytes of what somebody says of an action or a source, at most.
 const WORDS: usize = 1024;
 
 /// One event of a system.
@@ -76,7 +76,8 @@ impl System {
     /// The events after this number, as far as they are kept: the newest 1,024. From 0 on all of them.
     ///
     /// Troubles are always kept: crashes, starts that fail, gates that refuse and actors that are stuck, blocked threads,
-    /// abandoned incarnations, dead letters (one event for all that fall together), refused cycles, dependencies, what was done from outside. That incarnations
+    /// abandoned incarnations, dead letters (one event for all that fall together), refused cycles, dependencies, what was done from outside, sources that
+    /// changed. That incarnations
     /// begin, have started and end is kept only while somebody [attends](Self::attend_events).
     ///
     /// # Guarantees
@@ -137,6 +138,15 @@ impl System {
         let action = Acted { verb, by: kept(&by), reason: kept(&reason), outcome, actors };
         let (pid, path) = actor.map_or((None, ""), |(pid, path)| (Some(pid), path));
         note(&self.shared, pid, path.into(), Happening::Acted(action));
+    }
+
+    /// For whoever looks after the system: something that the service has besides its actors was found to be not as it was. Of each text
+    /// the first kilobyte is kept.
+    pub fn note_source(&self, seen: SourceSeen) {
+        let kept = |text: &str| shortened(text, WORDS).into_owned();
+        let SourceSeen { sort, name, state, serves, changes } = seen;
+        let seen = SourceSeen { sort: kept(&sort).into(), name: kept(&name), state: kept(&state), serves, changes };
+        note(&self.shared, None, "".into(), Happening::Source(seen));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Acted, Happening};
+use super::{Acted, Happening, SourceSeen};
 use crate::brief::brief;
 use crate::pid::{ActorId, Pid};
 
@@ -76,6 +76,11 @@ impl fmt::Display for Happening {
             Self::Acted(Acted { verb, by, reason, outcome, actors }) => {
                 let of = if *actors > 1 { format!(", one of {actors},") } else { String::new() };
                 write!(f, "{verb}{of} by {by}: {reason}; {outcome}")
+            }
+            Self::Source(SourceSeen { sort, name, state, serves, changes }) => {
+                let serves = if *serves { "" } else { ", and does not serve" };
+                let of = if *changes > 1 { format!("; {changes} changes") } else { String::new() };
+                write!(f, "{sort} {name}: {state}{serves}{of}")
             }
             Self::Unknown => f.write_str("something that this version does not know"),
         }
@@ -202,6 +207,13 @@ mod tests {
                 outcome: "done".into(),
                 actors: 3,
             }),
+            Happening::Source(SourceSeen {
+                sort: "breaker".into(),
+                name: "bank".into(),
+                state: "open".into(),
+                serves: false,
+                changes: 2,
+            }),
         ]
     }
 
@@ -238,6 +250,7 @@ mod tests {
         let long = Happening::Moved { last: Duration::from_nanos(169_549_497) };
         assert!(long.to_string().ends_with("the last time for 170ms"), "{long}");
         assert_eq!(lines[28], "kill, one of 3, by uid 0: it hangs; done");
+        assert_eq!(lines[29], "breaker bank: open, and does not serve; 2 changes");
         assert!(lines.iter().all(|line| !line.contains('\n') && !line.is_empty()));
     }
 }

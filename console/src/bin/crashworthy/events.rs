@@ -9,7 +9,7 @@ use anstyle::Style;
 use clap::{Args, ValueEnum};
 use crashworthy_console::Client;
 use crashworthy_console::protocol::{DeadLetters, DeadLettersQuery, Events, EventsQuery};
-use crashworthy_runtime::{Fallen, Happening, Sender, SystemEvent};
+use crashworthy_runtime::{Fallen, Happening, Sender, SourceSeen, SystemEvent};
 use serde_json::Value;
 
 use crate::args::{Show, Which};
@@ -204,7 +204,8 @@ pub(crate) fn weight(what: &Happening) -> Weight {
         | Happening::StuckNoMore { .. }
         | Happening::ExpiresNoMore { .. }
         | Happening::DependencyUp { .. }
-        | Happening::Returned => Weight::Usual,
+        | Happening::Returned
+        | Happening::Source(SourceSeen { serves: true, .. }) => Weight::Usual,
         _ => Weight::Trouble,
     }
 }
