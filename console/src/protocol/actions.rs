@@ -14,7 +14,7 @@ use std::time::Duration;
 use crashworthy_runtime::{Pid, State, millis};
 use serde::{Deserialize, Serialize};
 
-use super::{Code, Filter};
+use super::{Code, Filter, known};
 
 /// What is answered on the socket for actions alone.
 pub const ACTION_VERBS: [&str; 2] = ["plan", "commit"];
@@ -178,8 +178,9 @@ pub struct PlanQuery {
     /// To these: paths, names that only one has, ids, or pids.
     #[serde(default)]
     pub actors: Vec<String>,
-    /// To all that match and live. Those that are protected are left out.
-    #[serde(default)]
+    /// To all that match and live. Those that are protected are left out. A field that is not known is refused: left out of account it
+    /// would mean more actors.
+    #[serde(default, deserialize_with = "known::whole_filter")]
     pub matching: Option<Filter>,
     /// Although it may use up a restart budget.
     #[serde(default)]

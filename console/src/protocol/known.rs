@@ -8,6 +8,8 @@ use serde::de::{DeserializeOwned, Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Filter;
+
 /// Those of a list that are known.
 pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
     let all = Vec::<Value>::deserialize(from)?;
@@ -54,6 +56,28 @@ pub(super) fn state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<State>,
             state => state.map(Some).map_err(D::Error::custom),
         },
     }
+}
+
+/// A filter of which every field is known: what is done is done to nobody who was not meant.
+pub(super) fn whole_filter<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Filter>, D::Error> {
+    /// The same fields, of which a flattened filter cannot refuse others.
+    #[derive(Default, Deserialize)]
+    #[serde(remote = "Filter", default, deny_unknown_fields)]
+    struct Whole {
+        text: Option<String>,
+        pattern: Option<String>,
+        under: Option<String>,
+        #[serde(deserialize_with = "state")]
+        state: Option<State>,
+        shut: bool,
+        min_depth: u32,
+        busy: bool,
+    }
+
+    #[derive(Deserialize)]
+    struct One(#[serde(with = "Whole")] Filter);
+
+    Ok(Option::<One>::deserialize(from)?.map(|One(filter)| filter))
 }
 
 /// What there is, if it is known.

@@ -142,6 +142,17 @@ fn what_is_done_to_all_who_match_is_done_to_nobody_else() {
     let plan: PlanView = actor.ask("plan", &query("front/l.ft$")).unwrap();
     assert_eq!((plan.total, plan.targets[0].path.as_str()), (1, "shop/front/left"));
     assert!(refused(actor.ask::<Value>("plan", &query("("))).contains("the pattern cannot be understood"));
+    // What is not known would be left out of account, and mean everybody.
+    let why = refused(actor.ask::<Value>("plan", &json!({ "do": "trip", "matching": { "kind": "Cell" } })));
+    assert_eq!(
+        why,
+        "args: unknown field `kind`, expected one of `text`, `pattern`, `under`, `state`, `shut`, `min_depth`, `busy`"
+    );
+    let left = json!({ "do": "trip", "from": "a newer client", "matching": { "text": "left", "state": "running" } });
+    let plan: PlanView = actor.ask("plan", &left).unwrap();
+    assert_eq!(plan.total, 1);
+    let busy = json!({ "filter": "of no meaning", "text": "left", "kind": "Cell" });
+    assert!(actor.ask::<Value>("actors", &busy).is_ok(), "a question is answered as far as it is understood");
 }
 
 #[test]
