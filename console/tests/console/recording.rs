@@ -180,6 +180,10 @@ fn a_dump_is_the_users_alone_takes_the_place_of_no_file_and_goes_to_a_pipe() {
     assert_eq!((code, out, err), (1, String::new(), why));
     assert_eq!(std::fs::read(&file).unwrap(), before);
 
+    let other = shop.dir.path().join("other.jsonl").display().to_string();
+    let whole = serde_json::json!({ "file": other, "actors": 4, "listed": 4, "in_full": 4, "whole": true });
+    assert_eq!(data(&shop.dir, &["dump", &other, "--json"]), whole);
+
     // Scripts say that of every command.
     let piped = said(&shop.dir, &["dump", "-", "--json"]);
     let verbs =

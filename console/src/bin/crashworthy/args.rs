@@ -191,7 +191,7 @@ pub(crate) enum Action {
     Dump {
         /// The file. One that is there stays as it is.
         file: PathBuf,
-        /// It is lines of JSON in any case.
+        /// Says as JSON, too, how much is in the file, which is lines of JSON in any case. Standard output gets nothing but those.
         #[arg(long)]
         json: bool,
     },

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crashworthy_console::protocol::Outcome;
 use crashworthy_console::recording::{Answered, Extent, Full, IN_FULL, MOST, Told, Writer, picture};
 use crashworthy_console::{Client, ClientError};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Trouble;
 use crate::text::span;
@@ -26,6 +26,13 @@ pub(crate) fn dump(client: &mut Client, file: &Path) -> Result<Extent, Trouble> 
     let named = |error: io::Error| Trouble::Told(format!("{}: {error}", file.display()));
     let writer = Writer::create(file, began, MOST).map_err(named)?;
     write(client, writer)
+}
+
+/// How much is in a file, as JSON.
+pub(crate) fn data(file: &Path, extent: &Extent) -> Result<String, Trouble> {
+    let Extent { actors, listed, in_full } = extent;
+    let (file, whole) = (file.display().to_string(), extent.is_whole());
+    crate::data(&json!({ "file": file, "actors": actors, "listed": listed, "in_full": in_full, "whole": whole }))
 }
 
 fn write(client: &mut Client, mut writer: Writer<impl Write>) -> Result<Extent, Trouble> {
@@ -119,8 +126,6 @@ impl Drop for ProgressLine {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -111,10 +111,13 @@ fn run(cli: &Cli) -> Result<ExitCode, Trouble> {
             Ok(true)
         }
         Some(Action::Trace(of)) => trace::run(&cli.which, of),
-        Some(Action::Dump { file, .. }) => {
+        Some(Action::Dump { file, json }) => {
             let extent = dump::dump(&mut find::choose(&cli.which)?, file)?;
             if !extent.is_whole() {
                 let _ = writeln!(anstream::stderr(), "{}: {extent}", file.display());
+            }
+            if *json && file.as_os_str() != "-" {
+                io::stdout().write_all(dump::data(file, &extent)?.as_bytes())?;
             }
             Ok(true)
         }
