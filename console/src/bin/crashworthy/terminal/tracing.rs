@@ -114,6 +114,14 @@ pub(crate) fn open(model: &mut Model) {
     }
 }
 
+/// Goes to the trace that there is, or asks for one.
+pub(crate) fn go(model: &mut Model) {
+    match model.opened.iter().position(|opened| opened.what == What::Trace) {
+        Some(place) => model.opened.truncate(place + 1),
+        None => open(model),
+    }
+}
+
 /// Whether a path, as a pattern of a trace, means that path: a star would be any characters, too long a one is refused, and
 /// of one that is very deep only the last part is told.
 fn is_pattern_of_itself(path: &str) -> bool {

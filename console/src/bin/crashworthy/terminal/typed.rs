@@ -6,7 +6,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::event::Effect;
 use super::keys::Command;
 use super::model::{Model, TABS, What};
-use super::{acting, command};
+use super::{acting, command, tracing};
 
 /// Characters, at most: a path may be long.
 const LONGEST: usize = 512;
@@ -92,6 +92,10 @@ fn go(model: &mut Model, word: &str) -> Option<Effect> {
         ("systems", ..) => command::run(model, Command::Systems),
         (_, Some((number, _)), None) => command::run(model, Command::Tab(number)),
         _ if model.is_choosing() => None,
+        ("trace", ..) => {
+            tracing::go(model);
+            None
+        }
         _ => {
             command::push(model, What::Actor(word.to_owned()));
             None

@@ -80,6 +80,24 @@ fn it_is_asked_how_much_is_to_be_traced_of_whoever_is_chosen_or_looked_at() {
 }
 
 #[test]
+fn its_name_goes_to_its_screen_and_back_to_the_one_that_is_there() {
+    let mut ui = on_left(80, 24);
+    ui.type_in(":trace").press(KeyCode::Enter);
+    assert!(drawn(&ui).contains("Tree > trace of shop/front/left"), "{}", drawn(&ui));
+    ui.press(KeyCode::Enter);
+    begun(&mut ui);
+    ui.type_in(":right").press(KeyCode::Enter);
+    assert_eq!(ui.model.opened.len(), 2);
+    ui.type_in(":Trace").press(KeyCode::Enter);
+    assert_eq!((ui.model.opened.len(), &ui.model.opened[0].what), (1, &What::Trace));
+    assert!(is_asked(&ui), "it goes on");
+
+    let mut ui = Ui::open(80, 24);
+    ui.type_in("5:trace").press(KeyCode::Enter);
+    assert!(ui.model.opened.is_empty() && drawn(&ui).contains("choose an actor first"), "{}", drawn(&ui));
+}
+
+#[test]
 fn what_is_typed_wrong_is_told_where_it_is_typed_and_nothing_begins() {
     let mut ui = on_left(80, 24);
     ui.type_in("t");
