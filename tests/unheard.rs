@@ -115,6 +115,27 @@ async fn gives_up() {
     }
 }
 
+/// Where the program with a console has what it writes.
+#[cfg(feature = "console")]
+fn base(process: u32) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("crashworthy-unheard-{process}"))
+}
+
+#[cfg(feature = "console")]
+#[crashworthy::test]
+#[ignore = "a program of the tests beside it"]
+async fn gives_up_with_a_console() {
+    if listens().is_some() {
+        let (till, base) = (Slot::<Cashier>::named("till"), base(std::process::id()));
+        let shop = Supervisor::one_for_one("shop").intensity(0, secs(60)).child(till.child(100));
+        let console = Console::default().below(&base);
+        let system = System::builder().name("shop").with(console).start(shop).await.expect("it starts");
+        till.tell(overflow()).expect("there is room");
+        system.ended().await;
+        std::fs::remove_dir_all(base).expect("it was there");
+    }
+}
+
 #[crashworthy::test]
 #[ignore = "a program of the tests beside it"]
 async fn gives_up_without_a_crash() {
@@ -138,6 +159,20 @@ fn where_nobody_listens_every_crash_is_on_standard_error_once() {
 fn where_somebody_listens_nothing_is_printed_besides() {
     let said = said("crashes_twice_and_stops", "log");
     assert_eq!((said.matches(CRASH).count(), said.matches("actor crashed: ").count()), (0, 2), "{said}");
+}
+
+#[cfg(feature = "console")]
+#[test]
+fn where_the_dump_of_a_system_that_fails_is_is_told_as_crashes_are() {
+    let told = |listens: &str| said("gives_up_with_a_console", listens);
+    let heard_by = |said: &str, start: &str| {
+        let of_dump = |line: &&str| line.contains("it fails: what there was (2 actors") && line.contains(".jsonl");
+        said.lines().filter(of_dump).filter(|line| line.starts_with(start)).count()
+    };
+    let (nobody, log) = (told("nobody"), told("log"));
+    assert_eq!(heard_by(&nobody, "system shop: "), 1, "{nobody}");
+    assert_eq!((heard_by(&log, "system shop: "), heard_by(&log, "")), (0, 1), "{log}");
+    assert_eq!(told("silence"), "");
 }
 
 #[test]

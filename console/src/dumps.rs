@@ -10,7 +10,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crashworthy_runtime::System;
+use crashworthy_runtime::{System, print_if_unheard};
 use serde_json::Value;
 
 use crate::actions::Actions;
@@ -88,17 +88,18 @@ impl Dumper {
         let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "there is no file in time"));
         let file = spawned.and_then(|_| begun.recv_timeout(left()).unwrap_or_else(late));
         let opens = |file: &Path| format!("{0}, which `crashworthy --replay {0}` opens", file.display());
-        match (file.as_deref().map(opens), ended.recv_timeout(left())) {
-            (Err(error), _) => tracing::error!(system, %error, "it fails, and cannot say what there was"),
-            (Ok(file), Ok(Ok(extent))) => tracing::error!(system, "it fails: what there was ({extent}) is in {file}"),
+        let ended = ended.recv_timeout(left());
+        match (file.as_deref().map(opens), &ended) {
+            (Err(error), _) => tell(&system, "it fails, and cannot say what there was", Some(error)),
+            (Ok(file), Ok(Ok(extent))) => {
+                tell(&system, &format!("it fails: what there was ({extent}) is in {file}"), None);
+            }
             (Ok(file), Ok(Err(error))) => {
-                tracing::error!(system, %error, "it fails: a part of what there was is in {file}");
+                tell(&system, &format!("it fails: a part of what there was is in {file}"), Some(error));
             }
             (Ok(file), Err(_)) => {
-                tracing::error!(
-                    system,
-                    "it fails, and waits no longer: what is written of what there was is in {file}"
-                );
+                let what = format!("it fails, and waits no longer: what is written of what there was is in {file}");
+                tell(&system, &what, None);
             }
         }
     }
@@ -144,6 +145,20 @@ impl Dumper {
         };
         let answer: Response<Value> = serde_json::from_slice(&line).expect("an answer is a line of JSON");
         answer.outcome
+    }
+}
+
+/// Tells the log, or where nobody hears that, standard error, as crashes are told.
+fn tell(system: &str, what: &str, error: Option<&io::Error>) {
+    match error {
+        Some(error) => {
+            tracing::error!(system, %error, "{what}");
+            print_if_unheard(format_args!("system {system}: {what}: {error}"));
+        }
+        None => {
+            tracing::error!(system, "{what}");
+            print_if_unheard(format_args!("system {system}: {what}"));
+        }
     }
 }
 
