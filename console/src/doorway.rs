@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::future::pending;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::task::{JoinSet, yield_now};
@@ -14,6 +16,9 @@ use crate::seats::Seats;
 
 /// How long to wait after a connection could not be accepted: the process may be out of file descriptors.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How many come in at a time, if there is room: between two of these all who are in have their turn.
+const AT_A_TIME: usize = 16;
 
 /// Those who come in at one place.
 #[derive(Debug)]
@@ -45,10 +50,16 @@ impl<S> Doorway<S> {
                 () = there.leave(&mut self.clients, desk) => {}
                 next = next(&mut self.waits, &self.seats, &accept) => match next {
                     Ok(client) => {
-                        if let Some(served) = serve(client, &self.seats) {
-                            there.comes();
-                            self.clients.spawn(served);
+                        let mut next = Some(client);
+                        for _ in 0..AT_A_TIME {
+                            let Some(client) = next else { break };
+                            if let Some(served) = serve(client, &self.seats) {
+                                there.comes();
+                                self.clients.spawn(served);
+                            }
+                            next = if self.seats.has_room() { at_once(accept()).and_then(Result::ok) } else { None };
                         }
+                        self.waits = next;
                         // However many come, those who are in are heard.
                         yield_now().await;
                     }
@@ -59,6 +70,14 @@ impl<S> Doorway<S> {
                 },
             }
         }
+    }
+}
+
+/// What there is already of something that may have to be waited for.
+fn at_once<R>(what: impl Future<Output = R>) -> Option<R> {
+    match pin!(what).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(there) => Some(there),
+        Poll::Pending => None,
     }
 }
 

@@ -92,6 +92,11 @@ impl Seats {
         }
     }
 
+    /// Whether somebody could come in just now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.places().room(self.now()).is_ok()
+    }
+
     /// Takes a place, of whoever has said nothing for longest if there is no other; none if all are being answered.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Seat> {
         let mut places = self.places();
