@@ -124,3 +124,48 @@ impl There {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use crashworthy_runtime::System;
+
+    use super::*;
+    use crate::inspector::Inspector;
+    use crate::limits::Limits;
+    use crate::queue::Queue;
+
+    #[tokio::test(start_paused = true)]
+    async fn everybody_comes_in_once_and_in_order_and_no_more_at_a_time_than_there_is_room_for() {
+        const ALL: usize = AT_A_TIME * 3 + 5;
+        let system = System::bare().unwrap();
+        let inspector = Arc::new(Inspector::new(system.downgrade(), "shop", Limits::default()));
+        let desk = Desk { inspector, actions: None, searches: Queue::default() };
+        // Places for so many who have just come.
+        for stay in [1, 8] {
+            let (mut doorway, there, came) =
+                (Doorway::new(Seats::new(stay)), There::default(), RefCell::new(Vec::new()));
+            let (seats, next) = (doorway.seats.clone(), Cell::new(0));
+            let accept = async || match next.replace(next.get() + 1) {
+                number if number < ALL => Ok(number),
+                _ => pending().await,
+            };
+            let serve = |number: usize, seats: &Arc<Seats>| {
+                came.borrow_mut().push(number);
+                let seat = seats.enter().expect("there was room");
+                Some(async move {
+                    sleep(Duration::from_millis(100)).await;
+                    drop(seat);
+                })
+            };
+            tokio::select! {
+                () = doorway.serve(&desk, &there, accept, serve) => unreachable!("it goes on"),
+                () = sleep(Duration::from_secs(60)) => {}
+            }
+            assert_eq!(came.into_inner(), (0..ALL).collect::<Vec<_>>());
+            assert!(there.0.get() == 0 && seats.has_room(), "all have left");
+        }
+        system.stop().await;
+    }
+}

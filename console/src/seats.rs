@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep};
 use crate::limits::{BRIEF, FEW, newcomers};
 use crate::protocol::{Code, Refusal};
 
-/// How long a newcomer is left alone after he has come, or was answered: to ask what he came for. Whoever has had some answers has asked it.
+/// How long a newcomer is left alone after he could be heard first, or was answered: to ask what he came for. Whoever has had some answers has asked it.
 const GRACE: Duration = Duration::from_millis(30);
 /// How long it may take to make an answer for a newcomer while others wait for his place.
 const ANSWER: Duration = Duration::from_millis(500);
