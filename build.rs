@@ -1,13 +1,16 @@
-//! Tells the example `storefront` of which commit it is, where there is a repository: `GIT_COMMIT` while it is compiled. Whoever sets
-//! that variable is believed.
+//! Tells the example `storefront` of which commit it is, where there is a repository: `STOREFRONT_COMMIT` while it is compiled. Whoever
+//! sets `GIT_COMMIT` is believed.
+//!
+//! The names differ: cargo passes what is told here to the tests that it runs, and so to each cargo that one of them runs. If that
+//! were what is asked for here, it would build everything anew.
 
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=GIT_COMMIT");
-    if std::env::var_os("GIT_COMMIT").is_some() {
-        return;
+    if let Ok(commit) = std::env::var("GIT_COMMIT") {
+        return tell(&commit);
     }
     // Unpacked below some other repository it is of none.
     if git(&["rev-parse", "--show-prefix"]).is_none_or(|below| !below.is_empty()) {
@@ -18,8 +21,12 @@ fn main() {
         println!("cargo::rerun-if-changed={log}");
     }
     if let Some(commit) = git(&["rev-parse", "HEAD"]) {
-        println!("cargo::rustc-env=GIT_COMMIT={commit}");
+        tell(&commit);
     }
+}
+
+fn tell(commit: &str) {
+    println!("cargo::rustc-env=STOREFRONT_COMMIT={commit}");
 }
 
 /// What it says, if there is one and it knows.

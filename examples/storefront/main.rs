@@ -96,7 +96,7 @@ fn application() -> Application {
     Application {
         name: "storefront".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: option_env!("GIT_COMMIT").map(str::to_owned),
+        commit: option_env!("STOREFRONT_COMMIT").map(str::to_owned),
     }
 }
 
