@@ -1,11 +1,16 @@
 //! Which steps a chore has.
 
+use std::num::NonZero;
+
 use crate::step::Step;
 use crate::workspace::Workspace;
 use crate::{Chore, hazards, lessons, mutants, otp, screens};
 
 /// How deep the models go unless LOOM_MAX_PREEMPTIONS says otherwise.
 const PREEMPTIONS: &str = "2";
+
+/// How many tests run at a time, for each core.
+const TESTS_A_CORE: usize = 3;
 
 /// Faults of the campaign that belongs to the check.
 const FAULTS: &str = "10000";
@@ -73,9 +78,14 @@ fn docs(workspace: &Workspace) -> Step {
     Step::cargo("docs", "cargo xtask docs", doc)
 }
 
+/// More at a time than there are cores: most of them wait most of the time.
 fn tests(workspace: &Workspace, filters: &[String]) -> Step {
     let mut test = workspace.cargo(["test", "--workspace", "--tests"]);
     test.args(filters);
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        test.env("RUST_TEST_THREADS", (cores * TESTS_A_CORE).to_string());
+    }
     Step::cargo("tests", "cargo xtask test", test)
 }
 
