@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::desk::{Desk, Session};
 use crate::hangup::{Line, gone};
@@ -21,7 +21,10 @@ use crate::wire::{refusal, request};
 /// How long a client that is being closed may take to read why, and how much of what it still sends is read meanwhile:
 /// a socket that is closed with something unread takes back what the client has not read.
 const FAREWELL: Duration = Duration::from_secs(1);
-const UNREAD: u64 = 16 * 1024 * 1024;
+const UNREAD: usize = 16 * 1024 * 1024;
+/// How much of that is read at a time, and how long after that more is: who goes on talking keeps no thread busy, neither ours nor his.
+const LEFTOVER: usize = 64 * 1024;
+const LEFTOVERS_APART: Duration = Duration::from_millis(5);
 
 /// A client, by what is read from it and what is written to it.
 pub(crate) struct Connection<R, W> {
@@ -183,9 +186,19 @@ impl<W: AsyncWrite + Unpin> Pen<W> {
 }
 
 /// Gives a client time to read what it was told last.
-async fn part(read: impl AsyncRead + Unpin, mut write: impl AsyncWrite + Unpin) {
+async fn part(mut read: impl AsyncRead + Unpin, mut write: impl AsyncWrite + Unpin) {
     let _ = write.shutdown().await;
-    let _ = timeout(FAREWELL, tokio::io::copy(&mut read.take(UNREAD), &mut tokio::io::sink())).await;
+    let _ = timeout(FAREWELL, async {
+        let (mut leftover, mut unread) = (vec![0; LEFTOVER], UNREAD);
+        while let Ok(read @ 1..) = read.read(&mut leftover).await {
+            unread = unread.saturating_sub(read);
+            if unread == 0 {
+                break;
+            }
+            sleep(LEFTOVERS_APART).await;
+        }
+    })
+    .await;
 }
 
 /// What a client sends, line by line.
@@ -225,16 +238,42 @@ fn refuse(code: Code, why: String) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use crashworthy_runtime::System;
+    use tokio::io::ReadBuf;
     use tokio::net::UnixStream;
     use tokio::task::JoinHandle;
-    use tokio::time::sleep;
 
     use super::*;
     use crate::inspector::Inspector;
     use crate::limits::SEARCH_WITHIN;
     use crate::queue::{Account, Queue, deadline};
     use crate::seats::Seats;
+
+    /// Says some bytes whenever it is read, and counts how often that is.
+    struct Talks(usize);
+
+    impl AsyncRead for Talks {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, read: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            self.0 += 1;
+            read.put_slice(b"and then, ");
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_on_talking_when_all_is_said_is_listened_to_now_and_then() {
+        let mut talks = Talks(0);
+        let began = tokio::time::Instant::now();
+        part(&mut talks, Vec::new()).await;
+        assert_eq!(began.elapsed(), FAREWELL, "he has had time to read why");
+        // At once, and then each time after a rest.
+        let most = 1 + FAREWELL.as_millis() / LEFTOVERS_APART.as_millis();
+        assert!((most / 2..=most).contains(&(talks.0 as u128)), "{} of {most}", talks.0);
+        assert!(LEFTOVER * most as usize > 10 * 1024 * 1024, "a line that was much too long is read to its end");
+    }
 
     /// A client that looks for a pattern while somebody else does.
     async fn looks(system: &System) -> (Arc<Desk>, UnixStream, JoinHandle<()>) {
