@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,8 @@ use crashworthy::console::Client;
 use crashworthy::console::protocol::SystemView;
 use crashworthy::prelude::*;
 
-use super::turn::{PATIENCE, look};
+use super::PATIENCE;
+use super::clients::{FIRST, Seen, look_on};
 use crate::wrong::{Wrong, wrong};
 
 /// How long whoever was cut off waits before it comes again.
@@ -28,31 +30,53 @@ type Misuse = fn(UnixStream, &AtomicBool);
 
 const ALL: [Misuse; 5] = [garbage, slowly, never_reads, long_line, leaves_in_the_middle];
 
-/// Runs all of them until it ends. The longest answer to who asks as the terminal does, in milliseconds.
-pub(super) fn attack(socket: &Path, ends: &AtomicBool) -> Result<f64, Wrong> {
+/// Runs all of them until it ends, and says when each has been let in once.
+pub(super) fn attack(socket: &Path, ends: &AtomicBool, begun: &Sender<()>) -> Result<Seen, Wrong> {
     // It is there before there is no place left, and stays, since it has asked something.
     let mut good = Client::connect(socket, PATIENCE).map_err(wrong)?;
     good.ask::<SystemView>("system", &()).map_err(wrong)?;
     thread::scope(|scope| {
-        for misuse in ALL {
-            scope.spawn(move || {
-                while !ends.load(Relaxed) {
-                    if let Ok(stream) = UnixStream::connect(socket)
-                        && stream.set_write_timeout(Some(WRITES)).is_ok()
-                    {
-                        misuse(stream, ends);
-                    }
-                    rest(AGAIN, ends);
-                }
-            });
+        let (inside, all_inside) = mpsc::channel();
+        let misuses = ALL.map(|misuse| {
+            let inside = inside.clone();
+            scope.spawn(move || again_and_again(misuse, socket, ends, &inside))
+        });
+        for _ in ALL {
+            all_inside.recv_timeout(PATIENCE).map_err(wrong)?;
         }
-        let good = scope.spawn(|| look(good, ends));
-        // One after the other, and none of them closed before all have been there.
-        let crowd: Vec<_> =
-            (0..CROWD).take_while(|_| !ends.load(Relaxed)).map(|_| UnixStream::connect(socket)).collect();
-        drop(crowd);
-        good.join().map_err(|_| wrong("who looks has panicked"))?
+        begun.send(()).map_err(wrong)?;
+        let good = scope.spawn(|| look_on(&mut good, &mut { FIRST }, ends));
+        let crowd = crowd(socket, ends);
+        let looks_ms = good.join().map_err(|_| wrong("who looks has panicked"))??;
+        let inside = misuses.into_iter().map(|misuse| misuse.join().unwrap_or(0)).sum::<usize>();
+        Ok(Seen { looks_ms, crowd, again: inside - ALL.len() })
     })
+}
+
+/// Comes again whenever it was cut off. How often it was let in.
+fn again_and_again(misuse: Misuse, socket: &Path, ends: &AtomicBool, inside: &Sender<()>) -> usize {
+    let mut times = 0;
+    while !ends.load(Relaxed) {
+        if let Ok(stream) = UnixStream::connect(socket)
+            && stream.set_write_timeout(Some(WRITES)).is_ok()
+        {
+            times += 1;
+            if times == 1 {
+                // Nobody waits for it any more if another one was not let in.
+                let _ = inside.send(());
+            }
+            misuse(stream, ends);
+        }
+        rest(AGAIN, ends);
+    }
+    times
+}
+
+/// One after the other, and none of them closed before all have been there. How many were connected.
+fn crowd(socket: &Path, ends: &AtomicBool) -> usize {
+    let crowd: Vec<_> =
+        (0..CROWD).take_while(|_| !ends.load(Relaxed)).filter_map(|_| UnixStream::connect(socket).ok()).collect();
+    crowd.len()
 }
 
 /// Writes all of it, however long the other side takes; false if it was cut off, or all of this has ended.
