@@ -17,7 +17,7 @@ use serde::Serialize;
 /// cycles without a console. The control has no console either: what it shows is the noise.
 #[derive(Parser)]
 #[command(after_help = "Examples:
-  console-cost                              among 100,000 actors, a minute or so
+  console-cost                              among 100,000 actors, a minute and a half
   console-cost --actors 1000 --rounds 10    fewer actors, more processes
   console-cost --hostile                    what clients that mean no good cost, all at once
   console-cost --json                       JSON lines; the table goes to stderr")]
@@ -26,10 +26,10 @@ struct Options {
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     actors: u32,
     /// Processes, one after the other.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: u32,
     /// How much each system plays in each of these, in half seconds.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pairs: u32,
     /// Threads that actors run on: one ball needs no more.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
