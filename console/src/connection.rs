@@ -50,6 +50,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin + Line> Connection<R, W> {
 
     /// Somebody has its place: what is there to be read is no longer waited for.
     pub(crate) async fn leave(mut self) {
+        self.makes_way().await;
+    }
+
+    async fn makes_way(&mut self) {
         if !self.pen.is_over {
             let _ = timeout(Duration::ZERO, self.pen.write.write_all(&refusal(None, displaced()))).await;
         }
@@ -129,6 +133,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin + Line> Connection<R, W> {
     }
 
     async fn part(&mut self, why: Refusal, limits: &Limits) {
+        // Of whom there may be any number nobody is waited for.
+        if why.code == Code::Displaced {
+            return self.makes_way().await;
+        }
         if self.pen.line(&refusal(None, why), limits).await.is_ok() {
             self.pen.is_over = true;
             part(&mut self.lines.read, &mut self.pen.write).await;

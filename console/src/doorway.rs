@@ -60,6 +60,7 @@ impl<S> Doorway<S> {
                             next = if self.seats.has_room() { at_once(accept()).and_then(Result::ok) } else { None };
                         }
                         self.waits = next;
+                        let _wanted = self.waits.is_some().then(|| self.seats.wanted());
                         // However many come, those who are in are heard.
                         yield_now().await;
                     }

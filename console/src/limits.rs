@@ -56,7 +56,7 @@ pub struct Limits {
     /// that one more client with a few questions, 32 at the most, always gets in; whoever asks more, or watches, stays, in place of
     /// whoever stays and has been silent for longest, of two seconds at least (those who watch last; who takes frames is not silent), or,
     /// if he watches, of somebody who only asks; or is told that there are too many. What is no question earns no place to stay. When the other places are all taken, too, whoever has said nothing there for longest makes way for the next
-    /// ([`Displaced`](crate::protocol::Code::Displaced)), and at once whoever has had three answers, or one and half a second; who is
+    /// ([`Displaced`](crate::protocol::Code::Displaced)), and at once, or with the next thing he asks, whoever has had three answers, or one and half a second; who is
     /// being answered is left alone, unless he takes nothing of an answer that does not fit the buffer of his socket. On TCP those who
     /// have not shown the token yet have as many places of their own as those who have just come, where whoever has been there for
     /// longest makes way, too.

@@ -7,6 +7,8 @@
 //!    ▼                                                                    ▼
 //! displaced, and told so                                               displaced, and told so
 //! ```
+//! As long as somebody waits at the door, a newcomer who has had his few answers makes way with the next thing he asks.
+//!
 //! Those who stay are few, since what they watch and trace costs something for as long as they do; who watches and takes his frames is
 //! not silent, and goes before who only asks. Those who have just come have
 //! places of their own, so that whoever stays keeps nobody from asking, and nobody who asks once costs anybody his place. Whoever is
@@ -70,6 +72,7 @@ impl Seats {
     /// # Cancel safety
     /// Nothing is lost: nothing is taken.
     pub(crate) async fn room(&self) {
+        let _wanted = self.wanted();
         let mut has_looked = false;
         loop {
             let room = self.places().room(self.now());
@@ -92,6 +95,12 @@ impl Seats {
         }
     }
 
+    /// Somebody waits for a place, until this is dropped: whoever has had his turn makes way with his next question.
+    pub(crate) fn wanted(&self) -> Wanted<'_> {
+        self.places().wanted += 1;
+        Wanted { seats: self }
+    }
+
     /// Whether somebody could come in just now.
     pub(crate) fn has_room(&self) -> bool {
         self.places().room(self.now()).is_ok()
@@ -105,6 +114,18 @@ impl Seats {
         let (number, leaves) = places.enter(self.now());
         drop(places);
         Some(Seat { seats: self.clone(), number, leaves })
+    }
+}
+
+/// Somebody who waits for a place.
+#[derive(Debug)]
+pub(crate) struct Wanted<'s> {
+    seats: &'s Seats,
+}
+
+impl Drop for Wanted<'_> {
+    fn drop(&mut self) {
+        self.seats.places().wanted -= 1;
     }
 }
 
@@ -186,6 +207,8 @@ struct Places {
     stay: usize,
     /// How many may be there who have just come.
     newcomers: usize,
+    /// How many wait for a place, by those who look whether there is one.
+    wanted: usize,
     next: u64,
     guests: BTreeMap<u64, Guest>,
 }
@@ -233,7 +256,7 @@ impl Guest {
 
 impl Places {
     fn new(stay: usize, newcomers: usize) -> Self {
-        Self { stay, newcomers, next: 0, guests: BTreeMap::new() }
+        Self { stay, newcomers, wanted: 0, next: 0, guests: BTreeMap::new() }
     }
 
     fn count(&self, stay: bool) -> usize {
@@ -280,7 +303,12 @@ impl Places {
 
     fn asks(&mut self, number: u64, now: Duration) -> Result<(), Refusal> {
         let has_room = self.count(true) < self.stay;
+        let is_in_the_way = self.wanted > 0 && self.count(false) >= self.newcomers;
         let Some(guest) = self.guests.get_mut(&number) else { return Err(displaced()) };
+        if is_in_the_way && !has_room && !guest.stays && guest.has_had_his_turn(now) {
+            self.guests.remove(&number);
+            return Err(displaced());
+        }
         (guest.turn, guest.since) = (Turn::Answered, now);
         guest.asked = guest.asked.saturating_add(1);
         guest.stays |= has_room;
@@ -440,6 +468,24 @@ mod tests {
             all.iter().for_each(|&asks| places.answered(asks, ms(1), false).unwrap());
             assert_eq!(places.room(ms(1)).is_ok(), asked == BRIEF, "{asked} questions");
         }
+    }
+
+    #[test]
+    fn while_somebody_waits_at_the_door_whoever_has_had_his_answers_gets_no_more() {
+        let (mut places, all) = full();
+        let answer =
+            |places: &mut Places, asks| places.asks(asks, ms(1)).map(|()| places.answered(asks, ms(1), false).unwrap());
+        for asks in [all[0], all[1]] {
+            (0..=BRIEF).for_each(|_| answer(&mut places, asks).expect("nobody waits"));
+        }
+        places.wanted = 1;
+        assert_eq!(answer(&mut places, all[0]).unwrap_err().code, Code::Displaced);
+        assert!(!is_there(&places, all[0]), "his place is free");
+        answer(&mut places, all[1]).expect("now there is room for whoever waits");
+        enter(&mut places, ms(1)).expect("he comes");
+        assert_eq!(answer(&mut places, all[1]).unwrap_err().code, Code::Displaced, "the next waits");
+        (0..BRIEF).for_each(|_| answer(&mut places, all[2]).expect("he has had no answer yet"));
+        answer(&mut places, 0).expect("he stays");
     }
 
     #[test]

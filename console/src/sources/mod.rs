@@ -340,6 +340,28 @@ mod tests {
     }
 
     #[test]
+    fn where_many_look_they_share_rounds_and_whoever_looks_now_and_then_has_his_own() {
+        use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+        let (sources, reads) = (Sources::default(), Arc::new(AtomicUsize::new(0)));
+        let counts = reads.clone();
+        let slow = move || {
+            std::thread::sleep(Duration::from_millis(5));
+            Reading::new(["even", "odd"][counts.fetch_add(1, Relaxed) % 2])
+        };
+        sources.add(told("slow", slow)).unwrap();
+        for look_number in 1..=5 {
+            look(&sources);
+            assert_eq!(reads.load(Relaxed), look_number, "each of the first looks reads it");
+        }
+        let began = Instant::now();
+        let seen: Vec<_> = (0..10_000).map(|_| look(&sources).remove(0).state).collect();
+        let (rounds, most) =
+            (reads.load(Relaxed) - 5, (Duration::from_millis(500) + began.elapsed()).as_millis() / 50 + 2);
+        assert!(rounds as u128 <= most, "{rounds} rounds in {:?}, of 5 ms at least", began.elapsed());
+        assert_eq!(seen.iter().filter(|state| *state == "does not answer").count(), 0);
+    }
+
+    #[test]
     fn one_that_blocks_has_one_thread_however_many_look() {
         let sources = Sources::default();
         let (go_on, one) = blocks("one");

@@ -24,6 +24,13 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const STEP: Duration = Duration::from_millis(10);
 /// How long those who look wait at the most, for however many that are slow.
 const AT_MOST: Duration = Duration::from_millis(750);
+/// A round serves those who look next for so many times as long as it took, but for what is ahead: so at most a tenth of the time of whoever
+/// answers for the system is spent on rounds, however many look.
+const SERVES: u32 = 10;
+/// So much of that time need not have passed: whoever looks now and then has a round of his own.
+const AHEAD: Duration = Duration::from_millis(500);
+/// As which a round counts that took longer.
+const LONGEST: Duration = Duration::from_millis(100);
 
 /// What was read, and what is being read.
 #[derive(Default)]
@@ -43,6 +50,8 @@ struct State {
     readers: usize,
     /// How many have been done, ever.
     done: u64,
+    /// When the next round would begin if they came evenly; none before the first.
+    due: Option<Instant>,
 }
 
 /// One source.
@@ -78,6 +87,16 @@ impl State {
     fn next(&self) -> Option<usize> {
         self.slots.iter().position(|slot| self.is_due(slot))
     }
+
+    /// Whether another round is to begin for whoever looks now: not while one is under way, nor as long as the last one serves.
+    fn has_room(&self, now: Instant) -> bool {
+        self.next().is_none() && self.due.is_none_or(|due| due <= now + AHEAD)
+    }
+
+    /// A round has taken so long, for whoever began it.
+    fn charge(&mut self, began: Instant, took: Duration) {
+        self.due = Some(self.due.map_or(began, |due| due.max(began)) + took.min(LONGEST) * SERVES);
+    }
 }
 
 impl Rounds {
@@ -112,11 +131,12 @@ impl Rounds {
         locked(&self.state).readers
     }
 
-    /// How all of them are, in the order in which they were added: as they were read in a round that began after this was called, or
-    /// in one that was under way. Whoever is not as the last look saw it is told.
+    /// How all of them are, in the order in which they were added: as they were read in a round that began after this was called, in
+    /// one that was under way, or, where many look, in the last one. Whoever is not as the last look saw it is told.
     pub(super) fn look(self: &Arc<Self>, tell: impl FnMut(SourceSeen)) -> Vec<SourceView> {
         let (began, mut state) = (Instant::now(), locked(&self.state));
-        if state.next().is_none() {
+        let is_mine = state.has_room(began);
+        if is_mine {
             state.round += 1;
             self.send_reader(&mut state);
         }
@@ -129,6 +149,9 @@ impl Rounds {
             if state.done == done {
                 self.send_reader(&mut state);
             }
+        }
+        if is_mine {
+            state.charge(began, began.elapsed());
         }
         let told = |slot: &Slot| slot.view.clone().filter(|_| slot.read >= round);
         let late = |slot: &Slot| slot.entry.view(Reading::new("does not answer").serves(false));
