@@ -3,7 +3,7 @@
 //! As many as are allowed stay as long as there is room. When there is none, one at a time waits at the door: whoever has been silent for
 //! longest makes way, and until somebody does, whoever is answered is seen off with the answer. A browser or a scraper that keeps a
 //! connection opens another one, and a probe is not to be told that the service does not answer because somebody holds connections, or
-//! asks again and again. Whoever is being answered stays, and so does a page that is watched. Nobody goes before it was looked whether he
+//! asks again and again. Who waits for his turn is left alone for a while, and for longer if it is his first. Whoever is being answered stays, and so does a page that is watched. Nobody goes before it was looked whether he
 //! has said something meanwhile, however long the thread was busy otherwise.
 
 use std::sync::Arc;
@@ -16,8 +16,10 @@ use tokio::time::timeout;
 
 /// How long somebody is left alone after he has come, or was answered: whoever has something to ask says it at once.
 const GRACE: Duration = Duration::from_millis(10);
-/// How long he may wait for his turn.
+/// How long he may wait for his turn, and how long for the first: whoever asks once is not to make way for those who ask again and again,
+/// as many of whom as there are places may have theirs before.
 const TURN: Duration = Duration::from_millis(300);
+const FIRST: Duration = Duration::from_millis(600);
 /// In the place of a time: he is being answered.
 const ANSWERED: u64 = u64::MAX;
 /// He is sent something that has no end.
@@ -44,6 +46,8 @@ pub(crate) struct Guest {
     house: Arc<House>,
     /// Since when he has said nothing, in milliseconds.
     silent_since: AtomicU64,
+    /// He has had an answer.
+    is_answered: AtomicBool,
     /// He has shown the token.
     is_known: AtomicBool,
 }
@@ -59,9 +63,9 @@ pub(crate) enum Room {
 
 impl Guest {
     fn new(house: Arc<House>) -> Arc<Self> {
-        let guest = Self { house, silent_since: AtomicU64::new(0), is_known: AtomicBool::new(false) };
-        guest.rests();
-        Arc::new(guest)
+        let silent_since = AtomicU64::new(millis(house.began.elapsed()));
+        let (is_answered, is_known) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { house, silent_since, is_answered, is_known })
     }
 
     /// He has asked something.
@@ -71,12 +75,14 @@ impl Guest {
 
     /// There is an answer that is complete.
     pub(crate) fn rests(&self) {
+        self.is_answered.store(true, Relaxed);
         self.is_silent_since(self.house.began.elapsed());
     }
 
     /// He waits for his turn, and is left alone for a while.
     pub(crate) fn waits(&self) {
-        self.is_silent_since(self.house.began.elapsed() + TURN);
+        let turn = if self.is_answered.load(Relaxed) { TURN } else { FIRST };
+        self.is_silent_since(self.house.began.elapsed() + turn);
     }
 
     /// There is an answer that will be late on purpose: he is not left alone for a moment before.
@@ -207,6 +213,29 @@ mod tests {
         };
         let room = runtime.block_on(async { tokio::spawn(room).await.unwrap() });
         assert_eq!((room, heard.load(Relaxed)), (Room::Here, true));
+    }
+
+    #[test]
+    fn who_waits_for_his_first_turn_is_left_alone_for_longer_than_whoever_has_had_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let stays = async {
+            let (mut guests, mut tasks) = (Guests::new(2), JoinSet::new());
+            for has_had_one in [false, true] {
+                guests.receive(&mut tasks, |guest| async move {
+                    if has_had_one {
+                        guest.rests();
+                    }
+                    guest.waits();
+                    std::future::pending().await
+                });
+            }
+            // Both wait by then, the one who has just come first.
+            yield_now().await;
+            assert_eq!(guests.room().await, Room::Here);
+            let [(stays, _)] = &guests.there[..] else { panic!("one of two has made way") };
+            !stays.is_answered.load(Relaxed)
+        };
+        assert!(runtime.block_on(async { tokio::spawn(stays).await.unwrap() }));
     }
 
     #[test]
