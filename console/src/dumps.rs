@@ -16,14 +16,16 @@ use serde_json::Value;
 use crate::actions::Actions;
 use crate::home;
 use crate::inspector::Inspector;
-use crate::limits::{Limits, ROWS};
-use crate::protocol::{Outcome, Response};
-use crate::recording::{Answered, Extent, Full, LINE, MOST, Told, Writer, picture};
+use crate::limits::Limits;
+use crate::protocol::{Code, Outcome, Refusal, Response};
+use crate::recording::{Answered, Extent, Full, IN_TREE, LINE, MOST, Told, Writer, picture};
 use crate::search::Search;
 use crate::wire::read;
 
 /// How long the end of a system waits for its dump.
 const WITHIN: Duration = Duration::from_secs(2);
+/// When of the tree no more than its first lines are asked for.
+const LISTS: Duration = Duration::from_millis(1_000);
 /// When no more is begun: what is under way then is to end within the time.
 const ENOUGH: Duration = Duration::from_millis(1_500);
 /// Dumps of one name that are kept: the newest. A service that fails again and again fills no disk.
@@ -65,7 +67,7 @@ impl Dumper {
             return None;
         }
         // Nobody waits for the answers at a socket.
-        let limits = Limits { rows: ROWS, answer: LINE, ..Limits::default() };
+        let limits = Limits { rows: IN_TREE, answer: LINE, ..Limits::default() };
         let inspector = Inspector::new(system.downgrade(), system.name(), limits).of_one_picture();
         Some(Self { dumps, base, inspector, actions })
     }
@@ -131,7 +133,12 @@ impl Dumper {
             Err(Full::Limit(_)) => Ok(false),
             Err(full) => Err(full.into_io()),
         };
-        let extent = picture(ROWS, |verb, args| Ok(self.ask(verb, args)), write)?;
+        let ask = |verb: &'static str, args: &Value| {
+            let is_late = began.elapsed() >= LISTS && verb == "tree" && !args["skip"].is_null();
+            let why = || Refusal::new(Code::Busy, "there is no time for more");
+            Ok(if is_late { Outcome::Error(why()) } else { self.ask(verb, args) })
+        };
+        let extent = picture(IN_TREE, ask, write)?;
         make_room(file, &home::word(self.inspector.name()))?;
         Ok(extent)
     }

@@ -13,6 +13,7 @@ pub struct Outline {
     levels: usize,
     limit: usize,
     each: usize,
+    skip: usize,
     folded: HashSet<ActorId>,
 }
 
@@ -25,7 +26,7 @@ pub struct Outlined<T> {
     pub matched: usize,
     /// How many lines that makes.
     pub lines: usize,
-    /// The first of those, with their levels.
+    /// The first of those, after those that are left out, with their levels.
     pub told: Vec<(T, usize)>,
 }
 
@@ -44,7 +45,8 @@ impl Outline {
             return Err(Refusal::new(Code::BadArguments, why));
         }
         let [levels, limit, each] = [query.levels, query.limit, query.each].map(|most| most.unwrap_or(usize::MAX));
-        Ok(Self { levels, limit, each, folded: query.folded.iter().copied().collect() })
+        let skip = query.skip.unwrap_or(0);
+        Ok(Self { levels, limit, each, skip, folded: query.folded.iter().copied().collect() })
     }
 
     /// No more lines than that, whatever is asked for.
@@ -84,7 +86,7 @@ impl Outline {
                 }
             }
             drawn.lines += 1;
-            if drawn.told.len() < self.limit {
+            if drawn.lines > self.skip && drawn.told.len() < self.limit {
                 drawn.told.push((one, level));
             }
         }
@@ -154,6 +156,15 @@ mod tests {
         assert_eq!(drawn(TreeQuery::default(), None), (8, 8, (0..8).collect()));
         let few = TreeQuery { limit: Some(2), ..TreeQuery::default() };
         assert_eq!(drawn(few, Some(&[4])), (1, 4, vec![0, 1]), "what there is no room for is counted");
+    }
+
+    #[test]
+    fn lines_that_were_told_before_are_left_out_and_counted() {
+        let slice = |skip| TreeQuery { limit: Some(3), skip: Some(skip), ..folded(&[3]) };
+        assert_eq!(drawn(slice(0), None), (8, 7, vec![0, 1, 2]));
+        assert_eq!(drawn(slice(3), None), (8, 7, vec![3, 5, 6]));
+        assert_eq!(drawn(slice(6), None), (8, 7, vec![7]));
+        assert_eq!(drawn(slice(7), None), (8, 7, vec![]));
     }
 
     #[test]

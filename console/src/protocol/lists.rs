@@ -110,6 +110,10 @@ pub struct TreeQuery {
     /// left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub each: Option<usize>,
+    /// The first so many lines are left out: those that were told before. A system that does not [know](super::Hello::knows) it tells them
+    /// again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip: Option<usize>,
 }
 
 /// The answer to `tree`.

@@ -53,8 +53,8 @@ pub use self::watch::{Frame, FrameQuery, News, Push, Rates, SeenBusy, Unwatch, W
 pub const PROTOCOL: u32 = 1;
 
 /// Arguments that older servers do not know: of `actors`, `tree`, `watch` and `plan` the pattern that actors are to match, of `tree`
-/// and `watch` what is folded.
-pub const KNOWS: [&str; 2] = ["pattern", "folded"];
+/// and `watch` what is folded, of `tree` the lines to leave out.
+pub const KNOWS: [&str; 3] = ["pattern", "folded", "skip"];
 
 /// What can be asked.
 pub const VERBS: [&str; 19] = [

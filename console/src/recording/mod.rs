@@ -16,7 +16,7 @@ mod writer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::picture::{Answered, Extent, IN_FULL, picture};
+pub use self::picture::{Answered, Extent, IN_FULL, IN_TREE, picture};
 pub use self::writer::{Full, Writer};
 use crate::protocol::Outcome;
 

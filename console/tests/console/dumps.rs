@@ -105,7 +105,10 @@ async fn of_a_large_system_what_matters_most_is_written_in_time() {
     assert!(replay(&["metrics"])["system"]["actors"].as_u64() > Some(MANY as u64));
     let (code, tree, why) = run(&dir, &["tree", "--match", "left", "--replay", &file]);
     assert!(code == 0 && tree.contains("left"), "it is behind none of the many: {code} {tree} {why}");
-    assert!(why.starts_with("recorded are 1003 of 20003 actors"), "{why}");
+    // As many as there was time for.
+    let told = why.strip_prefix("recorded are ").and_then(|why| why.split_once(" of 20003 actors"));
+    let told: usize = told.expect(&why).0.parse().expect("a number");
+    assert!((303..=10_003).contains(&told), "{why}");
 }
 
 #[crashworthy::test]

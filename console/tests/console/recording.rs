@@ -163,6 +163,30 @@ fn a_recording_is_sorted_by_its_rates_and_one_without_says_so() {
     assert_eq!((&top["rows"][0]["path"], top["rows"].as_array().unwrap().len()), (&"shop/front/right".into(), 1));
 }
 
+#[test]
+fn a_dump_of_more_actors_than_an_answer_holds_has_everybody() {
+    let shop = Shop::open();
+    let _many = shop.adds(1_051);
+    let file = shop.dir.path().join("many.jsonl").display().to_string();
+    let (code, json, why) = run(&shop.dir, &["dump", &file, "--json"]);
+    assert_eq!((code, why), (0, format!("{file}: 1055 actors, 1000 of them in full\n")));
+    let whole = serde_json::json!({ "file": file, "actors": 1_055, "listed": 1_055, "in_full": 1_000, "whole": false });
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), whole);
+    let replay = |words: &[&str]| data(&Dir::new(), &[words, &["--json", "--replay", &file]].concat());
+    let tree = replay(&["tree"]);
+    assert_eq!((&tree["total"], tree["nodes"].as_array().unwrap().len()), (&1_055.into(), 1_055));
+    assert_eq!(replay(&["top", "--sort", "path", "-n", "2000"])["rows"].as_array().unwrap().len(), 1_055);
+    // Who is not told in full is there all the same.
+    let last = tree["nodes"][1_054]["path"].as_str().unwrap();
+    assert_eq!(replay(&["tree", last])["nodes"][0]["path"], last);
+    let (code, out, why) = run(&Dir::new(), &["actor", last, "--replay", &file]);
+    assert_eq!((code, out.as_str()), (1, ""), "{why}");
+    assert!(why.contains("in full are 1000 of 1055 actors"), "{why}");
+    for words in [&["health"][..], &["metrics"], &["crashes"], &["events"], &["dead-letters"], &["reports"]] {
+        assert!(replay(words).is_object(), "{words:?}");
+    }
+}
+
 /// Two answers are not of one time.
 fn without_times(mut answer: serde_json::Value) -> serde_json::Value {
     answer.as_object_mut().expect("fields").remove("at_ms");

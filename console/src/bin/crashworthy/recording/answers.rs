@@ -58,8 +58,10 @@ impl Recording {
                     })?;
                 }
                 let what = if verb == "state" { ("state", "was") } else { ("details", "were") };
-                self.newest(at, verb, |kept| kept.words.contains(&actor))
-                    .ok_or_else(|| refuse(format!("no {} of {actor:.256?} {} recorded", what.0, what.1)))
+                self.newest(at, verb, |kept| kept.words.contains(&actor)).ok_or_else(|| {
+                    let fewer = if verb == "actor" { self.in_full(at) } else { String::new() };
+                    refuse(format!("no {} of {actor:.256?} {} recorded{fewer}", what.0, what.1))
+                })
             }
             "crashes" => self.crashes(at, &read(args)?).map(ok),
             "events" => self.events(at, &read(args)?).map(ok),
@@ -197,6 +199,14 @@ impl Recording {
         (tree.nodes.len() < tree.total).then_some((tree.nodes.len(), tree.total))
     }
 
+    /// Of how many there are details, if they are those of a dump, which has them of many, and not of all.
+    fn in_full(&self, at: Duration) -> String {
+        let Ok(tree) = self.tree(at) else { return String::new() };
+        let told = self.before(at).take_while(|kept| kept.verb != "tree").filter(|kept| kept.verb == "actor").count();
+        let total = tree.total;
+        if told > 1 && told < total { format!(": in full are {told} of {total} actors") } else { String::new() }
+    }
+
     fn tree(&self, at: Duration) -> Result<TreeView, Refusal> {
         self.told(at, "tree", is_of_all)
     }
@@ -221,7 +231,7 @@ impl Recording {
 
 /// Whether a tree is not of a branch, of the first levels, of those who match, or of what is not folded alone.
 fn is_of_all(tree: &Kept) -> bool {
-    ["path", "levels", "pattern", "folded"].iter().all(|part| tree.args[part].is_null())
+    ["path", "levels", "pattern", "folded", "skip"].iter().all(|part| tree.args[part].is_null())
 }
 
 pub(super) fn refuse(why: String) -> Refusal {

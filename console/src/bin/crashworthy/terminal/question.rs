@@ -138,6 +138,7 @@ fn tree(top: &Option<String>, levels: Option<usize>, filter: &Option<String>, fo
         pattern: filter.clone(),
         folded: folded.to_vec(),
         each: None,
+        skip: None,
     }
 }
 
