@@ -207,6 +207,9 @@ fn what_is_recorded_is_replayed_after_the_system_has_ended() {
     terminal.see("what was recorded", |screen| screen.contains("recorded: ") && screen.contains("it ended with 0"));
     drop(terminal);
 
+    let tape = shop.dir.path().join("tape.jsonl").display().to_string();
+    let letters = crate::command::data(&shop.dir, &["dead-letters", "--json", "--replay", &tape]);
+    assert_eq!((&letters["given_up"], letters["letters"].as_array().map(Vec::len)), (&1.into(), Some(1)));
     let terminal = Terminal::open(&shop.dir, "--replay tape.jsonl").expect("there was a tmux before");
     let first = terminal.see_text("recorded");
     assert!(

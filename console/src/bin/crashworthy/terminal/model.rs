@@ -352,6 +352,7 @@ impl Model {
         if shows(Tab::Audit) {
             questions.push(Question::Audit);
         }
+        questions.extend(is_recording.then_some(Question::DeadLetters));
         // A recording is of what was answered: each picture in it has the newest.
         if is_recording || (self.tab == Tab::Events && self.link == Link::Recorded) {
             questions.push(Question::Events);

@@ -156,8 +156,8 @@ impl Picture {
                 metrics.kinds.truncate(ROWS);
                 self.metrics = Some(metrics);
             }
-            // It is no picture of the system.
-            Question::Traced => {}
+            // It is no picture of the system, or only kept for whoever opens the recording.
+            Question::Traced | Question::DeadLetters => {}
             Question::Events | Question::News => self.happened.get_or_insert_default().enter(read(value)?),
         }
         Ok(())

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, EventsQuery, Filter, Outcome, ReportsQuery, Sort, SystemView,
-    TreeQuery, WatchQuery, Watchable,
+    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, DeadLettersQuery, EventsQuery, Filter, Outcome, ReportsQuery,
+    Sort, SystemView, TreeQuery, WatchQuery, Watchable,
 };
 use crashworthy_runtime::{ActorId, Pid};
 use serde::Serialize;
@@ -58,6 +58,8 @@ pub(crate) enum Question {
     Metrics,
     /// Whose gates are not open.
     Shut,
+    /// For a recording: no screen shows them.
+    DeadLetters,
     Audit,
     /// The newest of all kinds.
     Events,
@@ -83,6 +85,7 @@ impl Question {
             Self::Health => "health",
             Self::Metrics => "metrics",
             Self::Audit => "audit",
+            Self::DeadLetters => "dead_letters",
             Self::Events | Self::News => "events",
             Self::Traced => "traced",
         }
@@ -118,6 +121,7 @@ impl Question {
                 let filter = Filter { shut: true, ..Filter::default() };
                 value(&ActorsQuery { filter, sort: Sort::Path, limit: Some(ROWS), ..ActorsQuery::default() })
             }
+            Self::DeadLetters => value(&DeadLettersQuery { limit: Some(REPORTS), ..DeadLettersQuery::default() }),
             Self::Audit => value(&AuditQuery { limit: Some(REPORTS) }),
             Self::Worst(sort) => value(&ActorsQuery { sort: *sort, limit: Some(WORST), ..ActorsQuery::default() }),
             Self::Actor(id) | Self::State(id) => value(&ActorQuery { actor: id.clone() }),

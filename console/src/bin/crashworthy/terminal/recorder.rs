@@ -63,8 +63,14 @@ impl Recorder {
 
     /// Whether it is not in the file yet. Reports are many, and seldom new.
     fn is_news(&mut self, question: &Question, outcome: &Outcome<Value>) -> bool {
-        let (Question::Crashes | Question::Crash(_) | Question::Reports { .. } | Question::Events, Outcome::Ok(value)) =
-            (question, outcome)
+        let (
+            Question::Crashes
+            | Question::Crash(_)
+            | Question::Reports { .. }
+            | Question::Events
+            | Question::DeadLetters,
+            Outcome::Ok(value),
+        ) = (question, outcome)
         else {
             return true;
         };
@@ -159,7 +165,7 @@ mod tests {
         }
         let text = std::fs::read_to_string(&scratch.0).unwrap();
         let times = |verb: &str| text.matches(&format!("\"verb\":\"{verb}\"")).count();
-        assert_eq!((times("crashes"), times("reports"), times("tree")), (1, 1, 2));
+        assert_eq!((times("crashes"), times("reports"), times("dead_letters"), times("tree")), (1, 1, 1, 2));
         assert_eq!(times("actors"), 0, "everybody is in the tree");
 
         let view = Question::Tree { top: None, levels: None, filter: Some("till".into()), folded: Vec::new() };

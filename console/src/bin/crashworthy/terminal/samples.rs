@@ -155,6 +155,9 @@ pub(crate) fn answer(question: &Question) -> Value {
             json!({ "at_ms": 73_000, "total": 5, "matched": 2, "rows": [tripped, left] })
         }
         Question::Audit => audit(),
+        Question::DeadLetters => json!({
+            "at_ms": 73_000, "total": 0, "unseen": 0, "matched": 0, "letters": [], "actors": []
+        }),
         Question::Events | Question::News => events(),
         Question::Traced => traced(),
         Question::Metrics => json!({ "at_ms": 73_000, "system": system(), "total": 0, "kinds": [] }),
@@ -228,6 +231,7 @@ pub(crate) fn round() -> Round {
         Question::Metrics,
         Question::Shut,
         Question::Audit,
+        Question::DeadLetters,
         Question::Events,
     ];
     let all = all.into_iter().chain(MEASURES.map(Question::Worst));

@@ -25,7 +25,7 @@ fn only_what_is_in_view_is_asked_for_unless_it_is_recorded() {
     let verbs = |ui: &Ui| ui.model.questions().iter().map(Question::verb).collect::<Vec<_>>();
     assert_eq!(verbs(&ui), ["system", "health", "crashes", "tree"]);
     ui.happens(Event::Recorded { bytes: 0 });
-    for verb in ["system", "tree", "actors", "crashes", "reports", "health", "metrics"] {
+    for verb in ["system", "tree", "actors", "crashes", "reports", "health", "metrics", "dead_letters"] {
         assert!(verbs(&ui).contains(&verb), "{verb}");
     }
     ui.happens(Event::RecordingEnded("enough".into()));
