@@ -221,13 +221,8 @@ fn supervisors(picture: &Picture, reach: &Reach, known: &Supervisors<'_>, force:
         lines.push(format!("supervisor: none{of}, no new incarnation comes"));
     }
     let outlooks = reach.outlooks(picture, known);
+    allowed(&outlooks, known, force)?;
     for outlook in &outlooks {
-        if let Some(refusal) = outlook.shield(known) {
-            return Err(refusal);
-        }
-        if outlook.exhausts() && !force {
-            return Err(outlook.refusal());
-        }
         let is_above = outlook.family.children.is_empty() && outlook.family.linked.is_empty();
         let (count, most) = match is_above {
             true => (&mut levels, LEVELS),
@@ -235,7 +230,7 @@ fn supervisors(picture: &Picture, reach: &Reach, known: &Supervisors<'_>, force:
         };
         *count += 1;
         if *count <= most {
-            lines.extend(supervisor(picture, outlook));
+            lines.extend(supervisor(picture, outlook, &outlooks));
         }
     }
     let more = told.saturating_sub(SUPERVISORS) + levels.saturating_sub(LEVELS);
@@ -244,18 +239,29 @@ fn supervisors(picture: &Picture, reach: &Reach, known: &Supervisors<'_>, force:
     }
     let is_top = |outlook: &&Outlook<'_>| outlook.ends() && outlook.family.parent == Some(Pid::OUTSIDE);
     if let Some(top) = outlooks.iter().find(is_top) {
-        let who = &top.family.path;
+        let (who, ends) = (&top.family.path, if top.surely_ends(&outlooks) { "ends" } else { "may end" });
         lines.push(format!(
-            "the system ends: {who} is the top of the tree; the process ends, too, if its main function waits for no more"
+            "the system {ends}: {who} is the top of the tree; the process ends, too, if its main function waits for no more"
         ));
     }
     Ok(lines)
 }
 
+/// Whether it may be done: nobody who is protected is stopped by it, and no supervisor ends unless that is wanted. What is told first is what
+/// becomes of the supervisors of those to whom it is done.
+pub(crate) fn allowed(outlooks: &[Outlook<'_>], known: &Supervisors<'_>, force: bool) -> Result<(), Refusal> {
+    if let Some(refusal) = outlooks.iter().find_map(|outlook| outlook.shield(known)) {
+        return Err(refusal);
+    }
+    let too_many = outlooks.iter().find(|outlook| outlook.exhausts());
+    too_many.filter(|_| !force).map_or(Ok(()), |outlook| Err(outlook.refusal(outlooks)))
+}
+
 /// What one of them does.
-fn supervisor(picture: &Picture, outlook: &Outlook<'_>) -> Vec<String> {
+fn supervisor(picture: &Picture, outlook: &Outlook<'_>, all: &[Outlook<'_>]) -> Vec<String> {
     let (who, supervisor) = (outlook.family.path.as_str(), outlook.family.supervisor);
-    let mut lines = vec![again(picture, outlook)];
+    let ends = outlook.surely_exhausts(all);
+    let mut lines = vec![again(picture, outlook, ends)];
     if !outlook.back.is_empty() {
         lines.push(outlook.budget());
         lines.extend(siblings(picture, supervisor, outlook));
@@ -267,8 +273,10 @@ fn supervisor(picture: &Picture, outlook: &Outlook<'_>) -> Vec<String> {
         let branch = picture.branch(picture.find_pid(supervisor)).skip(1);
         branch.filter(|&(place, _)| is_living(picture.actor(place).state)).count()
     };
-    if outlook.exhausts() {
+    if ends {
         lines.push(format!("too many: {who} ends, and all below it, {} in all", below()));
+    } else if outlook.exhausts() {
+        lines.push(format!("too many, perhaps: {who} may end, and all below it, {} in all", below()));
     }
     if outlook.shuts_down {
         lines.push(format!("automatic shutdown: {who} ends, and all below it, {} in all", below()));
@@ -276,21 +284,34 @@ fn supervisor(picture: &Picture, outlook: &Outlook<'_>) -> Vec<String> {
     lines
 }
 
-/// Who is started again.
-fn again(picture: &Picture, outlook: &Outlook<'_>) -> String {
+/// Who is started again, or would be, if its supervisor did not end by that.
+fn again(picture: &Picture, outlook: &Outlook<'_>, ends: bool) -> String {
     let Outlook { family, gone, restart, .. } = outlook;
     let open = outlook.open + outlook.linked;
     let (who, back, total) = (&family.path, outlook.back.len() - open, outlook.total());
-    let whom = match family.ended[..] {
-        [ended] => picture.tie(ended).path.unwrap_or_else(|| ended.to_string()),
+    // Whom it is done to has been told first; others have names.
+    let whom = match (&family.ended[..], &family.linked[..]) {
+        ([one], []) | ([], [one]) => picture.tie(*one).path.unwrap_or_else(|| one.to_string()),
         _ => "it".to_owned(),
     };
     match (total, restart) {
+        (1, Some(restart)) if outlook.linked == 1 => {
+            format!("supervisor: {who} starts {whom} again if it ends by its link, it is {restart}")
+        }
+        (1, Some(restart)) if ends => {
+            format!("supervisor: {who} would start {whom} again, it is {restart}, and has no restart left for that")
+        }
+        (1, Some(restart)) if back == 1 && !family.ended.is_empty() => {
+            format!("supervisor: {who} starts {whom} again, it is {restart}, with all that it starts")
+        }
         (1, _) if outlook.settled == 1 => format!("supervisor: {who} is starting {whom} again already, with others"),
         (1, Some(restart)) if back == 1 => format!("supervisor: {who} starts {whom} again, it is {restart}"),
         (1, Some(restart)) => format!("supervisor: {who} does not start {whom} again, it is {restart}"),
         (1, None) => {
             format!("supervisor: {who}; whether {whom} is started again depends on its restart type: not known")
+        }
+        _ if ends => {
+            format!("supervisor: {who} would start {back} of {total} again, and has too few restarts left for that")
         }
         _ => format!("supervisor: {who} starts {back} of {total} again, leaves {gone}; not known of {open}"),
     }

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crashworthy_runtime::{Callback, Crash, ExitReason, LARGEST_MAILBOX, Pid, System, WeakSystem};
 
 use self::audit::Audit;
+use self::effect::allowed;
 use self::governor::Governor;
 pub use self::limits::ActionLimits;
 use self::outlook::Supervisors;
@@ -251,14 +252,7 @@ impl Actions {
             && let Some(reach) = self.reach(picture, scope, plan.deed, &known)
         {
             let outlooks = reach.outlooks(picture, &known);
-            for outlook in &outlooks {
-                if let Some(refusal) = outlook.shield(&known) {
-                    return Err(refusal);
-                }
-                if outlook.exhausts() && !plan.force {
-                    return Err(outlook.refusal());
-                }
-            }
+            allowed(&outlooks, &known, plan.force)?;
             reached = reach.reached(&outlooks);
         }
         if !held.under_way.has_room(&reached) {

@@ -35,6 +35,8 @@ pub(crate) struct Outlook<'k> {
     pub(crate) family: &'k Family,
     /// Those it starts again, as far as is known: who may come back does.
     pub(crate) back: Vec<Pid>,
+    /// Those of them who come back for certain if they end, and are not only linked with whoever does.
+    sure: Vec<Pid>,
     /// How many it does not start again.
     pub(crate) gone: usize,
     /// How many of those who come back may also not, since the restart type is not known.
@@ -70,6 +72,7 @@ impl<'k> Outlook<'k> {
         let mut outlook = Self {
             family,
             back: Vec::new(),
+            sure: Vec::new(),
             gone: 0,
             open: 0,
             linked: 0,
@@ -84,10 +87,11 @@ impl<'k> Outlook<'k> {
             outlook.add(known, child, |restart| by_deed(restart, deed));
         }
         for &child in &family.linked {
-            let (before, open) = (outlook.back.len(), outlook.open);
+            let (before, open, sure) = (outlook.back.len(), outlook.open, outlook.sure.len());
             outlook.add(known, child, by_link);
             outlook.linked += outlook.back.len() - before;
             outlook.open = open;
+            outlook.sure.truncate(sure);
         }
         for &child in &family.ended {
             // In order, as if it was stopped.
@@ -116,6 +120,9 @@ impl<'k> Outlook<'k> {
         if settled {
             self.settled += 1;
             return;
+        }
+        if fate == Fate::Back {
+            self.sure.push(child);
         }
         match fate {
             Fate::Gone => self.gone += 1,
@@ -155,6 +162,22 @@ impl<'k> Outlook<'k> {
         self.exhausts() || self.fails() || self.shuts_down
     }
 
+    /// Whether the restarts of those who come back for certain are more than are left, whatever others do; `all` are those whom the
+    /// action concerns.
+    pub(crate) fn surely_exhausts(&self, all: &[Self]) -> bool {
+        let Some(info) = self.info.filter(|info| info.is_exact()) else { return false };
+        let of = |pid: Pid| all.iter().find(move |other| other.family.supervisor == pid);
+        let ends =
+            |pid: &&Pid| !self.family.ended.contains(pid) || of(**pid).is_some_and(|below| below.surely_ends(all));
+        let certain = self.sure.iter().filter(ends).count();
+        certain > 0 && self.restarts(certain + self.under_way) > info.budget.left() as usize
+    }
+
+    /// Whether it ends for certain.
+    pub(crate) fn surely_ends(&self, all: &[Self]) -> bool {
+        self.fails() || self.shuts_down || self.surely_exhausts(all)
+    }
+
     /// Whether the restarts of those who may come back are more than are left, or than is known to be left.
     pub(crate) fn exhausts(&self) -> bool {
         let Some(info) = self.info.filter(|_| !self.back.is_empty()) else { return false };
@@ -180,8 +203,8 @@ impl<'k> Outlook<'k> {
         Some(info.is_exact().then_some(left))
     }
 
-    /// No, because it may end the supervisor.
-    pub(crate) fn refusal(&self) -> Refusal {
+    /// No, because it may end the supervisor; with what that comes to above it.
+    pub(crate) fn refusal(&self, all: &[Self]) -> Refusal {
         let (needs, path) = (self.needs(), &self.family.path);
         let s = if needs == 1 { "" } else { "s" };
         let left = match self.left().flatten() {
@@ -189,8 +212,38 @@ impl<'k> Outlook<'k> {
             Some(left) => format!("{left} are left"),
             None => "how many are left is not known".to_owned(),
         };
-        let budget = self.budget();
-        Refusal::new(Code::Budget, format!("that needs {needs} restart{s} and {left}: {path} would end; {budget}"))
+        let (budget, above) = (self.budget(), self.above(all));
+        let why = format!("that needs {needs} restart{s} and {left}: {path} would end{above}; {budget}");
+        Refusal::new(Code::Budget, why)
+    }
+
+    /// What its end comes to, one supervisor after the other, up to the one that decides; `all` are those whom the action concerns.
+    fn above(&self, all: &[Self]) -> String {
+        let (mut told, mut ended) = (String::new(), self);
+        // Nobody is above himself.
+        for _ in 0..all.len() {
+            let parent = match ended.family.parent {
+                Some(Pid::OUTSIDE) => return format!("{told}, and the system with it"),
+                parent => parent,
+            };
+            let Some(next) = all.iter().find(|other| Some(other.family.supervisor) == parent) else { break };
+            if !next.ends() {
+                return format!("{told}, and {}", next.decision(ended.family));
+            }
+            told = format!("{told}, then {}", next.family.path);
+            ended = next;
+        }
+        told
+    }
+
+    /// What it does about a supervisor below it that ends.
+    fn decision(&self, ended: &Family) -> String {
+        let (who, whom) = (&self.family.path, &ended.path);
+        match (self.back.contains(&ended.supervisor), self.info) {
+            (true, Some(_)) => format!("{who} starts {whom} again"),
+            (true, None) => format!("whether {who} starts {whom} again is not known"),
+            (false, _) => format!("{who} does not start {whom} again"),
+        }
     }
 
     /// No, because somebody who is protected would be stopped: with the supervisor, or as a sibling of whoever is started again.

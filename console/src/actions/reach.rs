@@ -82,12 +82,15 @@ impl Reach {
         reach
     }
 
-    /// What becomes of all who end, the deepest first.
+    /// What becomes of all who end: under the supervisors of those to whom it is done, under those of others who are linked with them,
+    /// and under those who lose a supervisor below them; of each sort the deepest first.
     pub(crate) fn outlooks<'k>(&'k self, picture: &Picture, known: &'k Supervisors<'_>) -> Vec<Outlook<'k>> {
         let families = self.families.all.values().filter(|family| family.ends().next().is_some());
         let mut outlooks: Vec<_> = families.map(|family| Outlook::of(known, family, self.deed)).collect();
         let rank = |pid: Pid| picture.find_pid(pid).map(|place| picture.rank(place));
-        outlooks.sort_by_key(|outlook| std::cmp::Reverse(rank(outlook.family.supervisor)));
+        outlooks.sort_by_key(|Outlook { family, .. }| {
+            (family.children.is_empty(), family.linked.is_empty(), std::cmp::Reverse(rank(family.supervisor)))
+        });
         outlooks
     }
 

@@ -103,10 +103,10 @@ fn a_supervisor_that_is_ended_by_force_is_an_end_below_the_next_until_that_one_h
     says(
         &end,
         &[
-            "supervisor: top/outer/inner starts it again, it is permanent",
+            "supervisor: top/outer/inner would start it again, it is permanent, and has no restart left for that",
             "0 left, one more ends it",
             "too many: top/outer/inner ends, and all below it, 2 in all",
-            "supervisor: top/outer starts top/outer/inner again, it is permanent",
+            "supervisor: top/outer starts top/outer/inner again, it is permanent, with all that it starts",
             "restarts count: top/outer is one_for_one, 0 of 1 restarts in 60s, 1 left",
             "siblings: 1, left alone",
         ],
@@ -117,7 +117,10 @@ fn a_supervisor_that_is_ended_by_force_is_an_end_below_the_next_until_that_one_h
     // Its handler goes on, and nothing has been counted anywhere.
     assert_eq!(refused(commit(&mut world.client, &early)), Code::Budget, "what was planned before is looked at again");
     let why = world.no(&kill(&["o1"])).message;
-    assert!(why.starts_with("that needs 1 restart and 0 are left: top/outer would end; "), "{why}");
+    assert!(
+        why.starts_with("that needs 1 restart and 0 are left: top/outer would end, and top starts top/outer again; "),
+        "{why}"
+    );
     assert!(why.ends_with("1 left; 1 more by this console, not counted there yet"), "{why}");
     drop(held);
     // It gives up, and waits for the other one to end: that is still to be counted above.
@@ -145,9 +148,9 @@ fn a_plan_that_ends_one_supervisor_after_the_other_names_them_and_the_end_of_the
         &end,
         &[
             "too many: top/outer/inner ends",
-            "supervisor: top/outer starts top/outer/inner again",
+            "supervisor: top/outer would start top/outer/inner again",
             "too many: top/outer ends, and all below it, 2 in all",
-            "supervisor: top starts top/outer again",
+            "supervisor: top would start top/outer again",
             "too many: top ends, and all below it, 3 in all",
             "the system ends: top is the top of the tree",
         ],
@@ -234,13 +237,20 @@ fn several_of_one_group_are_one_restart_and_several_of_one_for_one_are_as_many()
         Err(ClientError::Refused(why)) if why.message.ends_with("0 left, one more ends it") => Some(why),
         _ => None,
     });
-    assert!(why.message.starts_with("that needs 1 restart and 0 are left: top/all would end; "), "{why}");
+    assert!(
+        why.message
+            .starts_with("that needs 1 restart and 0 are left: top/all would end, and top starts top/all again; "),
+        "{why}"
+    );
     world.crash(d);
     let why = until("it is counted", || match world.ask(&kill(&["d", "e"])) {
         Err(ClientError::Refused(why)) if why.code == Code::Budget => Some(why.message),
         _ => None,
     });
-    assert!(why.starts_with("that needs 2 restarts and 1 is left: top/one would end; "), "{why}");
+    assert!(
+        why.starts_with("that needs 2 restarts and 1 is left: top/one would end, and top starts top/one again; "),
+        "{why}"
+    );
 }
 
 #[test]
@@ -255,7 +265,7 @@ fn where_it_is_not_known_what_is_left_that_is_too_little() {
     let why = world.no(&kill(&["other"]));
     assert_eq!(why.code, Code::Budget);
     assert!(
-        why.message.starts_with("that needs 1 restart and how many are left is not known: top/many would end; "),
+        why.message.starts_with("that needs 1 restart and how many are left is not known: top/many would end, and top starts top/many again; "),
         "{why}"
     );
     world.ask(&forced(&["other"])).expect("whoever wants it has it");
@@ -301,7 +311,7 @@ fn who_is_linked_with_whoever_ends_may_be_one_restart_more() {
     assert!(why.message.starts_with("that needs 2 restarts and 1 is left: top/pair would end"), "{}", why.message);
     says(
         &world.ask(&forced(&["p1"])).unwrap(),
-        &["starts 1 of 2 again, leaves 0; not known of 1", "too many: top/pair ends"],
+        &["starts 1 of 2 again, leaves 0; not known of 1", "too many, perhaps: top/pair may end"],
     );
     // Through others, to a third supervisor, and to somebody who is protected.
     alone.tell(Till::Link(p2.pid())).unwrap();
@@ -355,4 +365,95 @@ fn the_end_of_a_child_of_a_supervisor_that_starts_is_the_end_of_that_supervisor(
     says(&world.ask(&forced(&["late"])).unwrap(), &["top/inner is being started", "the system ends"]);
     held.store(false, SeqCst);
     until("it is well", || world.system.inspect(late.pid()).filter(|shot| shot.state == State::Running).map(drop));
+}
+
+/// A tree in which each supervisor may restart so often: the top, `mid` below it, `low` below that, with `l1`; and `m1` below `mid`.
+fn nested([top, mid, low]: [u32; 3], [m1, l1]: &[Slot<Cashier>; 2]) -> World {
+    let low = with(Supervisor::one_for_one("low").intensity(low, PATIENCE), std::slice::from_ref(l1));
+    let mid = Supervisor::one_for_one("mid").intensity(mid, PATIENCE).child(low).child(m1.child(()));
+    World::of(Supervisor::one_for_one("top").intensity(top, PATIENCE).child(mid), &[])
+}
+
+#[test]
+fn a_plan_and_its_refusal_name_who_decides_at_each_edge_of_the_budgets_and_that_is_what_happens() {
+    let (l, m) = ("top/mid/low", "top/mid");
+    let too_many = |who: &str| format!("too many: {who} ends");
+    // Budgets, what the refusal says after the number, and the lines of the plan that is forced.
+    let cases: [([u32; 3], Option<&str>, Vec<String>); 4] = [
+        ([3, 3, 1], None, vec![format!("supervisor: {l} starts it again, it is permanent")]),
+        (
+            [3, 1, 0],
+            Some("top/mid/low would end, and top/mid starts top/mid/low again; restarts count: top/mid/low is"),
+            vec![too_many(l), format!("supervisor: {m} starts {l} again, it is permanent, with all that it starts")],
+        ),
+        (
+            [1, 0, 0],
+            Some("top/mid/low would end, then top/mid, and top starts top/mid again; restarts count: top/mid/low is"),
+            vec![too_many(l), too_many(m), format!("supervisor: top starts {m} again, it is permanent, with all")],
+        ),
+        (
+            [0, 0, 0],
+            Some("top/mid/low would end, then top/mid, then top, and the system with it; restarts count: top/mid/low"),
+            vec![too_many(l), too_many(m), too_many("top"), "the system ends".to_owned()],
+        ),
+    ];
+    for (budgets, refusal, lines) in cases {
+        let tills @ [m1, l1] = &slots(["m1", "l1"]);
+        let mut world = nested(budgets, tills);
+        let supervisor = |world: &World, path: &str| {
+            world.system.supervisors().iter().find(|info| &*info.path == path).map(|info| info.pid.incarnation)
+        };
+        match refusal {
+            None => drop(world.ask(&kill(&["l1"])).expect("a restart is left")),
+            Some(words) => {
+                let why = world.no(&kill(&["l1"]));
+                assert_eq!(why.code, Code::Budget);
+                assert!(why.message.starts_with(&format!("that needs 1 restart and 0 are left: {words}")), "{why}");
+            }
+        }
+        let end = world.ask(&forced(&["l1"])).unwrap();
+        says(&end, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let ended = end.effect.iter().filter(|line| line.starts_with("too many")).count();
+        let ends = lines.iter().filter(|line| line.starts_with("too many")).count();
+        assert_eq!(ended, ends, "nobody else ends: {:#?}", end.effect);
+        commit(&mut world.client, &end).unwrap();
+        if ends == 3 {
+            world.runtime.block_on(world.system.ended());
+            continue;
+        }
+        // Each that has ended is there again, in its next incarnation, and nobody else.
+        until("it is back", || (l1.pid().incarnation == 2).then_some(()));
+        let lives = |path: &str| until("it is there", || supervisor(&world, path));
+        assert_eq!([lives(l), lives(m), lives("top")].map(|life| life - 1), [[0, 0, 0], [1, 0, 0], [1, 1, 0]][ends]);
+        assert_eq!(m1.pid().incarnation, if ends == 2 { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn of_two_supervisors_the_one_of_whom_it_is_done_to_is_told_of_though_the_other_is_deeper() {
+    let tills @ [m1, l1] = &slots(["m1", "l1"]);
+    let mut world = nested([3, 0, 0], tills);
+    l1.tell(Till::Link(m1.pid())).unwrap();
+    until("they are linked", || {
+        world.system.inspect(l1.pid()).is_some_and(|shot| shot.links.contains(&m1.pid())).then_some(())
+    });
+    let why = world.no(&kill(&["m1"])).message;
+    assert!(
+        why.starts_with("that needs ") && why.contains(": top/mid would end, and top starts top/mid again; "),
+        "{why}"
+    );
+    let end = until("the console sees the link", || {
+        let end = world.ask(&forced(&["m1"])).unwrap();
+        end.effect.iter().any(|line| line.starts_with("linked: 1")).then_some(end)
+    });
+    says(
+        &end,
+        &[
+            "supervisor: top/mid would start 2 of 2 again, and has too few restarts left for that",
+            "too many: top/mid ends",
+            "supervisor: top/mid/low starts top/mid/low/l1 again if it ends by its link, it is permanent",
+            "too many, perhaps: top/mid/low may end",
+            "supervisor: top starts top/mid again, it is permanent, with all that it starts",
+        ],
+    );
 }

@@ -168,7 +168,12 @@ fn what_may_end_a_supervisor_is_refused_unless_that_is_wanted() {
         _ => None,
     });
     assert_eq!(refusal.code, Code::Budget);
-    assert!(refusal.message.starts_with("that needs 1 restart and 0 are left: shop/front would end; "), "{refusal}");
+    assert!(
+        refusal.message.starts_with(
+            "that needs 1 restart and 0 are left: shop/front would end, and shop starts shop/front again; "
+        ),
+        "{refusal}"
+    );
     let forced: PlanView = client.ask("plan", &PlanQuery { force: true, ..query(Deed::Kill, &["right"]) }).unwrap();
     assert!(
         forced.effect.iter().any(|line| line.ends_with("3 of 3 restarts in 60s, 0 left, one more ends it")),
