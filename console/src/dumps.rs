@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crashworthy_runtime::{System, print_if_unheard};
 use serde_json::Value;
 
+use crate::ConsoleExt;
 use crate::actions::Actions;
 use crate::home;
 use crate::inspector::Inspector;
@@ -68,7 +69,8 @@ impl Dumper {
         }
         // Nobody waits for the answers at a socket.
         let limits = Limits { rows: IN_TREE, answer: LINE, ..Limits::default() };
-        let inspector = Inspector::new(system.downgrade(), system.name(), limits).of_one_picture();
+        let past = system.inspector().map(|inspector| inspector.past.clone()).unwrap_or_default();
+        let inspector = Inspector::new(system.downgrade(), system.name(), limits).of_one_picture().with_past(past);
         Some(Self { dumps, base, inspector, actions })
     }
 

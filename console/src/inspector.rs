@@ -12,10 +12,12 @@ use crate::about::About;
 use crate::limits::Limits;
 use crate::order::first;
 use crate::outline::Outline;
+use crate::past::{self, Past};
 use crate::picture::{Picture, is_under};
 use crate::protocol::{
     ActorQuery, ActorView, Actors, ActorsQuery, Application, Code, Crashes, CrashesQuery, Filter, Hello, KNOWS,
-    Metrics, Node, PROTOCOL, Refusal, ReportsQuery, ReportsView, SourceView, SystemView, TreeQuery, TreeView,
+    Metrics, Node, PROTOCOL, Refusal, ReportsQuery, ReportsView, SourceView, SystemQuery, SystemView, TreeQuery,
+    TreeView,
 };
 use crate::role::Role;
 use crate::search::Search;
@@ -44,6 +46,8 @@ pub struct Inspector {
     last: Mutex<Option<Taken>>,
     /// How long a picture serves, as a multiple of what it took.
     reused: u32,
+    /// Shared with whoever answers for the same system.
+    pub(crate) past: Arc<Past>,
     /// Places for traces.
     pub(crate) traces: Places,
     /// Kept by each connection that is sent frames unasked, too.
@@ -79,6 +83,7 @@ impl Inspector {
             about: About::new(),
             last: Mutex::default(),
             reused: REUSED,
+            past: Arc::default(),
             traces: Places::default(),
             pushed: Arc::default(),
         }
@@ -87,6 +92,11 @@ impl Inspector {
     /// The same, for whom everything is as it was at his first look.
     pub(crate) fn of_one_picture(self) -> Self {
         Self { reused: u32::MAX, ..self }
+    }
+
+    /// The same, who knows what another one of the system knows of its last minute.
+    pub(crate) fn with_past(self, past: Arc<Past>) -> Self {
+        Self { past, ..self }
     }
 
     /// Who is there.
@@ -156,6 +166,33 @@ impl Inspector {
     pub fn system(&self) -> Result<SystemView, Refusal> {
         let (system, picture) = self.look()?;
         Ok(overview(&system, &picture))
+    }
+
+    /// The same with the last minute.
+    ///
+    /// # Errors
+    /// [`Code::SystemEnded`].
+    pub fn system_with_past(&self) -> Result<SystemView, Refusal> {
+        self.system_by(&SystemQuery { past: true })
+    }
+
+    pub(crate) fn system_by(&self, query: &SystemQuery) -> Result<SystemView, Refusal> {
+        let system = self.system()?;
+        if !query.past {
+            return Ok(system);
+        }
+        self.note_past()?;
+        Ok(SystemView { past: self.past.told(), ..system })
+    }
+
+    /// Notes how the system is just now. Whether it has done something since the last second.
+    pub(crate) fn note_past(&self) -> Result<bool, Refusal> {
+        let system = self.held()?;
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = last.as_ref().filter(|taken| taken.when.elapsed() < Duration::from_secs(1));
+        let load = fresh.map(|taken| taken.picture.load()).map(|Load { busy, queued }| (busy, queued));
+        drop(last);
+        Ok(self.past.note(past::moment(&system, load)))
     }
 
     /// What the service has besides actors, and tells of itself, as it is just now. One that does not answer is told after a quarter of a
@@ -308,6 +345,7 @@ fn overview(system: &System, picture: &Picture) -> SystemView {
         pools: system.pools().into(),
         sources: system.extension::<Sources>().read(system),
         turned_away: system.console_on_tcp().map(|tcp| tcp.turned_away()),
+        past: Vec::new(),
     }
 }
 

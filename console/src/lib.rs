@@ -35,6 +35,7 @@ pub mod openmetrics;
 mod order;
 mod outline;
 mod pace;
+mod past;
 mod pattern;
 mod picture;
 pub mod protocol;

@@ -16,6 +16,7 @@ use crate::desk::Desk;
 use crate::doorway::{Doorway, There};
 use crate::home::{self, Home};
 use crate::inspector::Inspector;
+use crate::past;
 use crate::protocol::{Code, Refusal};
 use crate::queue::Queue;
 use crate::role::{Caller, Role, admits};
@@ -143,7 +144,7 @@ impl Server {
             biased;
             () = system.ended() => {}
             // It never ends.
-            _ = async { tokio::join!(looks, acts, tcp) } => {}
+            _ = async { tokio::join!(looks, acts, tcp, past::keep(&desk.inspector)) } => {}
         }
     }
 }

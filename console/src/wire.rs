@@ -14,7 +14,7 @@ impl Inspector {
     /// The answer to a question, by a search that may be cut short.
     pub(crate) fn ask(&self, id: u64, verb: &str, args: Value, search: &mut Search) -> Vec<u8> {
         match verb {
-            "system" => self.tell(id, self.system()),
+            "system" => self.tell(id, read(args).and_then(|query| self.system_by(&query))),
             "tree" => self.tell(id, read(args).and_then(|query| self.tree_by(&query, search))),
             "actors" => self.tell(id, read(args).and_then(|query| self.actors_by(&query, search))),
             "actor" => self.tell(id, read(args).and_then(|query| self.actor(&query))),

@@ -251,6 +251,11 @@ impl System {
         SystemSnapshot::without_actors(&self.shared)
     }
 
+    /// The system itself, without a look at its actors: what is counted anyway, and costs no more however many there are.
+    pub fn totals(&self) -> SystemSnapshot {
+        SystemSnapshot::without_actors(&self.shared)
+    }
+
     /// Whether an actor has something in hand just now, whichever incarnation is meant; nothing if there is no such actor. It
     /// locks no actor: for whoever samples what some of them do.
     pub fn is_busy(&self, id: ActorId) -> Option<bool> {

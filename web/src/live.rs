@@ -139,7 +139,8 @@ impl Live {
     fn picture(&mut self) -> Result<Picture, Refusal> {
         let inspector = &self.desk.inspector;
         Ok(Picture {
-            system: inspector.system()?,
+            // How the last minute was is told once.
+            system: if self.told.is_none() { inspector.system_with_past()? } else { inspector.system()? },
             health: inspector.health()?,
             tree: self.lists.tree.frame(inspector, false)?,
             top: self.lists.top.frame(inspector, false)?,

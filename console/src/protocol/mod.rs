@@ -45,7 +45,7 @@ pub use self::row::{Doing, Row, Supervises};
 pub use self::sources::SourceView;
 pub use self::state::{ActorState, Seen};
 pub use self::sums::{Health, InGate, InState, KindMetrics, Metrics, Refused, Unready, Unwilling};
-pub use self::system::SystemView;
+pub use self::system::{Moment, SystemQuery, SystemView};
 pub use self::trace::{TraceQuery, TraceView, Traced, Untraced};
 pub use self::watch::{Frame, FrameQuery, News, Push, Rates, SeenBusy, Unwatch, WatchQuery, WatchView, Watchable};
 

@@ -8,6 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Pools, SourceView};
 
+/// The arguments of `system`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SystemQuery {
+    /// With the [last minute](SystemView::past).
+    pub past: bool,
+}
+
 /// The answer to `system`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SystemView {
@@ -56,4 +64,27 @@ pub struct SystemView {
     /// How often somebody came over TCP without the token of the console; none where it does not listen there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turned_away: Option<u64>,
+    /// The last minute, a moment a second, oldest first, for whoever asks for it; nothing where an older system does not know it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<Moment>,
+}
+
+/// A few figures of a moment that has passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// When it was, by the clock of the system.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// Turns taken until then.
+    pub turns: u64,
+    /// Crashes until then.
+    pub crashes: u64,
+    /// Dead letters until then.
+    pub dead_letters: u64,
+    /// Actors that had something in hand, if somebody looked then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy: Option<usize>,
+    /// Messages queued, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u64>,
 }

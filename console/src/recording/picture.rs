@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{LINE, Told};
 use crate::protocol::{
     ActorQuery, ActorsQuery, AuditQuery, Code, Crashes, CrashesQuery, DeadLettersQuery, EventsQuery, Filter, Outcome,
-    ReportsQuery, Sort, TreeQuery, TreeView,
+    ReportsQuery, Sort, SystemQuery, TreeQuery, TreeView,
 };
 
 /// Crashes, and reports of each kind.
@@ -275,7 +275,7 @@ fn brief() -> Value {
 fn of_all() -> Vec<(&'static str, Value)> {
     let reports = |progress| args(&ReportsQuery { progress, limit: Some(REPORTS), ..ReportsQuery::default() });
     vec![
-        ("system", Value::Null),
+        ("system", args(&SystemQuery { past: true })),
         ("health", Value::Null),
         ("metrics", Value::Null),
         ("audit", args(&AuditQuery { limit: Some(REPORTS) })),

@@ -305,3 +305,24 @@ fn who_asks_after_the_connection_was_closed_is_told_why_if_that_was_said() {
         server.join().unwrap();
     }
 }
+
+#[test]
+fn whoever_begins_to_look_is_told_how_the_last_minute_was_if_he_asks() {
+    let shop = Shop::open();
+    let plain: Value = shop.client().ask("system", &json!({})).unwrap();
+    assert!(plain.get("past").is_none(), "it is told on demand: {plain}");
+    shop.right.tell(Till::Sell).unwrap();
+    shop.total(&shop.right);
+    // It needs no client: nobody asks for it in between.
+    let (began, span) = (shop.system.now(), Duration::from_secs(4));
+    until("some seconds have passed", || (shop.system.now() >= began + span).then_some(()));
+    let told: Value = shop.client().ask("system", &json!({ "past": true })).unwrap();
+    let past = told["past"].as_array().expect("there is one");
+    let (at, turns) = (told["at_ms"].as_f64().unwrap(), told["turns"].as_u64().unwrap());
+    assert!(past.len() >= 2 && past[0]["at_ms"].as_f64() < Some(at - 1_000.0), "{past:?}");
+    let ats: Vec<_> = past.iter().map(|moment| moment["at_ms"].as_f64().unwrap()).collect();
+    assert!(ats.windows(2).all(|pair| (pair[1] - pair[0] - 1_000.0).abs() < 0.01), "a second each: {ats:?}");
+    assert!(ats[ats.len() - 1] <= at + 1_000.0);
+    assert!(past.iter().all(|moment| moment["turns"].as_u64().unwrap() <= turns), "{past:?}");
+    assert!(past.last().unwrap()["turns"].as_u64() > Some(0));
+}

@@ -39,6 +39,8 @@ fn there_is_a_picture_at_once_and_later_ones_show_what_has_happened_since() {
     let (name, crashes) = watch.next().expect("something is told");
     assert_eq!((name.as_str(), &crashes["total"]), ("crashes", &json!(0)));
 
+    assert!(first["system"]["past"].is_array(), "how it was is told at once");
+
     let held = shop.block(&shop.right);
     for _ in 0..3 {
         shop.right.tell(Till::Sell).unwrap();
@@ -46,6 +48,7 @@ fn there_is_a_picture_at_once_and_later_ones_show_what_has_happened_since() {
     let later = loop {
         let later = watch.until("picture");
         assert_eq!(later["tree"]["whole"], false, "what was told is not told again");
+        assert!(later["system"].get("past").is_none(), "and once");
         take(&mut tree, &later["tree"]);
         take(&mut top, &later["top"]);
         if later["system"]["queued"] == 3 {

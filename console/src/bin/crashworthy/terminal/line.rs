@@ -1,6 +1,6 @@
 //! One connection to a system: what is asked on it, and what is watched.
 
-use crashworthy_console::protocol::{EventsQuery, Outcome, TraceQuery, TraceView, Untraced};
+use crashworthy_console::protocol::{EventsQuery, Outcome, SystemQuery, TraceQuery, TraceView, Untraced};
 use crashworthy_console::{Client, ClientError};
 use serde::Serialize;
 use serde_json::Value;
@@ -13,6 +13,8 @@ pub(super) struct Line {
     watched: Vec<(Question, u64)>,
     /// Up to which event it has been told, once it has been.
     since: Option<u64>,
+    /// It has been told how the last minute was.
+    knows_past: bool,
 }
 
 /// How often more events are asked for at a time, if they are more than an answer holds.
@@ -20,7 +22,7 @@ const PAGES: usize = 8;
 
 impl Line {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, watched: Vec::new(), since: None }
+        Self { client, watched: Vec::new(), since: None, knows_past: false }
     }
 
     /// Has these answered. An error ends the connection.
@@ -87,6 +89,11 @@ impl Line {
     }
 
     fn answer(&mut self, question: &Question) -> Result<Value, ClientError> {
+        if *question == Question::System && !self.knows_past {
+            let answer = self.client.ask("system", &SystemQuery { past: true })?;
+            self.knows_past = true;
+            return Ok(answer);
+        }
         let Some(query) = question.watched().filter(|_| self.can_watch(question)) else {
             return self.client.ask(question.verb(), &question.args());
         };

@@ -172,11 +172,9 @@ impl Picture {
     }
 
     fn remember(&mut self, system: &SystemView) {
-        if self.past.back().is_some_and(|last| last.at >= system.at) {
-            // The same moment, or one before: of a recording.
-            return;
-        }
-        self.past.push_back(system.into());
+        // The same moment, or one before, is of a recording.
+        let known = self.past.back().map(|last| last.at);
+        self.past.extend(Sample::of(system, known));
         let excess = self.past.len().saturating_sub(PAST);
         self.past.drain(..excess);
     }

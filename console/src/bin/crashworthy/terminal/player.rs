@@ -52,6 +52,10 @@ impl Player {
     }
 
     fn past(&self, at: Duration) -> Vec<Sample> {
-        self.recording.past(at, PAST).iter().map(Sample::from).collect()
+        let mut past = Vec::<Sample>::new();
+        for system in self.recording.past(at, PAST) {
+            past.extend(Sample::of(&system, past.last().map(|last| last.at)));
+        }
+        past
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crashworthy_console::protocol::{
-    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, DeadLettersQuery, EventsQuery, Filter, Outcome, ReportsQuery,
-    Sort, SystemView, TreeQuery, WatchQuery, Watchable,
+    ActorQuery, ActorsQuery, AuditQuery, CrashesQuery, DeadLettersQuery, EventsQuery, Filter, Moment, Outcome,
+    ReportsQuery, Sort, SystemView, TreeQuery, WatchQuery, Watchable,
 };
 use crashworthy_runtime::{ActorId, Pid};
 use serde::Serialize;
@@ -181,15 +181,31 @@ impl Round {
 pub(crate) struct Sample {
     pub(crate) at: Duration,
     pub(crate) turns: u64,
-    pub(crate) queued: u64,
-    pub(crate) busy: u64,
+    /// Known if somebody looked.
+    pub(crate) queued: Option<u64>,
+    pub(crate) busy: Option<u64>,
     pub(crate) crashes: u64,
 }
 
 impl From<&SystemView> for Sample {
     fn from(system: &SystemView) -> Self {
         let SystemView { at, turns, queued, busy, crashes, .. } = *system;
-        Self { at, turns, queued, busy: busy as u64, crashes }
+        Self { at, turns, queued: Some(queued), busy: Some(busy as u64), crashes }
+    }
+}
+
+impl From<&Moment> for Sample {
+    fn from(moment: &Moment) -> Self {
+        let Moment { at, turns, queued, busy, crashes, .. } = *moment;
+        Self { at, turns, queued, busy: busy.map(|busy| busy as u64), crashes }
+    }
+}
+
+impl Sample {
+    /// What a system has told of itself, and of the time before, as far as it is newer than what is known.
+    pub(crate) fn of(system: &SystemView, known: Option<Duration>) -> impl Iterator<Item = Self> {
+        let before = system.past.iter().filter(|moment| moment.at < system.at).map(Self::from);
+        before.chain([Self::from(system)]).filter(move |sample| known.is_none_or(|known| sample.at > known))
     }
 }
 
@@ -200,5 +216,34 @@ pub(crate) fn is_whole_tree(question: &Question, outcome: &Outcome<Value>) -> bo
             tree["nodes"].as_array().is_some_and(|nodes| tree["total"] == nodes.len())
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    fn told(at_ms: u64, past: &[u64]) -> SystemView {
+        let mut system = samples::answer(&Question::System);
+        system["at_ms"] = at_ms.into();
+        let moment =
+            |at: &u64| serde_json::json!({ "at_ms": at, "turns": at, "crashes": 0, "dead_letters": 0, "busy": 2 });
+        system["past"] = past.iter().map(moment).collect();
+        serde_json::from_value(system).expect("a system")
+    }
+
+    fn ats(system: &SystemView, known: Option<u64>) -> Vec<u128> {
+        Sample::of(system, known.map(Duration::from_millis)).map(|sample| sample.at.as_millis()).collect()
+    }
+
+    #[test]
+    fn what_a_system_tells_of_its_past_comes_first_and_what_is_known_is_not_told_again() {
+        let system = told(5_000, &[3_000, 4_000, 5_000]);
+        assert_eq!(ats(&system, None), [3_000, 4_000, 5_000]);
+        assert_eq!(ats(&system, Some(3_500)), [4_000, 5_000], "after a connection was lost");
+        assert!(ats(&system, Some(5_000)).is_empty(), "the same moment");
+        let first = Sample::of(&system, None).next().unwrap();
+        assert_eq!((first.busy, first.queued), (Some(2), None), "nobody had looked at what was queued");
     }
 }

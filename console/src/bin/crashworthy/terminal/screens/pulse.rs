@@ -44,8 +44,8 @@ fn banner(model: &Model, system: &SystemView, columns: usize) -> Vec<Item> {
     let past: Vec<_> = model.picture.past.iter().copied().collect();
     let turns = spark::rates(&past, |sample| sample.turns);
     let crashed = spark::rates(&past, |sample| sample.crashes);
-    let queued: Vec<_> = past.iter().map(|sample| sample.queued as f64).collect();
-    let busy: Vec<_> = past.iter().map(|sample| sample.busy as f64).collect();
+    let queued: Vec<_> = past.iter().filter_map(|sample| sample.queued).map(|queued| queued as f64).collect();
+    let busy: Vec<_> = past.iter().filter_map(|sample| sample.busy).map(|busy| busy as f64).collect();
     let now = turns.last().map_or("-".to_owned(), |rate| format!("{rate:.0}"));
     let reports = &system.reports;
     let errors = [reports.start_error, reports.child_terminated, reports.shutdown, reports.shutdown_error];

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn rates_are_by_the_clock_of_the_system() {
-        let sample = |ms, turns| Sample { at: Duration::from_millis(ms), turns, queued: 0, busy: 0, crashes: 0 };
+        let sample = |ms, turns| Sample { at: Duration::from_millis(ms), turns, queued: None, busy: None, crashes: 0 };
         let past = [sample(0, 100), sample(500, 200), sample(2500, 200), sample(2500, 150)];
         assert_eq!(rates(&past, |sample| sample.turns), [200.0, 0.0, 0.0]);
     }
