@@ -57,10 +57,11 @@ enum Look {
     Fenced,
 }
 
-/// How far one incarnation is with what it receives. Its cell is handed in: every actor keeps one of these, in eight bytes.
+/// How far one incarnation is with what it receives. Its cell is handed in: every actor keeps one of these, in six single
+/// bytes that fit into what would be padding.
 pub(crate) struct Inbox {
-    /// Flags that come before the next message. None, if it was seen already, and then what they stand for.
-    before: u16,
+    /// What comes before the next message was seen already, with that.
+    seen: bool,
     /// Messages left in this turn.
     batch: u8,
     /// As many were left before the first of a busy period.
@@ -72,12 +73,6 @@ pub(crate) struct Inbox {
     notes: Notes,
 }
 
-/// What comes before a message, as an inbox notes it.
-const ATTEND: u16 = {
-    assert!(flag::ATTEND <= u16::MAX as u32, "flags end where the number of a pool begins");
-    flag::ATTEND as u16
-};
-
 /// What else an inbox notes: a bit each.
 struct Notes(u8);
 
@@ -86,12 +81,10 @@ impl Notes {
     const RESTED: u8 = 1;
     /// The incarnation rests: its next poll begins a turn.
     const RESTS: u8 = 1 << 1;
-    /// A callback was polled in this turn already.
-    const POLLED: u8 = 1 << 2;
     /// A signal was handed out, to be read.
-    const READS: u8 = 1 << 3;
+    const READS: u8 = 1 << 2;
     /// What is taken beside the loop is traced.
-    const TRACES: u8 = 1 << 4;
+    const TRACES: u8 = 1 << 3;
 
     fn has(&self, note: u8) -> bool {
         self.0 & note != 0
@@ -116,7 +109,7 @@ impl Notes {
 impl Inbox {
     pub(crate) fn open() -> Self {
         Self {
-            before: ATTEND,
+            seen: false,
             batch: UNTIMED,
             first: UNTIMED,
             own_first: OWN_FIRST,
@@ -148,7 +141,7 @@ impl Inbox {
         cell: &ActorCell<A>,
         receiver: &'o mut Option<Inlet<A>>,
     ) -> Option<Ready<'o, Envelope<A::Msg>, Core>> {
-        let before = u32::from(std::mem::replace(&mut self.before, ATTEND));
+        let before = if std::mem::take(&mut self.seen) { 0 } else { flag::ATTEND };
         let ready = receiver.as_mut()?.glance()?.unless(cell.core().attention(), before)?;
         self.batch -= 1;
         Some(ready)
@@ -191,16 +184,6 @@ impl Inbox {
     /// Whether what was just taken beside the loop is traced.
     pub(crate) fn traces(&mut self) -> bool {
         self.notes.take(Notes::TRACES).has(Notes::TRACES)
-    }
-
-    /// A callback that was polled awaits something.
-    pub(crate) fn awaits(&mut self) {
-        self.notes.set(Notes::POLLED);
-    }
-
-    /// Whether the callback was polled in this turn already.
-    pub(crate) fn was_polled(&mut self) -> bool {
-        self.notes.take(Notes::POLLED).has(Notes::POLLED)
     }
 
     /// Waits for something to do.
@@ -273,7 +256,7 @@ impl Inbox {
         if flags & flag::TRACED != 0 {
             return self.aside(Next::Traced, flags);
         }
-        self.before = if flags & flag::ATTEND == 0 { ATTEND } else { 0 };
+        self.seen = flags & flag::ATTEND != 0;
         Item::Message
     }
 

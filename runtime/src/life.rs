@@ -110,26 +110,27 @@ pub(crate) struct Living<A: Actor> {
 pub(crate) fn lives<A: Actor>(being: Being<A>, state: A) -> impl Future<Output = Passed> + Send {
     let mut living = Living { being, state };
     async move {
-        let mut ending = match catch(serve(&mut living)).await {
+        let Ending { mut reason, terminates } = match catch(serve(&mut living)).await {
             Ok(ending) => ending,
-            Err(panic) => panicked(&living.being.post.cell, panic, &mut living.being.end),
+            Err(panic) => panicked(&living.being.cell, panic, &mut living.being.end),
         };
-        if ending.terminates {
-            let Living { being: Being { post, cx, end }, state } = &mut living;
-            enters(&post.cell, Callback::Terminate);
-            match guard(&post.cell, state.terminate(&ending.reason, cx)).await {
-                Met::Returned(()) => {}
-                Met::Broken(broken) => match *broken {
+        if terminates {
+            // Named anew where they are needed: what is borrowed across the await is a word in everybody's frame.
+            enters(&living.being.cell, Callback::Terminate);
+            let terminating = living.state.terminate(&reason, &mut living.being.cx);
+            if let Met::Broken(broken) = guard(&living.being.cell, terminating).await {
+                match *broken {
                     Broken::Panicked(panic) => {
-                        ending.reason = end.panicked(&post.cell, panic, Callback::Terminate, None);
+                        let Being { cell, end, .. } = &mut living.being;
+                        reason = end.panicked(cell, panic, Callback::Terminate, None);
                     }
-                    Broken::Interrupted(Fate::Dies(reason) | Fate::Stops(reason)) => ending.reason = reason,
+                    Broken::Interrupted(Fate::Dies(other) | Fate::Stops(other)) => reason = other,
                     Broken::Interrupted(Fate::Fenced) => {}
-                },
+                }
             }
         }
-        let Living { being: Being { post, cx, end }, state } = living;
-        let ended = bury_state(&post.cell, state, end, ending.reason);
+        let Living { being: Being { cell, cx, end }, state } = living;
+        let ended = bury_state(&cell, state, end, reason);
         drop(cx);
         Passed::Ended(ended)
     }

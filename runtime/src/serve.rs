@@ -6,6 +6,7 @@
 //! has in hand where whoever catches the panic finds it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context as Poller, Poll};
@@ -98,32 +99,41 @@ impl Hand {
 
 /// Awaits a callback that has begun, and was polled in this turn already. What kills is obeyed at every await.
 ///
-/// The future is given away: kept here, too, it would be one word more in everybody's frame.
+/// A loop, and no future around the callback's: that would keep what it borrows, some words more in everybody's frame.
 macro_rules! awaited {
-    ($being:expr, $future:expr) => {{
-        $being.post.inbox.awaits();
+    ($cell:expr, $future:expr) => {{
         waits::awaits();
-        let (post, mut future) = (&mut $being.post, $future);
-        poll_fn(move |cx| again(post, future.as_mut(), cx)).await
+        let mut future = $future;
+        loop {
+            next_poll().await;
+            if let Poll::Ready(met) = step($cell, future.as_mut()) {
+                break met;
+            }
+        }
     }};
+}
+
+thread_local! {
+    /// What is polled next on this thread has only begun to wait. Here, for the moment between, it costs no frame a word.
+    static BEGINS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Goes on with the next poll, which is somebody else's to bring about. To be awaited at once.
+fn next_poll() -> impl Future<Output = ()> + Send {
+    BEGINS.set(true);
+    poll_fn(|_| if BEGINS.take() { Poll::Pending } else { Poll::Ready(()) })
 }
 
 /// What an incarnation is besides its author's state.
 pub(crate) struct Being<A: Actor> {
-    pub(crate) post: Post<A>,
+    pub(crate) cell: ActorCell<A>,
     pub(crate) cx: Context<A>,
     pub(crate) end: End,
 }
 
-/// Where it receives.
-pub(crate) struct Post<A: Actor> {
-    pub(crate) cell: ActorCell<A>,
-    pub(crate) inbox: Inbox,
-}
-
 impl<A: Actor> Being<A> {
     pub(crate) fn new(cell: ActorCell<A>, cx: Context<A>) -> Self {
-        Self { post: Post { cell, inbox: Inbox::open() }, cx, end: End::default() }
+        Self { cell, cx, end: End::default() }
     }
 }
 
@@ -132,19 +142,16 @@ impl<A: Actor> Being<A> {
 #[expect(clippy::manual_async_fn, reason = "the arguments of an `async fn` are kept twice")]
 pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = Ending> + Send {
     async move {
+        // Beside the living: so it lies where this frame would have padding.
+        let mut inbox = Inbox::open();
         'next: loop {
             'nothing: {
                 let berth = pin!(Berth::new());
                 let handling = {
                     let mut met = None;
-                    match next_message(
-                        &living.being.post.cell,
-                        &mut living.being.post.inbox,
-                        &mut living.being.end,
-                        berth,
-                        &mut met,
-                        |msg| living.state.handle(msg, &mut living.being.cx),
-                    ) {
+                    match next_message(&living.being.cell, &mut inbox, &mut living.being.end, berth, &mut met, |msg| {
+                        living.state.handle(msg, &mut living.being.cx)
+                    }) {
                         Begun::Handled => {
                             // There is nothing in it, and nothing is to be looked for.
                             std::mem::forget(met);
@@ -153,29 +160,29 @@ pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = En
                         Begun::Nothing => break 'nothing,
                         Begun::Awaits(handling) => handling,
                         Begun::Returned => {
-                            match met.and_then(|met| settle(&living.being.post.cell, met, &mut living.being.end)) {
+                            match met.and_then(|met| settle(&living.being.cell, met, &mut living.being.end)) {
                                 None => continue 'next,
                                 Some(ending) => return ending,
                             }
                         }
                     }
                 };
-                let met = awaited!(living.being, handling);
-                match settle(&living.being.post.cell, met, &mut living.being.end) {
+                let met = awaited!(&living.being.cell, handling);
+                match settle(&living.being.cell, met, &mut living.being.end) {
                     None => continue 'next,
                     Some(ending) => return ending,
                 }
             }
-            let reading = match living.being.post.inbox.next(&living.being.post.cell).await {
+            let reading = match inbox.next(&living.being.cell).await {
                 Item::Message | Item::Beside => continue 'next,
                 Item::Recheck => {
-                    let Living { being: Being { post, cx, .. }, state } = &*living;
-                    readiness::again(&post.cell, cx, state);
+                    let Living { being: Being { cell, cx, .. }, state } = &*living;
+                    readiness::again(cell, cx, state);
                     continue 'next;
                 }
                 Item::View => {
-                    let Living { being: Being { post, .. }, state } = &*living;
-                    view::show(&post.cell, state);
+                    let Living { being: Being { cell, .. }, state } = &*living;
+                    view::show(cell, state);
                     continue 'next;
                 }
                 // Boxed: its frame is not to be a part of everybody's, nor is what was found.
@@ -385,31 +392,20 @@ fn handled<A: Actor>(cell: &ActorCell<A>) {
     cell.core().counters.handled.bump();
 }
 
-/// Polls a callback again, unless it was polled in this turn already.
-fn again<A: Actor, F: Future>(
-    post: &mut Post<A>,
-    future: Pin<&mut Berth<F>>,
-    cx: &mut Poller<'_>,
-) -> Poll<Met<F::Output>> {
-    if post.inbox.was_polled() { Poll::Pending } else { step(&post.cell, future, cx) }
-}
-
 /// Polls a callback again, as user code of this turn. One that is interrupted is dropped as user code, too.
 #[inline(never)]
-fn step<A: Actor, F: Future>(
-    cell: &ActorCell<A>,
-    mut future: Pin<&mut Berth<F>>,
-    cx: &mut Poller<'_>,
-) -> Poll<Met<F::Output>> {
+fn step<A: Actor, F: Future>(cell: &ActorCell<A>, mut future: Pin<&mut Berth<F>>) -> Poll<Met<F::Output>> {
     if let Some(fate) = killer(cell) {
         return Poll::Ready(interrupt(cell, fate, || future.as_mut().clear()));
     }
     let (call, carried) = cell.with_owner(|owner| (owner.call.call(), carrying(owner))).unwrap_or((Call::NONE, None));
     turn::set_call(call);
     waits::begins();
-    let polled = cell.user(|| match future.as_mut().look() {
-        Some(future) => future.poll(cx),
-        None => unreachable!("a callback that has ended is not polled again"),
+    let polled = Task::with_waker(cell, |waker| {
+        cell.user(|| match future.as_mut().look() {
+            Some(future) => future.poll(&mut Poller::from_waker(waker)),
+            None => unreachable!("a callback that has ended is not polled again"),
+        })
     });
     turn::set_call(Call::NONE);
     drop(carried);
@@ -507,12 +503,12 @@ async fn read<A: Actor>(living: &mut Living<A>, signal: Signal) -> Option<Ending
     being.end.past().hand.callback = Callback::OnSignal;
     let met = {
         let mut reading = pin!(Berth::new());
-        match begin(&being.post.cell, reading.as_mut(), || state.on_signal(signal, &mut being.cx)) {
+        match begin(&being.cell, reading.as_mut(), || state.on_signal(signal, &mut being.cx)) {
             Poll::Ready(met) => met,
-            Poll::Pending => awaited!(being, reading),
+            Poll::Pending => awaited!(&being.cell, reading),
         }
     };
-    let ending = settle(&being.post.cell, met, &mut being.end);
+    let ending = settle(&being.cell, met, &mut being.end);
     being.end.past().hand.callback = Callback::Handle;
     ending
 }

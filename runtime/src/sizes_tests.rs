@@ -42,7 +42,7 @@ fn an_idle_actor_is_small() {
     let cell = size_of::<Task<Cell<Small>>>() + counts;
     assert!(cell <= 328, "a cell has {cell} bytes");
     let frame = made(&|being: Being<Small>, state| lives(being, state));
-    assert!(frame <= 128, "the frame of a life has {frame} bytes");
+    assert!(frame <= 112, "the frame of a life has {frame} bytes");
 }
 
 #[test]
