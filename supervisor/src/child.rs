@@ -74,7 +74,7 @@ impl<A: Actor> SlotExt<A> for Slot<A> {
             args,
             start_within: START_WITHIN,
             launch: |slot, args, start_within| {
-                Launcher::new(Static { slot, args, start_within, settle: |_, _| {}, begun: false })
+                Launcher::new(Static { slot, args, settle: |_, _| {}, begun: false }, start_within)
             },
         }
     }

@@ -296,8 +296,8 @@ impl<A: 'static> Root for Dynamic<A> {
 impl<A> IntoChild for Dynamic<A> {
     fn into_child(self) -> AnyChild {
         let args = self.blueprint();
-        let launch = Static { slot: self.slot.address(), args, start_within: START_WITHIN, settle, begun: false };
-        AnyChild { node: Node::Supervisor(self.tree), launch: Launcher::new(launch) }
+        let launch = Static { slot: self.slot.address(), args, settle, begun: false };
+        AnyChild { node: Node::Supervisor(self.tree), launch: Launcher::new(launch, START_WITHIN) }
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crashworthy_runtime::{Actor, ActorId, ActorRef, Context, Pid, StartError, Starting, Threads, Under, discard};
 
+use crate::core::ChildKey;
 use crate::manager::Manager;
+use crate::roster::Roster;
 
 /// Starts one child, again and again.
 pub(crate) trait Launch: Send {
@@ -23,39 +25,80 @@ pub(crate) trait Launch: Send {
     /// Tells it where in the tree it is.
     fn settle(&mut self, path: &str);
     /// The same child, for the next life of its supervisor.
-    fn again(&self) -> Launcher;
-    /// How long its `init` may take.
-    fn start_within(&self) -> Duration;
+    fn again(&self) -> Box<dyn Launch>;
+    /// Has the supervisor keep it, among those that are like it or alone.
+    fn join(self: Box<Self>, roster: &mut Roster, key: ChildKey, start_within: Duration);
     /// Its place, which its incarnations share.
     fn id(&self) -> ActorId;
     /// The incarnation that was started last.
     fn pid(&self) -> Pid;
 }
 
-/// What starts a child. It keeps arguments of the user's: whatever their destructors do, whoever drops it goes on.
-pub(crate) struct Launcher(Option<Box<dyn Launch>>);
+/// What starts a child.
+pub(crate) struct Launcher {
+    launch: Contained<Box<dyn Launch>>,
+    /// How long its `init` may take.
+    start_within: Duration,
+}
 
 impl Launcher {
-    pub(crate) fn new(launch: impl Launch + 'static) -> Self {
-        Self(Some(Box::new(launch)))
+    pub(crate) fn new(launch: impl Launch + 'static, start_within: Duration) -> Self {
+        Self::of(Box::new(launch), start_within)
+    }
+
+    pub(crate) fn of(launch: Box<dyn Launch>, start_within: Duration) -> Self {
+        Self { launch: Contained::new(launch), start_within }
+    }
+
+    pub(crate) fn launch(&self) -> &dyn Launch {
+        &**self.launch
+    }
+
+    pub(crate) fn launch_mut(&mut self) -> &mut dyn Launch {
+        &mut **self.launch
+    }
+
+    pub(crate) fn start_within(&self) -> Duration {
+        self.start_within
+    }
+
+    /// Has the supervisor keep it.
+    pub(crate) fn join(self, roster: &mut Roster, key: ChildKey) {
+        self.launch.into_inner().join(roster, key, self.start_within);
     }
 }
 
-impl Deref for Launcher {
-    type Target = dyn Launch;
+/// Something with arguments of the user's in it: whatever their destructors do, whoever drops it goes on.
+struct Contained<T>(Option<T>);
 
-    fn deref(&self) -> &(dyn Launch + 'static) {
-        self.0.as_deref().expect("it is there until it is dropped")
+/// There until it is dropped.
+const THERE: &str = "it is there until it is dropped";
+
+impl<T> Contained<T> {
+    fn new(thing: T) -> Self {
+        Self(Some(thing))
+    }
+
+    fn into_inner(mut self) -> T {
+        self.0.take().expect(THERE)
     }
 }
 
-impl DerefMut for Launcher {
-    fn deref_mut(&mut self) -> &mut (dyn Launch + 'static) {
-        self.0.as_deref_mut().expect("it is there until it is dropped")
+impl<T> Deref for Contained<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect(THERE)
     }
 }
 
-impl Drop for Launcher {
+impl<T> DerefMut for Contained<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect(THERE)
+    }
+}
+
+impl<T> Drop for Contained<T> {
     fn drop(&mut self) {
         discard(self.0.take());
     }
@@ -68,7 +111,6 @@ pub(crate) const START_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct Static<A: Actor> {
     pub(crate) slot: ActorRef<A>,
     pub(crate) args: A::Args,
-    pub(crate) start_within: Duration,
     /// What a supervisor among the children does with its path.
     pub(crate) settle: fn(&mut A::Args, &str),
     /// This supervisor has started it: it is its own to close.
@@ -113,18 +155,13 @@ where
         (self.settle)(&mut self.args, path);
     }
 
-    fn again(&self) -> Launcher {
-        Launcher::new(Self {
-            slot: self.slot.clone(),
-            args: self.args.clone(),
-            start_within: self.start_within,
-            settle: self.settle,
-            begun: false,
-        })
+    fn again(&self) -> Box<dyn Launch> {
+        let (slot, args, settle) = (self.slot.clone(), self.args.clone(), self.settle);
+        Box::new(Self { slot, args, settle, begun: false })
     }
 
-    fn start_within(&self) -> Duration {
-        self.start_within
+    fn join(self: Box<Self>, roster: &mut Roster, key: ChildKey, start_within: Duration) {
+        roster.add_alone(key, Launcher::of(self, start_within));
     }
 
     fn id(&self) -> ActorId {
@@ -136,17 +173,19 @@ where
     }
 }
 
-/// A child that came later, whose slot is its supervisor's. There may be a million: it is small.
-pub(crate) struct Own<A: Actor> {
+/// A slot of a supervisor's own, and what its actor is started with.
+struct Room<A: Actor, T> {
     slot: ActorRef<A>,
-    args: A::Args,
-    /// In nanoseconds: a limit of more than five centuries is none.
-    start_within: u64,
+    args: T,
 }
 
+/// A child that came later, whose slot is its supervisor's. There may be a million: it is small, and lies among those
+/// that are like it.
+pub(crate) struct Own<A: Actor>(Contained<Room<A, A::Args>>);
+
 impl<A: Actor> Own<A> {
-    pub(crate) fn new(slot: ActorRef<A>, args: A::Args, start_within: Duration) -> Self {
-        Self { slot, args, start_within: u64::try_from(start_within.as_nanos()).unwrap_or(u64::MAX) }
+    pub(crate) fn new(slot: ActorRef<A>, args: A::Args) -> Self {
+        Self(Contained::new(Room { slot, args }))
     }
 }
 
@@ -155,41 +194,41 @@ where
     A::Args: Clone,
 {
     fn launch(&mut self, cx: &Context<Manager>, threads: Threads) -> Result<Starting, StartError> {
-        cx.begin_with(threads, &self.slot, || self.args.clone(), BELOW)
+        cx.begin_with(threads, &self.0.slot, || self.0.args.clone(), BELOW)
     }
 
     fn close(&self, cx: &Context<Manager>, gone: bool) {
-        cx.close(&self.slot, gone);
+        cx.close(&self.0.slot, gone);
     }
 
     fn flush(&self, cx: &Context<Manager>) {
-        cx.flush(&self.slot);
+        cx.flush(&self.0.slot);
     }
 
     fn postpone(&self, cx: &Context<Manager>, until: Duration) {
-        cx.postpone(&self.slot, until);
+        cx.postpone(&self.0.slot, until);
     }
 
     fn leftover(&self, cx: &Context<Manager>) -> Option<Pid> {
-        left_over(&self.slot, cx)
+        left_over(&self.0.slot, cx)
     }
 
     fn settle(&mut self, _path: &str) {}
 
-    fn again(&self) -> Launcher {
-        Launcher::new(Self { slot: self.slot.clone(), args: self.args.clone(), start_within: self.start_within })
+    fn again(&self) -> Box<dyn Launch> {
+        Box::new(Self::new(self.0.slot.clone(), self.0.args.clone()))
     }
 
-    fn start_within(&self) -> Duration {
-        Duration::from_nanos(self.start_within)
+    fn join(self: Box<Self>, roster: &mut Roster, key: ChildKey, start_within: Duration) {
+        roster.add(key, self, start_within);
     }
 
     fn id(&self) -> ActorId {
-        self.slot.id()
+        self.0.slot.id()
     }
 
     fn pid(&self) -> Pid {
-        self.slot.pid()
+        self.0.slot.pid()
     }
 }
 
@@ -200,32 +239,34 @@ fn left_over<A: Actor>(slot: &ActorRef<A>, cx: &Context<Manager>) -> Option<Pid>
     (parent.id == cx.pid().id && parent.incarnation < cx.pid().incarnation).then_some(pid)
 }
 
-/// A child whose arguments can be used once: it is never restarted.
-pub(crate) struct Once<A: Actor> {
-    pub(crate) slot: ActorRef<A>,
-    pub(crate) args: Option<A::Args>,
-    pub(crate) start_within: Duration,
+/// A child whose arguments can be used once: it is never restarted. When they are used, what is left of it is its slot.
+pub(crate) struct Once<A: Actor>(Contained<Room<A, Option<Box<A::Args>>>>);
+
+impl<A: Actor> Once<A> {
+    pub(crate) fn new(slot: ActorRef<A>, args: A::Args) -> Self {
+        Self(Contained::new(Room { slot, args: Some(Box::new(args)) }))
+    }
 }
 
 impl<A: Actor> Launch for Once<A> {
     fn launch(&mut self, cx: &Context<Manager>, threads: Threads) -> Result<Starting, StartError> {
-        match self.args.take() {
-            Some(args) => cx.begin_on(threads, &self.slot, args, BELOW),
+        match self.0.args.take() {
+            Some(args) => cx.begin_on(threads, &self.0.slot, *args, BELOW),
             // Used up: it declines, and its supervisor drops it.
             None => Err(StartError::Ignored),
         }
     }
 
     fn close(&self, cx: &Context<Manager>, gone: bool) {
-        cx.close(&self.slot, gone);
+        cx.close(&self.0.slot, gone);
     }
 
     fn flush(&self, cx: &Context<Manager>) {
-        cx.flush(&self.slot);
+        cx.flush(&self.0.slot);
     }
 
     fn postpone(&self, cx: &Context<Manager>, until: Duration) {
-        cx.postpone(&self.slot, until);
+        cx.postpone(&self.0.slot, until);
     }
 
     fn leftover(&self, _cx: &Context<Manager>) -> Option<Pid> {
@@ -234,20 +275,20 @@ impl<A: Actor> Launch for Once<A> {
 
     fn settle(&mut self, _path: &str) {}
 
-    fn again(&self) -> Launcher {
-        Launcher::new(Self { slot: self.slot.clone(), args: None, start_within: self.start_within })
+    fn again(&self) -> Box<dyn Launch> {
+        Box::new(Self(Contained::new(Room { slot: self.0.slot.clone(), args: None })))
     }
 
-    fn start_within(&self) -> Duration {
-        self.start_within
+    fn join(self: Box<Self>, roster: &mut Roster, key: ChildKey, start_within: Duration) {
+        roster.add(key, self, start_within);
     }
 
     fn id(&self) -> ActorId {
-        self.slot.id()
+        self.0.slot.id()
     }
 
     fn pid(&self) -> Pid {
-        self.slot.pid()
+        self.0.slot.pid()
     }
 }
 
@@ -256,7 +297,8 @@ pub(crate) struct Launchers(pub(crate) Vec<Launcher>);
 
 impl Clone for Launchers {
     fn clone(&self) -> Self {
-        Self(self.0.iter().map(|launcher| launcher.again()).collect())
+        let again = |launcher: &Launcher| Launcher::of(launcher.launch().again(), launcher.start_within());
+        Self(self.0.iter().map(again).collect())
     }
 }
 

@@ -25,6 +25,7 @@ mod reason;
 mod register;
 mod report;
 mod roll;
+mod roster;
 mod settings;
 mod strategy;
 mod subtrees;

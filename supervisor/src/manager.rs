@@ -16,10 +16,10 @@ use crate::child_spec::{ChildSpec, Kind, Rule, Shutdown};
 use crate::clerk::Clerk;
 use crate::core::{Action, CallError, CallId, ChildKey, Core, Event, ExitSignal, Request, Response, Spec};
 use crate::init::Init;
-use crate::launch::{Launcher, Launchers, below};
+use crate::launch::{Launch, Launcher, Launchers, below};
 use crate::reap::{Reaper, Stuck, outwait, reap, within};
 use crate::register::Registered;
-use crate::roll::Roll;
+use crate::roster::Roster;
 use crate::tree::{MAX_DEPTH, Members, Tree};
 
 /// What every incarnation of a supervisor starts from.
@@ -76,7 +76,7 @@ pub(crate) struct Manager {
     core: Core<Pid, ExitReason>,
     clerk: Clerk,
     registered: Registered,
-    launchers: Roll<Launcher>,
+    roster: Roster,
     /// Names of the children, for paths in texts.
     names: BTreeMap<Pid, Arc<str>>,
     calls: BTreeMap<CallId, Reply<Answer>>,
@@ -132,17 +132,17 @@ impl Actor for Manager {
                 return Ok(());
             }
             Order::StartChild { spec, mut launch, reply, .. } => {
-                launch.settle(&crate::launch::below(&self.path, &spec.id));
+                launch.launch_mut().settle(&crate::launch::below(&self.path, &spec.id));
                 let child = self.core.next_key();
-                self.launchers.push(child, launch);
+                launch.join(&mut self.roster, child);
                 (Request::StartChild { child, spec }, reply)
             }
             Order::StartDynamic { own, mut launch, reply, .. } => {
                 if let Some(own) = &own {
-                    launch.settle(&crate::launch::below(&self.path, &own.id));
+                    launch.launch_mut().settle(&crate::launch::below(&self.path, &own.id));
                 }
                 let child = self.core.next_key();
-                self.launchers.push(child, launch);
+                launch.join(&mut self.roster, child);
                 (Request::StartDynamic { child, own: own.map(|own| *own) }, reply)
             }
             Order::Look => {
@@ -185,9 +185,9 @@ impl Actor for Manager {
 impl Manager {
     fn new(blueprint: Blueprint, clerk: Clerk, registered: Registered, seed: u64) -> Result<Self, Exit> {
         let Blueprint { path, tree, launchers: brought, .. } = blueprint;
-        let mut launchers = Roll::default();
+        let mut roster = Roster::default();
         for (key, launcher) in (0..).zip(brought.0) {
-            launchers.push(ChildKey(key), launcher);
+            launcher.join(&mut roster, ChildKey(key));
         }
         let spec = match tree.members {
             Members::Dynamic { template, max_children } => Spec::dynamic(tree.flags, template, max_children),
@@ -198,7 +198,7 @@ impl Manager {
             core: Core::new(spec?).seeded(seed),
             clerk,
             registered,
-            launchers,
+            roster,
             names: BTreeMap::new(),
             calls: BTreeMap::new(),
             next_call: 0,
@@ -244,7 +244,7 @@ impl Manager {
         self.registered.look(&self.core);
         for counted in self.core.take_counted() {
             let fate = self.core.fate(self.core.flags().strategy.fate(counted));
-            self.registered.settle(fate.filter_map(|child| self.launchers.get(child)).map(|launcher| launcher.pid()));
+            self.registered.settle(fate.filter_map(|child| self.roster.get(child)).map(Launch::pid));
         }
     }
 
@@ -301,14 +301,15 @@ impl Manager {
                     self.clerk.crashed_while_stopped(pid, name, crash, self.core.budget(cx.system().now()));
                 }
             }
-            Action::Flush { child } => self.launcher(child).flush(cx),
-            Action::Postpone { child, until } => self.launcher(child).postpone(cx, until),
-            Action::Close { child } => self.launcher(child).close(cx, false),
+            Action::Flush { child } => self.launch(child).flush(cx),
+            Action::Postpone { child, until } => self.launch(child).postpone(cx, until),
+            Action::Close { child } => self.launch(child).close(cx, false),
             Action::Forget { child } => {
-                if let Some(launcher) = self.launchers.remove(child) {
-                    self.registered.forget(launcher.id());
-                    launcher.close(cx, true);
+                if let Some(launch) = self.roster.get(child) {
+                    self.registered.forget(launch.id());
+                    launch.close(cx, true);
                 }
+                self.roster.remove(child);
             }
             Action::Report(report) => self.clerk.report(report, cx),
             Action::Reply(call, mut response) => {
@@ -327,8 +328,8 @@ impl Manager {
         }
     }
 
-    fn launcher(&self, child: ChildKey) -> &Launcher {
-        self.launchers.get(child).expect("the core names children that were brought")
+    fn launch(&self, child: ChildKey) -> &dyn Launch {
+        self.roster.get(child).expect(BROUGHT)
     }
 
     /// Starts a child and waits for its `init`, for at most as long as it may take.
@@ -337,21 +338,22 @@ impl Manager {
             return Event::StartFailed { child, reason: ExitReason::Shutdown };
         }
         let threads = self.threads_of(child);
-        let launcher = self.launchers.get_mut(child).expect("the core names children that were brought");
-        let mut started = launcher.launch(cx, threads.clone());
+        let limit = self.roster.start_within(child).expect(BROUGHT);
+        let launch = self.roster.get_mut(child).expect(BROUGHT);
+        let mut started = launch.launch(cx, threads.clone());
         if matches!(started, Err(StartError::SlotTaken(_))) {
-            if let Some(pid) = launcher.leftover(cx) {
+            if let Some(pid) = launch.leftover(cx) {
                 // A child of this supervisor's life before, which was killed: its link has told it to end.
                 let patience = match self.core.specification(child).map(|spec| spec.shutdown) {
                     Some(Shutdown::Within(limit)) => limit,
-                    Some(Shutdown::Unlimited) => launcher.start_within(),
+                    Some(Shutdown::Unlimited) => limit,
                     Some(Shutdown::BrutalKill) | None => Duration::ZERO,
                 };
                 let late = outwait(pid, &self.path_below(child, pid), patience, cx).await;
                 self.note(&late, cx);
             }
             // A child that was left may also have ended between the two looks.
-            started = self.launchers.get_mut(child).expect("it was there just now").launch(cx, threads);
+            started = self.roster.get_mut(child).expect(BROUGHT).launch(cx, threads);
         }
         let mut starting = match started {
             Ok(starting) => starting,
@@ -359,7 +361,6 @@ impl Manager {
             Err(StartError::Failed(reason)) => return Event::StartFailed { child, reason },
             Err(error) => return Event::StartFailed { child, reason: in_init(error.to_string()) },
         };
-        let limit = self.launcher(child).start_within();
         let pid = starting.pid();
         if let Some(spec) = self.core.specification(child) {
             self.registered.begins(pid.id, spec.restart, spec.significant);
@@ -424,6 +425,9 @@ impl Manager {
         }
     }
 }
+
+/// Of a child that the core names.
+const BROUGHT: &str = "the core names children that were brought";
 
 /// Why a start has failed that never came to run the author's `init`, or did not come back from it.
 fn in_init(message: String) -> ExitReason {

@@ -123,8 +123,8 @@ impl<A: Actor> Newcomer<'_, A> {
     {
         let slot = self.slot()?;
         let Self { crowd, args, start_within, .. } = self;
-        let launch = Own::new(slot.clone(), args, start_within);
-        crowd.bring(own, 0, Launcher::new(launch)).await.map(|_| slot)
+        let launch = Own::new(slot.clone(), args);
+        crowd.bring(own, 0, Launcher::new(launch, start_within)).await.map(|_| slot)
     }
 
     /// Starts it with arguments that cannot be cloned: it is temporary, whatever was said.
@@ -137,8 +137,8 @@ impl<A: Actor> Newcomer<'_, A> {
     pub async fn start_once(self) -> Result<ActorRef<A>, StartError> {
         let slot = self.slot()?;
         let Self { crowd, spec, args, start_within, .. } = self.temporary();
-        let launch = Once { slot: slot.clone(), args: Some(args), start_within };
-        crowd.bring(Some(spec), 0, Launcher::new(launch)).await.map(|_| slot)
+        let launch = Once::new(slot.clone(), args);
+        crowd.bring(Some(spec), 0, Launcher::new(launch, start_within)).await.map(|_| slot)
     }
 
     fn slot(&self) -> Result<ActorRef<A>, StartError> {

@@ -267,14 +267,14 @@ where
         let start_within = self.start_within;
         let partition = |(slot, args): (&Slot<A>, &A::Args)| -> Launcher {
             let (slot, args) = (slot.address(), args.clone());
-            Launcher::new(Static { slot, args, start_within, settle: |_, _| {}, begun: false })
+            Launcher::new(Static { slot, args, settle: |_, _| {}, begun: false }, start_within)
         };
         let launchers = Launchers(self.slots.iter().zip(self.args.lock().iter()).map(partition).collect());
         let args =
             Blueprint { path: self.tree.name().clone(), tree: self.tree.clone(), launchers, init: Init::default() };
         let slot = self.slot.address();
-        let launch = Static { slot, args, start_within: START_WITHIN, settle, begun: false };
-        AnyChild { node: Node::Supervisor(self.tree), launch: Launcher::new(launch) }
+        let launch = Static { slot, args, settle, begun: false };
+        AnyChild { node: Node::Supervisor(self.tree), launch: Launcher::new(launch, START_WITHIN) }
     }
 }
 

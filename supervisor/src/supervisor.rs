@@ -214,7 +214,7 @@ pub(crate) fn settle(blueprint: &mut Blueprint, path: &str) {
     blueprint.path = path.into();
     if let Members::Static(nodes) = &blueprint.tree.members {
         for (node, launcher) in nodes.iter().zip(&mut blueprint.launchers.0) {
-            launcher.settle(&below(path, &node.spec().id));
+            launcher.launch_mut().settle(&below(path, &node.spec().id));
         }
     }
 }
@@ -226,7 +226,7 @@ impl IntoChild for Supervisor {
             (slot.address(), Blueprint { path: tree.name().clone(), tree: tree.clone(), launchers, init });
         AnyChild {
             node: Node::Supervisor(tree),
-            launch: Launcher::new(Static { slot, args, start_within, settle, begun: false }),
+            launch: Launcher::new(Static { slot, args, settle, begun: false }, start_within),
         }
     }
 }

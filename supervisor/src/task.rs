@@ -128,14 +128,7 @@ impl IntoChild for Task {
         let slot = Slot::<Runner>::named(self.spec.id.clone()).address();
         AnyChild {
             node: Node::Worker(self.spec),
-            launch: Launcher::new(Static {
-                slot,
-                args: self.job,
-                start_within: START_WITHIN,
-                settle: |_, _| {},
-
-                begun: false,
-            }),
+            launch: Launcher::new(Static { slot, args: self.job, settle: |_, _| {}, begun: false }, START_WITHIN),
         }
     }
 }
