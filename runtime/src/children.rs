@@ -1,6 +1,6 @@
 //! The slots below an incarnation, and its links to what lives there.
 //!
-//! A supervisor is linked to whatever its children live as, and may have a million: slot and link are one entry, of eight bytes.
+//! A supervisor is linked to whatever its children live as, and may have a million: slot and link are one entry, of six bytes.
 //!
 //! ```text
 //!   neighbourhood 7 ─▶ [ 3 · 1 │ 11 · 1 │ 19 · 2 ]      what identities begin with ─▶ how they go on · the linked incarnation
@@ -22,8 +22,19 @@ pub(crate) struct Children(BTreeMap<u64, Vec<Child>>);
 struct Child {
     /// How its identity goes on, in its neighbourhood.
     rest: u16,
-    /// 0 for none.
-    linked: u32,
+    /// The linked incarnation, lower half first; 0 for none.
+    linked: [u16; 2],
+}
+
+impl Child {
+    fn linked(self) -> u32 {
+        let [lower, upper] = self.linked.map(u32::from);
+        upper << 16 | lower
+    }
+
+    fn link(&mut self, incarnation: u32) {
+        self.linked = [incarnation as u16, (incarnation >> 16) as u16];
+    }
 }
 
 /// Identities in a neighbourhood: as many as are given out before the next segment of the table is begun.
@@ -31,7 +42,7 @@ const NEAR: u64 = 512;
 
 /// Where a slot is noted: in which neighbourhood, and as what.
 fn place(slot: ActorId) -> (u64, u16) {
-    (slot.0 / NEAR, (slot.0 % NEAR) as u16)
+    (slot.as_u64() / NEAR, (slot.as_u64() % NEAR) as u16)
 }
 
 fn search(near: &[Child], rest: u16) -> Result<usize, usize> {
@@ -44,7 +55,7 @@ impl Children {
         let (begin, rest) = place(slot);
         let near = self.0.entry(begin).or_default();
         if let Err(at) = search(near, rest) {
-            near.insert(at, Child { rest, linked: 0 });
+            near.insert(at, Child { rest, linked: [0; 2] });
         }
     }
 
@@ -59,22 +70,22 @@ impl Children {
         } else if near.len() < near.capacity() / 4 {
             near.shrink_to(near.len() * 2);
         }
-        linked((slot, left.linked))
+        linked((slot, left.linked()))
     }
 
-    /// The incarnation there is a link to, if a slot is below it.
-    fn linked(&mut self, slot: ActorId) -> Option<&mut u32> {
+    /// The entry of a slot, if that is below it.
+    fn find(&mut self, slot: ActorId) -> Option<&mut Child> {
         let (begin, rest) = place(slot);
         let near = self.0.get_mut(&begin)?;
         let at = search(near, rest).ok()?;
-        Some(&mut near[at].linked)
+        Some(&mut near[at])
     }
 
     /// Notes a link, if it is to what lives in a slot below. At most one a slot.
     pub(crate) fn link(&mut self, other: Pid) -> bool {
-        match self.linked(other.id) {
-            Some(linked) if *linked == 0 || *linked == other.incarnation => {
-                *linked = other.incarnation;
+        match self.find(other.id) {
+            Some(child) if child.linked() == 0 || child.linked() == other.incarnation => {
+                child.link(other.incarnation);
                 true
             }
             _ => false,
@@ -83,9 +94,9 @@ impl Children {
 
     /// Removes a link; false if there was none.
     pub(crate) fn unlink(&mut self, other: Pid) -> bool {
-        match self.linked(other.id) {
-            Some(linked) if *linked == other.incarnation => {
-                *linked = 0;
+        match self.find(other.id) {
+            Some(child) if child.linked() == other.incarnation => {
+                child.link(0);
                 true
             }
             _ => false,
@@ -95,12 +106,12 @@ impl Children {
     pub(crate) fn is_linked(&self, other: Pid) -> bool {
         let (begin, rest) = place(other.id);
         let near = self.0.get(&begin).map_or(&[][..], Vec::as_slice);
-        search(near, rest).is_ok_and(|at| near[at].linked == other.incarnation)
+        search(near, rest).is_ok_and(|at| near[at].linked() == other.incarnation)
     }
 
     fn each(&self) -> impl Iterator<Item = (ActorId, u32)> {
         self.0.iter().flat_map(|(begin, near)| {
-            near.iter().map(move |child| (ActorId(begin * NEAR + u64::from(child.rest)), child.linked))
+            near.iter().map(move |child| (ActorId::new(begin * NEAR + u64::from(child.rest)), child.linked()))
         })
     }
 
@@ -124,28 +135,28 @@ mod tests {
     use super::*;
 
     const fn pid(id: u64, incarnation: u32) -> Pid {
-        Pid { id: ActorId(id), incarnation }
+        Pid { id: ActorId::new(id), incarnation }
     }
 
     #[test]
     fn a_link_is_noted_with_the_slot_and_outlives_it() {
         let mut children = Children::default();
         assert!(!children.link(pid(1, 1)), "it is no child");
-        children.adopt(ActorId(1));
-        children.adopt(ActorId(2));
+        children.adopt(ActorId::new(1));
+        children.adopt(ActorId::new(2));
         assert!(children.link(pid(1, 1)) && children.link(pid(1, 1)) && !children.link(pid(1, 2)));
         assert!(children.is_linked(pid(1, 1)) && !children.is_linked(pid(1, 2)) && !children.is_linked(pid(2, 1)));
-        assert_eq!(children.slots().collect::<Vec<_>>(), [ActorId(1), ActorId(2)]);
+        assert_eq!(children.slots().collect::<Vec<_>>(), [ActorId::new(1), ActorId::new(2)]);
         assert_eq!(children.links().collect::<Vec<_>>(), [pid(1, 1)]);
-        children.adopt(ActorId(1));
-        assert_eq!((children.leave(ActorId(1)), children.leave(ActorId(2))), (Some(pid(1, 1)), None));
+        children.adopt(ActorId::new(1));
+        assert_eq!((children.leave(ActorId::new(1)), children.leave(ActorId::new(2))), (Some(pid(1, 1)), None));
         assert_eq!(children.links().count(), 0);
     }
 
     #[test]
     fn a_link_is_removed_once() {
         let mut children = Children::default();
-        children.adopt(ActorId(1));
+        children.adopt(ActorId::new(1));
         assert!(!children.unlink(pid(1, 1)));
         assert!(children.link(pid(1, 1)) && !children.unlink(pid(1, 2)));
         assert!(children.unlink(pid(1, 1)) && !children.unlink(pid(1, 1)));
@@ -157,7 +168,7 @@ mod tests {
         let (mut children, mut map) = (Children::default(), BTreeMap::new());
         // Near one another and far apart, in an order that a fixed rule scatters.
         for step in 0..20_000_u64 {
-            let id = ActorId(step.wrapping_mul(2_654_435_761) % 1_500 + (step % 3) * (1 << 32));
+            let id = ActorId::new(step.wrapping_mul(2_654_435_761) % 1_500 + (step % 3) * (1 << 32));
             match step % 7 {
                 0..3 => {
                     children.adopt(id);

@@ -50,7 +50,7 @@ pub(crate) fn run(
     let again = runnable.run();
     drop((kept, nested));
     // The asker's turn goes on, if it is one.
-    pool.now_running(turn::current_id().0);
+    pool.now_running(turn::current_id().as_u64());
     pace.was_in_place(shared.port.now_ns() - now);
     budget.made_progress();
     if let Some(again) = again {

@@ -284,7 +284,7 @@ impl fmt::Debug for Next {
 mod tests {
     use super::*;
 
-    const OWN: Pid = Pid { id: crate::pid::ActorId(1), incarnation: 1 };
+    const OWN: Pid = Pid { id: crate::pid::ActorId::new(1), incarnation: 1 };
 
     fn exit(reason: ExitReason) -> Ordered {
         Ordered { ticket: 0, what: What::Signal(Signal::Exit { from: Pid::OUTSIDE, reason }) }

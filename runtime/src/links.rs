@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn links_are_those_of_a_set_however_many_there_are() {
-        let pid = |id: u64| Pid { id: ActorId(id % 4), incarnation: 1 };
+        let pid = |id: u64| Pid { id: ActorId::new(id % 4), incarnation: 1 };
         let (mut links, mut set) = (Links::default(), BTreeSet::new());
         // Every order of a few inserts and removals.
         for step in 0..4_096_u64 {

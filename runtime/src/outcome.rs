@@ -157,7 +157,7 @@ mod tests {
             callback: Callback::Handle,
             in_hand: None,
         };
-        let pid = Pid { id: ActorId(5), incarnation: 4 };
+        let pid = Pid { id: ActorId::new(5), incarnation: 4 };
         let last_crash = Some(LastCrash { pid, path: "shop/till".into(), crash: Arc::new(crash) });
         Failure { reason: Some(ExitReason::Shutdown), last_crash }
     }

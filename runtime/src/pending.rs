@@ -129,7 +129,7 @@ mod tests {
     use crate::pid::ActorId;
 
     fn pid(id: u64) -> Pid {
-        Pid { id: ActorId(id), incarnation: 1 }
+        Pid { id: ActorId::new(id), incarnation: 1 }
     }
 
     fn exit(id: u64, reason: ExitReason) -> Ordered {
@@ -137,11 +137,11 @@ mod tests {
     }
 
     fn senders(pending: &Pending) -> Vec<u64> {
-        pending.iter().filter_map(sender).map(|pid| pid.id.0).collect()
+        pending.iter().filter_map(sender).map(|pid| pid.id.as_u64()).collect()
     }
 
     fn take(pending: &mut Pending) -> Option<u64> {
-        pending.take_first(u64::MAX, |_| true, |_| true).and_then(|entry| sender(&entry)).map(|pid| pid.id.0)
+        pending.take_first(u64::MAX, |_| true, |_| true).and_then(|entry| sender(&entry)).map(|pid| pid.id.as_u64())
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
             .collect();
         assert_eq!(numbers, [0, 1, 2]);
         let first = |pending: &mut Pending, before| {
-            pending.take_first(before, |_| true, |_| true).and_then(|entry| sender(&entry)).map(|pid| pid.id.0)
+            pending.take_first(before, |_| true, |_| true).and_then(|entry| sender(&entry)).map(|pid| pid.id.as_u64())
         };
         assert_eq!((first(&mut pending, 0), first(&mut pending, 1), first(&mut pending, 1)), (None, Some(1), None));
         pending.take_exit(pid(3));

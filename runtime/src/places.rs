@@ -88,7 +88,7 @@ impl Lease {
                     Hold::Awaited(_) => None,
                     Hold::Reserved(promise) => {
                         let second = u64::from(promise.to_word()) << 32 | u64::from(by.incarnation);
-                        places.few.enter([by.id.0, second, home.id.0])
+                        places.few.enter([by.id.as_u64(), second, home.id.as_u64()])
                     }
                 };
                 match entry {
@@ -128,11 +128,11 @@ impl Places {
     /// Gives back all that `holder` holds. It was abandoned, and enters nothing that it does not strike out itself.
     pub(crate) fn revoke(&self, holder: Pid, find: impl Fn(ActorId) -> Option<Arc<dyn AnyCell>>) {
         let give_back = |[_, second, at]: [u64; 3]| {
-            if let Some(cell) = find(ActorId(at)) {
+            if let Some(cell) = find(ActorId::new(at)) {
                 cell.give_back(&Hold::Reserved(Promise::from_word((second >> 32) as u32)));
             }
         };
-        self.few.sweep(|[id, second, _]| *id == holder.id.0 && *second as u32 == holder.incarnation, give_back);
+        self.few.sweep(|[id, second, _]| *id == holder.id.as_u64() && *second as u32 == holder.incarnation, give_back);
         let mut theirs = Vec::new();
         self.others.for_each(|key, held| {
             if held.by == holder {

@@ -84,7 +84,7 @@ impl<A: Actor> Run for Cell<A> {
         let timing = Timing::begin(core);
         let turned = {
             let _turn = turn::enter_system(pid, &shared.stragglers);
-            core.pool().now_running(pid.id.0);
+            core.pool().now_running(pid.id.as_u64());
             waits::begins();
             Task::with_waker(task, |waker| poll(life, waker))
         };

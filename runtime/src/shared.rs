@@ -116,16 +116,16 @@ impl Shared {
     /// Gives a cell its identity.
     pub(crate) fn enroll(&self, cell: WeakCell) -> ActorId {
         // 0 is nobody's: the table's keys begin at 0.
-        ActorId(self.cells.insert(cell).as_u64() + 1)
+        ActorId::new(self.cells.insert(cell).as_u64() + 1)
     }
 
     /// Forgets a cell that nobody holds any more.
     pub(crate) fn strike(&self, id: ActorId) {
-        self.cells.remove((id.0 - 1).into());
+        self.cells.remove((id.as_u64() - 1).into());
     }
 
     pub(crate) fn find(&self, id: ActorId) -> Option<Arc<dyn AnyCell>> {
-        self.cells.get(id.0.checked_sub(1)?.into())?.upgrade()
+        self.cells.get(id.as_u64().checked_sub(1)?.into())?.upgrade()
     }
 
     pub(crate) fn each_cell(&self, mut visit: impl FnMut(Arc<dyn AnyCell>)) {

@@ -373,7 +373,7 @@ pub(crate) fn set_call(call: Call) {
 #[inline(always)]
 pub(crate) fn flow(salt: u64) -> u8 {
     AMBIENT.with(|ambient| match ambient.criticality.get() {
-        (_, 0) => flow_of_actor(ambient.id.get().0, salt),
+        (_, 0) => flow_of_actor(ambient.id.get().as_u64(), salt),
         (_, flow) => flow,
     })
 }

@@ -95,7 +95,7 @@ impl Core {
         Self {
             name: name.map(|name| Box::new(Name(name))),
             home: OnceArc::new(),
-            id: AtomicU64::new(ActorId::OUTSIDE.0),
+            id: AtomicU64::new(ActorId::OUTSIDE.as_u64()),
             flags: Attention::new(),
             incarnation: AtomicU32::new(0),
             doing: SharedLabel::default(),
@@ -118,7 +118,7 @@ impl Core {
 
     /// Gives it a home. Called once, under the lock of `ties`.
     pub(super) fn settle(&self, shared: &Arc<Shared>, id: ActorId) {
-        self.id.store(id.0, Relaxed);
+        self.id.store(id.as_u64(), Relaxed);
         // Whoever sees the system sees the identity.
         let _ = self.home.set(shared.clone());
     }
@@ -143,7 +143,7 @@ impl Core {
     /// Whom it is known as; nobody before it is first started.
     #[inline(always)]
     pub(crate) fn id(&self) -> ActorId {
-        ActorId(self.id.load(Relaxed))
+        ActorId::new(self.id.load(Relaxed))
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
@@ -296,13 +296,13 @@ impl Core {
     /// Notes where the message in hand came from. Written by the incarnation.
     #[inline(always)]
     pub(crate) fn note_origin(&self, from: ActorId, stamp: u32) {
-        self.from.store(from.0, Relaxed);
+        self.from.store(from.as_u64(), Relaxed);
         self.sent.store(stamp, Relaxed);
     }
 
     /// Who sent the message in hand, and how long ago.
     pub(crate) fn origin(&self) -> (ActorId, Duration) {
-        (ActorId(self.from.load(Relaxed)), self.shared().sent_ago(self.sent.load(Relaxed)))
+        (ActorId::new(self.from.load(Relaxed)), self.shared().sent_ago(self.sent.load(Relaxed)))
     }
 
     /// How long the message that was taken last had waited when a turn began, as far as steps of the coarse clock tell.

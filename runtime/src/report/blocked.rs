@@ -17,7 +17,7 @@ use crate::shared::Shared;
 pub(crate) fn tell_held(shared: &Shared, number: u32, held: Held) {
     match held {
         Held::Turn(id, held_ns) => {
-            if let Some(cell) = shared.find(ActorId(id)) {
+            if let Some(cell) = shared.find(ActorId::new(id)) {
                 tell(shared, &cell, Duration::from_nanos(held_ns));
             }
         }
@@ -177,7 +177,7 @@ mod tests {
         assert!(held.shot(&held.blocks).in_turn && !held.shot(&held.awaits).in_turn);
         let pools = held.system.pools();
         let of_pump = pools[0].pumps.iter().filter_map(|pump| pump.running).map(|(runs, _)| runs);
-        assert!(of_pump.collect::<Vec<_>>().contains(&held.blocks.id().0), "a pump says whom it runs");
+        assert!(of_pump.collect::<Vec<_>>().contains(&held.blocks.id().as_u64()), "a pump says whom it runs");
         drop(held.open);
         held.runtime.shutdown_background();
     }
@@ -207,8 +207,8 @@ mod tests {
         let ear = Ear::default();
         tracing::subscriber::with_default(ear.clone(), || {
             for _ in 0..100 {
-                tell_held(&held.system.shared, 0, super::Held::Turn(held.blocks.id().0, 7));
-                tell_held(&held.system.shared, 0, super::Held::Workers(vec![held.blocks.id().0]));
+                tell_held(&held.system.shared, 0, super::Held::Turn(held.blocks.id().as_u64(), 7));
+                tell_held(&held.system.shared, 0, super::Held::Workers(vec![held.blocks.id().as_u64()]));
             }
         });
         let told = ear.hears("actor blocks its thread");

@@ -161,7 +161,7 @@ pub(crate) mod tests {
         let ms = Duration::from_millis;
         let handled = |kind, age| Handled { kind: Cow::Borrowed(kind), age: ms(age) };
         CrashReport {
-            pid: Pid { id: ActorId(5), incarnation: 2 },
+            pid: Pid { id: ActorId::new(5), incarnation: 2 },
             path: "shop/front/till".into(),
             name: Some("till".into()),
             kind: "shop::Cashier".into(),
@@ -176,7 +176,7 @@ pub(crate) mod tests {
             }),
             in_hand: Some(InHand {
                 kind: "Split".into(),
-                from: Sender::Another { id: ActorId(3), path: Some("shop/desk".into()) },
+                from: Sender::Another { id: ActorId::new(3), path: Some("shop/desk".into()) },
                 asked: true,
                 sent_ago: ms(4),
                 taken_ago: ms(1),

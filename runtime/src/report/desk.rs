@@ -100,10 +100,10 @@ mod tests {
     use crate::report::crash_report::tests::sample;
 
     const NOW: Duration = Duration::from_secs(70);
-    const JUDGE: Pid = Pid { id: ActorId(1), incarnation: 1 };
+    const JUDGE: Pid = Pid { id: ActorId::new(1), incarnation: 1 };
 
     fn of(child: u64) -> Box<CrashReport> {
-        Box::new(CrashReport { pid: Pid { id: ActorId(child), incarnation: 1 }, ..sample() })
+        Box::new(CrashReport { pid: Pid { id: ActorId::new(child), incarnation: 1 }, ..sample() })
     }
 
     #[test]

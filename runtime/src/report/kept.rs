@@ -77,12 +77,12 @@ mod tests {
     use crate::report::crash_report::tests::sample;
 
     fn report(id: u64, kind: &'static str) -> Box<CrashReport> {
-        let pid = Pid { id: ActorId(id), incarnation: 1 };
+        let pid = Pid { id: ActorId::new(id), incarnation: 1 };
         Box::new(CrashReport { pid, kind: kind.into(), ..sample() })
     }
 
     fn ids(crashes: &Crashes) -> Vec<u64> {
-        crashes.read().1.iter().map(|report| report.pid.id.0).collect()
+        crashes.read().1.iter().map(|report| report.pid.id.as_u64()).collect()
     }
 
     #[test]

@@ -55,14 +55,14 @@ mod tests {
     #[test]
     fn who_took_long_is_left_alone_for_longer_and_no_more_are_remembered_than_may_be() {
         let paces = Paces::default();
-        assert_eq!(paces.due(ActorId(1)), 0);
-        assert!(paces.begins(ActorId(1), 0) && !paces.begins(ActorId(1), 0), "not twice in a moment");
-        paces.took(ActorId(1), MS, MS);
-        paces.took(ActorId(2), MS, 20 * MS);
-        assert_eq!((paces.due(ActorId(1)), paces.due(ActorId(2))), (101 * MS, 201 * MS));
-        paces.took(ActorId(3), 150 * MS, 0);
-        assert_eq!((paces.due(ActorId(1)), paces.0.lock().len()), (0, 2), "its time has come");
-        (10..1000).for_each(|actor| paces.took(ActorId(actor), 150 * MS, 0));
+        assert_eq!(paces.due(ActorId::new(1)), 0);
+        assert!(paces.begins(ActorId::new(1), 0) && !paces.begins(ActorId::new(1), 0), "not twice in a moment");
+        paces.took(ActorId::new(1), MS, MS);
+        paces.took(ActorId::new(2), MS, 20 * MS);
+        assert_eq!((paces.due(ActorId::new(1)), paces.due(ActorId::new(2))), (101 * MS, 201 * MS));
+        paces.took(ActorId::new(3), 150 * MS, 0);
+        assert_eq!((paces.due(ActorId::new(1)), paces.0.lock().len()), (0, 2), "its time has come");
+        (10..1000).for_each(|actor| paces.took(ActorId::new(actor), 150 * MS, 0));
         assert_eq!(paces.0.lock().len(), MOST);
     }
 }

@@ -68,7 +68,7 @@ fn the_question_that_was_asked_last_is_refused_whoever_ran_its_turn() {
 
 #[test]
 fn what_a_turn_has_noted_is_there_again_after_another_was_run_in_place() {
-    let [ours, theirs] = [1, 2].map(|id| Pid { id: ActorId(id), incarnation: 1 });
+    let [ours, theirs] = [1, 2].map(|id| Pid { id: ActorId::new(id), incarnation: 1 });
     let (ask, reply, _caller) = channel::<u64, AskError>(AskError::Died);
     let (theirs_asks, their_reply, _their_caller) = channel::<u64, AskError>(AskError::Died);
     let pend = |by, to: Pid, wait| pends(by, to.id, since(0), Criticality::default(), || Awaited::Answer(wait));

@@ -19,17 +19,35 @@ pub(super) struct Child<P> {
     state: State<P>,
 }
 
-/// What its place holds, each time with the starts so far, up to what fits: so they take what would be padding otherwise.
+/// What its place holds, each time with the starts so far: so they take what would be padding otherwise.
 #[derive(Clone, Copy, Debug)]
 enum State<P> {
-    Down(u32),
-    Running(u32, P),
-    Restarting(u32),
-    RestartingAfter(u32, P),
+    Down(Attempts),
+    Running(Attempts, P),
+    Restarting(Attempts),
+    RestartingAfter(Attempts, P),
+}
+
+/// How often a child was started, up to what fits: some sixteen millions.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempts([u8; 3]);
+
+impl Attempts {
+    const MOST: u32 = (1 << 24) - 1;
+
+    fn count(self) -> u32 {
+        let [low, middle, high] = self.0;
+        u32::from_le_bytes([low, middle, high, 0])
+    }
+
+    fn one_more(self) -> Self {
+        let [low, middle, high, _] = (self.count() + 1).min(Self::MOST).to_le_bytes();
+        Self([low, middle, high])
+    }
 }
 
 impl<P: Copy> State<P> {
-    fn new(place: Place<P>, attempts: u32) -> Self {
+    fn new(place: Place<P>, attempts: Attempts) -> Self {
         match place {
             Place::Down => Self::Down(attempts),
             Place::Running(pid) => Self::Running(attempts, pid),
@@ -47,7 +65,7 @@ impl<P: Copy> State<P> {
         }
     }
 
-    fn attempts(self) -> u32 {
+    fn attempts(self) -> Attempts {
         let (Self::Down(attempts)
         | Self::Running(attempts, _)
         | Self::Restarting(attempts)
@@ -63,7 +81,7 @@ impl<P: Identity> Child<P> {
 
     /// Starts so far, up to what fits.
     pub(super) fn attempts(&self) -> u32 {
-        self.state.attempts()
+        self.state.attempts().count()
     }
 
     /// The incarnation it is known by.
@@ -110,7 +128,7 @@ impl<P: Identity> Children<P> {
             assert!(earlier.is_none(), "names are unique in a supervisor");
         }
         self.supervisors += usize::from(spec.kind == Kind::Supervisor);
-        self.by_key.push(key, Child { spec, state: State::Down(0) });
+        self.by_key.push(key, Child { spec, state: State::Down(Attempts::default()) });
     }
 
     pub(super) fn remove(&mut self, key: ChildKey) {
@@ -126,7 +144,7 @@ impl<P: Identity> Children<P> {
     pub(super) fn put(&mut self, key: ChildKey, place: Place<P>) -> Place<P> {
         let child = self.by_key.get_mut(key).expect("only a child that is here is moved");
         let before = child.place();
-        child.state = State::new(place, child.attempts());
+        child.state = State::new(place, child.state.attempts());
         if child.spec.significant {
             self.significant -= usize::from(!matches!(before, Place::Down));
             self.significant += usize::from(!matches!(place, Place::Down));
@@ -164,9 +182,8 @@ impl<P: Identity> Children<P> {
     /// Counts one more start of this child.
     pub(super) fn attempt(&mut self, key: ChildKey) -> u64 {
         let child = self.by_key.get_mut(key).expect("only a child that is here is started");
-        let attempts = child.attempts().saturating_add(1);
-        child.state = State::new(child.place(), attempts);
-        attempts.into()
+        child.state = State::new(child.place(), child.state.attempts().one_more());
+        child.attempts().into()
     }
 
     pub(super) fn get(&self, key: ChildKey) -> Option<&Child<P>> {
@@ -306,9 +323,19 @@ mod tests {
     #[test]
     #[cfg(target_pointer_width = "64")]
     fn a_child_is_small() {
-        // As long as a pid: an identity and an incarnation.
-        let child = size_of::<Child<(u64, u32)>>();
-        assert!(child <= 32, "a child has {child} bytes");
+        let child = size_of::<Child<crashworthy_runtime::Pid>>();
+        assert!(child <= 24, "a child has {child} bytes");
+    }
+
+    #[test]
+    fn starts_are_counted_up_to_what_fits() {
+        let mut attempts = Attempts::default();
+        for count in 1..=1_000 {
+            attempts = attempts.one_more();
+            assert_eq!(attempts.count(), count);
+        }
+        let most = Attempts([u8::MAX; 3]);
+        assert_eq!((most.count(), most.one_more().count()), (Attempts::MOST, Attempts::MOST));
     }
 
     #[test]
