@@ -156,10 +156,10 @@ fn drain_own<A: Actor>(task: &ActorCell<A>) {
                 return core.lower(flag::OWN);
             };
             // Counted before the lock goes: whoever reads the law in between misses none.
-            core.counters.rare().own.bump();
+            core.counters().rare().own.bump();
             entry
         };
-        core.counters.rare().undelivered.bump();
+        core.counters().rare().undelivered.bump();
         core.shared().dead_letters.bury_own();
         discard(entry);
     }
@@ -191,7 +191,7 @@ fn undelivered<A: Actor>(task: &ActorCell<A>, envelope: Envelope<A::Msg>, fall: 
     if marks != Marks::NONE {
         core.gate.goes(marks, flow);
     }
-    core.counters.rare().undelivered.bump();
+    core.counters().rare().undelivered.bump();
     let letter = DeadLetter {
         to: core.pid(),
         to_name: core.name().map(str::to_owned),

@@ -3,9 +3,9 @@
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use once_cell::race::OnceBox;
 use serde::{Deserialize, Serialize};
 
+use crate::cell::Annex;
 use crate::offender;
 use crate::waits::Standing;
 
@@ -30,12 +30,12 @@ impl Count {
     }
 }
 
-/// How the messages of a cell ended. Written by the holder of the running claim alone.
-#[derive(Debug, Default)]
-#[repr(C)]
-pub(crate) struct Counters {
-    pub(crate) handled: Count,
-    rare: OnceBox<Rare>,
+/// How the messages of a cell ended, where it notes that. Written by the holder of the running claim alone.
+#[derive(Clone, Copy)]
+pub(crate) struct Counters<'c> {
+    pub(crate) handled: &'c Count,
+    /// Where other ends are counted, since there was one.
+    pub(crate) annex: &'c Annex,
 }
 
 /// Ends that most actors never see, and other things that few have.
@@ -57,57 +57,53 @@ pub(crate) struct Rare {
     held: AtomicU64,
 }
 
-impl Counters {
-    /// Where what is written with every message ends.
-    #[cfg(test)]
-    pub(crate) const HANDLED_END: usize = std::mem::offset_of!(Self, handled) + size_of::<Count>();
-
+impl<'c> Counters<'c> {
     /// Whom the actor waits for, if it ever was seen to wait for one other.
     #[inline]
-    pub(crate) fn standing(&self) -> Option<&Standing> {
-        self.rare.get().map(|rare| &rare.standing)
+    pub(crate) fn standing(self) -> Option<&'c Standing> {
+        self.annex.rare().map(|rare| &rare.standing)
     }
 
     /// Turns that blocked, if there are other ends than usual.
     #[inline]
-    pub(crate) fn offences(&self) -> Option<&offender::Record> {
-        self.rare.get().map(|rare| &rare.offences)
+    pub(crate) fn offences(self) -> Option<&'c offender::Record> {
+        self.annex.rare().map(|rare| &rare.offences)
     }
 
     /// A turn was seen to hold its thread for too long.
-    pub(crate) fn was_held(&self) {
+    pub(crate) fn was_held(self) {
         self.rare().held.fetch_add(1, Relaxed);
     }
 
     /// How many were.
-    pub(crate) fn held(&self) -> u64 {
-        self.rare.get().map_or(0, |rare| rare.held.load(Relaxed))
+    pub(crate) fn held(self) -> u64 {
+        self.annex.rare().map_or(0, |rare| rare.held.load(Relaxed))
     }
 
-    pub(crate) fn rare(&self) -> &Rare {
-        self.rare.get_or_init(Box::default)
+    pub(crate) fn rare(self) -> &'c Rare {
+        self.annex.make_rare()
     }
 
     /// Messages that came through places of their own and were taken out.
-    pub(crate) fn own(&self) -> u64 {
-        self.rare.get().map_or(0, |rare| rare.own.get())
+    pub(crate) fn own(self) -> u64 {
+        self.annex.rare().map_or(0, |rare| rare.own.get())
     }
 
     /// How many of those there had been when the actor was timed last.
-    pub(crate) fn own_timed(&self) -> u64 {
-        self.rare.get().map_or(0, |rare| rare.own_timed.get())
+    pub(crate) fn own_timed(self) -> u64 {
+        self.annex.rare().map_or(0, |rare| rare.own_timed.get())
     }
 
     /// The actor is timed, after so many of them.
-    pub(crate) fn times_own(&self, own: u64) {
-        if let Some(rare) = self.rare.get() {
+    pub(crate) fn times_own(self, own: u64) {
+        if let Some(rare) = self.annex.rare() {
             rare.own_timed.0.store(own, Relaxed);
         }
     }
 
     /// The ends so far, but for what was displaced. Reading them while the actor runs gives figures of slightly different instants.
-    pub(crate) fn read(&self, through_mailbox: u64, in_hand: u64, queued: u64) -> Law {
-        let rare = |count: fn(&Rare) -> &Count| self.rare.get().map_or(0, |rare| count(rare).get());
+    pub(crate) fn read(self, through_mailbox: u64, in_hand: u64, queued: u64) -> Law {
+        let rare = |count: fn(&Rare) -> &Count| self.annex.rare().map_or(0, |rare| count(rare).get());
         Law {
             accepted: through_mailbox + self.own(),
             handled: self.handled.get(),
@@ -185,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_law_holds_only_when_every_message_has_an_end() {
-        let counters = Counters::default();
+        let (handled, annex) = (Count::default(), Annex::default());
+        let counters = Counters { handled: &handled, annex: &annex };
         counters.handled.add(2);
         counters.rare().given_up.bump();
         assert!(counters.read(4, 0, 1).holds());

@@ -345,7 +345,7 @@ impl Inbox {
                 return Some(Some(Item::Fate(fate)));
             }
             let shelved = cell.shelf().and_then(|shelf| shelf.lock().offer(position));
-            let due = control.due(position, core.counters.own(), shelved.unwrap_or(u64::MAX));
+            let due = control.due(position, core.counters().own(), shelved.unwrap_or(u64::MAX));
             let (urgent, ordered) = control.left();
             let suspended = control.look().is_some_and(|lane| lane.suspended);
             core.lower(if urgent { 0 } else { flag::URGENT } | if ordered { 0 } else { flag::ORDERED });
@@ -443,7 +443,7 @@ fn take_own<A: Actor>(cell: &ActorCell<A>) -> Option<Own<A::Msg>> {
         cell.core().lower(flag::OWN);
     }
     if next.is_some() {
-        cell.core().counters.rare().own.bump();
+        cell.core().counters().rare().own.bump();
     }
     next
 }

@@ -182,7 +182,7 @@ pub(crate) fn snapshot(cell: &Arc<dyn AnyCell>) -> ActorSnapshot {
         limit: load.limit,
         signals: 0,
         restarts: pid.incarnation.saturating_sub(1),
-        blocked: core.counters.held(),
+        blocked: core.counters().held(),
         law: cell.law(),
         refusals: core.gate.refusals(),
         parent: None,
@@ -229,7 +229,7 @@ pub(crate) fn status(status: Status, is_suspended: bool) -> State {
 
 /// Whom it waits for, once a turn has ended in which that was seen.
 pub(crate) fn waits_for(core: &Core) -> Option<WaitsFor> {
-    let sight = core.counters.standing()?.look(core.pid())?;
+    let sight = core.counters().standing()?.look(core.pid())?;
     let since = core.shared().port.now_ns().saturating_sub(sight.since.at);
     Some(WaitsFor { id: sight.to, since: Duration::from_nanos(since), for_room: sight.is_for_room })
 }

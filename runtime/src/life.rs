@@ -235,7 +235,7 @@ pub(crate) async fn forward<A: Actor>(cell: ActorCell<A>, to: mpsc::Sender<A::Ms
                 if marks != Marks::NONE {
                     cell.core().gate.goes(marks, flow);
                 }
-                cell.core().counters.handled.bump();
+                cell.core().handled.bump();
                 if let Err(unread) = to.send(msg).await {
                     discard(unread);
                 }

@@ -36,7 +36,7 @@ pub(crate) fn took(core: &Core, ns: u64, messages: u32) {
     if ns >= BLOCKS_NS {
         blocked(core, ns);
     } else if messages != 0
-        && let Some(record) = core.counters.offences()
+        && let Some(record) = core.counters().offences()
     {
         record.0.store(record.0.load(Relaxed).saturating_sub(1), Relaxed);
     }
@@ -47,7 +47,7 @@ fn blocked(core: &Core, ns: u64) {
     if core.pool_number() != 0 {
         return;
     }
-    let record = &core.counters.rare().offences;
+    let record = &core.counters().rare().offences;
     let offences = record.0.load(Relaxed).saturating_add(1);
     record.0.store(offences, Relaxed);
     if offences >= OFFENCES {

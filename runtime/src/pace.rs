@@ -198,7 +198,7 @@ impl Timing {
     #[inline]
     pub(crate) fn begin(core: &Core) -> Option<Self> {
         core.pace.is_due().then(|| {
-            let handled = core.counters.handled.get() as u32;
+            let handled = core.handled.get() as u32;
             let mark = match Mark::of(core.pace.mark.load(Relaxed)) {
                 // It has worked since, in turns that were not timed.
                 Mark::RestsSince(_) if core.pace.handled.load(Relaxed) != handled => Mark::Unknown,
@@ -207,7 +207,7 @@ impl Timing {
             if !matches!(mark, Mark::BusySince(_)) {
                 core.gate.begins_stretch(handled);
             }
-            let own = core.counters.own();
+            let own = core.counters().own();
             Self { began: core.shared().port.now_ns(), handled, own, mark, held: !core.doing.get().is_none() }
         })
     }
@@ -216,8 +216,8 @@ impl Timing {
     pub(crate) fn end<A: Actor>(self, cell: &Cell<A>, holds: bool) {
         let core = cell.core();
         let (pace, port) = (&core.pace, &core.shared().port);
-        let (ended, handled) = (port.now_ns(), core.counters.handled.get() as u32);
-        let own = core.counters.own();
+        let (ended, handled) = (port.now_ns(), core.handled.get() as u32);
+        let own = core.counters().own();
         let (here, left) = (handled.wrapping_sub(self.handled), cell.mailbox.len());
         offender::took(core, ended.saturating_sub(self.began), here);
         let cost = if here == 0 { 0 } else { nanos(port.turn_cost()) };
@@ -233,18 +233,18 @@ impl Timing {
         let rests = !holds && left == 0;
         let mark = if rests { Mark::RestsSince(ended) } else { Mark::BusySince(ended) };
         if here == 0 {
-            core.counters.times_own(own_before);
+            core.counters().times_own(own_before);
             return pace.set(if unseen { Mark::Unknown } else { Mark::BusySince(since) }, before);
         }
         let messages = handled.wrapping_sub(before);
         let stretch_own = u32::try_from(own - own_before).unwrap_or(u32::MAX).min(messages);
         if stretch_own == messages && left > 0 {
             // All were its own, and somebody waits: they are a part of what his message takes.
-            core.counters.times_own(own_before);
+            core.counters().times_own(own_before);
             return pace.set(Mark::BusySince(since), before);
         }
         pace.set(mark, handled);
-        core.counters.times_own(own);
+        core.counters().times_own(own);
         if unseen || stretch_own == messages {
             return;
         }
@@ -267,7 +267,7 @@ impl Timing {
     /// When the work began that ends with this turn, and how many messages had been handled by then, and of its own.
     fn start(&self, core: &Core) -> (u64, u32, u64) {
         match self.mark {
-            Mark::BusySince(at) => (at, core.pace.handled.load(Relaxed), core.counters.own_timed()),
+            Mark::BusySince(at) => (at, core.pace.handled.load(Relaxed), core.counters().own_timed()),
             // It may have had to wait for this turn.
             Mark::RestsSince(at) => {
                 (self.began.saturating_sub(core.waited_ns(self.began)).max(at), self.handled, self.own)

@@ -222,7 +222,7 @@ pub(crate) fn abandon<A: Actor>(task: &ActorCell<A>, incarnation: u32) -> Abando
     // A copy of it, if there is one, is out of reach on the stuck thread.
     if let Some(kind) = core.kind_in_hand() {
         given_up(task, pid, kind, None);
-        core.counters.rare().given_up.bump();
+        core.counters().rare().given_up.bump();
         core.doing.set(Label::NONE);
     }
     core.enters(None);

@@ -389,7 +389,7 @@ fn begin<A: Actor, F: Future>(
 #[inline(always)]
 fn handled<A: Actor>(cell: &ActorCell<A>) {
     cell.core().doing.set(Label::NONE);
-    cell.core().counters.handled.bump();
+    cell.core().handled.bump();
 }
 
 /// Polls a callback again, as user code of this turn. One that is interrupted is dropped as user code, too.
@@ -440,7 +440,7 @@ fn is_due<A: Actor>(
 ) -> bool {
     let core = cell.core();
     if let Some(caller) = caller.as_ref().filter(|caller| caller.is_moot()) {
-        let rare = core.counters.rare();
+        let rare = core.counters().rare();
         if caller.is_late() {
             rare.expired.bump();
             events::broke(core, call.deadline);
@@ -452,7 +452,7 @@ fn is_due<A: Actor>(
     let read = call.deadline != turn::NEVER && !turn::is_just_asked(call.deadline);
     let left_ns = || call.deadline.saturating_sub(core.shared().port.now_ns());
     if read && !core.gate.is_worth_it(left_ns(), is_first, marks) {
-        core.counters.rare().expired.bump();
+        core.counters().rare().expired.bump();
         events::broke(core, call.deadline);
         if let Some(caller) = caller {
             caller.force(AskError::Expired);
@@ -460,7 +460,7 @@ fn is_due<A: Actor>(
         return false;
     }
     if let Some(caller) = caller.as_ref().filter(|caller| caller.is_cancelled_around()) {
-        core.counters.rare().cancelled.bump();
+        core.counters().rare().cancelled.bump();
         caller.force(AskError::Cancelled);
         return false;
     }
@@ -494,7 +494,7 @@ fn take<A: Actor>(cell: &ActorCell<A>, msg: &A::Msg, own: bool, sent: (ActorId, 
 /// The message in hand is of another kind than the one before.
 #[cold]
 fn turns_to(core: &Core, last: &'static str, kind: &'static str) {
-    core.gate.turns_to(last, kind, core.counters.handled.get() as u32);
+    core.gate.turns_to(last, kind, core.handled.get() as u32);
 }
 
 /// Has a signal read.

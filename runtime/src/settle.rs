@@ -104,11 +104,11 @@ pub(crate) fn settle<A: Actor>(cell: &ActorCell<A>, met: Outcome, end: &mut End)
         match &ending {
             // An actor that says "I am done" has handled the message it said it in.
             None | Some(Ending { reason: ExitReason::Normal, .. }) if !unheard => {
-                core.counters.handled.bump();
+                core.handled.bump();
                 discard(salvage);
             }
             None | Some(_) => {
-                core.counters.rare().given_up.bump();
+                core.counters().rare().given_up.bump();
                 given_up(cell, cell.core().pid(), kind, salvage);
             }
         }

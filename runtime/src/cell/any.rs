@@ -114,7 +114,7 @@ impl<A: Actor> AnyCell for Task<Cell<A>> {
     fn law(&self) -> Law {
         let in_hand = u64::from(!self.core().doing.get().is_none());
         // The ends come first: what has ended by then was taken in by the time that is read.
-        let ends = self.core().counters.read(0, in_hand, 0);
+        let ends = self.core().counters().read(0, in_hand, 0);
         let (shelved, taken_in, displaced) = self.shelf().map_or((0, 0, 0), |shelf| shelf.lock().counts());
         // Own messages are counted when they are taken out: until then they are queued.
         let (own_tail, own) = (self.own_tail(), self.own().map_or(0, |own| own.lock().len() as u64));

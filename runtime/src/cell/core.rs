@@ -10,8 +10,8 @@ use crashworthy_sync::label::SharedLabel;
 use crashworthy_sync::once_arc::OnceArc;
 use parking_lot::Mutex;
 
-use super::flag;
-use crate::counters::Counters;
+use super::{Annex, flag};
+use crate::counters::{Count, Counters};
 use crate::error::{Reason, Refused};
 use crate::exit::Callback;
 use crate::gate::{InForce, LazyGate, events};
@@ -55,13 +55,11 @@ pub(crate) struct Home<'c> {
     pub(crate) id: ActorId,
 }
 
-/// What a slot is called. Most are not.
-struct Name(Arc<str>);
-
 /// The part of a cell that knows no types. It lies between the two halves of the mailbox.
 ///
-/// What an incarnation writes with every message is a cache line away from what it reads with every message, and that from
-/// what senders write, the `tail` of the mailbox: each time what is touched less lies between.
+/// What an incarnation writes with every message shares no cache line with what it reads with every message, nor that with
+/// what senders write, the `tail` of the mailbox: each time what is touched less lies between. Allocators align what is as
+/// long as a cell to sixteen bytes at least, so blocks of as many that are four apart are in two lines.
 #[repr(C)]
 pub(crate) struct Core {
     // Written by the incarnation, every message.
@@ -72,28 +70,27 @@ pub(crate) struct Core {
     sent: AtomicU32,
     /// When the turn began in which the message in hand was taken, as a stamp of the coarse clock.
     since: AtomicU32,
-    pub(crate) counters: Counters,
+    pub(crate) handled: Count,
     // Every turn.
     pub(crate) pace: Pace,
     // Hardly ever touched.
     pub(crate) ties: Mutex<Ties>,
     // Read by everybody for every message, hardly ever written.
-    flags: Attention,
-    incarnation: AtomicU32,
     /// The system. Set when it is first started, after the identity.
     home: OnceArc<Shared>,
+    flags: Attention,
+    incarnation: AtomicU32,
+    // Read now and then.
     id: AtomicU64,
     // Read by those who send with a deadline.
     pub(crate) gate: LazyGate,
     // Hardly ever touched.
     pub(crate) control: Mutex<Control>,
-    name: Option<Box<Name>>,
 }
 
 impl Core {
     pub(super) fn new(name: Option<Arc<str>>) -> Self {
         Self {
-            name: name.map(|name| Box::new(Name(name))),
             home: OnceArc::new(),
             id: AtomicU64::new(ActorId::OUTSIDE.as_u64()),
             flags: Attention::new(),
@@ -104,9 +101,9 @@ impl Core {
             since: AtomicU32::new(0),
             control: Mutex::default(),
             ties: Mutex::default(),
-            counters: Counters::default(),
+            handled: Count::default(),
             pace: Pace::default(),
-            gate: LazyGate::default(),
+            gate: LazyGate::new(Annex::new(name)),
         }
     }
 
@@ -147,11 +144,16 @@ impl Core {
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_ref().map(|name| &*name.0)
+        self.gate.annex().name().map(|name| &**name)
     }
 
     pub(crate) fn name_arc(&self) -> Option<Arc<str>> {
-        self.name.as_ref().map(|name| name.0.clone())
+        self.gate.annex().name().cloned()
+    }
+
+    /// How the messages so far have ended.
+    pub(crate) fn counters(&self) -> Counters<'_> {
+        Counters { handled: &self.handled, annex: self.gate.annex() }
     }
 
     /// The incarnation that was started last.
@@ -385,18 +387,26 @@ mod tests {
     use std::mem::offset_of;
 
     use super::*;
+    use crate::cell::Cell;
+    use crate::scripted::Clerk;
 
-    /// What the processor moves at once.
-    const LINE: usize = 64;
+    /// To what an allocator aligns a cell at least.
+    const BLOCK: usize = 16;
+    /// Blocks that the processor moves at once.
+    const LINE: usize = 4;
     /// Where in the senders' half of a mailbox, which follows, lies what every sender writes: a test of the mailbox says so.
-    const TAIL: usize = 16;
+    const TAIL: usize = 8;
 
     #[test]
     #[cfg(target_pointer_width = "64")]
-    fn what_is_written_and_what_is_read_with_every_message_are_a_cache_line_apart() {
-        let handled = offset_of!(Core, counters) + Counters::HANDLED_END;
-        let written = handled.max(offset_of!(Core, sent) + size_of::<u32>());
-        assert!(offset_of!(Core, flags) >= written + LINE);
-        assert!(size_of::<Core>() + TAIL >= offset_of!(Core, home) + size_of::<usize>() + LINE);
+    fn what_is_written_and_what_is_read_with_every_message_share_no_cache_line() {
+        let cell = Cell::<Clerk>::new(None, 1);
+        let begins = std::ptr::from_ref(cell.core()).addr() - Arc::as_ptr(&cell).addr() + 2 * size_of::<usize>();
+        let block = |offset: usize| (begins + offset) / BLOCK;
+        let written = block(offset_of!(Core, handled) + size_of::<Count>() - 1);
+        let (home, flags) = (offset_of!(Core, home), offset_of!(Core, flags));
+        assert!(block(home.min(flags)) >= written + LINE);
+        let read = block((home + size_of::<usize>()).max(flags + size_of::<u32>()) - 1);
+        assert!(block(size_of::<Core>() + TAIL) >= read + LINE);
     }
 }

@@ -10,17 +10,18 @@
 //!   ├ Core ┬ what is in hand, since when, how many                written every message │
 //!   │      ├ pace                                                 every turn ┘
 //!   │      ├ ties                                                 hardly ever
-//!   │      ├ flags, home; gate                                    read by all, every message; some
-//!   │      └ control lane, name                                   hardly ever
-//!   ├ mailbox, senders' half: waiters, spare                      hardly ever
+//!   │      ├ home, flags; gate ──▶ annex: name, gate, …           read by all, every message; some
+//!   │      └ control lane                                         hardly ever
+//!   ├ mailbox, senders' half: spare                               hardly ever
 //!   │                         tail, block                         written by every sender
 //!   └ beside: A::Msg                                              timers, futures: places of their own; the shelf
 //! ```
 //! The order matters: what the actor's thread writes with every message, what senders write, and what it reads with every
-//! message are further apart than a cache line, without padding, because what is touched less lies in between. What few
+//! message share no cache line, without padding, because what is touched less lies in between. What few
 //! actors ever have (links, messages of their own, a gate that has refused, waiting senders, a start that has to wait) costs
 //! a pointer.
 
+mod annex;
 mod any;
 mod beside;
 mod core;
@@ -30,11 +31,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crashworthy_sync::mailbox::{Mailbox, Receiver};
+use crashworthy_sync::mailbox::{Host, Mailbox, Receiver, WaitingRoom};
 use crashworthy_sync::once_arc::OnceArc;
 use crashworthy_sync::task::Task;
 use parking_lot::Mutex;
 
+pub(crate) use self::annex::Annex;
+#[cfg(test)]
+pub(crate) use self::annex::ROOMS;
 pub(crate) use self::any::{AnyCell, WeakCell};
 pub(crate) use self::beside::Beside;
 pub(crate) use self::core::{Core, Status};
@@ -123,7 +127,7 @@ impl<A: Actor> Cell<A> {
     pub(crate) fn own_tail(&self) -> u64 {
         // Under its lock: a message that is taken out is counted before that goes.
         let own = self.own().map(|own| own.lock());
-        self.core().counters.own() + own.map_or(0, |own| own.len() as u64)
+        self.core().counters().own() + own.map_or(0, |own| own.len() as u64)
     }
 
     /// Whether the turn of a message on the shelf may have come, for whoever has read so many of the mailbox and has seen the
@@ -163,6 +167,12 @@ impl<A: Actor> Cell<A> {
 
     pub(crate) fn full(&self, reason: Reason) -> Refused {
         Refused { load: self.load(), ..self.core().refuse(reason) }
+    }
+}
+
+impl Host for Core {
+    fn waiting_room(&self) -> &WaitingRoom {
+        self.gate.annex().waiting_room()
     }
 }
 

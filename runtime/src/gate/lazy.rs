@@ -4,13 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crashworthy_sync::promises::{Promise, Promises};
-use once_cell::race::OnceBox;
 
 use super::{
-    Absence, Apart, Away, Demand, Due, Gate, InForce, Marks, Needs, Notes, Orders, Query, Refusals, Room, ServiceTime,
-    Sight, Stretch, Suspended, TRIED, Tally, Want, Wish, is_worth_it, overdue,
+    Absence, Apart, Away, Demand, Due, InForce, Marks, Needs, Notes, Orders, Query, Refusals, Room, ServiceTime, Sight,
+    Stretch, Suspended, TRIED, Tally, Want, Wish, is_worth_it, overdue,
 };
-use crate::cell::Core;
+use crate::cell::{Annex, Core};
 use crate::dependency::{Dependency, DependencyError, Outage};
 use crate::error::Reason;
 use crate::message::Criticality;
@@ -35,16 +34,20 @@ const WATCHED: u64 = COLD - 1;
 pub(crate) struct LazyGate {
     /// Whoever has this much time left, or more, is limited by the size of the mailbox alone: what most senders read.
     ample_ns: AtomicU64,
-    gate: OnceBox<Gate>,
-}
-
-impl Default for LazyGate {
-    fn default() -> Self {
-        Self { ample_ns: AtomicU64::new(COLD), gate: OnceBox::new() }
-    }
+    /// Where the gate is, and what else few actors have.
+    annex: Annex,
 }
 
 impl LazyGate {
+    pub(crate) fn new(annex: Annex) -> Self {
+        Self { ample_ns: AtomicU64::new(COLD), annex }
+    }
+
+    #[inline(always)]
+    pub(crate) fn annex(&self) -> &Annex {
+        &self.annex
+    }
+
     /// Whether time does not limit somebody who has so much left.
     #[inline(always)]
     pub(crate) fn is_ample(&self, left_ns: u64) -> bool {
@@ -58,12 +61,12 @@ impl LazyGate {
         let ample_ns = self.ample_ns.load(Relaxed);
         // What an actor does first may take long; whether it is stuck is asked when somebody has waited in vain.
         let running_ns = if ample_ns == COLD { 0 } else { running_ns };
-        let seen = self.gate.get().map(|gate| gate.sight()).filter(|sight| sight.service.is_known());
+        let seen = self.annex.gate().map(|gate| gate.sight()).filter(|sight| sight.service.is_known());
         let is_quick = seen.is_none() && ample_ns < WATCHED;
         if is_quick && running_ns <= demand.left_ns {
             return None;
         }
-        let gate = self.gate.get();
+        let gate = self.annex.gate();
         if let Some(apart) = gate.and_then(|gate| gate.apart.get()) {
             apart.is_asked(now);
         }
@@ -80,13 +83,13 @@ impl LazyGate {
     #[inline]
     pub(crate) fn finds_busy(&self, core: &Core, deadline: u64) {
         if self.due().is_none_or(|due| !due.is_before(deadline)) {
-            overdue::watch(core, &self.gate.get_or_init(Box::default).due, deadline);
+            overdue::watch(core, &self.annex.make_gate().due, deadline);
         }
     }
 
     /// When somebody looks whether it is stuck.
     pub(super) fn due(&self) -> Option<&Due> {
-        self.gate.get().map(|gate| &gate.due)
+        self.annex.gate().map(|gate| &gate.due)
     }
 
     /// A question was not answered in time: from now on everybody has a closer look, until the actor has shown that it works.
@@ -105,7 +108,7 @@ impl LazyGate {
             // There was time enough for a full one: it is that, or others wait for room.
             return (Reason::Full, after);
         }
-        if let Some(gate) = self.gate.get()
+        if let Some(gate) = self.annex.gate()
             && says.places() != 0
         {
             match reason {
@@ -128,30 +131,30 @@ impl LazyGate {
 
     /// How a message of this kind is to be counted, if messages are.
     pub(crate) fn marks(&self, kind: impl FnOnce() -> &'static str) -> Marks {
-        let counting = self.gate.get().and_then(|gate| gate.counting());
+        let counting = self.annex.gate().and_then(|gate| gate.counting());
         counting.map_or(Marks::NONE, |apart| apart.marks(kind()))
     }
 
     /// Whether messages are counted by their kinds.
     pub(crate) fn counts(&self) -> bool {
-        self.gate.get().is_some_and(|gate| gate.counting().is_some())
+        self.annex.gate().is_some_and(|gate| gate.counting().is_some())
     }
 
     /// Whether a second kind was met.
     #[cfg(test)]
     pub(super) fn tells_kinds(&self) -> bool {
-        self.gate.get().is_some_and(|gate| gate.apart.get().is_some())
+        self.annex.gate().is_some_and(|gate| gate.apart.get().is_some())
     }
 
     /// Whether every message that was counted in has been counted out.
     #[cfg(test)]
     pub(super) fn is_balanced(&self) -> bool {
-        self.gate.get().and_then(|gate| gate.apart.get()).is_none_or(Apart::is_balanced)
+        self.annex.gate().and_then(|gate| gate.apart.get()).is_none_or(Apart::is_balanced)
     }
 
     /// A message that is marked so is about to be put into the mailbox.
     pub(crate) fn comes(&self, marks: Marks) {
-        if let Some(apart) = self.gate.get().and_then(|gate| gate.apart.get()) {
+        if let Some(apart) = self.annex.gate().and_then(|gate| gate.apart.get()) {
             apart.comes(marks);
         }
     }
@@ -162,14 +165,14 @@ impl LazyGate {
         if marks.is_share() {
             self.tally().shares.gives_back(flow);
         }
-        if let Some(apart) = self.gate.get().and_then(|gate| gate.apart.get()) {
+        if let Some(apart) = self.annex.gate().and_then(|gate| gate.apart.get()) {
             apart.goes(marks);
         }
     }
 
     /// The actor turns to another kind of message than the last, when it has handled so many. By the holder of the running claim.
     pub(crate) fn turns_to(&self, last: &'static str, kind: &'static str, handled: u32) {
-        let Some(gate) = self.gate.get().filter(|gate| gate.is_measured()) else { return };
+        let Some(gate) = self.annex.gate().filter(|gate| gate.is_measured()) else { return };
         match gate.apart.get() {
             Some(apart) => apart.turns_to(last, kind, handled),
             // The first message of an incarnation: there may be no second kind.
@@ -181,7 +184,7 @@ impl LazyGate {
     /// A stretch of work begins when so many have been handled. By the holder of the running claim.
     #[inline]
     pub(crate) fn begins_stretch(&self, handled: u32) {
-        if let Some(apart) = self.gate.get().and_then(|gate| gate.apart.get()) {
+        if let Some(apart) = self.annex.gate().and_then(|gate| gate.apart.get()) {
             apart.begins(handled);
         }
     }
@@ -189,12 +192,12 @@ impl LazyGate {
     /// Where refusals are counted, and what is wrong is noted.
     #[cold]
     pub(super) fn tally(&self) -> &Tally {
-        self.gate.get_or_init(Box::default).refusals.get_or_init(Box::default)
+        self.annex.make_gate().refusals.get_or_init(Box::default)
     }
 
     /// What is wrong with it, if something ever was.
     pub(crate) fn notes(&self) -> Option<&Notes> {
-        self.gate.get().and_then(|gate| gate.refusals.get()).map(|tally| &tally.notes)
+        self.annex.gate().and_then(|gate| gate.refusals.get()).map(|tally| &tally.notes)
     }
 
     /// Whether a full mailbox, of a pace that is known, is more than somebody waits for, and nobody has said so yet.
@@ -207,7 +210,7 @@ impl LazyGate {
 
     /// How often it has refused so far.
     pub(crate) fn refusals(&self) -> Refusals {
-        let tally = self.gate.get().and_then(|gate| gate.refusals.get());
+        let tally = self.annex.gate().and_then(|gate| gate.refusals.get());
         tally.map_or_else(Refusals::default, |tally| tally.read())
     }
 
@@ -216,7 +219,7 @@ impl LazyGate {
         // Steps as long as an eighth of the time, so that those who promise alike need few of them.
         let step = (within_ns / STEP_NS / 8).clamp(1, 1 << 30).next_power_of_two();
         let until = (now.saturating_add(within_ns) / STEP_NS).next_multiple_of(step) + 1;
-        self.gate.get_or_init(Box::default).promises.get_or_init(Box::default).make(until)
+        self.annex.make_gate().promises.get_or_init(Box::default).make(until)
     }
 
     /// Takes the place that was promised. False: it was forgiven.
@@ -232,7 +235,7 @@ impl LazyGate {
 
     /// The places that are reserved, if any ever was.
     fn promises(&self) -> Option<&Promises> {
-        self.gate.get()?.promises.get()
+        self.annex.gate()?.promises.get()
     }
 
     /// Whether somebody was refused because of what the actor has in hand still.
@@ -242,7 +245,7 @@ impl LazyGate {
 
     /// Whether some are refused for the sake of the others.
     pub(crate) fn is_shedding(&self, port: &Port) -> bool {
-        self.gate.get().is_some_and(|gate| gate.is_shedding(port))
+        self.annex.gate().is_some_and(|gate| gate.is_shedding(port))
     }
 
     /// When the next place may be forgiven.
@@ -252,7 +255,7 @@ impl LazyGate {
 
     /// How long so many messages are expected to take, as far as that matters.
     pub(crate) fn wait(&self, messages: u32) -> Duration {
-        let Some(gate) = self.gate.get() else { return Duration::ZERO };
+        let Some(gate) = self.annex.gate() else { return Duration::ZERO };
         let usual = gate.board.service();
         let wait_ns = match gate.apart.get() {
             None => usual.wait_ns(messages),
@@ -263,7 +266,7 @@ impl LazyGate {
 
     /// How long messages take, as far as that matters.
     fn service(&self) -> ServiceTime {
-        self.gate.get().map_or_else(ServiceTime::default, |gate| gate.sight().service)
+        self.annex.gate().map_or_else(ServiceTime::default, |gate| gate.sight().service)
     }
 
     /// Whether a message that is taken out, and marked so, is worth beginning with so much time left.
@@ -274,15 +277,15 @@ impl LazyGate {
 
     /// What is believed of a message that is marked so.
     fn service_of(&self, marks: Marks) -> ServiceTime {
-        self.gate.get().map_or_else(ServiceTime::default, |gate| gate.service(marks))
+        self.annex.gate().map_or_else(ServiceTime::default, |gate| gate.service(marks))
     }
 
     /// Takes in what the actor has done, which may have been in one of its first turns. By the holder of the running claim.
     /// Whether it is to be watched closely.
     pub(crate) fn worked(&self, stretch: Stretch, capacity: u32, is_early: bool) -> bool {
-        let gate = match self.gate.get().filter(|gate| gate.is_measured()) {
+        let gate = match self.annex.gate().filter(|gate| gate.is_measured()) {
             Some(gate) => gate,
-            None if matters(stretch, capacity, is_early) => self.gate.get_or_init(Box::default),
+            None if matters(stretch, capacity, is_early) => self.annex.make_gate(),
             None => {
                 self.announce(SURELY_NS);
                 return false;
@@ -325,11 +328,11 @@ impl LazyGate {
 /// When an actor that is being restarted will be back.
 impl LazyGate {
     fn away(&self) -> Option<&Away> {
-        Some(&self.gate.get()?.absence.get()?.away)
+        Some(&self.annex.gate()?.absence.get()?.away)
     }
 
     fn make_absence(&self) -> &Absence {
-        self.gate.get_or_init(Box::default).absence.get_or_init(Box::default)
+        self.annex.make_gate().absence.get_or_init(Box::default)
     }
 
     fn make_away(&self) -> &Away {
@@ -373,7 +376,7 @@ impl LazyGate {
 /// What was ordered of the actor.
 impl LazyGate {
     fn orders(&self) -> Option<&Orders> {
-        Some(&self.gate.get()?.absence.get()?.orders)
+        Some(&self.annex.gate()?.absence.get()?.orders)
     }
 
     fn make_orders(&self) -> &Orders {
@@ -415,11 +418,11 @@ impl LazyGate {
 /// What the actor needs.
 impl LazyGate {
     fn needs(&self) -> Option<&Needs> {
-        self.gate.get()?.needs.get()
+        self.annex.gate()?.needs.get()
     }
 
     fn make_needs(&self) -> &Needs {
-        self.gate.get_or_init(Box::default).needs.get_or_init(Box::default)
+        self.annex.make_gate().needs.get_or_init(Box::default)
     }
 
     /// An incarnation names something it needs. Whether it is new. By whoever holds the lock of that.
@@ -486,13 +489,13 @@ impl LazyGate {
 
     /// The actor as something that others depend on.
     pub(crate) fn as_dependency(&self, core: &Core) -> Dependency {
-        let gate = self.gate.get_or_init(Box::default);
+        let gate = self.annex.make_gate();
         gate.as_dependency.get_or_init(|| Box::new(Dependency::named(core.label()))).clone()
     }
 
     /// Whether the actor takes anything has changed: who depends on it is told. To be called under no lock.
     pub(crate) fn tell_dependants(&self, core: &Core) {
-        if let Some(dependency) = self.gate.get().and_then(|gate| gate.as_dependency.get()) {
+        if let Some(dependency) = self.annex.gate().and_then(|gate| gate.as_dependency.get()) {
             dependency.follow(core);
         }
     }

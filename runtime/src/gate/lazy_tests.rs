@@ -1,6 +1,7 @@
 //! What a gate says to those who found no room.
 
 use super::{Demand, LazyGate, Query, Says, Stretch};
+use crate::cell::Annex;
 use crate::error::Reason;
 use crate::message::Criticality;
 use crashworthy_sync::label::Label;
@@ -11,7 +12,7 @@ const NOBODY: Query<'static> = Query { kind: &|| None, in_hand: Label::NONE, que
 
 /// A gate that has seen a hundred messages of a millisecond each.
 fn measured() -> LazyGate {
-    let gate = LazyGate::default();
+    let gate = LazyGate::new(Annex::default());
     for n in 1..=100 {
         let stretch = Stretch {
             ended_at: n * MS,

@@ -57,7 +57,7 @@ fn tell(shared: &Shared, cell: &Arc<dyn AnyCell>, held_for: Duration) {
     let core = cell.core();
     // It may have returned meanwhile.
     let Some(callback) = core.callback().filter(|_| cell.is_in_turn()) else { return };
-    core.counters.was_held();
+    core.counters().was_held();
     let path = core.path();
     let Some(withheld) = pass(shared, &path) else { return };
     let (pid, kind, message) = (core.pid(), cell.kind(), core.kind_in_hand());

@@ -120,7 +120,7 @@ pub(crate) fn pends(by: Pid, to: ActorId, since: Since, criticality: Criticality
 pub(crate) fn is_answered(shared: &Shared) {
     let Some(by) = whose(shared) else { return };
     let cell = shared.find(by.id);
-    if let Some(standing) = cell.as_ref().and_then(|cell| cell.core().counters.standing()) {
+    if let Some(standing) = cell.as_ref().and_then(|cell| cell.core().counters().standing()) {
         standing.withdraw_of(by);
     }
 }
@@ -179,7 +179,7 @@ impl Notes {
 /// The incarnation waits for nobody.
 #[inline]
 pub(crate) fn withdraw(core: &Core) {
-    if let Some(standing) = core.counters.standing() {
+    if let Some(standing) = core.counters().standing() {
         standing.withdraw();
     }
 }

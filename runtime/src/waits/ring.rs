@@ -50,7 +50,7 @@ struct Step {
 pub(super) fn publish(cell: &dyn AnyCell, edge: Edge, alone: bool) {
     let core = cell.core();
     let shared = core.shared();
-    if !core.counters.rare().standing.publish(edge, alone) {
+    if !core.counters().rare().standing.publish(edge, alone) {
         return;
     }
     // Whoever publishes his first edge just now has made the place for it before he looks at ours, or sees ours: looks at
@@ -79,7 +79,7 @@ fn look(shared: &Shared, first: ActorId) -> Option<Vec<Step>> {
         if id == first && !ring.is_empty() {
             return Some(ring);
         }
-        let sight = cell.core().counters.standing()?.look(cell.core().pid())?;
+        let sight = cell.core().counters().standing()?.look(cell.core().pid())?;
         ring.push(Step { cell, id, sight });
         id = sight.to;
     }
@@ -99,7 +99,7 @@ fn refuse(shared: &Shared, ring: &[Step]) {
         }
     }
     let (asker, callee) = (&ring[last], &ring[(last + 1) % ring.len()]);
-    let standing = asker.cell.core().counters.standing();
+    let standing = asker.cell.core().counters().standing();
     let Some(Edge { awaited, criticality, .. }) = standing.and_then(|standing| standing.take(asker.sight)) else {
         return;
     };

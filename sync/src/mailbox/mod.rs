@@ -6,7 +6,7 @@
 //!  │ tail: position | flags | reserved │       │ head: messages ever taken     │
 //!  │ block: current block, end: its end│       │ block: where the head lies    │
 //!  │ seen_head: a past value of head   │       │ claimed: somebody receives    │
-//!  │ capacity, spare, waiters          │       │                               │
+//!  │ capacity, spare; a waiting room   │       │                               │
 //!  └───────────────────────────────────┘       └───────────────────────────────┘
 //!                     │                                  │
 //!        ┌────────┐   ▼    ┌────────┐        ┌────────┐◀─┘
@@ -58,27 +58,25 @@ use std::{fmt, ptr, ptr::NonNull};
 use self::{
     block::{Block, FULL},
     receiver::flush_every,
-    room::Waiters,
     word::{CAREFUL, CLOSED, WAITERS, Word},
 };
 pub use self::{
     receiver::{Nothing, Pop, Ready, Receiver},
-    room::{Closed, RoomPass, RoomTicket, RoomWait},
+    room::{Closed, Host, RoomPass, RoomTicket, RoomWait, WaitingRoom},
     send::{Place, PushError, Pushed, ReserveError},
 };
 use crate::{
     contain::contain,
-    facade::{AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering, StoredU32, StoredU64, UnsafeCell},
-    once_arc::OnceArc,
+    facade::{AtomicBool, AtomicPtr, AtomicU64, Ordering, StoredU32, StoredU64, UnsafeCell},
 };
 
 /// A bounded queue: the module's documentation has the picture.
 ///
 /// Its halves are written by different threads, often on different cores. They do not share a cache line if what the
-/// owner keeps `between` them is at least as long as one, and rarely written. What every sender writes begins two pointers
+/// owner keeps `between` them is at least as long as one, and rarely written. What every sender writes begins a pointer
 /// behind that.
 #[repr(C)]
-pub struct Mailbox<T, B = ()> {
+pub struct Mailbox<T, B = WaitingRoom> {
     receiver: ReceiverHalf<T>,
     between: B,
     senders: Senders<T>,
@@ -87,8 +85,6 @@ pub struct Mailbox<T, B = ()> {
 /// What few touch comes first: it is a part of the distance to what the receiver reads.
 #[repr(C)]
 struct Senders<T> {
-    /// Made when somebody waits for the first time.
-    waiters: OnceArc<Mutex<Waiters>>,
     /// A block for the next installer, so that a steady stream allocates nothing.
     spare: AtomicPtr<Block<T>>,
     tail: AtomicU64,
@@ -129,11 +125,11 @@ impl<T: Send> Mailbox<T> {
     ///
     /// Unless the capacity is within `1..=MAX_CAPACITY`.
     pub fn new(capacity: u32) -> Self {
-        Self::with_word(capacity, (), Word(0))
+        Self::with_word(capacity, WaitingRoom::default(), Word(0))
     }
 }
 
-impl<T: Send, B> Mailbox<T, B> {
+impl<T: Send, B: Host> Mailbox<T, B> {
     /// The largest capacity.
     pub const MAX_CAPACITY: u32 = 1 << 19;
 
@@ -158,7 +154,6 @@ impl<T: Send, B> Mailbox<T, B> {
             },
             between,
             senders: Senders {
-                waiters: OnceArc::new(),
                 spare: AtomicPtr::new(ptr::null_mut()),
                 tail: AtomicU64::new(word.0),
                 block: AtomicPtr::new(ptr::null_mut()),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Mailbox, ReceiverHalf,
+    Host, Mailbox, ReceiverHalf, WaitingRoom,
     block::{Block, FULL, HOLE},
     word::{CLOSED, INSTALLING, PARKED, WAITERS, Word},
 };
@@ -42,7 +42,7 @@ pub enum Nothing {
 }
 
 /// The only consumer of a mailbox, which it keeps alive as a part of `X`. One pointer long.
-pub struct Receiver<X, T: Send, B = ()> {
+pub struct Receiver<X, T: Send, B: Host = WaitingRoom> {
     /// Within the `X` of an `Arc<X>` whose count is ours; how far within, the mailbox's `offset` says.
     mailbox: NonNull<Mailbox<T, B>>,
     keep: PhantomData<Arc<X>>,
@@ -50,11 +50,11 @@ pub struct Receiver<X, T: Send, B = ()> {
 
 // SAFETY: a receiver is the exclusive right to the receiving half of a `Mailbox<T>` (`T: Send`), and an
 // `Arc<X>`.
-unsafe impl<X: Send + Sync, T: Send, B: Send + Sync> Send for Receiver<X, T, B> {}
+unsafe impl<X: Send + Sync, T: Send, B: Host + Send + Sync> Send for Receiver<X, T, B> {}
 // SAFETY: `&Receiver` reads plain data.
-unsafe impl<X: Send + Sync, T: Send, B: Send + Sync> Sync for Receiver<X, T, B> {}
+unsafe impl<X: Send + Sync, T: Send, B: Host + Send + Sync> Sync for Receiver<X, T, B> {}
 
-impl<X: Send + Sync, T: Send, B: Send + Sync> Receiver<X, T, B> {
+impl<X: Send + Sync, T: Send, B: Host + Send + Sync> Receiver<X, T, B> {
     /// Claims the receiving side of the mailbox that `get` finds in `keep`. `None` while another has it.
     ///
     /// # Panics
@@ -224,14 +224,14 @@ fn is_untidy<T>(block: NonNull<Block<T>>, head: u64) -> bool {
 
 /// A message that can be taken.
 #[must_use = "a message that is not taken stays where it is"]
-pub struct Ready<'r, T: Send, B = ()> {
+pub struct Ready<'r, T: Send, B: Host = WaitingRoom> {
     mailbox: &'r Mailbox<T, B>,
     head: u64,
     block: NonNull<Block<T>>,
     slot: u32,
 }
 
-impl<T: Send, B> Mailbox<T, B> {
+impl<T: Send, B: Host> Mailbox<T, B> {
     /// The head, for the receiver, who alone moves it.
     #[inline(always)]
     fn own_head(&self) -> u64 {
@@ -304,7 +304,7 @@ impl<T: Send, B> Mailbox<T, B> {
     }
 }
 
-impl<T: Send, B> Ready<'_, T, B> {
+impl<T: Send, B: Host> Ready<'_, T, B> {
     /// It, unless one of these bits is raised. They are looked at after the message was seen: a bit raised before it was
     /// sent is seen now.
     #[inline(always)]
@@ -330,7 +330,7 @@ impl<T: Send, B> Ready<'_, T, B> {
     }
 }
 
-impl<T: Send, B> fmt::Debug for Ready<'_, T, B> {
+impl<T: Send, B: Host> fmt::Debug for Ready<'_, T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ready").field("position", &self.head).finish_non_exhaustive()
     }
@@ -341,7 +341,7 @@ pub(super) fn flush_every(capacity: u32) -> u32 {
     (capacity - capacity / 8).max(1)
 }
 
-impl<T: Send, B> Mailbox<T, B> {
+impl<T: Send, B: Host> Mailbox<T, B> {
     /// Gives memory back when there is nothing to do.
     fn free_spare(&self) {
         let spare = &self.senders.spare;
@@ -411,7 +411,7 @@ impl<T> ReceiverHalf<T> {
     }
 }
 
-impl<X, T: Send, B> Drop for Receiver<X, T, B> {
+impl<X, T: Send, B: Host> Drop for Receiver<X, T, B> {
     fn drop(&mut self) {
         // SAFETY: as in `mailbox`: our count is still there.
         let half = unsafe { &self.mailbox.as_ref().receiver };
@@ -424,7 +424,7 @@ impl<X, T: Send, B> Drop for Receiver<X, T, B> {
     }
 }
 
-impl<X, T: Send, B> fmt::Debug for Receiver<X, T, B> {
+impl<X, T: Send, B: Host> fmt::Debug for Receiver<X, T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").finish_non_exhaustive()
     }

@@ -26,11 +26,36 @@ use super::{
 use crate::{
     contain::{contain, wake},
     facade::{Arc, Mutex, Ordering, fence},
+    once_arc::OnceArc,
 };
+
+/// Where those stand who wait for room, made when somebody does for the first time.
+#[derive(Default)]
+pub struct WaitingRoom(OnceArc<Mutex<Waiters>>);
+
+impl fmt::Debug for WaitingRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WaitingRoom").field(&self.0.get().is_some()).finish()
+    }
+}
+
+/// What lies between the halves of a mailbox, and knows where its waiting room is: most need none, and it can be kept
+/// where they do not pay for it.
+pub trait Host {
+    /// The waiting room, the same whenever it is asked for: first when somebody waits.
+    fn waiting_room(&self) -> &WaitingRoom;
+}
+
+/// Nothing else lies there.
+impl Host for WaitingRoom {
+    fn waiting_room(&self) -> &WaitingRoom {
+        self
+    }
+}
 
 /// Those who wait, the longest first.
 #[derive(Default)]
-pub(super) struct Waiters {
+struct Waiters {
     queue: VecDeque<Arc<Waiter>>,
 }
 
@@ -103,7 +128,7 @@ impl fmt::Debug for RoomTicket {
     }
 }
 
-impl<T: Send, B> Mailbox<T, B> {
+impl<T: Send, B: Host> Mailbox<T, B> {
     /// Waits for a place and reserves it for the caller, behind those who wait already.
     ///
     /// # Cancel safety
@@ -205,7 +230,7 @@ impl<T: Send, B> Mailbox<T, B> {
 
     /// Those who wait. Only asked for where somebody waits, or has waited.
     fn waiters(&self) -> &Mutex<Waiters> {
-        let waiters = &self.senders.waiters;
+        let WaitingRoom(waiters) = self.between.waiting_room();
         if waiters.get().is_none() {
             // Somebody else may have been quicker.
             let _ = waiters.set(Arc::new(Mutex::new(Waiters::default())));
@@ -322,12 +347,12 @@ impl Waiter {
 /// The future of [`Mailbox::wait_for_room`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub struct RoomWait<'a, T: Send, B = ()> {
+pub struct RoomWait<'a, T: Send, B: Host = WaitingRoom> {
     mailbox: &'a Mailbox<T, B>,
     ticket: RoomTicket,
 }
 
-impl<T: Send, B> Future for RoomWait<'_, T, B> {
+impl<T: Send, B: Host> Future for RoomWait<'_, T, B> {
     type Output = Result<(), Closed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -336,7 +361,7 @@ impl<T: Send, B> Future for RoomWait<'_, T, B> {
     }
 }
 
-impl<T: Send, B> Drop for RoomWait<'_, T, B> {
+impl<T: Send, B: Host> Drop for RoomWait<'_, T, B> {
     fn drop(&mut self) {
         self.mailbox.cancel_room(&mut self.ticket);
     }

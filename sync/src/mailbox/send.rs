@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 
 use super::{
-    Mailbox,
+    Host, Mailbox,
     block::Block,
     word::{CAREFUL, CLOSED, INSTALLING, PARKED, WAITERS, Word},
 };
@@ -95,7 +95,7 @@ pub struct Place<'m, T> {
     _mailbox: PhantomData<&'m Block<T>>,
 }
 
-impl<T: Send, B> Mailbox<T, B> {
+impl<T: Send, B: Host> Mailbox<T, B> {
     /// Puts a message in the queue, if there is room. Never waits.
     ///
     /// # Errors
@@ -365,12 +365,12 @@ impl<T> fmt::Debug for Place<'_, T> {
 }
 
 /// The block that a sender has brought along and may not need after all.
-struct Brought<'a, T: Send, B> {
+struct Brought<'a, T: Send, B: Host> {
     mailbox: &'a Mailbox<T, B>,
     block: Option<NonNull<Block<T>>>,
 }
 
-impl<T: Send, B> Brought<'_, T, B> {
+impl<T: Send, B: Host> Brought<'_, T, B> {
     /// A block as large as the queue is long.
     fn block(&mut self, word: Word) -> NonNull<Block<T>> {
         *self.block.get_or_insert_with(|| {
@@ -382,7 +382,7 @@ impl<T: Send, B> Brought<'_, T, B> {
     }
 }
 
-impl<T: Send, B> Drop for Brought<'_, T, B> {
+impl<T: Send, B: Host> Drop for Brought<'_, T, B> {
     fn drop(&mut self) {
         if let Some(block) = self.block {
             // SAFETY: allocated or taken from the spare slot by us, shown to nobody, empty.
@@ -391,7 +391,7 @@ impl<T: Send, B> Drop for Brought<'_, T, B> {
     }
 }
 
-impl<T: Send, B> Mailbox<T, B> {
+impl<T: Send, B: Host> Mailbox<T, B> {
     /// Takes the block that was kept, if it has so many slots.
     fn take_spare(&self, slots: u32) -> Option<NonNull<Block<T>>> {
         let spare = &self.senders.spare;
