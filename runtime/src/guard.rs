@@ -11,7 +11,6 @@ use crate::actor::Actor;
 use crate::cell::{ActorCell, flag};
 use crate::crash::{Panic, contain};
 use crate::lane::Fate;
-use crate::turn::{self, Call};
 use crate::waits;
 
 /// How a callback ended.
@@ -125,37 +124,6 @@ impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
             Err((_, Stale)) => {
                 let _ = contain(|| this.future.set(None));
                 Poll::Ready(Met::interrupted(Fate::Fenced))
-            }
-        }
-    }
-}
-
-pin_project! {
-    /// Polls an `async` block whose panics become values. One that has panicked has dropped what it held, and is not polled
-    /// again.
-    pub(crate) struct Catch<F> {
-        #[pin]
-        future: F,
-    }
-}
-
-/// Catches what leaves `future`. Also resets the call of the turn, which a panic may have left set.
-pub(crate) fn catch<F: Future>(future: F) -> Catch<F> {
-    Catch { future }
-}
-
-impl<F: Future> Future for Catch<F> {
-    type Output = Result<F::Output, Panic>;
-
-    // A function of its own: unwinding looks through the landing pads of every function that it passes, one by one.
-    #[inline(never)]
-    fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Self::Output> {
-        let future = self.project().future;
-        match contain(|| future.poll(cx)) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => {
-                turn::set_call(Call::NONE);
-                Poll::Ready(Err(panic))
             }
         }
     }

@@ -57,11 +57,9 @@ enum Look {
     Fenced,
 }
 
-/// How far one incarnation is with what it receives. Its cell is handed in: every actor keeps one of these, in six single
+/// How far one incarnation is with what it receives. Its cell is handed in: every actor keeps one of these, in five single
 /// bytes that fit into what would be padding.
 pub(crate) struct Inbox {
-    /// What comes before the next message was seen already, with that.
-    seen: bool,
     /// Messages left in this turn.
     batch: u8,
     /// As many were left before the first of a busy period.
@@ -85,6 +83,8 @@ impl Notes {
     const READS: u8 = 1 << 2;
     /// What is taken beside the loop is traced.
     const TRACES: u8 = 1 << 3;
+    /// What comes before the next message was seen already, with that.
+    const SEEN: u8 = 1 << 4;
 
     fn has(&self, note: u8) -> bool {
         self.0 & note != 0
@@ -108,14 +108,7 @@ impl Notes {
 
 impl Inbox {
     pub(crate) fn open() -> Self {
-        Self {
-            seen: false,
-            batch: UNTIMED,
-            first: UNTIMED,
-            own_first: OWN_FIRST,
-            next: Next::Mailbox,
-            notes: Notes(Notes::RESTED),
-        }
+        Self { batch: UNTIMED, first: UNTIMED, own_first: OWN_FIRST, next: Next::Mailbox, notes: Notes(Notes::RESTED) }
     }
 
     /// What came before the first turn: whoever is killed then runs no callback at all.
@@ -141,7 +134,7 @@ impl Inbox {
         cell: &ActorCell<A>,
         receiver: &'o mut Option<Inlet<A>>,
     ) -> Option<Ready<'o, Envelope<A::Msg>, Core>> {
-        let before = if std::mem::take(&mut self.seen) { 0 } else { flag::ATTEND };
+        let before = if self.notes.take(Notes::SEEN).has(Notes::SEEN) { 0 } else { flag::ATTEND };
         let ready = receiver.as_mut()?.glance()?.unless(cell.core().attention(), before)?;
         self.batch -= 1;
         Some(ready)
@@ -256,7 +249,10 @@ impl Inbox {
         if flags & flag::TRACED != 0 {
             return self.aside(Next::Traced, flags);
         }
-        self.seen = flags & flag::ATTEND != 0;
+        match flags & flag::ATTEND {
+            0 => self.notes.clear(Notes::SEEN),
+            _ => self.notes.set(Notes::SEEN),
+        }
         Item::Message
     }
 

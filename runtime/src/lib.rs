@@ -44,6 +44,7 @@ mod in_place;
 mod inbox;
 mod inspect;
 mod intake;
+mod kept;
 mod kinds;
 mod lane;
 mod letters;

@@ -13,25 +13,23 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use crashworthy_sync::reply::Replier;
-use crashworthy_sync::task::Stale;
 use tokio::sync::mpsc;
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, Status};
 use crate::context::Context;
-use crate::crash::{contain, contain_drop, discard};
+use crate::crash::{contain, discard};
 use crate::end::{End, Ended};
 use crate::envelope::Envelope;
 use crate::error::AskError;
 use crate::event::{self, Happening};
 use crate::exit::{Callback, Exit, ExitReason};
 use crate::gate::Marks;
-use crate::guard::{Broken, Met, catch, guard};
+use crate::guard::{Broken, Met, guard};
 use crate::inbox::{Aside, Inbox, Item};
-use crate::lane::Fate;
+use crate::kept::catch;
 use crate::readiness;
 use crate::serve::{Being, Ending, serve};
-use crate::settle::panicked;
 use crate::view;
 
 /// A part of one incarnation's life: a future that the cell's turns poll.
@@ -91,70 +89,16 @@ pub(crate) fn comes_to_life<A: Actor>(
                 if begun(&cell, incarnation, ack) {
                     give_way().await;
                 }
-                Passed::On(Box::pin(lives(Being::new(cell, cx), state)))
+                Passed::On(Box::pin(lives(cell, cx, state)))
             }
             failed => stillborn(&cell, failed, ack),
         }
     }
 }
 
-/// What lives, and what it needs to: borrowed by the loop as one.
-pub(crate) struct Living<A: Actor> {
-    pub(crate) being: Being<A>,
-    pub(crate) state: A,
-}
-
 /// The rest.
-///
-/// Every actor keeps such a frame: what is captured stays where it is, and what is rare lies elsewhere.
-pub(crate) fn lives<A: Actor>(being: Being<A>, state: A) -> impl Future<Output = Passed> + Send {
-    let mut living = Living { being, state };
-    async move {
-        let Ending { mut reason, terminates } = match catch(serve(&mut living)).await {
-            Ok(ending) => ending,
-            Err(panic) => panicked(&living.being.cell, panic, &mut living.being.end),
-        };
-        if terminates {
-            // Named anew where they are needed: what is borrowed across the await is a word in everybody's frame.
-            enters(&living.being.cell, Callback::Terminate);
-            let terminating = living.state.terminate(&reason, &mut living.being.cx);
-            if let Met::Broken(broken) = guard(&living.being.cell, terminating).await {
-                match *broken {
-                    Broken::Panicked(panic) => {
-                        let Being { cell, end, .. } = &mut living.being;
-                        reason = end.panicked(cell, panic, Callback::Terminate, None);
-                    }
-                    Broken::Interrupted(Fate::Dies(other) | Fate::Stops(other)) => reason = other,
-                    Broken::Interrupted(Fate::Fenced) => {}
-                }
-            }
-        }
-        let Living { being: Being { cell, cx, end }, state } = living;
-        let ended = bury_state(&cell, state, end, reason);
-        drop(cx);
-        Passed::Ended(ended)
-    }
-}
-
-/// Which callback the incarnation is in now. Nothing is said of one that was abandoned: the cell is its heir's.
-fn enters<A: Actor>(cell: &ActorCell<A>, callback: Callback) {
-    cell.with_owner(|_| cell.core().enters(Some(callback)));
-}
-
-/// Drops the state. Its destructor is user code: it may block, and then the turn can be abandoned like any other.
-fn bury_state<A: Actor>(cell: &ActorCell<A>, state: A, mut end: End, reason: ExitReason) -> Ended {
-    if std::mem::needs_drop::<A>() {
-        enters(cell, Callback::Drop);
-    }
-    match cell.user(|| contain_drop(state)) {
-        Ok(Ok(())) => end.ended(reason),
-        Ok(Err(panic)) => {
-            // Its first cause is worth more than what its remains did.
-            let dropped = end.panicked(cell, panic, Callback::Drop, None);
-            end.ended(if reason.is_normal_class() { dropped } else { reason })
-        }
-        Err((_, Stale)) => end.ended(ExitReason::Killed),
-    }
+pub(crate) fn lives<A: Actor>(cell: ActorCell<A>, cx: Context<A>, state: A) -> impl Future<Output = Passed> + Send {
+    catch::<A, _>(serve(cell, Being::new(cx, state)))
 }
 
 /// `init` has returned: from here on it is this life that answers whoever waits for the start. Whether it has a parent.

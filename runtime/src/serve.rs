@@ -2,8 +2,8 @@
 //!
 //! This is the hot path. A message that is there, and whose handler does not await, is handled without leaving the loop;
 //! everything else (waiting, awaiting, signals, asks that need an answer, ends) is a step aside. Panics are caught once
-//! a turn, around the whole loop, not once a message: the loop borrows the state, which outlives it, and notes what it
-//! has in hand where whoever catches the panic finds it.
+//! a turn, around the whole loop, not once a message: the loop owns the state, [keeps](Kept) it when a panic unwinds it, and
+//! notes what it has in hand where whoever catches the panic finds it.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -18,22 +18,23 @@ use crashworthy_sync::task::{Stale, Task};
 use crate::actor::Actor;
 use crate::cell::{ActorCell, Core, Owner};
 use crate::context::Context;
-use crate::crash::{contain, discard};
-use crate::end::End;
+use crate::crash::{Panic, contain, contain_drop, discard};
+use crate::end::{End, Ended};
 use crate::envelope::{Envelope, Own, Token};
 use crate::error::AskError;
 use crate::exit::{Callback, Exit, ExitReason};
 use crate::gate::{Marks, events};
-use crate::guard::{Met, interrupt, killer};
+use crate::guard::{Broken, Met, guard, interrupt, killer};
 use crate::inbox::{Aside, Inbox, Item};
+use crate::kept::Kept;
 use crate::lane::Fate;
-use crate::life::Living;
+use crate::life::Passed;
 use crate::message::Message;
 use crate::pid::ActorId;
 use crate::readiness;
 use crate::reply::Caller;
 use crate::route::Carried;
-use crate::settle::{answered, settle};
+use crate::settle::{answered, panicked, settle};
 use crate::signal::Signal;
 use crate::turn::{self, Call, Carrying};
 use crate::{trace, view, waits};
@@ -124,76 +125,128 @@ fn next_poll() -> impl Future<Output = ()> + Send {
     poll_fn(|_| if BEGINS.take() { Poll::Pending } else { Poll::Ready(()) })
 }
 
-/// What an incarnation is besides its author's state.
+/// What lives, and what it needs to.
 pub(crate) struct Being<A: Actor> {
-    pub(crate) cell: ActorCell<A>,
     pub(crate) cx: Context<A>,
     pub(crate) end: End,
+    pub(crate) state: A,
 }
 
 impl<A: Actor> Being<A> {
-    pub(crate) fn new(cell: ActorCell<A>, cx: Context<A>) -> Self {
-        Self { cell, cx, end: End::default() }
+    pub(crate) fn new(cx: Context<A>, state: A) -> Self {
+        Self { cx, end: End::default(), state }
     }
 }
 
-/// Handles messages and signals until the incarnation is to end. Not contained: a panic of a callback leaves through
-/// here, and [`panicked`](crate::settle::panicked) ends what was in hand.
-#[expect(clippy::manual_async_fn, reason = "the arguments of an `async fn` are kept twice")]
-pub(crate) fn serve<A: Actor>(living: &mut Living<A>) -> impl Future<Output = Ending> + Send {
-    async move {
-        // Beside the living: so it lies where this frame would have padding.
-        let mut inbox = Inbox::open();
-        'next: loop {
-            'nothing: {
-                let berth = pin!(Berth::new());
-                let handling = {
-                    let mut met = None;
-                    match next_message(&living.being.cell, &mut inbox, &mut living.being.end, berth, &mut met, |msg| {
-                        living.state.handle(msg, &mut living.being.cx)
-                    }) {
-                        Begun::Handled => {
-                            // There is nothing in it, and nothing is to be looked for.
-                            std::mem::forget(met);
-                            continue 'next;
-                        }
-                        Begun::Nothing => break 'nothing,
-                        Begun::Awaits(handling) => handling,
-                        Begun::Returned => {
-                            match met.and_then(|met| settle(&living.being.cell, met, &mut living.being.end)) {
-                                None => continue 'next,
-                                Some(ending) => return ending,
-                            }
-                        }
+/// Ends an incarnation in order, if that is due, and drops its state. What is borrowed across the await is named anew after it,
+/// or it would be a word in everybody's frame.
+macro_rules! ended {
+    ($cell:expr, $living:expr, $ending:expr) => {{
+        let Ending { mut reason, terminates } = $ending;
+        if terminates {
+            enters($cell, Callback::Terminate);
+            let Being { cx, state, .. } = &mut *$living;
+            if let Met::Broken(broken) = guard($cell, state.terminate(&reason, cx)).await {
+                match *broken {
+                    Broken::Panicked(panic) => {
+                        reason = $living.end.panicked($cell, panic, Callback::Terminate, None);
                     }
-                };
-                let met = awaited!(&living.being.cell, handling);
-                match settle(&living.being.cell, met, &mut living.being.end) {
-                    None => continue 'next,
-                    Some(ending) => return ending,
+                    Broken::Interrupted(Fate::Dies(other) | Fate::Stops(other)) => reason = other,
+                    Broken::Interrupted(Fate::Fenced) => {}
                 }
-            }
-            let reading = match inbox.next(&living.being.cell).await {
-                Item::Message | Item::Beside => continue 'next,
-                Item::Recheck => {
-                    let Living { being: Being { cell, cx, .. }, state } = &*living;
-                    readiness::again(cell, cx, state);
-                    continue 'next;
-                }
-                Item::View => {
-                    let Living { being: Being { cell, .. }, state } = &*living;
-                    view::show(cell, state);
-                    continue 'next;
-                }
-                // Boxed: its frame is not to be a part of everybody's, nor is what was found.
-                Item::Signal(signal) => Box::pin(read(living, signal)),
-                Item::Fate(fate) => return Ending::by(fate),
-            };
-            if let Some(ending) = reading.await {
-                return ending;
             }
         }
+        Passed::Ended(bury($cell, $living.take(), reason))
+    }};
+}
+
+/// Handles messages and signals until the incarnation is to end, and ends it. A panic of a callback leaves through here, and what
+/// lives [is kept](Kept): it [ends otherwise](dies).
+///
+/// Every actor keeps such a frame: what is captured stays where it is, and what is rare lies elsewhere.
+#[expect(clippy::blocks_in_conditions, reason = "what has a name lasts, and would be a part of the frame")]
+pub(crate) fn serve<A: Actor>(cell: ActorCell<A>, being: Being<A>) -> impl Future<Output = Passed> + Send {
+    let mut living = Kept::new(being);
+    async move {
+        let mut inbox = Inbox::open();
+        let ending = 'serves: {
+            'next: loop {
+                match 'message: {
+                    let berth = pin!(Berth::new());
+                    let handling = {
+                        let mut met = None;
+                        let Being { cx, end, state } = &mut *living;
+                        match next_message(&cell, &mut inbox, end, berth, &mut met, |msg| state.handle(msg, cx)) {
+                            Begun::Handled => {
+                                // There is nothing in it, and nothing is to be looked for.
+                                std::mem::forget(met);
+                                continue 'next;
+                            }
+                            Begun::Nothing => break 'message None,
+                            Begun::Returned => break 'message met,
+                            Begun::Awaits(handling) => handling,
+                        }
+                    };
+                    Some(awaited!(&cell, handling))
+                } {
+                    None => {}
+                    Some(met) => match settle(&cell, met, &mut living.end) {
+                        None => continue 'next,
+                        Some(ending) => break 'serves ending,
+                    },
+                }
+                let reading = match inbox.next(&cell).await {
+                    Item::Message | Item::Beside => continue 'next,
+                    Item::Recheck => {
+                        readiness::again(&cell, &living.cx, &living.state);
+                        continue 'next;
+                    }
+                    Item::View => {
+                        view::show(&cell, &living.state);
+                        continue 'next;
+                    }
+                    // Boxed: its frame is not to be a part of everybody's, nor is what was found.
+                    Item::Signal(signal) => Box::pin(read(&cell, &mut living, signal)),
+                    Item::Fate(fate) => break 'serves Ending::by(fate),
+                };
+                if let Some(ending) = reading.await {
+                    break 'serves ending;
+                }
+            }
+        };
+        ended!(&cell, living, ending)
     }
+}
+
+/// Ends an incarnation whose callback has panicked.
+pub(crate) async fn dies<A: Actor>(cell: ActorCell<A>, being: Box<Being<A>>, panic: Panic) -> Passed {
+    let mut living = Kept::new(*being);
+    let ending = panicked(&cell, panic, &mut living.end);
+    ended!(&cell, living, ending)
+}
+
+/// Which callback the incarnation is in now. Nothing is said of one that was abandoned: the cell is its heir's.
+fn enters<A: Actor>(cell: &ActorCell<A>, callback: Callback) {
+    cell.with_owner(|_| cell.core().enters(Some(callback)));
+}
+
+/// Drops the state. Its destructor is user code: it may block, and then the turn can be abandoned like any other.
+fn bury<A: Actor>(cell: &ActorCell<A>, being: Being<A>, reason: ExitReason) -> Ended {
+    let Being { cx, mut end, state } = being;
+    if std::mem::needs_drop::<A>() {
+        enters(cell, Callback::Drop);
+    }
+    let ended = match cell.user(|| contain_drop(state)) {
+        Ok(Ok(())) => end.ended(reason),
+        Ok(Err(panic)) => {
+            // Its first cause is worth more than what its remains did.
+            let dropped = end.panicked(cell, panic, Callback::Drop, None);
+            end.ended(if reason.is_normal_class() { dropped } else { reason })
+        }
+        Err((_, Stale)) => end.ended(ExitReason::Killed),
+    };
+    drop(cx);
+    ended
 }
 
 /// How a handler ended.
@@ -498,18 +551,18 @@ fn turns_to(core: &Core, last: &'static str, kind: &'static str) {
 }
 
 /// Has a signal read.
-async fn read<A: Actor>(living: &mut Living<A>, signal: Signal) -> Option<Ending> {
-    let Living { being, state } = living;
-    being.end.past().hand.callback = Callback::OnSignal;
+async fn read<A: Actor>(cell: &ActorCell<A>, being: &mut Being<A>, signal: Signal) -> Option<Ending> {
+    let Being { cx, end, state } = being;
+    end.past().hand.callback = Callback::OnSignal;
     let met = {
         let mut reading = pin!(Berth::new());
-        match begin(&being.cell, reading.as_mut(), || state.on_signal(signal, &mut being.cx)) {
+        match begin(cell, reading.as_mut(), || state.on_signal(signal, cx)) {
             Poll::Ready(met) => met,
-            Poll::Pending => awaited!(&being.cell, reading),
+            Poll::Pending => awaited!(cell, reading),
         }
     };
-    let ending = settle(&being.cell, met, &mut being.end);
-    being.end.past().hand.callback = Callback::Handle;
+    let ending = settle(cell, met, end);
+    end.past().hand.callback = Callback::Handle;
     ending
 }
 

@@ -9,7 +9,6 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::gate::{Gate, LazyGate};
 use crate::life::lives;
-use crate::serve::Being;
 
 /// As small as an actor can be, with a message that somebody waits for.
 struct Small;
@@ -31,7 +30,7 @@ impl Actor for Small {
 impl crate::Message for crate::Reply<u64> {}
 
 /// The length of what a function makes.
-const fn made<A, B, R>(_: &impl Fn(A, B) -> R) -> usize {
+const fn made<A, B, C, R>(_: &impl Fn(A, B, C) -> R) -> usize {
     size_of::<R>()
 }
 
@@ -41,8 +40,8 @@ fn an_idle_actor_is_small() {
     let counts = 2 * size_of::<usize>();
     let cell = size_of::<Task<Cell<Small>>>() + counts;
     assert!(cell <= 296, "a cell has {cell} bytes");
-    let frame = made(&|being: Being<Small>, state| lives(being, state));
-    assert!(frame <= 112, "the frame of a life has {frame} bytes");
+    let frame = made(&|cell, cx: Context<Small>, state| lives(cell, cx, state));
+    assert!(frame <= 96, "the frame of a life has {frame} bytes");
 }
 
 #[test]
