@@ -12,11 +12,14 @@
 //! back, and the cost of that is shared by those who went.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
+
+use crate::core::ChildKey;
 
 /// What belongs to a key.
 #[derive(Clone)]
@@ -96,42 +99,58 @@ impl<K, V> fmt::Debug for Index<K, V> {
     }
 }
 
-/// Keys, found by a second name which is noted where the keys lead, and not here.
+/// Keys of children, found by a second name which is noted where the keys lead, and not here.
 ///
-/// Every function is told how to look that up; it must know all keys that are in.
-#[derive(Clone)]
-pub(crate) struct ByName<K>(HashTable<K>);
+/// Keys grow, so that hardly ever two have another upper half: those that share one are noted by their lower halves, five
+/// bytes a bucket. Every function is told how to look a name up; it must know all keys that are in.
+#[derive(Clone, Default)]
+pub(crate) struct ByName(BTreeMap<u32, HashTable<u32>>);
 
-impl<K> Default for ByName<K> {
-    fn default() -> Self {
-        Self(HashTable::new())
-    }
+/// The upper and the lower half of a key.
+fn halves(ChildKey(key): ChildKey) -> (u32, u32) {
+    ((key >> 32) as u32, key as u32)
 }
 
-impl<K: Copy + Eq> ByName<K> {
-    pub(crate) fn find<N: Eq + Hash>(&self, name: &N, name_of: impl Fn(K) -> N) -> Option<K> {
-        self.0.find(hash(name), |key| name_of(*key) == *name).copied()
+fn whole(upper: u32, lower: u32) -> ChildKey {
+    ChildKey(u64::from(upper) << 32 | u64::from(lower))
+}
+
+impl ByName {
+    pub(crate) fn find<N: Eq + Hash>(&self, name: &N, name_of: impl Fn(ChildKey) -> N) -> Option<ChildKey> {
+        let hash = hash(name);
+        // Most were started lately.
+        self.0.iter().rev().find_map(|(&upper, lowers)| {
+            let lower = lowers.find(hash, |lower| name_of(whole(upper, *lower)) == *name)?;
+            Some(whole(upper, *lower))
+        })
     }
 
     /// Adds a key. It is not in yet, and no other has its name.
-    pub(crate) fn insert<N: Eq + Hash>(&mut self, key: K, name_of: impl Fn(K) -> N) {
-        self.0.insert_unique(hash(&name_of(key)), key, |key| hash(&name_of(*key)));
+    pub(crate) fn insert<N: Eq + Hash>(&mut self, key: ChildKey, name_of: impl Fn(ChildKey) -> N) {
+        let (upper, lower) = halves(key);
+        let lowers = self.0.entry(upper).or_default();
+        lowers.insert_unique(hash(&name_of(key)), lower, |lower| hash(&name_of(whole(upper, *lower))));
     }
 
     /// Removes a key, if it is in.
-    pub(crate) fn remove<N: Eq + Hash>(&mut self, key: K, name_of: impl Fn(K) -> N) {
-        if let Ok(found) = self.0.find_entry(hash(&name_of(key)), |held| *held == key) {
+    pub(crate) fn remove<N: Eq + Hash>(&mut self, key: ChildKey, name_of: impl Fn(ChildKey) -> N) {
+        let (upper, lower) = halves(key);
+        let Some(lowers) = self.0.get_mut(&upper) else { return };
+        if let Ok(found) = lowers.find_entry(hash(&name_of(key)), |held| *held == lower) {
             found.remove();
         }
-        if let Some(room) = room_for_fewer(self.0.capacity(), self.0.len()) {
-            self.0.shrink_to(room, |key| hash(&name_of(*key)));
+        if lowers.is_empty() {
+            self.0.remove(&upper);
+        } else if let Some(room) = room_for_fewer(lowers.capacity(), lowers.len()) {
+            lowers.shrink_to(room, |lower| hash(&name_of(whole(upper, *lower))));
         }
     }
 }
 
-impl<K> fmt::Debug for ByName<K> {
+impl fmt::Debug for ByName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ByName").field("len", &self.0.len()).finish()
+        let len = self.0.values().map(HashTable::len).sum::<usize>();
+        f.debug_struct("ByName").field("len", &len).finish()
     }
 }
 
@@ -146,8 +165,6 @@ fn room_for_fewer(room: usize, left: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     /// Inserts, replacements and removals in an order that a fixed rule scatters.
@@ -187,9 +204,12 @@ mod tests {
 
     #[test]
     fn keys_are_found_by_their_other_names() {
-        let name_of = |key: u32| u64::from(key) * 3;
+        // Of three upper halves.
+        let key_of = |key: u32| ChildKey(u64::from(key % 3) << 32 | u64::from(key));
+        let name_of = |ChildKey(key): ChildKey| key.wrapping_mul(3);
         let (mut by_name, mut map) = (ByName::default(), BTreeMap::new());
         for (adds, key) in steps() {
+            let key = key_of(key);
             if adds {
                 if map.insert(name_of(key), key).is_none() {
                     by_name.insert(key, name_of);
@@ -201,5 +221,9 @@ mod tests {
             assert_eq!(by_name.find(&name_of(key), name_of), map.get(&name_of(key)).copied());
         }
         assert!(map.iter().all(|(name, key)| by_name.find(name, name_of) == Some(*key)));
+        for key in map.into_values() {
+            by_name.remove(key, name_of);
+        }
+        assert!(by_name.0.is_empty(), "halves of keys that have gone cost nothing");
     }
 }

@@ -110,3 +110,56 @@ impl Roster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crashworthy_runtime::{Actor, Context, Exit, Slot};
+
+    use super::*;
+    use crate::launch::{Once, Own};
+
+    struct Session;
+
+    impl Actor for Session {
+        type Args = Arc<str>;
+        type Msg = ();
+
+        async fn init(_: Arc<str>, _: &mut Context<Self>) -> Result<Self, Exit> {
+            Ok(Self)
+        }
+
+        async fn handle(&mut self, (): (), _: &mut Context<Self>) -> Result<(), Exit> {
+            Ok(())
+        }
+    }
+
+    fn own() -> Box<Own<Session>> {
+        Box::new(Own::new(Slot::anonymous().address(), "args".into()))
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_child_is_its_slot_and_its_arguments() {
+        assert_eq!(size_of::<Own<Session>>(), size_of::<usize>() + size_of::<Arc<str>>());
+        assert_eq!(size_of::<Once<Session>>(), 2 * size_of::<usize>(), "arguments that are used leave nothing behind");
+    }
+
+    #[test]
+    fn who_is_alike_lies_side_by_side_and_all_are_found_and_removed() {
+        let [minute, second, day] = [60, 1, 86_400].map(Duration::from_secs);
+        let mut roster = Roster::default();
+        let limits = [minute, minute, second, day, minute];
+        for (key, limit) in (0..).zip(limits) {
+            roster.add(ChildKey(key), own(), limit);
+        }
+        assert_eq!((roster.crowds.len(), roster.alone.len()), (CROWDS, 1), "the third kind is alone");
+        for (key, limit) in (0..).zip(limits) {
+            assert_eq!(roster.start_within(ChildKey(key)), Some(limit));
+            assert!(roster.get(ChildKey(key)).is_some() && roster.get_mut(ChildKey(key)).is_some());
+            roster.remove(ChildKey(key));
+            assert!(roster.get(ChildKey(key)).is_none() && roster.start_within(ChildKey(key)).is_none());
+        }
+    }
+}

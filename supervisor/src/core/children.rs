@@ -98,7 +98,7 @@ impl<P: Identity> Child<P> {
 pub(super) struct Children<P> {
     by_key: Roll<Child<P>>,
     by_name: Index<Arc<str>, ChildKey>,
-    by_pid: ByName<ChildKey>,
+    by_pid: ByName,
     running: usize,
     restarting: usize,
     /// Significant children that run or are being restarted.
