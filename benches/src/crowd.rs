@@ -91,20 +91,20 @@ async fn rounds(children: usize) -> Result<Figures, Wrong> {
     let crowd = Dynamic::<Member>::named("crowd").restart(Restart::Permanent).intensity(u32::MAX, ms(1));
     let ledger = Arc::new(Ledger::default());
     let system = System::start(Supervisor::one_for_one("top").child(crowd.clone())).await.map_err(wrong)?;
-    // Touched beforehand, so that the driver's own list is not counted.
-    let mut all: Vec<Option<ActorRef<Member>>> = vec![None; children + BEFORE];
-
-    start(&crowd, &ledger, &mut all[..BEFORE]).await?;
+    // Touched beforehand, so that the drivers' own lists are not counted.
+    let (earlier, mut all) = (places(BEFORE), places(children));
+    let earlier = start(&crowd, &ledger, earlier).await?;
     let (before, began, worked) = (resident(), Instant::now(), cpu_s());
-    start(&crowd, &ledger, &mut all[BEFORE..]).await?;
+    all = start(&crowd, &ledger, all).await?;
     let (start_s, start_cpu_s) = (began.elapsed().as_secs_f64(), cpu_s() - worked);
     let bytes = resident().saturating_sub(before) as f64 / children as f64;
     check("children that started", (children + BEFORE) as u64, ledger.started.load(Ordering::Relaxed))?;
 
     let sample = (children / 10).clamp(1, 10_000);
     let stride = children / sample;
-    let picked: Vec<ActorRef<Member>> = all[BEFORE..].iter().step_by(stride).take(sample).flatten().cloned().collect();
-    drop(all);
+    let started = all.iter().flatten().step_by(stride).take(sample);
+    let picked: Vec<ActorRef<Member>> = started.flatten().cloned().collect();
+    drop((earlier, all));
     let began = Instant::now();
     crash(&picked).await?;
     let restart_ns = each(began, sample);
@@ -140,31 +140,32 @@ fn each(began: Instant, count: usize) -> f64 {
     began.elapsed().as_nanos() as f64 / count as f64
 }
 
-/// Starts a child for every place of the list.
-async fn start(
-    crowd: &Dynamic<Member>,
-    ledger: &Arc<Ledger>,
-    places: &mut [Option<ActorRef<Member>>],
-) -> Result<(), Wrong> {
-    let mut drivers = Vec::with_capacity(DRIVERS);
-    let share = places.len().div_ceil(DRIVERS);
-    for many in places.chunks(share).map(<[_]>::len) {
+/// Where one driver puts those it has started.
+type Places = Vec<Option<ActorRef<Member>>>;
+
+/// As many places, in a list for every driver.
+fn places(count: usize) -> Vec<Places> {
+    let share = count.div_ceil(DRIVERS);
+    (0..count).step_by(share).map(|first| vec![None; share.min(count - first)]).collect()
+}
+
+/// Starts a child for every place of the lists.
+async fn start(crowd: &Dynamic<Member>, ledger: &Arc<Ledger>, lists: Vec<Places>) -> Result<Vec<Places>, Wrong> {
+    let driver = |mut list: Places| {
         let (crowd, ledger) = (crowd.clone(), ledger.clone());
-        drivers.push(tokio::spawn(async move {
-            let mut started = Vec::with_capacity(many);
-            for _ in 0..many {
-                started.push(crowd.start(ledger.clone()).await?);
+        tokio::spawn(async move {
+            for place in &mut list {
+                *place = Some(crowd.start(ledger.clone()).await?);
             }
-            Ok::<_, StartError>(started)
-        }));
+            Ok::<_, StartError>(list)
+        })
+    };
+    let drivers: Vec<_> = lists.into_iter().map(driver).collect();
+    let mut filled = Vec::with_capacity(drivers.len());
+    for driver in drivers {
+        filled.push(driver.await.map_err(wrong)?.map_err(wrong)?);
     }
-    for (places, driver) in places.chunks_mut(share).zip(drivers) {
-        let started = driver.await.map_err(wrong)?.map_err(wrong)?;
-        for (place, child) in places.iter_mut().zip(started) {
-            *place = Some(child);
-        }
-    }
-    Ok(())
+    Ok(filled)
 }
 
 /// Crashes them all, and waits until the next incarnation of each has answered.
