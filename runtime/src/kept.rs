@@ -17,7 +17,7 @@ use std::task::{Context as Poller, Poll};
 use pin_project_lite::pin_project;
 
 use crate::actor::Actor;
-use crate::crash::contain;
+use crate::crash::{contain, discard};
 use crate::life::Passed;
 use crate::serve::{Being, dies};
 use crate::turn::{self, Call};
@@ -64,7 +64,8 @@ impl<A: Actor> Drop for Kept<A> {
         // The panic of another's turn, or a life that is dropped by the way, is none that unwinds this frame.
         let unwinds = |being: &Being<A>| std::thread::panicking() && turn::current_id() == being.cx.cell().core().id();
         if let Some(being) = self.0.take_if(|being| unwinds(being)) {
-            ASIDE.set(Some(Box::new(being)));
+            // Its turn may have dropped another system, whose actors have like numbers: what of those lies here goes.
+            discard(ASIDE.replace(Some(Box::new(being))));
         }
     }
 }
