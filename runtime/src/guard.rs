@@ -1,5 +1,6 @@
 //! Polling user code outside of the loop over messages: panics become values, and what kills is obeyed at every await.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll, ready};
@@ -9,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::actor::Actor;
 use crate::cell::{ActorCell, flag};
-use crate::crash::{Panic, contain};
+use crate::crash::{Panic, contain, contain_drop};
 use crate::lane::Fate;
 use crate::waits;
 
@@ -82,9 +83,25 @@ pin_project! {
     }
 }
 
-/// The callback handles no message: asks made in it inherit nothing.
-pub(crate) fn guard<A: Actor, F: Future>(cell: &ActorCell<A>, future: F) -> Guard<'_, A, F> {
-    Guard { cell, polled: false, future: Some(future) }
+thread_local! {
+    /// Why a callback has no future. Here, between the call and the first poll, it costs no frame a word.
+    static BROKEN: Cell<Option<Box<Broken>>> = const { Cell::new(None) };
+}
+
+/// Calls a callback, which is user code already if it is no `async fn`. To be awaited at once.
+///
+/// It handles no message: asks made in it inherit nothing.
+pub(crate) fn guard<A: Actor, F: Future>(cell: &ActorCell<A>, call: impl FnOnce() -> F) -> Guard<'_, A, F> {
+    let broken = match cell.user(|| contain(call)) {
+        Ok(Ok(future)) => return Guard { cell, polled: false, future: Some(future) },
+        Ok(Err(panic)) => Broken::Panicked(panic),
+        Err((called, Stale)) => {
+            let _ = contain_drop(called);
+            Broken::Interrupted(Fate::Fenced)
+        }
+    };
+    BROKEN.set(Some(Box::new(broken)));
+    Guard { cell, polled: false, future: None }
 }
 
 impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
@@ -96,6 +113,12 @@ impl<A: Actor, F: Future> Future for Guard<'_, A, F> {
             && let Some(fate) = killer(this.cell)
         {
             return Poll::Ready(interrupt(this.cell, fate, || this.future.set(None)));
+        }
+        if !*this.polled
+            && this.future.is_none()
+            && let Some(broken) = BROKEN.take()
+        {
+            return Poll::Ready(Met::Broken(broken));
         }
         *this.polled = true;
         waits::begins();

@@ -77,7 +77,7 @@ pub(crate) fn comes_to_life<A: Actor>(
         cell.core().note_turn();
         // Pumps have just looked at the clock.
         let began = cell.core().shared().port.coarse_ns();
-        let state = match guard(&cell, A::init(args, &mut cx)).await {
+        let state = match guard(&cell, || A::init(args, &mut cx)).await {
             Met::Returned(Ok(state)) => readiness::first(&cell, &cx, state),
             failed => failed,
         };

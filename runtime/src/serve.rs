@@ -146,7 +146,7 @@ macro_rules! ended {
         if terminates {
             enters($cell, Callback::Terminate);
             let Being { cx, state, .. } = &mut *$living;
-            if let Met::Broken(broken) = guard($cell, state.terminate(&reason, cx)).await {
+            if let Met::Broken(broken) = guard($cell, || state.terminate(&reason, cx)).await {
                 match *broken {
                     Broken::Panicked(panic) => {
                         reason = $living.end.panicked($cell, panic, Callback::Terminate, None);

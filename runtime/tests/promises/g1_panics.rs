@@ -104,6 +104,68 @@ fn g1_a_panic_in_terminate_replaces_the_reason() {
     });
 }
 
+/// Its callbacks are functions that make a future: what they do before that is done when they are called.
+struct Eager {
+    ends: Tally,
+    drops: Tally,
+}
+
+impl Drop for Eager {
+    fn drop(&mut self) {
+        self.drops.bump();
+    }
+}
+
+impl Actor for Eager {
+    type Args = Option<[Tally; 2]>;
+    type Msg = Panics;
+
+    fn init(tallies: Self::Args, _: &mut Context<Self>) -> impl Future<Output = Result<Self, Exit>> + Send {
+        let [ends, drops] = tallies.expect("called without");
+        std::future::ready(Ok(Self { ends, drops }))
+    }
+
+    fn handle(
+        &mut self,
+        Panics(panics): Panics,
+        _: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), Exit>> + Send {
+        assert!(!panics, "called to panic");
+        std::future::ready(Err("as ordered".into()))
+    }
+
+    fn terminate(&mut self, _: &ExitReason, _: &mut Context<Self>) -> impl Future<Output = ()> + Send {
+        let called = self.ends.bump();
+        assert!(called != 1, "called at the end");
+        std::future::ready(())
+    }
+}
+
+/// Whether its handler panics.
+struct Panics(bool);
+
+impl Message for Panics {}
+
+#[test]
+fn g1_a_panic_in_a_callback_that_is_called_and_has_no_future_yet_is_as_one_in_its_future() {
+    everywhere(async || {
+        let system = bare();
+        let error = system.spawn::<Eager>(None).await.unwrap_err();
+        let StartError::Failed(reason) = error else { panic!("{error}") };
+        let (callback, message) = panicked(&reason);
+        assert!(callback == Callback::Init && message.starts_with("called without"), "{callback} {message}");
+        for panics in [false, true] {
+            let [ends, drops] = [Tally::default(), Tally::default()];
+            let actor = system.spawn::<Eager>(Some([ends.clone(), drops.clone()])).await.unwrap();
+            let down = actor.down();
+            actor.tell(Panics(panics)).unwrap();
+            assert_eq!(panicked(&down.await.reason), (Callback::Terminate, "called at the end".into()));
+            assert_eq!((ends.get(), drops.get()), (1, 1));
+        }
+        assert_sound(&system).await;
+    });
+}
+
 #[test]
 fn g1_a_panic_in_drop_of_the_state_is_contained_and_the_first_cause_stays() {
     everywhere(async || {
