@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crashworthy_runtime::{
-    Actor, ActorRef, AskError, CallScope, Context, Exit, LONGEST_DEADLINE, Message, Reason, Reply, RetryPolicy,
-    StartError, System,
+    Actor, ActorRef, AskError, CallScope, Context, Exit, ExitReason, LONGEST_DEADLINE, Message, Reason, Reply,
+    RetryPolicy, StartError, System,
 };
 use tokio::sync::oneshot;
 
@@ -335,6 +335,49 @@ async fn nested(
     };
     let answer = front.ask(make).within(outer).await;
     (answer, said.await.ok())
+}
+
+#[test]
+fn a_late_answer_is_dropped_and_whoever_gives_it_goes_on() {
+    everywhere(async || {
+        let system = bare();
+        let (actor, _journal) = puppet(&system).await;
+        let (gate, closed) = oneshot::channel::<()>();
+        let asked = actor.ask(|reply: Reply<u64>| {
+            act(move |_, _| {
+                Box::pin(async move {
+                    let _ = closed.await;
+                    reply.send(7);
+                    Ok(())
+                })
+            })
+        });
+        assert_eq!(asked.within(ms(20)).await, Err(AskError::Expired));
+        drop(gate);
+        assert_eq!(actor.ask(|reply| Order::Echo(8, reply)).await, Ok(8), "the next answer is its own");
+        assert_eq!(who(&actor).await, 1);
+        lawful(&system).await;
+    });
+}
+
+#[test]
+fn a_question_ends_when_whoever_is_asked_does_normal_and_shutdown_included() {
+    everywhere(async || {
+        let system = bare();
+        for reason in [ExitReason::Normal, ExitReason::Shutdown] {
+            let (actor, _journal, gate) = busy(&system).await;
+            let down = actor.down();
+            actor.tell(Order::Exit(reason.clone())).unwrap();
+            let asker = actor.clone();
+            let queued = tokio::spawn(async move { asker.ask(|reply| Order::Echo(1, reply)).within(LONG).await });
+            until("both are queued", || law(&actor).queued == 2).await;
+            drop(gate);
+            assert_eq!(down.await.reason, reason);
+            let ended = queued.await.unwrap();
+            assert!(matches!(ended, Err(AskError::Died | AskError::Refused(_))), "{ended:?}");
+        }
+        lawful(&system).await;
+    });
 }
 
 #[test]
