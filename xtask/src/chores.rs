@@ -10,7 +10,7 @@ use crate::{Chore, hazards, lessons, mutants, otp, screens};
 const PREEMPTIONS: &str = "2";
 
 /// How many tests run at a time, for each core.
-const TESTS_A_CORE: usize = 3;
+const TESTS_A_CORE: usize = 2;
 
 /// Faults of the campaign that belongs to the check.
 const FAULTS: &str = "10000";
